@@ -1,0 +1,1 @@
+"""The process that introduces the probes to the people."""

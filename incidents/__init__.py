@@ -1,0 +1,1 @@
+"""Incidents know people, procedure and time, and no database engine."""

@@ -1,0 +1,358 @@
+"""The words of probing: plain values that everything else is written in.
+
+Nothing here opens a connection, reads a clock or decides. The other rooms import these
+words from the package ``probes``; this module imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol
+
+Row = Mapping[str, Any]
+"""One row of a server's answer, by column name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One thing said in both languages people read here."""
+
+    id: str
+    en: str
+
+    def format(self, **values: object) -> Text:
+        """Fill the ``{placeholders}`` of both languages.
+
+        A value that is itself a ``Text`` fills each language with its own words.
+        """
+        return Text(
+            self.id.format(**{k: v.id if isinstance(v, Text) else v for k, v in values.items()}),
+            self.en.format(**{k: v.en if isinstance(v, Text) else v for k, v in values.items()}),
+        )
+
+    def said_in(self, language: str) -> str:
+        """The words in ``language``; anything but ``en`` is Bahasa Indonesia."""
+        return self.en if language == "en" else self.id
+
+
+class Secret:
+    """A string that prints as stars, so that no log, page or traceback shows it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself, for the driver and nobody else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Severity(IntEnum):
+    """The verdict on one measure; the number is what ``sigap_finding_severity`` exports."""
+
+    CLEAR = 0
+    WARNING = 1
+    CRITICAL = 2
+
+
+class FailureKind(StrEnum):
+    """Why a probe could not look."""
+
+    UNREACHABLE = "unreachable"  # no route, name not resolved, connection dropped
+    REFUSED = "refused"  # the port is closed, or the server is starting up / shutting down
+    DENIED = "denied"  # wrong password, no pg_hba line, account locked
+    EXHAUSTED = "exhausted"  # no connection slot left
+    TIMEOUT = "timeout"  # our own deadline passed: frozen, black hole, overloaded
+    UNSUPPORTED = "unsupported"  # this server version or flavour cannot answer
+    BLIND = "blind"  # a grant, an instrument or a file is missing: we cannot see
+    BROKEN = "broken"  # a bug of ours or an answer nobody expected
+
+
+CONNECTION_KINDS = frozenset(
+    {
+        FailureKind.UNREACHABLE,
+        FailureKind.REFUSED,
+        FailureKind.DENIED,
+        FailureKind.EXHAUSTED,
+        FailureKind.TIMEOUT,
+    }
+)
+"""Kinds that say the server itself cannot be used; they end a target's round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """We could not look, and why; as visible as any value."""
+
+    kind: FailureKind
+    message: str
+    hint: Text = Text("", "")
+
+
+class ProbeError(Exception):
+    """A probe or a connection failed in a way that has a name; carries its ``Failure``."""
+
+    def __init__(self, kind: FailureKind, message: str, hint: Text | None = None) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind, message, hint or Text("", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens and who we are there."""
+
+    host: str  # a name, an IP address, or the directory of a Unix socket (starts with "/")
+    port: int
+    user: str
+    database: str = ""
+    password: Secret | None = None
+    options: Mapping[str, str] = field(default_factory=dict)  # sslmode, sslrootcert, ssl_ca …
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A target's own limits for one measure; ``None`` keeps what the probe declares."""
+
+    warning: float | None = None
+    critical: float | None = None
+    raise_after: int | None = None
+    clear_after: int | None = None
+    opens: Severity | None = None  # the severity from which an incident opens
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What a target's configuration changes of one probe."""
+
+    enabled: bool = True
+    every: float | None = None  # seconds
+    thresholds: Mapping[str, Limits] = field(default_factory=dict)  # by measure
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One monitored server."""
+
+    name: str
+    engine: str  # folder name under probes/: postgresql | mysql
+    address: Address
+    cluster: str = ""
+    role: str = ""  # expected: primary | replica | "" (learned)
+    application: str = ""
+    agency: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)  # purpose -> path, told by hand
+    probes: Mapping[str, Tuning] = field(default_factory=dict)  # by probe name
+    host: str = ""  # name of the host the agent runs on, when the server is local to it
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number a probe yields.
+
+    ``name`` carries the unit (``replication_lag_seconds``). It is exported as
+    ``sigap_<engine>_<name>``, for host probes ``sigap_<name>``, with the labels ``target`` and,
+    where ``subject`` names one, ``<subject>`` (``replica``, ``volume``, ``slot``, ``channel``).
+    """
+
+    name: str
+    unit: str  # seconds | bytes | ratio | "" (a count or a 0/1 state)
+    help: str
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A value at an instant. Never a verdict.
+
+    ``detail`` holds the facts that name the cause (who blocks, which error); they fill the
+    placeholders of a threshold's title. They never become metric labels.
+    """
+
+    measure: str
+    value: float
+    subject: str = ""
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One run of one probe on one target: measurements or a failure, never both."""
+
+    target: str
+    probe: str
+    at: datetime  # aware, UTC
+    duration_seconds: float
+    measurements: tuple[Measurement, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """From which value a measure is bad, and what to say then.
+
+    ``title`` names the cause in words. Placeholders: ``{target} {subject} {value} {limit}``
+    (value and limit already written with their unit) and every key of the measurement's
+    ``detail``; a key that is missing is left empty.
+    ``family`` is the word the correlation table knows the trouble by.
+    """
+
+    measure: str
+    title: Text
+    hint: Text
+    family: str
+    warning: float | None = None
+    critical: float | None = None
+    above: bool = True  # False: bad when the value is at or below the limit
+    raise_after: int = 1  # consecutive bad readings
+    clear_after: int = 2  # consecutive good readings
+    clear_margin: float = 0.0  # ratio of the limit a value must come back by to count as good
+    opens: Severity = Severity.CRITICAL
+    absent_clears: bool = True  # a subject that is gone counts as good; False: it stays as it was
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One table of evidence, as a person would read it."""
+
+    title: Text
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""  # e.g. "truncated to 50 of 812 waiters"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a DBA would have run at the onset; bounded, redacted, frozen."""
+
+    taken_at: datetime
+    exhibits: tuple[Exhibit, ...]
+
+
+class Session(Protocol):
+    """What a probe may do with a server. The one thing tests may fake.
+
+    Every call ends by the deadline in force (``probes.deadline``) and raises ``ProbeError``.
+    """
+
+    @property
+    def target(self) -> Target: ...
+    @property
+    def flavour(self) -> str: ...  # postgresql | mysql | mariadb
+    @property
+    def version(self) -> int: ...  # 150018 for PostgreSQL 15.18, 101119 for MariaDB 10.11.19
+    @property
+    def phases(self) -> Mapping[str, float]: ...  # seconds per phase of this session's login
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        """Ask one question and take the whole answer."""
+        ...
+
+    def fresh(self) -> AbstractContextManager[Session]:
+        """A second session with a new login, closed on leaving."""
+        ...
+
+    def paths(self) -> Mapping[str, str]:
+        """Where the server keeps its files: data, wal, log, tmp … (purpose -> directory).
+
+        For a host probe this is what the server said last, so that a dead server's volumes can
+        still be looked at.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right a probe needs, as the line an administrator runs; ``{user}`` is the account."""
+
+    sql: str
+    flavour: str  # postgresql | mysql | mariadb
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One question asked of a target. A probe file declares one as ``PROBE``.
+
+    ``read`` yields measurements or raises ``ProbeError``; it never judges and never acts on the
+    server. ``exhibits`` is what to freeze at the onset of trouble.
+    ``judged_on_failure`` names the measure that counts as 0 when the reading itself fails
+    (``up`` of ``availability``); the other probes only become blind or stale then.
+    """
+
+    name: str
+    engine: str  # postgresql | mysql | host
+    question: Text
+    measures: tuple[Measure, ...]
+    thresholds: tuple[Threshold, ...]
+    read: Callable[[Session], Iterable[Measurement]]
+    every: float | None = None  # seconds; None: the agent's interval
+    exhibits: Callable[[Session], Iterable[Exhibit]] | None = None
+    grants: tuple[Grant, ...] = ()
+    runbook: Text = Text("", "")
+    judged_on_failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A kind of server. ``probes/<name>/__init__.py`` declares one as ``ENGINE``."""
+
+    name: str
+    title: str
+    default_port: int
+    flavours: tuple[str, ...]
+    open: Callable[[Target, str], Session]
+    """``open(target, purpose)``: log in within the deadline in force; raises ``ProbeError``.
+    ``purpose`` ends up in the session's application name ("sigap/availability")."""
+    base_grants: tuple[Grant, ...] = ()  # the account itself and the rights every probe needs
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The present verdict on one measure of one subject of one target.
+
+    Findings are levels: the same verdict is stated at every reading. ``fingerprint`` names the
+    same trouble every time.
+    """
+
+    target: str
+    probe: str
+    measure: str
+    subject: str
+    severity: Severity
+    title: Text
+    hint: Text
+    family: str
+    at: datetime  # the reading this verdict rests on
+    since: datetime  # the first reading of the present run of bad (or good) ones
+    value: float | None = None
+    limit: float | None = None
+    unit: str = ""
+    opens: bool = False  # severe enough to open an incident
+    about: Mapping[str, str] = field(default_factory=dict)
+    """engine, cluster, role, application, agency, host: what the target's configuration says."""
+    runbook: Text = Text("", "")
+    evidence: Evidence | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """``target/probe/measure/subject``: stable over restarts, safe to compare and index."""
+        return f"{self.target}/{self.probe}/{self.measure}/{self.subject}"
