@@ -1,0 +1,53 @@
+# From nothing but Python 3.11-3.13 and make. `make` alone lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: run test check format bench lock clean help .venv
+
+PY := .venv/bin/python
+export PYTHON
+# Sigap speaks with the same bytes wherever it is started from.
+export PYTHONUTF8 := 1
+
+# One worker a core, at most four: each may hold real database servers of its own.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; echo $$n)
+# A module's tests share their servers, so they stay together.
+DIST ?= loadscope
+TESTS ?= tests
+ARGS ?=
+SOURCES = $(wildcard agent probes incidents dashboards tests benchmarks tools)
+
+run: ## start the demo: a real database, agent, desk and pages on this machine (ARGS="--help")
+	@tools/venv run
+	@exec .venv/bin/sigap demo $(ARGS)
+
+test: .venv ## run every test (TESTS=tests/probes ARGS="-k lag" WORKERS=0 DIST=load)
+	@tools/test-needs
+	$(PY) -m pytest $(TESTS) -n $(WORKERS) --dist $(DIST) $(ARGS)
+
+check: .venv ## lint, format, types and the import graph, without running the tests
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy $(SOURCES)
+	.venv/bin/lint-imports --no-cache
+	$(PY) -m pytest tests/test_house.py -q -p no:cacheprovider
+
+format: .venv ## put the code into the house's form
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: .venv ## measure what the README's figures come from (ARGS="--list")
+	@tools/test-needs
+	$(PY) -m benchmarks $(ARGS)
+
+lock: ## remake requirements/*.txt from pyproject.toml (ARGS=--upgrade for the newest)
+	tools/lock $(ARGS)
+
+clean: ## remove .venv and every cache; nothing of yours
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv:
+	@tools/venv dev
