@@ -1,0 +1,94 @@
+"""The state of the watched servers, as whoever watches them hands it to the pages.
+
+The pages know no engine and no probe. The process that watches fills these values in; the pages
+and ``GET /api/v1/targets`` only show them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from probes import Severity, Text
+
+
+class ProbeState(StrEnum):
+    """What one probe says of one target. Blind and stale are never OK."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    BLIND = "blind"  # the probe cannot see: a grant, an instrument or a file is missing
+    STALE = "stale"  # no reading for three intervals, or none yet
+
+
+WORST_FIRST = (
+    ProbeState.CRITICAL,
+    ProbeState.BLIND,
+    ProbeState.STALE,
+    ProbeState.WARNING,
+    ProbeState.OK,
+)
+"""The order in which states are shown and summed up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One measurement, still a number so that each language can write it its own way."""
+
+    name: str  # the measure, in plain words or as the probe names it
+    value: float
+    unit: str = ""  # seconds | bytes | ratio | "" (a count or a 0/1 state)
+    subject: str = ""  # slot, replica, volume …
+    warning: float | None = None
+    critical: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """A finding that stands, as the pages show it."""
+
+    severity: Severity
+    title: Text
+    hint: Text
+    since: datetime
+    incident: str = ""  # the number of the open incident it belongs to
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeHealth:
+    """The newest word of one probe."""
+
+    name: str
+    question: Text
+    state: ProbeState
+    read_at: datetime | None = None  # aware UTC; None: never read
+    duration_seconds: float | None = None
+    values: tuple[Value, ...] = ()
+    message: str = ""  # why it failed, in the server's own words
+    hint: Text = Text("", "")  # the line that mends it
+    findings: tuple[FindingView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """One watched server with all of its probes."""
+
+    name: str
+    engine: str
+    flavour: str = ""  # postgresql | mysql | mariadb, "" when never reached
+    version: str = ""
+    address: str = ""  # host:port, no user and no password
+    cluster: str = ""
+    role: str = ""
+    application: str = ""
+    agency: str = ""
+    up: bool | None = None  # None: not known yet
+    probes: tuple[ProbeHealth, ...] = ()
+
+    @property
+    def state(self) -> ProbeState:
+        """The worst state of its probes; stale when nothing was ever asked."""
+        states = {probe.state for probe in self.probes}
+        return next((state for state in WORST_FIRST if state in states), ProbeState.STALE)
