@@ -39,6 +39,9 @@ class Text:
         return self.en if language == "en" else self.id
 
 
+NOTHING_SAID = Text("", "")
+
+
 class Secret:
     """A string that prints as stars, so that no log, page or traceback shows it."""
 
@@ -102,7 +105,7 @@ class Failure:
 
     kind: FailureKind
     message: str
-    hint: Text = Text("", "")
+    hint: Text = NOTHING_SAID
 
 
 class ProbeError(Exception):
@@ -110,7 +113,7 @@ class ProbeError(Exception):
 
     def __init__(self, kind: FailureKind, message: str, hint: Text | None = None) -> None:
         super().__init__(message)
-        self.failure = Failure(kind, message, hint or Text("", ""))
+        self.failure = Failure(kind, message, hint or NOTHING_SAID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +310,7 @@ class Probe:
     every: float | None = None  # seconds; None: the agent's interval
     exhibits: Callable[[Session], Iterable[Exhibit]] | None = None
     grants: tuple[Grant, ...] = ()
-    runbook: Text = Text("", "")
+    runbook: Text = NOTHING_SAID
     judged_on_failure: str = ""
 
 
@@ -349,7 +352,7 @@ class Finding:
     opens: bool = False  # severe enough to open an incident
     about: Mapping[str, str] = field(default_factory=dict)
     """engine, cluster, role, application, agency, host: what the target's configuration says."""
-    runbook: Text = Text("", "")
+    runbook: Text = NOTHING_SAID
     evidence: Evidence | None = None
 
     @property

@@ -1,0 +1,135 @@
+"""One absolute deadline per thread, which everything that may block asks.
+
+A frozen server still completes TCP handshakes and acknowledges data, so neither libpq's nor
+PyMySQL's nor the server's own timeouts end a call. The engines' sessions therefore wait only as
+long as ``remaining()`` allows. Name resolution cannot be interrupted at all; it runs in a thread
+of its own, of which there is at most one for each name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from probes.model import FailureKind, ProbeError, Text
+
+_here = threading.local()
+
+RESOLVED_FOR_SECONDS = 60.0
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Bound everything this thread does inside the block; of nested bounds the earlier wins."""
+    outer = at()
+    mine = time.monotonic() + seconds
+    _here.at = mine if outer is None else min(mine, outer)
+    try:
+        yield
+    finally:
+        _here.at = outer
+
+
+def at() -> float | None:
+    """The deadline in force in this thread, on the monotonic clock; None when unbounded."""
+    return getattr(_here, "at", None)
+
+
+def remaining() -> float:
+    """Seconds left; raises ``ProbeError(TIMEOUT)`` once there are none.
+
+    Raises ``RuntimeError`` outside ``within``: a call to a server without a bound is a bug.
+    """
+    limit = at()
+    if limit is None:
+        raise RuntimeError("a server was called outside deadline.within()")
+    left = limit - time.monotonic()
+    if left <= 0:
+        raise timed_out()
+    return left
+
+
+def timed_out(what: str = "no answer") -> ProbeError:
+    """The failure every engine raises when the deadline passes."""
+    return ProbeError(
+        FailureKind.TIMEOUT,
+        f"{what} within the deadline",
+        Text(
+            "Server menerima koneksi tetapi tidak menjawab: periksa apakah prosesnya berhenti "
+            "sementara (SIGSTOP, status T atau D), kelebihan beban, atau jaringan menelan paket.",
+            "The server takes connections but does not answer: look for a stopped process "
+            "(state T or D), overload, or a network that swallows packets.",
+        ),
+    )
+
+
+class _Lookup:
+    """One name being resolved in its own thread."""
+
+    def __init__(self, host: str) -> None:
+        self.done = threading.Event()
+        self.addresses: list[str] = []
+        self.error = ""
+        self.at = time.monotonic()
+        self._host = host
+        threading.Thread(target=self._run, name=f"resolve {host}", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            found = socket.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
+            self.addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        except OSError as error:
+            self.error = error.strerror or str(error)
+        finally:
+            self.at = time.monotonic()
+            self.done.set()
+
+
+_lookups: dict[str, _Lookup] = {}
+_known: dict[str, tuple[float, list[str]]] = {}
+_lock = threading.Lock()
+
+
+def resolve(host: str) -> list[str]:
+    """The addresses of ``host``, within the deadline in force; at least one.
+
+    Answers are kept for a minute, and longer while the resolver is silent: an old address is
+    better than blaming the database for a dead name server.
+    Raises ``ProbeError``: TIMEOUT (resolver silent), UNREACHABLE (no such name).
+    """
+    try:
+        ipaddress.ip_address(host)
+        return [host]
+    except ValueError:
+        pass
+    with _lock:
+        known = _known.get(host)
+        if known and time.monotonic() - known[0] < RESOLVED_FOR_SECONDS:
+            return known[1]
+        lookup = _lookups.get(host)
+        if lookup is None:
+            lookup = _lookups[host] = _Lookup(host)
+    answered = lookup.done.wait(remaining())
+    with _lock:
+        if answered:
+            _lookups.pop(host, None)
+            if lookup.addresses:
+                _known[host] = (lookup.at, lookup.addresses)
+    if answered and lookup.addresses:
+        return lookup.addresses
+    if known:
+        return known[1]
+    if not answered:
+        raise timed_out(f"the name {host} was not resolved")
+    raise ProbeError(
+        FailureKind.UNREACHABLE,
+        f"the name {host} does not resolve: {lookup.error}",
+        Text(
+            f"Periksa nama {host} pada konfigurasi target dan pada DNS.",
+            f"Check the name {host} in the target's configuration and in DNS.",
+        ),
+    )

@@ -1,0 +1,323 @@
+"""Turns readings into findings: the present verdict, stated again at every reading.
+
+Each limit has a small state of its own (raised or not, how many bad or good readings in a row),
+so warning and critical raise and clear independently and a value that wavers around a limit
+does not flap. The judge holds these states and nothing else; it reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from probes.model import (
+    CONNECTION_KINDS,
+    NOTHING_SAID,
+    Failure,
+    FailureKind,
+    Finding,
+    Limits,
+    Measure,
+    Measurement,
+    Probe,
+    Reading,
+    Severity,
+    Target,
+    Text,
+    Threshold,
+    Tuning,
+)
+from probes.units import written
+
+BLIND = "blind"
+"""The measure (and family) of findings that say a probe cannot see."""
+
+REASONS: Mapping[FailureKind, Text] = {
+    FailureKind.UNREACHABLE: Text("tidak terjangkau", "unreachable"),
+    FailureKind.REFUSED: Text("menolak sambungan", "refuses connections"),
+    FailureKind.DENIED: Text("menolak akun pemantau", "rejects the monitoring account"),
+    FailureKind.EXHAUSTED: Text("slot koneksi habis", "is out of connection slots"),
+    FailureKind.TIMEOUT: Text("membeku atau tidak menjawab", "is frozen or does not answer"),
+    FailureKind.UNSUPPORTED: Text("tidak didukung", "is not supported"),
+    FailureKind.BLIND: Text("tidak dapat dilihat", "cannot be seen"),
+    FailureKind.BROKEN: Text("jawaban tak terduga", "gave an unexpected answer"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One limit's memory."""
+
+    raised: bool = False
+    bad: int = 0  # consecutive readings beyond the limit
+    good: int = 0
+    since: datetime | None = None  # first reading of the present run
+
+    def next(self, is_bad: bool, at: datetime, raise_after: int, clear_after: int) -> Level:
+        """The memory after one more reading."""
+        bad, good = (self.bad + 1, 0) if is_bad else (0, self.good + 1)
+        since = at if (bad == 1 or good == 1 or self.since is None) else self.since
+        if self.raised:
+            return Level(good < clear_after, bad, good, since)
+        return Level(bad >= raise_after, bad, good, since)
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    warning: Level = Level()
+    critical: Level = Level()
+    last: Measurement | None = None
+    hint: Text = NOTHING_SAID
+
+    @property
+    def severity(self) -> Severity:
+        if self.critical.raised:
+            return Severity.CRITICAL
+        return Severity.WARNING if self.warning.raised else Severity.CLEAR
+
+
+class Assessment(NamedTuple):
+    """What one reading means."""
+
+    findings: list[Finding]
+    onsets: frozenset[str]
+    """Fingerprints whose first bad reading this is: now is the time to freeze evidence."""
+
+
+class Judge:
+    """Holds the streaks of one agent's targets. Not thread-safe across one target."""
+
+    def __init__(self) -> None:
+        self._memory: dict[tuple[str, str, str], dict[str, _Memory]] = {}
+
+    def forget(self, target: str) -> None:
+        """Drop the memory of a target that was taken out of the configuration."""
+        for key in [key for key in self._memory if key[0] == target]:
+            del self._memory[key]
+
+    def assess(self, target: Target, probe: Probe, reading: Reading) -> Assessment:
+        """The present verdicts of this probe on this target.
+
+        A connection failure says nothing about any measure but the one the probe names in
+        ``judged_on_failure``; everything else stays as it was, for not seeing is not clearing.
+        """
+        findings: list[Finding] = []
+        onsets: set[str] = set()
+        failure = reading.failure
+        measured = reading.measurements
+        hint = NOTHING_SAID
+        if failure is not None and failure.kind in CONNECTION_KINDS:
+            if not probe.judged_on_failure:
+                return Assessment([], frozenset())
+            measured = (_as_zero(probe.judged_on_failure, failure),)
+            hint = failure.hint
+        tuning = target.probes.get(probe.name, Tuning())
+        if failure is None or failure.kind in CONNECTION_KINDS:
+            for declared in probe.thresholds:
+                if failure is not None and declared.measure != probe.judged_on_failure:
+                    continue
+                limits = tuning.thresholds.get(declared.measure, Limits())
+                self._judge(
+                    target, probe, tuned(declared, limits), measured, reading.at, hint,
+                    findings, onsets,
+                )  # fmt: skip
+        if failure is None or failure.kind not in CONNECTION_KINDS | {FailureKind.UNSUPPORTED}:
+            self._judge_sight(target, probe, failure, reading.at, findings)
+        return Assessment(findings, frozenset(onsets))
+
+    def _judge(
+        self,
+        target: Target,
+        probe: Probe,
+        threshold: Threshold,
+        measured: tuple[Measurement, ...],
+        at: datetime,
+        hint: Text,
+        findings: list[Finding],
+        onsets: set[str],
+    ) -> None:
+        memories = self._memory.setdefault((target.name, probe.name, threshold.measure), {})
+        measure = next(m for m in probe.measures if m.name == threshold.measure)
+        seen = {m.subject: m for m in measured if m.measure == threshold.measure}
+        for subject, measurement in seen.items():
+            before = memories.get(subject, _Memory())
+            after = _updated(before, threshold, measurement, at, hint)
+            memories[subject] = after
+            finding = _finding(target, probe, measure, threshold, subject, after, at)
+            findings.append(finding)
+            if _bad(after) and not _bad(before):
+                onsets.add(finding.fingerprint)
+        for subject in [subject for subject in memories if subject not in seen]:
+            if not threshold.absent_clears:
+                continue
+            after = _absent(memories[subject], threshold, at)
+            memories[subject] = after
+            findings.append(_finding(target, probe, measure, threshold, subject, after, at))
+            if after.severity is Severity.CLEAR:
+                del memories[subject]
+
+    def _judge_sight(
+        self,
+        target: Target,
+        probe: Probe,
+        failure: Failure | None,
+        at: datetime,
+        findings: list[Finding],
+    ) -> None:
+        """A probe that cannot see is a warning of its own, with the line that mends it."""
+        memories = self._memory.setdefault((target.name, probe.name, BLIND), {})
+        level = memories.get("", _Memory()).warning.next(failure is not None, at, 1, 1)
+        memories[""] = _Memory(warning=level)
+        reason = failure.message if failure else ""
+        findings.append(
+            Finding(
+                target=target.name,
+                probe=probe.name,
+                measure=BLIND,
+                subject="",
+                severity=Severity.WARNING if level.raised else Severity.CLEAR,
+                title=Text(
+                    f"{target.name}: {probe.name} tidak dapat melihat: {reason}",
+                    f"{target.name}: {probe.name} cannot see: {reason}",
+                )
+                if failure
+                else Text(
+                    f"{target.name}: {probe.name} dapat melihat lagi",
+                    f"{target.name}: {probe.name} can see again",
+                ),
+                hint=failure.hint if failure else NOTHING_SAID,
+                family=BLIND,
+                at=at,
+                since=level.since or at,
+                about=about(target),
+                runbook=probe.runbook,
+            )
+        )
+
+
+def tuned(declared: Threshold, limits: Limits) -> Threshold:
+    """The threshold with a target's own limits in place of the declared ones."""
+    return replace(
+        declared,
+        warning=declared.warning if limits.warning is None else limits.warning,
+        critical=declared.critical if limits.critical is None else limits.critical,
+        raise_after=limits.raise_after or declared.raise_after,
+        clear_after=limits.clear_after or declared.clear_after,
+        opens=declared.opens if limits.opens is None else limits.opens,
+    )
+
+
+def about(target: Target) -> dict[str, str]:
+    """What the configuration says of a target, for people who never see it."""
+    facts = {
+        "engine": target.engine,
+        "cluster": target.cluster,
+        "role": target.role,
+        "application": target.application,
+        "agency": target.agency,
+        "host": target.host,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _as_zero(measure: str, failure: Failure) -> Measurement:
+    return Measurement(
+        measure, 0.0, detail={"reason": REASONS[failure.kind], "message": failure.message}
+    )
+
+
+def _bad(memory: _Memory) -> bool:
+    """Beyond some limit at the last reading, whether raised yet or not."""
+    return memory.warning.bad > 0 or memory.critical.bad > 0
+
+
+def _beyond(value: float, limit: float | None, threshold: Threshold, raised: bool) -> bool:
+    """Whether the value is bad; a raised limit must be left by the margin to count as good."""
+    if limit is None:
+        return False
+    margin = abs(limit) * threshold.clear_margin if raised else 0.0
+    return value >= limit - margin if threshold.above else value <= limit + margin
+
+
+def _updated(
+    memory: _Memory, threshold: Threshold, measurement: Measurement, at: datetime, hint: Text
+) -> _Memory:
+    def moved(level: Level, limit: float | None) -> Level:
+        is_bad = _beyond(measurement.value, limit, threshold, level.raised)
+        return level.next(is_bad, at, threshold.raise_after, threshold.clear_after)
+
+    return _Memory(
+        moved(memory.warning, threshold.warning),
+        moved(memory.critical, threshold.critical),
+        measurement,
+        hint,
+    )
+
+
+def _absent(memory: _Memory, threshold: Threshold, at: datetime) -> _Memory:
+    def moved(level: Level) -> Level:
+        return level.next(False, at, threshold.raise_after, threshold.clear_after)
+
+    return replace(memory, warning=moved(memory.warning), critical=moved(memory.critical))
+
+
+class _Blank(dict[str, object]):
+    """Placeholders nobody filled stay empty instead of failing a finding."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _fill(text: Text, values: Mapping[str, object]) -> Text:
+    said = {
+        language: _Blank(
+            {k: v.said_in(language) if isinstance(v, Text) else v for k, v in values.items()}
+        )
+        for language in ("id", "en")
+    }
+    return Text(text.id.format_map(said["id"]), text.en.format_map(said["en"]))
+
+
+def _finding(
+    target: Target,
+    probe: Probe,
+    measure: Measure,
+    threshold: Threshold,
+    subject: str,
+    memory: _Memory,
+    at: datetime,
+) -> Finding:
+    severity = memory.severity
+    limit = threshold.critical if severity is Severity.CRITICAL else threshold.warning
+    if limit is None:
+        limit = threshold.critical
+    value = memory.last.value if memory.last else None
+    values: dict[str, object] = dict(memory.last.detail) if memory.last else {}
+    values |= {"target": target.name, "subject": subject}
+    if value is not None:
+        values["value"] = written(value, measure.unit)
+    if limit is not None:
+        values["limit"] = written(limit, measure.unit)
+    level = memory.critical if severity is Severity.CRITICAL else memory.warning
+    if threshold.warning is None:
+        level = memory.critical
+    return Finding(
+        target=target.name,
+        probe=probe.name,
+        measure=measure.name,
+        subject=subject,
+        severity=severity,
+        title=_fill(threshold.title, values),
+        hint=memory.hint if memory.hint.en else _fill(threshold.hint, values),
+        family=threshold.family,
+        at=at,
+        since=level.since or at,
+        value=value,
+        limit=limit,
+        unit=measure.unit,
+        opens=severity >= threshold.opens and severity > Severity.CLEAR,
+        about=about(target),
+        runbook=probe.runbook,
+    )

@@ -1,0 +1,270 @@
+"""Runs probes on a target: owns its sessions, bounds every call, turns failures into data.
+
+One ``Owner`` per target, used by one thread. It keeps one session, lets ``availability`` open a
+second for a fresh login, and closes what broke. A round ends at the first failure of the
+connection itself: what is down is asked once per round, not once per probe.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from probes import deadline
+from probes.model import (
+    CONNECTION_KINDS,
+    Engine,
+    Evidence,
+    Exhibit,
+    Failure,
+    FailureKind,
+    Measurement,
+    Probe,
+    ProbeError,
+    Reading,
+    Row,
+    Session,
+    Target,
+    Text,
+)
+
+log = logging.getLogger("sigap.probes")
+
+HOST = "host"
+
+
+def take(
+    probe: Probe, target: Target, session: Session, now: datetime, budget_seconds: float
+) -> Reading:
+    """One run of one probe, ended by the budget. Never raises: failure is data."""
+    started = time.perf_counter()
+    measurements: tuple[Measurement, ...] = ()
+    failure: Failure | None = None
+    try:
+        with deadline.within(budget_seconds):
+            measurements = _checked(probe, tuple(probe.read(session)))
+    except ProbeError as error:
+        failure = error.failure
+    except Exception as error:  # the only broad catch: a bug in one probe must not end the others
+        log.exception("%s on %s broke; please report this", probe.name, target.name)
+        failure = Failure(
+            FailureKind.BROKEN,
+            f"{type(error).__name__}: {error}",
+            Text(
+                "Ini cacat pada Sigap: laporkan beserta baris log-nya.",
+                "This is a bug in Sigap: report it with its log lines.",
+            ),
+        )
+    return Reading(
+        target.name, probe.name, now, time.perf_counter() - started, measurements, failure
+    )
+
+
+def _checked(probe: Probe, measurements: tuple[Measurement, ...]) -> tuple[Measurement, ...]:
+    declared = {measure.name for measure in probe.measures}
+    for measurement in measurements:
+        if measurement.measure not in declared:
+            raise ValueError(f"measure {measurement.measure!r} is not declared by {probe.name}")
+        if not math.isfinite(measurement.value):
+            raise ValueError(f"{measurement.measure} is {measurement.value}")
+    return measurements
+
+
+@dataclass(slots=True)
+class Cost:
+    """What this agent costs one target; exported, and watched by ourselves."""
+
+    sessions: int = 0  # open now
+    logins: int = 0
+    statements: int = 0
+    rows: int = 0
+    seconds: float = 0.0  # spent waiting for this server's answers, logins included
+
+
+class _Metered:
+    """A session that counts what it costs."""
+
+    def __init__(self, inner: Session, cost: Cost) -> None:
+        self._inner = inner
+        self._cost = cost
+        cost.sessions += 1
+        cost.logins += 1
+        self._open = True
+
+    @property
+    def target(self) -> Target:
+        return self._inner.target
+
+    @property
+    def flavour(self) -> str:
+        return self._inner.flavour
+
+    @property
+    def version(self) -> int:
+        return self._inner.version
+
+    @property
+    def phases(self) -> Mapping[str, float]:
+        return self._inner.phases
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        started = time.perf_counter()
+        self._cost.statements += 1
+        try:
+            answer = self._inner.rows(sql, parameters)
+        finally:
+            self._cost.seconds += time.perf_counter() - started
+        self._cost.rows += len(answer)
+        return answer
+
+    @contextmanager
+    def fresh(self) -> Iterator[Session]:
+        with ExitStack() as stack:
+            started = time.perf_counter()
+            try:
+                inner = stack.enter_context(self._inner.fresh())
+            finally:
+                self._cost.seconds += time.perf_counter() - started
+            session = _Metered(inner, self._cost)
+            stack.callback(session.closed)
+            yield session
+
+    def paths(self) -> Mapping[str, str]:
+        return self._inner.paths()
+
+    def closed(self) -> None:
+        if self._open:
+            self._open = False
+            self._cost.sessions -= 1
+
+    def close(self) -> None:
+        self.closed()
+        self._inner.close()
+
+
+class HostView:
+    """What a host probe gets: the target and where its files were last seen; no server."""
+
+    flavour = HOST
+    version = 0
+    phases: Mapping[str, float] = {}
+
+    def __init__(self, target: Target, known_paths: Mapping[str, str]) -> None:
+        self.target = target
+        self._known_paths = known_paths
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        raise ProbeError(FailureKind.UNSUPPORTED, "a host probe has no server to ask")
+
+    def fresh(self) -> AbstractContextManager[Session]:
+        raise ProbeError(FailureKind.UNSUPPORTED, "a host probe has no server to ask")
+
+    def paths(self) -> Mapping[str, str]:
+        return self._known_paths
+
+    def close(self) -> None:
+        return None
+
+
+class Owner:
+    """The one owner of everything Sigap holds open towards one target."""
+
+    def __init__(self, target: Target, engine: Engine, budget_seconds: float = 5.0) -> None:
+        self.target = target
+        self.cost = Cost()
+        self._engine = engine
+        self._budget_seconds = budget_seconds
+        self._kept: _Metered | None = None
+        self._paths: Mapping[str, str] = {}
+
+    def round(self, due: Sequence[Probe], now: Callable[[], datetime]) -> Iterator[Reading]:
+        """Take each due probe once, in order; hung servers cost one budget, not one per probe."""
+        down: Failure | None = None
+        for probe in due:
+            if probe.engine == HOST:
+                view = HostView(self.target, {**self._paths, **self.target.volumes})
+                yield take(probe, self.target, view, now(), self._budget_seconds)
+                continue
+            if down is not None:
+                yield Reading(self.target.name, probe.name, now(), 0.0, failure=down)
+                continue
+            reading = self._ask(probe, now())
+            if reading.failure is not None and reading.failure.kind in CONNECTION_KINDS:
+                self.drop()
+                down = reading.failure
+            yield reading
+
+    def gather(self, probe: Probe, now: datetime) -> Evidence | None:
+        """Freeze what the probe shows at an onset; what could not be had is said in its place."""
+        if probe.exhibits is None:
+            return None
+        session: Session
+        if probe.engine == HOST:
+            session = HostView(self.target, {**self._paths, **self.target.volumes})
+        elif self._kept is not None:
+            session = self._kept
+        else:
+            return None
+        try:
+            with deadline.within(self._budget_seconds):
+                return Evidence(now, tuple(probe.exhibits(session)))
+        except ProbeError as error:
+            said = error.failure.message
+        except Exception as error:  # evidence is a courtesy: its bugs must not stop the finding
+            log.exception("evidence of %s on %s broke", probe.name, self.target.name)
+            said = f"{type(error).__name__}: {error}"
+        missing = Text("Bukti tidak dapat diambil", "Evidence could not be taken")
+        return Evidence(now, (Exhibit(missing, (), (), note=said),))
+
+    def drop(self) -> None:
+        """Let go of the kept session; returns at once even when the server hangs."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+    def _ask(self, probe: Probe, now: datetime) -> Reading:
+        """One reading; a kept session the server had closed is opened anew, once."""
+        had_session = self._kept is not None
+        reading = self._take(probe, now)
+        if (
+            had_session
+            and reading.failure is not None
+            and reading.failure.kind in CONNECTION_KINDS - {FailureKind.TIMEOUT}
+        ):
+            self.drop()
+            reading = self._take(probe, now)
+        return reading
+
+    def _take(self, probe: Probe, now: datetime) -> Reading:
+        started = time.perf_counter()
+        try:
+            with deadline.within(self._budget_seconds):
+                session = self._session()
+        except ProbeError as error:
+            spent = time.perf_counter() - started
+            return Reading(self.target.name, probe.name, now, spent, failure=error.failure)
+        return take(probe, self.target, session, now, self._budget_seconds)
+
+    def _session(self) -> Session:
+        if self._kept is None:
+            started = time.perf_counter()
+            try:
+                self._kept = _Metered(self._engine.open(self.target, "kept"), self.cost)
+                self._learn_paths(self._kept)
+            finally:
+                self.cost.seconds += time.perf_counter() - started
+        return self._kept
+
+    def _learn_paths(self, session: Session) -> None:
+        """Remember where the server keeps its files; not being told is the host probe's news."""
+        try:
+            self._paths = session.paths()
+        except ProbeError as error:
+            if error.failure.kind in CONNECTION_KINDS:
+                raise
+            log.info("%s does not say where its files are: %s", self.target.name, error)

@@ -1,0 +1,56 @@
+"""How a value is written for people: with its unit, in the manner of each language."""
+
+from __future__ import annotations
+
+from probes.model import Text
+
+_INDONESIAN = str.maketrans(",.", ".,")
+_BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def _number(value: float, decimals: int) -> Text:
+    english = f"{value:,.{decimals}f}"
+    if "." in english:
+        english = english.rstrip("0").rstrip(".")
+    indonesian = english.translate(_INDONESIAN)
+    return Text(indonesian, english)
+
+
+def written(value: float, unit: str) -> Text:
+    """``value`` with its unit: 412 s, 1.2 GB (1,2 GB), 95 % ; a bare number without one.
+
+    Bytes are written in powers of 1,000, as df --si and the exporters' dashboards do.
+    """
+    if unit == "ratio":
+        return Text("{n} %", "{n} %").format(n=_number(value * 100, 1))
+    if unit == "bytes":
+        scaled, step = float(value), 0
+        while abs(scaled) >= 1000 and step < len(_BYTES) - 1:
+            scaled, step = scaled / 1000, step + 1
+        number = _number(scaled, 1 if step else 0)
+        return Text("{n} {u}", "{n} {u}").format(n=number, u=_BYTES[step])
+    if unit == "seconds":
+        return duration(value)
+    return _number(value, 3)
+
+
+def duration(seconds: float) -> Text:
+    """0.25 s, 45 s, 6 min 52 s, 3 h 5 min, 2 d 4 h: never more than two parts."""
+    if abs(seconds) < 10:
+        return Text("{n} dtk", "{n} s").format(n=_number(seconds, 2))
+    left = round(abs(seconds))
+    sign = "-" if seconds < 0 else ""
+    parts: list[Text] = []
+    for size, indonesian, english in (
+        (86400, "hr", "d"),
+        (3600, "jam", "h"),
+        (60, "mnt", "min"),
+        (1, "dtk", "s"),
+    ):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(Text(f"{count} {indonesian}", f"{count} {english}"))
+    shown = parts[:2]
+    return Text(
+        sign + " ".join(part.id for part in shown), sign + " ".join(part.en for part in shown)
+    )
