@@ -1,0 +1,1 @@
+"""Documents: what each signature leaves behind, first as data, then as pages."""

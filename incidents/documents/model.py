@@ -1,0 +1,64 @@
+"""The document that a signature leaves, as data; how it looks is the business of the pages.
+
+A document holds everything its page prints, frozen at the signature. Its ``sha256`` is taken over
+the canonical bytes of ``data`` and stands inside the ledger event of the signature, so a changed
+document no longer matches the chain. ``previous`` is the hash of the incident's document before
+it; ``data["revises"]`` names the document of which it is the next revision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from incidents.model import JSON
+from probes import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the office prints on its own paper; everything here is a setting (READING 4.4)."""
+
+    government: str = "PEMERINTAH PROVINSI KALIMANTAN TIMUR"
+    agency: str = "DINAS KOMUNIKASI DAN INFORMATIKA"
+    address: str = ""
+    contacts: str = ""
+    place: str = "Samarinda"
+    on_behalf: str = "a.n. Kepala Dinas"  # empty: the head signs by his own title
+    signer_position: str = "Kepala Bidang TIK"
+    signer_name: str = ""
+    signer_rank: str = ""  # pangkat/golongan
+    signer_nip: str = ""
+    nature: str = "Biasa"  # sifat
+    copies: tuple[str, ...] = ("Kepala Dinas (sebagai laporan)",)  # tembusan
+    sop_number: str = ""  # empty prints "belum diisi"
+    sop_title: str = "Pengelolaan Gangguan Database"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document as kept in the store.
+
+    ``data`` has the keys ``incident`` (facts: number, title, target, application, agency, cluster,
+    severity, opened_at, source, report), ``step`` (number, title, role), ``form`` (list of
+    ``{name, label: {id, en}, value}``), ``decision``, ``signer`` (name, nip, position, rank, role,
+    basis, letter_number, on_behalf), ``troubles`` (title, target, root, severity, first_red,
+    last_red, green_minutes, flaps, evidence), ``office``, ``revises`` (id, sha256, or None),
+    ``dispensations``; the letter of the last step also ``letter`` (number, nature, attachment,
+    subject, recipient, body parts, signature block, copies, attached document id). Times in it are
+    ISO 8601 in UTC.
+    """
+
+    id: str  # unique within the incident, fit for an address: "6-1-laporan-gangguan"
+    incident: str
+    step: int
+    attempt: int
+    kind: str  # as the procedure names it
+    title: Text
+    revision: int  # 2: step 6 passes on the report of step 5
+    at: datetime  # of the signature
+    data: JSON
+    sha256: str  # over the canonical bytes of ``data``
+    previous: str  # sha256 of the incident's previous document; "" for the first
+    sequence: int  # of the ledger event of the signature
+    ledger_hash: str  # hash of that event: the head of the ledger when this was signed
