@@ -1,0 +1,219 @@
+"""The judge: streaks, hysteresis, absence, and what not seeing means."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes import (
+    Address,
+    Failure,
+    FailureKind,
+    Finding,
+    Limits,
+    Measure,
+    Measurement,
+    Probe,
+    Reading,
+    Severity,
+    Target,
+    Text,
+    Threshold,
+    Tuning,
+)
+from probes.judge import Judge
+
+START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+TARGET = Target("simpeg-replica", "postgresql", Address("127.0.0.1", 5432, "sigap"))
+
+
+def lag_probe(**limits: object) -> Probe:
+    threshold = Threshold(
+        "lag_seconds",
+        Text(
+            "{target} tertinggal {value} dari {upstream}", "{target} is {value} behind {upstream}"
+        ),
+        Text("Periksa {upstream}.", "Look at {upstream}."),
+        family="replication",
+        warning=30,
+        critical=300,
+        **limits,  # type: ignore[arg-type]  # the tests vary any of the declared fields
+    )
+    return Probe(
+        "lag",
+        "postgresql",
+        Text("Tertinggal berapa?", "How far behind?"),
+        (Measure("lag_seconds", "seconds", "Seconds behind."),),
+        (threshold,),
+        read=lambda session: (),
+    )
+
+
+UP_PROBE = Probe(
+    "availability",
+    "postgresql",
+    Text("Hidup?", "Up?"),
+    (Measure("up", "", "1 when usable."),),
+    (
+        Threshold(
+            "up",
+            Text("{target} {reason}: {message}", "{target} {reason}: {message}"),
+            Text("Lihat server.", "Look at the server."),
+            family="availability",
+            critical=0,
+            above=False,
+            raise_after=2,
+        ),
+    ),
+    read=lambda session: (),
+    judged_on_failure="up",
+)
+
+
+def reading(minute: int, *values: float, subject: str = "", probe: str = "lag") -> Reading:
+    measured = tuple(
+        Measurement("lag_seconds", value, subject, {"upstream": "simpeg-primary"})
+        for value in values
+    )
+    return Reading("simpeg-replica", probe, START + timedelta(minutes=minute), 0.01, measured)
+
+
+def failed(minute: int, kind: FailureKind, probe: str = "lag") -> Reading:
+    return Reading(
+        "simpeg-replica",
+        probe,
+        START + timedelta(minutes=minute),
+        5.0,
+        failure=Failure(kind, "no answer", Text("Coba ini.", "Try this.")),
+    )
+
+
+def verdict(judge: Judge, probe: Probe, seen: Reading, measure: str = "lag_seconds") -> Finding:
+    found = [f for f in judge.assess(TARGET, probe, seen).findings if f.measure == measure]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_same_verdict_is_stated_at_every_reading() -> None:
+    judge, probe = Judge(), lag_probe()
+    first = verdict(judge, probe, reading(0, 412))
+    second = verdict(judge, probe, reading(1, 415))
+    assert first.severity is second.severity is Severity.CRITICAL
+    assert first.fingerprint == second.fingerprint == "simpeg-replica/lag/lag_seconds/"
+    assert second.since == START
+
+
+def test_a_finding_says_its_value_and_cause_in_both_languages() -> None:
+    finding = verdict(Judge(), lag_probe(), reading(0, 412))
+    assert finding.title == Text(
+        "simpeg-replica tertinggal 6 mnt 52 dtk dari simpeg-primary",
+        "simpeg-replica is 6 min 52 s behind simpeg-primary",
+    )
+    assert finding.hint.en == "Look at simpeg-primary."
+    assert finding.limit == 300
+    assert finding.opens
+
+
+def test_a_warning_is_shown_but_opens_nothing_unless_told_to() -> None:
+    assert not verdict(Judge(), lag_probe(), reading(0, 31)).opens
+    assert verdict(Judge(), lag_probe(opens=Severity.WARNING), reading(0, 31)).opens
+
+
+def test_it_raises_after_its_streak_and_clears_after_another() -> None:
+    judge, probe = Judge(), lag_probe(raise_after=3, clear_after=2)
+    seen = [
+        verdict(judge, probe, reading(n, value)).severity
+        for n, value in enumerate([400, 400, 0, 400, 400, 400, 0, 400, 0, 0])
+    ]
+    assert seen == [Severity.CLEAR] * 5 + [Severity.CRITICAL] * 4 + [Severity.CLEAR]
+
+
+def test_the_onset_is_the_first_bad_reading_not_the_raised_one() -> None:
+    judge, probe = Judge(), lag_probe(raise_after=2)
+    onsets = [
+        bool(judge.assess(TARGET, probe, reading(n, v)).onsets) for n, v in enumerate([0, 400, 400])
+    ]
+    assert onsets == [False, True, False]
+
+
+def test_a_value_that_wavers_within_the_margin_does_not_flap() -> None:
+    judge, probe = Judge(), lag_probe(clear_after=1, clear_margin=0.1)
+    seen = [
+        verdict(judge, probe, reading(n, value)).severity
+        for n, value in enumerate([300, 295, 305, 280, 269])
+    ]
+    assert seen == [Severity.CRITICAL] * 4 + [Severity.WARNING]
+
+
+def test_a_targets_own_limits_replace_the_declared_ones() -> None:
+    own = Target(
+        "simpeg-replica",
+        "postgresql",
+        Address("127.0.0.1", 5432, "sigap"),
+        probes={"lag": Tuning(thresholds={"lag_seconds": Limits(critical=10, raise_after=2)})},
+    )
+    judge = Judge()
+    first, second = (judge.assess(own, lag_probe(), reading(n, 11)).findings[0] for n in (0, 1))
+    assert (first.severity, second.severity) == (Severity.CLEAR, Severity.CRITICAL)
+
+
+def test_a_subject_that_is_gone_counts_as_good() -> None:
+    judge, probe = Judge(), lag_probe(clear_after=2)
+    verdict(judge, probe, reading(0, 400, subject="r1"))
+    assert verdict(judge, probe, reading(1)).severity is Severity.CRITICAL
+    assert verdict(judge, probe, reading(2)).severity is Severity.CLEAR
+
+
+def test_a_subject_declared_to_stay_is_not_cleared_by_its_absence() -> None:
+    judge, probe = Judge(), lag_probe(absent_clears=False)
+    verdict(judge, probe, reading(0, 400, subject="r1"))
+    assert not [f for f in judge.assess(TARGET, probe, reading(1)).findings if f.measure != "blind"]
+    assert verdict(judge, probe, reading(2, 400, subject="r1")).since == START
+
+
+def test_an_unreachable_server_says_nothing_about_its_lag() -> None:
+    judge, probe = Judge(), lag_probe(clear_after=1)
+    verdict(judge, probe, reading(0, 400))
+    assert judge.assess(TARGET, probe, failed(1, FailureKind.TIMEOUT)).findings == []
+    assert verdict(judge, probe, reading(2, 400)).since == START
+
+
+def test_a_server_that_cannot_be_used_is_judged_by_availability() -> None:
+    judge = Judge()
+    first = verdict(judge, UP_PROBE, failed(0, FailureKind.TIMEOUT, "availability"), "up")
+    second = verdict(judge, UP_PROBE, failed(1, FailureKind.REFUSED, "availability"), "up")
+    assert (first.severity, second.severity) == (Severity.CLEAR, Severity.CRITICAL)
+    assert second.title.en == "simpeg-replica refuses connections: no answer"
+    assert second.hint.en == "Try this."
+
+
+def test_a_missing_grant_is_a_warning_of_its_own_and_not_ok() -> None:
+    judge, probe = Judge(), lag_probe()
+    blind = verdict(judge, probe, failed(0, FailureKind.BLIND), "blind")
+    assert blind.severity is Severity.WARNING
+    assert blind.hint.en == "Try this."
+    assert verdict(judge, probe, reading(1, 0), "blind").severity is Severity.CLEAR
+
+
+def test_an_unsupported_probe_is_silent() -> None:
+    assert Judge().assess(TARGET, lag_probe(), failed(0, FailureKind.UNSUPPORTED)).findings == []
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 31.0, 400.0]), max_size=60), st.integers(1, 4), st.integers(1, 4)
+)
+def test_severity_is_critical_only_after_a_full_streak_and_until_a_full_streak_of_good(
+    values: list[float], raise_after: int, clear_after: int
+) -> None:
+    judge = Judge()
+    probe = lag_probe(raise_after=raise_after, clear_after=clear_after)
+    critical = False
+    for n, value in enumerate(values):
+        tail = [v >= 300 for v in values[: n + 1]]
+        if all(tail[-raise_after:]) and len(tail) >= raise_after:
+            critical = True
+        elif critical and len(tail) >= clear_after and not any(tail[-clear_after:]):
+            critical = False
+        assert (verdict(judge, probe, reading(n, value)).severity is Severity.CRITICAL) == critical

@@ -1,0 +1,47 @@
+"""The registry: what is declared is found, and told when declared wrongly."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from probes import registry
+
+
+def test_engines_are_the_folders() -> None:
+    assert registry.engine_names() == ("mysql", "postgresql")
+
+
+def test_an_unknown_engine_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(registry.RegistryError, match="known: mysql, postgresql"):
+        registry.engine("oracle")
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+def test_every_target_is_first_asked_whether_it_can_be_used_at_all(engine: str) -> None:
+    first = registry.probes_for(engine)[0]
+    assert first.name == "availability"
+    assert first.judged_on_failure == "up"
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+def test_every_probe_speaks_both_languages_and_names_its_units(engine: str) -> None:
+    for probe in registry.probes_for(engine):
+        said = [probe.question, probe.runbook]
+        said += [text for t in probe.thresholds for text in (t.title, t.hint)]
+        assert all(text.id.strip() and text.en.strip() for text in said), probe.name
+        for measure in probe.measures:
+            assert measure.help.strip()
+            assert re.fullmatch(r"[a-z][a-z0-9_]*", measure.name)
+            if measure.unit in ("seconds", "bytes", "ratio"):
+                assert measure.name.endswith(f"_{measure.unit}"), measure.name
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+def test_a_title_asks_for_the_same_facts_in_both_languages(engine: str) -> None:
+    for probe in registry.probes_for(engine):
+        for threshold in probe.thresholds:
+            for text in (threshold.title, threshold.hint):
+                asked = [set(re.findall(r"{(\w+)}", words)) for words in (text.id, text.en)]
+                assert asked[0] == asked[1], (probe.name, threshold.measure)

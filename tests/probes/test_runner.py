@@ -1,0 +1,219 @@
+"""The runner: failure is data, a hung server costs one budget, sessions are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from probes import (
+    Address,
+    Engine,
+    Exhibit,
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Row,
+    Session,
+    Target,
+    Text,
+)
+from probes.runner import Owner
+
+NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+TARGET = Target("simpeg", "fake", Address("127.0.0.1", 1, "sigap"), volumes={"wal": "/srv/wal"})
+
+
+class FakeServer:
+    """Stands at the session seam: counts what is open and fails on command."""
+
+    def __init__(self) -> None:
+        self.open_sessions = 0
+        self.logins = 0
+        self.login_fails: FailureKind | None = None
+        self.kept_fails: FailureKind | None = None
+        self.paths: Mapping[str, str] = {"data": "/srv/data"}
+
+    def open(self, target: Target, purpose: str) -> Session:
+        if self.login_fails:
+            raise ProbeError(self.login_fails, "login failed")
+        self.logins += 1
+        self.open_sessions += 1
+        return FakeSession(self, target)
+
+    @property
+    def engine(self) -> Engine:
+        return Engine("fake", "Fake", 1, ("fake",), self.open)
+
+
+class FakeSession:
+    flavour = "fake"
+    version = 1
+    phases: Mapping[str, float] = {}
+
+    def __init__(self, server: FakeServer, target: Target) -> None:
+        self.server = server
+        self.target = target
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        failing, self.server.kept_fails = self.server.kept_fails, None
+        if failing:
+            raise ProbeError(failing, "the session broke")
+        return [{"one": 1}, {"one": 2}]
+
+    @contextmanager
+    def fresh(self) -> Iterator[Session]:
+        session = self.server.open(self.target, "fresh")
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def paths(self) -> Mapping[str, str]:
+        return self.server.paths
+
+    def close(self) -> None:
+        self.server.open_sessions -= 1
+
+
+def probe(
+    name: str,
+    read: Callable[[Session], Iterable[Measurement]],
+    engine: str = "fake",
+    exhibits: Callable[[Session], Iterable[Exhibit]] | None = None,
+) -> Probe:
+    return Probe(
+        name,
+        engine,
+        Text("?", "?"),
+        (Measure("value", "", "A value."),),
+        (),
+        read,
+        exhibits=exhibits,
+    )
+
+
+def ask(session: Session) -> Iterable[Measurement]:
+    return [Measurement("value", float(len(session.rows("select"))))]
+
+
+def test_a_reading_carries_its_measurements_or_its_failure_never_both() -> None:
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    good, bad = owner.round(
+        [probe("good", ask), probe("bad", lambda session: [Measurement("undeclared", 1.0)])],
+        lambda: NOW,
+    )
+    assert good.failure is None
+    assert [m.value for m in good.measurements] == [2.0]
+    assert bad.failure is not None
+    assert bad.failure.kind is FailureKind.BROKEN
+    assert bad.measurements == ()
+
+
+def test_a_value_that_is_not_a_number_is_broken_not_exported() -> None:
+    owner = Owner(TARGET, FakeServer().engine)
+    (reading,) = owner.round(
+        [probe("nan", lambda session: [Measurement("value", float("nan"))])], lambda: NOW
+    )
+    assert reading.failure is not None
+    assert reading.failure.kind is FailureKind.BROKEN
+
+
+def test_a_bug_in_one_probe_does_not_end_the_others() -> None:
+    def bug(session: Session) -> Iterable[Measurement]:
+        raise KeyError("column that was renamed")
+
+    owner = Owner(TARGET, FakeServer().engine)
+    broken, fine = owner.round([probe("bug", bug), probe("fine", ask)], lambda: NOW)
+    assert broken.failure is not None
+    assert "column that was renamed" in broken.failure.message
+    assert fine.failure is None
+
+
+def test_a_server_that_is_down_is_asked_once_per_round() -> None:
+    server = FakeServer()
+    server.login_fails = FailureKind.REFUSED
+    attempts: list[str] = []
+    owner = Owner(TARGET, server.engine)
+
+    def counted(session: Session) -> Iterable[Measurement]:
+        attempts.append("asked")
+        return ask(session)
+
+    readings = list(owner.round([probe("a", counted), probe("b", counted)], lambda: NOW))
+    assert [r.failure.kind if r.failure else None for r in readings] == [FailureKind.REFUSED] * 2
+    assert attempts == []
+
+
+def test_a_session_closed_by_a_restart_is_opened_anew_within_the_round() -> None:
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    list(owner.round([probe("a", ask)], lambda: NOW))
+    server.kept_fails = FailureKind.UNREACHABLE
+    (reading,) = owner.round([probe("a", ask)], lambda: NOW)
+    assert reading.failure is None
+    assert server.logins == 2
+    assert server.open_sessions == owner.cost.sessions == 1
+
+
+def test_a_timeout_is_not_tried_again_in_the_same_round() -> None:
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    list(owner.round([probe("a", ask)], lambda: NOW))
+    server.kept_fails = FailureKind.TIMEOUT
+    first, second = owner.round([probe("a", ask), probe("b", ask)], lambda: NOW)
+    assert first.failure is not None
+    assert first.failure.kind is FailureKind.TIMEOUT
+    assert second.failure == first.failure
+    assert server.open_sessions == owner.cost.sessions == 0
+
+
+def test_volumes_of_a_dead_server_are_still_looked_at() -> None:
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    list(owner.round([probe("a", ask)], lambda: NOW))
+    server.kept_fails = FailureKind.TIMEOUT
+    seen: list[Mapping[str, str]] = []
+
+    def look(session: Session) -> Iterable[Measurement]:
+        seen.append(session.paths())
+        return []
+
+    _, host = owner.round([probe("a", ask), probe("disk", look, engine="host")], lambda: NOW)
+    assert host.failure is None
+    assert seen == [{"data": "/srv/data", "wal": "/srv/wal"}]
+
+
+def test_every_session_opened_is_counted_and_given_back() -> None:
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    open_during: list[int] = []
+
+    def both(session: Session) -> Iterable[Measurement]:
+        with session.fresh() as fresh:
+            fresh.rows("select")
+            open_during.append(owner.cost.sessions)
+        return ask(session)
+
+    for _ in range(50):
+        list(owner.round([probe("both", both)], lambda: NOW))
+    assert set(open_during) == {2}
+    assert server.open_sessions == owner.cost.sessions == 1
+    assert owner.cost.rows == 50 * 4
+    owner.drop()
+    assert server.open_sessions == owner.cost.sessions == 0
+
+
+def test_evidence_that_cannot_be_taken_says_why() -> None:
+    def hidden(session: Session) -> Iterable[Exhibit]:
+        raise ProbeError(FailureKind.BLIND, "grant pg_monitor first")
+
+    owner = Owner(TARGET, FakeServer().engine)
+    asked = probe("a", ask, exhibits=hidden)
+    list(owner.round([asked], lambda: NOW))
+    evidence = owner.gather(asked, NOW)
+    assert evidence is not None
+    assert evidence.exhibits[0].note == "grant pg_monitor first"

@@ -1,0 +1,24 @@
+"""Values as people write them."""
+
+import pytest
+
+from probes.units import written
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "indonesian", "english"),
+    [
+        (412, "seconds", "6 mnt 52 dtk", "6 min 52 s"),
+        (0.25, "seconds", "0,25 dtk", "0.25 s"),
+        (90061, "seconds", "1 hr 1 jam", "1 d 1 h"),
+        (1_234_000_000, "bytes", "1,2 GB", "1.2 GB"),
+        (999, "bytes", "999 B", "999 B"),
+        (0.954, "ratio", "95,4 %", "95.4 %"),
+        (1234, "", "1.234", "1,234"),
+    ],
+)
+def test_a_value_is_written_with_its_unit(
+    value: float, unit: str, indonesian: str, english: str
+) -> None:
+    said = written(value, unit)
+    assert (said.id, said.en) == (indonesian, english)
