@@ -142,6 +142,8 @@ class Trouble:
     green_seconds: float = 0.0  # summed over its cleared spells that ended
     evidence: JSON | None = None
     runbook: Text = Text("", "")
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What the finding said of its target (cluster, role, host …); correlation reads it."""
 
 
 @dataclass(frozen=True, slots=True)
