@@ -1,0 +1,6 @@
+"""Reading agent.yaml: strict, with every problem named at once and each with its place."""
+
+from agent.config.load import Config, find, load
+from agent.config.problems import ConfigError, Problem
+
+__all__ = ["Config", "ConfigError", "Problem", "find", "load"]

@@ -1,0 +1,91 @@
+"""Why: one URL says where a server listens and who we are there.
+
+Promise: what the URL may hold is checked word by word, and the password never comes back out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import psutil
+
+from probes import Address, Engine, Secret
+
+SCHEMES = {
+    "postgresql": ("postgresql", "postgres"),
+    "mysql": ("mysql", "mariadb"),
+}
+
+
+class AddressError(Exception):
+    """The URL cannot be used; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """An address and whether its password stood in the URL itself."""
+
+    address: Address
+    password_in_url: bool
+
+
+def parse(url: str, engine: Engine, user: str = "sigap") -> Parsed:
+    """Read ``scheme://user:password@host:port/database?option=value``.
+
+    ``?host=/directory`` (or ``?unix_socket=/file``) is a Unix socket. Raises ``AddressError``.
+    """
+    schemes = SCHEMES.get(engine.name, (engine.name,))
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise AddressError(f"is not an address: {_without(str(error), url)}") from None
+    if parts.scheme.partition("+")[0] not in schemes:
+        raise AddressError(f"must begin with {schemes[0]}:// for engine {engine.name}")
+    if parts.fragment:
+        raise AddressError("contains '#'; write it as %23 inside a user name or password")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    host = options.pop("unix_socket", "") or options.pop("host", "") or (parts.hostname or "")
+    if "password" in options:
+        raise AddressError("must not hold a password option; use password_file")
+    host = unquote(host)
+    if not host:
+        raise AddressError("names no host; write it, or ?host=/directory for a Unix socket")
+    if not host.startswith("/") and any(c.isspace() or c == "/" for c in host):
+        raise AddressError("names a host with a blank or '/' in it")
+    password = unquote(parts.password) if parts.password else None
+    address = Address(
+        host=host,
+        port=port or engine.default_port,
+        user=unquote(parts.username) if parts.username else user,
+        database=unquote(parts.path.lstrip("/")),
+        password=Secret(password) if password else None,
+        options=options,
+    )
+    return Parsed(address, password is not None)
+
+
+def _without(message: str, url: str) -> str:
+    return message.replace(url, "the url")
+
+
+def is_local(address: Address) -> bool:
+    """Whether the server listens on this machine: a Unix socket, loopback or an own address.
+
+    A name that is not ``localhost`` or this host's own is not looked up: loading must not wait
+    for a name server.
+    """
+    host = address.host.lower()
+    if host.startswith("/") or host in ("localhost", socket.gethostname().lower()):
+        return True
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    if ip.is_loopback:
+        return True
+    own = {a.address.partition("%")[0] for nics in psutil.net_if_addrs().values() for a in nics}
+    return str(ip) in own

@@ -1,0 +1,152 @@
+"""Why: the one way from agent.yaml to the values the daemon runs on.
+
+Promise: either a ``Config`` that can be used as it stands, or ``ConfigError`` with every problem.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path as File
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import ValidationError
+
+from agent.config.explain import explain
+from agent.config.models import OfficeSection, Root
+from agent.config.problems import ConfigError, Problem, Problems, nearest
+from agent.config.secrets import SecretError, read_secret
+from agent.config.source import Source, read
+from agent.config.targets import targets
+from probes import Secret, Target
+
+PLACES = ("agent.yaml", "/etc/sigap/agent.yaml")
+LONGEST_DEADLINE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the daemon is told. Equal targets are equal values, so a reload can compare."""
+
+    file: File
+    name: str
+    host: str
+    port: int
+    interval: float  # seconds
+    deadline: float  # seconds
+    language: str
+    store: Secret | None  # an SQLAlchemy URL, perhaps with a password; None: probe-only
+    procedure: str
+    calendar: str
+    office: OfficeSection
+    targets: tuple[Target, ...]
+    warnings: tuple[Problem, ...] = ()
+
+
+def find(named: str | None, environment: Mapping[str, str] | None = None) -> File:
+    """The configuration file: ``-c``, else ``SIGAP_CONFIG``, else the usual places."""
+    environment = os.environ if environment is None else environment
+    chosen = named or environment.get("SIGAP_CONFIG")
+    if chosen:
+        return File(chosen)
+    return next((File(place) for place in PLACES if File(place).is_file()), File(PLACES[0]))
+
+
+def load(file: File, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check the whole configuration. Raises ``ConfigError`` with every problem."""
+    problems = Problems()
+    source = read(file, problems, environment)
+    root = _root(source)
+    found = targets(source)
+    if not found and not problems.found:
+        problems.at(("targets",), "names no server to watch; add one under 'targets:'")
+    store = _store(source, root)
+    deadline = _deadline(problems, root)
+    if problems.found:
+        raise ConfigError(problems.found)
+    host, _, port = root.agent.listen.rpartition(":")
+    return Config(
+        file=file,
+        name=root.agent.name or socket.gethostname(),
+        host=host.strip("[]"),
+        port=int(port),
+        interval=root.agent.interval,
+        deadline=deadline,
+        language=root.agent.language,
+        store=store,
+        procedure=_beside(file, root.procedure),
+        calendar=_beside(file, root.calendar),
+        office=root.office,
+        targets=found,
+        warnings=tuple(problems.warnings),
+    )
+
+
+def _root(source: Source) -> Root:
+    """The top sections; the targets are checked one by one elsewhere."""
+    sections = {key: value for key, value in source.tree.items() if key != "targets"}
+    known = tuple(Root.model_fields)
+    for key in [key for key in sections if key not in known]:
+        source.problems.at((key,), f"is not a key this place knows; {nearest(key, known)}")
+        del sections[key]
+    try:
+        return Root.model_validate(sections)
+    except ValidationError as error:
+        explain(error, Root, (), source.problems)
+        return Root()
+
+
+def _deadline(problems: Problems, root: Root) -> float:
+    interval, given = root.agent.interval, root.agent.deadline
+    if given is None:
+        return min(LONGEST_DEADLINE_SECONDS, max(1.0, interval / 2))
+    if given > interval:
+        problems.at(("agent", "deadline"), f"must not be longer than the interval ({interval:g}s)")
+    return given
+
+
+def _store(source: Source, root: Root) -> Secret | None:
+    """The store's URL with its driver written out, its path absolute and its password in it."""
+    url = root.store
+    if not url:
+        return None
+    problems = source.problems
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        if not rest.startswith("/") or rest == "/":
+            problems.at(("store",), "must be sqlite:///file (three slashes; four: absolute path)")
+            return None
+        path = problems.main.absolute().parent / rest[1:]
+        return Secret(f"sqlite:///{path}")
+    if scheme not in ("postgresql", "postgres", "postgresql+psycopg2"):
+        problems.at(("store",), "must begin with sqlite:/// or postgresql+psycopg2://")
+        return None
+    url = f"postgresql+psycopg2://{rest}"
+    if root.store_password_file:
+        try:
+            password = read_secret(
+                root.store_password_file, problems.main.parent, source.environment
+            )
+        except SecretError as error:
+            problems.at(("store_password_file",), str(error))
+            return None
+        url = _with_password(url, password)
+    elif urlsplit(url).password and ("store",) not in source.substituted:
+        problems.warn(("store",), "holds a password; move it to store_password_file")
+    return Secret(url)
+
+
+def _with_password(url: str, password: str) -> str:
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    user = user.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}"))
+
+
+def _beside(file: File, name: str) -> str:
+    """A shipped name as it is; a path beside the configuration file."""
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        return str(file.absolute().parent / name)
+    return name

@@ -1,0 +1,220 @@
+"""Why: what agent.yaml may hold, as strict types; an unknown key is an error, never ignored.
+
+Promise: these models check one value at a time; what needs the machine (files, the registry of
+probes) is checked in ``agent.config.targets``. Durations are text with a unit and become seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+)
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_PATTERN = r"^\d+(\.\d+)?(ms|s|m|h|d)$|^\$\{.*\}$"
+_LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})")
+
+
+def seconds(value: Any) -> float:
+    """``15s``, ``500ms``, ``5m``, ``1h`` or ``1d`` in seconds. Raises ``ValueError``."""
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"must be a duration with its unit, e.g. 15s, 5m or 1h, not {value!r}")
+    length = float(match[1]) * _UNITS[match[2]]
+    if length < 0.1:
+        raise ValueError(f"must be at least 100ms, not {value}")
+    return length
+
+
+def _number(value: Any) -> Any:
+    """A number that came from the environment is still text; read it as the number it is."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            raise ValueError(f"must be a number, not {value!r}") from None
+    return value
+
+
+def _count(value: Any) -> Any:
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value)
+    return value
+
+
+def _flag(value: Any) -> Any:
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _text_json(kind: str) -> dict[str, Any]:
+    return {"anyOf": [{"type": kind}, {"type": "string", "pattern": r"^\$\{.*\}$"}]}
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(seconds),
+    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "examples": ["15s", "5m"]}),
+]
+Number = Annotated[
+    float,
+    BeforeValidator(_number),
+    Field(allow_inf_nan=False),
+    WithJsonSchema(_text_json("number")),
+]
+Count = Annotated[
+    int, BeforeValidator(_count), Field(ge=1, le=1000), WithJsonSchema(_text_json("integer"))
+]
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema(_text_json("boolean"))]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
+
+
+class Strict(BaseModel):
+    """Every section: no unknown key, no guessed type, nothing changes after loading."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+
+class AgentSection(Strict):
+    """The process itself."""
+
+    name: Name = ""
+    """How this agent is called in logs and incidents; left out: the host's name."""
+    listen: str = "127.0.0.1:9480"
+    """Address and port of the pages, the API and /metrics, e.g. 127.0.0.1:9480 or [::1]:9480."""
+    interval: Duration = 15.0
+    """How often each probe runs that names no interval of its own."""
+    deadline: Duration | None = None
+    """When a probe's call is given up; left out: half the interval, at most 5s."""
+    language: Literal["id", "en"] = "id"
+    """Language of what the command line prints for people."""
+
+    @field_validator("listen")
+    @classmethod
+    def _listenable(cls, value: str) -> str:
+        match = _LISTEN.fullmatch(value)
+        if match is None or int(match["port"]) > 65535:
+            raise ValueError(f"must be address:port, e.g. 127.0.0.1:9480, not {value!r}")
+        return value
+
+
+class OfficeSection(Strict):
+    """The office's own words for letters: letterhead and signature block."""
+
+    government: Words | None = None
+    """First line of the letterhead, e.g. PEMERINTAH PROVINSI KALIMANTAN TIMUR."""
+    agency: Words | None = None
+    """The office, e.g. DINAS KOMUNIKASI DAN INFORMATIKA."""
+    address: Words | None = None
+    """Street, town, postal code."""
+    contacts: Words | None = None
+    """Telephone, e-mail, web page, in one line."""
+    place: Words | None = None
+    """Where letters are dated, e.g. Samarinda."""
+    on_behalf: Words | None = None
+    """E.g. a.n. Kepala Dinas; empty: the head signs by his own title."""
+    signer_position: Words | None = None
+    """Title in the signature block, e.g. Kepala Bidang TIK."""
+    signer_name: Words | None = None
+    """Name with titles."""
+    signer_rank: Words | None = None
+    """Pangkat/golongan."""
+    signer_nip: Words | None = None
+    """NIP."""
+    nature: Words | None = None
+    """Sifat of the letter, e.g. Biasa."""
+    copies: list[Words] | None = None
+    """Tembusan: who gets a copy of each letter."""
+    sop_number: Words | None = None
+    """Number of the office's SOP; left out prints as not yet filled in."""
+    sop_title: Words | None = None
+    """Title of the office's SOP."""
+
+
+class LimitsSection(Strict):
+    """A target's own limits for one measure."""
+
+    warning: Number | None = None
+    """Value from which the measure is a warning."""
+    critical: Number | None = None
+    """Value from which the measure is critical."""
+    raise_after: Count | None = None
+    """Bad readings in a row that raise the finding."""
+    clear_after: Count | None = None
+    """Good readings in a row that clear it."""
+    opens: Literal["warning", "critical"] | None = None
+    """The severity from which an incident opens."""
+
+
+class TuningSection(Strict):
+    """What a target changes of one probe."""
+
+    enabled: Flag = True
+    """false: this probe does not run on this target."""
+    every: Duration | None = None
+    """How often it runs."""
+    thresholds: dict[str, LimitsSection] = {}
+    """Limits by measure."""
+
+
+class TargetSection(Strict):
+    """One monitored server."""
+
+    name: Name
+    """Unique; the label `target` of every metric."""
+    engine: str
+    """postgresql or mysql (MariaDB is found out)."""
+    url: str
+    """postgresql://user@host:port/database, mysql://user@host:port/; a Unix socket: ?host=/dir."""
+    password: str | None = None
+    """Only as ${VARIABLE}; prefer password_file."""
+    password_file: str | None = None
+    """File that holds the password and nothing else; readable by its owner alone."""
+    cluster: Words = ""
+    """Servers that replicate from one another share a cluster."""
+    role: Literal["primary", "replica"] | None = None
+    """What this server should be; left out: learned."""
+    application: Words = ""
+    """The application that lives on it, e.g. SIMPEG."""
+    agency: Words = ""
+    """The agency that owns the application."""
+    labels: dict[LabelName, Words] = {}
+    """Words of your own about this target."""
+    volumes: dict[Name, Annotated[str, StringConstraints(pattern=r"^/")]] = {}
+    """Directories to watch besides those the server names, by purpose: {wal: /srv/pg_wal}."""
+    probes: dict[str, TuningSection] = {}
+    """Changes to single probes, by name."""
+    local: Flag | None = None
+    """Whether its files are on this machine; left out: yes for loopback and Unix sockets."""
+
+
+class Root(Strict):
+    """agent.yaml as a whole."""
+
+    agent: AgentSection = AgentSection()
+    """The process itself."""
+    store: str | None = None
+    """sqlite:///path or postgresql://…; left out: probes and /metrics only, no incidents."""
+    store_password_file: str | None = None
+    """File that holds the password of a PostgreSQL store."""
+    procedure: str = "kaltim"
+    """Name of a shipped procedure, or the path of a procedure file."""
+    calendar: str = "kaltim"
+    """Name of a shipped working calendar, or the path of a calendar file."""
+    office: OfficeSection = OfficeSection()
+    """Letterhead and signature block."""
+    targets: list[TargetSection] = []
+    """The servers to watch."""

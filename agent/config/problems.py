@@ -1,0 +1,95 @@
+"""Why: a configuration is mended fastest when every problem is named at once, each with its place.
+
+Promise: a problem prints as one line, ``file:line: path: sentence``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path as File
+
+Path = tuple[str | int, ...]
+"""A place in the configuration: keys and list indices from the top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value was written: the file, the line, and its path inside that file."""
+
+    file: str
+    line: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong (or, as a warning, unwise) and where it stands."""
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; ``problems`` holds every reason."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems), key=lambda p: (p.file, p.line, p.path)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: ``targets[0].probes.blocked_sessions.every``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the nearest known word, else the list of known words."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.55)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known here: {', '.join(names)}" if names else "nothing is known here"
+
+
+class Problems:
+    """Collects problems and warnings, finding the line of each from its path."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.origins: dict[Path, Origin] = {}
+        self.main: File = File("agent.yaml")
+
+    def at(self, path: Path, message: str) -> None:
+        """Note what is wrong at ``path``."""
+        self.found.append(self._problem(path, message))
+
+    def warn(self, path: Path, message: str) -> None:
+        """Note what works but should not stay."""
+        self.warnings.append(self._problem(path, message))
+
+    def in_file(self, file: File, line: int, message: str, path: Path = ()) -> None:
+        """Note a problem of a file that has no merged path."""
+        self.found.append(Problem(str(file), line, dotted(path), message))
+
+    def _problem(self, path: Path, message: str) -> Problem:
+        written = path
+        while written not in self.origins and written:
+            written = written[:-1]
+        origin = self.origins.get(written) or Origin(str(self.main), 0, ())
+        shown = origin.path + path[len(written) :]
+        return Problem(origin.file, origin.line, dotted(shown), message)
