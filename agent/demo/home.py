@@ -1,0 +1,180 @@
+"""Where a demo lives: one folder that holds its servers, store, secrets and what runs now.
+
+Promise: at most one demo runs in a folder (a file lock that dies with the process); whatever is
+secret is readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.demo.errors import DemoError
+from probes import Text
+
+LAYOUT = 1  # grows when what lies in a demo folder changes its meaning; an older one is remade
+SOCKET_LIMIT = 100  # bytes; the kernel's limit for a Unix socket's whole path is 107
+
+
+def default_home(environment: Mapping[str, str], euid: int) -> Path:
+    """``SIGAP_DEMO_DIR``, else the user's state folder.
+
+    Root's demo lives in ``/var/lib``: its servers run as an ordinary user, who cannot enter
+    root's own home.
+    """
+    if told := environment.get("SIGAP_DEMO_DIR"):
+        return Path(told)
+    if euid == 0:
+        return Path("/var/lib/sigap-demo")
+    state = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "sigap-demo"
+
+
+class Home:
+    """Paths of one demo folder, its lock and its small memory (``state.json``)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.abspath(path))
+        self._lock: int | None = None
+
+    @property
+    def sockets(self) -> Path:
+        """Sockets of the servers; only the servers' user may enter."""
+        return self.path / "sock"
+
+    @property
+    def run(self) -> Path:
+        """Records of running processes and the control socket."""
+        return self.path / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def secrets(self) -> Path:
+        return self.path / "secrets"
+
+    @property
+    def volume(self) -> Path:
+        """Where the small volume is mounted."""
+        return self.path / "volume"
+
+    @property
+    def control(self) -> Path:
+        return self.run / "control.sock"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "agent.yaml"
+
+    @property
+    def store(self) -> Path:
+        return self.path / "sigap.db"
+
+    def server(self, name: str) -> Path:
+        """The data directory of one server."""
+        return self.path / "data" / name
+
+    def make(self) -> None:
+        """Make the folders that belong to whoever runs the demo; raises ``DemoError``."""
+        if len(os.fsencode(self.sockets / ".s.PGSQL.65535")) > SOCKET_LIMIT:
+            raise DemoError(
+                Text(
+                    f"Nama folder demo terlalu panjang untuk soket Unix: {self.path}. "
+                    "Pilih yang lebih pendek dengan --dir.",
+                    f"The demo folder's name is too long for a Unix socket: {self.path}. "
+                    "Choose a shorter one with --dir.",
+                )
+            )
+        try:
+            if self.path.is_dir() and any(self.path.iterdir()) and not self._ours():
+                raise DemoError(
+                    Text(
+                        f"{self.path} sudah berisi hal lain; demo tidak akan menyentuhnya. "
+                        "Pilih folder kosong dengan --dir.",
+                        f"{self.path} holds something else, which the demo will not touch. "
+                        "Choose an empty folder with --dir.",
+                    )
+                )
+            self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+            self._mark.touch()
+            for folder, mode in ((self.run, 0o711), (self.logs, 0o711), (self.secrets, 0o700)):
+                folder.mkdir(mode=mode, exist_ok=True)
+        except OSError as error:
+            raise DemoError(
+                Text(
+                    f"Folder demo {self.path} tidak dapat dibuat ({error.strerror}). "
+                    "Pilih yang lain dengan --dir atau SIGAP_DEMO_DIR.",
+                    f"The demo folder {self.path} cannot be made ({error.strerror}). "
+                    "Choose another with --dir or SIGAP_DEMO_DIR.",
+                )
+            ) from None
+
+    @property
+    def _mark(self) -> Path:
+        return self.path / ".sigap-demo"
+
+    def _ours(self) -> bool:
+        return self._mark.exists()
+
+    def lock(self) -> None:
+        """Take the folder for this process until it ends; raises ``DemoError`` when taken."""
+        handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise DemoError(
+                Text(
+                    f"Demo di {self.path} sudah berjalan. Lihat dengan `sigap demo status`, "
+                    "atau pilih folder lain dengan --dir.",
+                    f"A demo already runs in {self.path}. See it with `sigap demo status`, "
+                    "or choose another folder with --dir.",
+                )
+            ) from None
+        self._lock = handle
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def clear(self) -> None:
+        """Forget everything but the lock (``--fresh``). The caller has stopped the servers."""
+        for entry in self.path.iterdir():
+            if entry.name in {".lock", ".sigap-demo"}:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def read_state(self) -> dict[str, Any]:
+        """What was remembered; empty when nothing was, or nothing that can be used."""
+        try:
+            state = json.loads((self.path / "state.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return state if isinstance(state, dict) and state.get("layout") == LAYOUT else {}
+
+    def write_state(self, state: Mapping[str, Any]) -> None:
+        """Remember; readable by the owner alone, whole or not at all."""
+        write_private(
+            self.path / "state.json", json.dumps({**state, "layout": LAYOUT}, indent=1) + "\n"
+        )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, replacing the old one in one go."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    fresh.replace(path)

@@ -1,0 +1,69 @@
+"""Sessions that hold a lock and sessions that wait behind it, as a forgotten transaction does.
+
+Promise: the lock is a real row lock of a session that sits idle in its transaction; the waiters
+are sessions of their own. ``release`` rolls back, and everybody behind goes through. Whoever ends
+the holder on the server itself (``pg_terminate_backend``, ``KILL``) heals it just as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any
+
+import psycopg2
+import pymysql
+
+from agent.demo.mariadb import MariaDB
+from agent.demo.postgresql import PostgreSQL
+
+VICTIMS = 3
+PG_STATEMENT = "update pegawai set golongan = golongan where id = 1"
+MY_STATEMENT = "update esurat.agenda set perihal = concat(perihal, '') where nomor = 1"
+
+
+class PileUp:
+    """One holder and ``VICTIMS`` waiters on one server."""
+
+    def __init__(self, server: PostgreSQL | MariaDB) -> None:
+        """Take the lock, then send the waiters; raises the driver's error when that fails."""
+        self._server = server
+        self._holder = self._session("simpeg-impor-gaji")
+        cursor = self._holder.cursor()
+        cursor.execute("begin")
+        cursor.execute(self._statement)
+        self._waiters = [
+            threading.Thread(target=self._wait, name=f"waiter {n}", daemon=True)
+            for n in range(VICTIMS)
+        ]
+        for waiter in self._waiters:
+            waiter.start()
+
+    @property
+    def _statement(self) -> str:
+        return PG_STATEMENT if isinstance(self._server, PostgreSQL) else MY_STATEMENT
+
+    def _session(self, application: str) -> Any:
+        if isinstance(self._server, PostgreSQL):
+            return self._server.connect("simpeg", application)
+        connection = self._server.connect(read_timeout=None)
+        with connection.cursor() as cursor:
+            cursor.execute("set session innodb_lock_wait_timeout = 86400")
+        return connection
+
+    def _wait(self) -> None:
+        # a waiter ends when the lock is free, or with its server
+        with contextlib.suppress(psycopg2.Error, pymysql.MySQLError, OSError):
+            connection = self._session("simpeg-web")
+            try:
+                connection.cursor().execute(self._statement)
+            finally:
+                connection.close()
+
+    def release(self) -> None:
+        """Let go; returns once every waiter is through, or after ten seconds."""
+        with contextlib.suppress(psycopg2.Error, pymysql.MySQLError, OSError):
+            self._holder.rollback()
+            self._holder.close()
+        for waiter in self._waiters:
+            waiter.join(10.0)

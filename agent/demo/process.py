@@ -1,0 +1,249 @@
+"""Server processes of the demo: started, recognised, frozen, thawed and ended by their own pid.
+
+Promise: a process is touched only when its pid, start time and program are those written down at
+its start, or when it lives in one of this demo's own data directories. Nothing is left behind,
+not even of a server that was frozen with SIGSTOP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from agent.demo.account import Account
+from agent.demo.home import write_private
+
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How a started server is recognised later, by this process or the next demo."""
+
+    name: str
+    pid: int
+    started_ticks: int  # field 22 of /proc/PID/stat: clock ticks since boot
+    program: str  # base name of the executable
+    data: str  # its data directory, which is also its working directory
+
+    def alive(self) -> bool:
+        """Whether exactly this process still runs (a zombie does not)."""
+        facts = _stat(self.pid)
+        return (
+            facts is not None
+            and facts.ticks == self.started_ticks
+            and facts.state != "Z"
+            and self.data in _cmdline(self.pid)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    parent: int
+    state: str
+    ticks: int
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
+    except OSError:
+        return None
+    words = text[text.rindex(")") + 2 :].split()  # the name before it may hold anything
+    return _Stat(parent=int(words[1]), state=words[0], ticks=int(words[19]))
+
+
+def _cmdline(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all its descendants, parents first; empty when it is gone."""
+    parents = {p: facts.parent for p in _pids() if (facts := _stat(p)) is not None}
+    if pid not in parents:
+        return []
+    found = [pid]
+    for known in found:  # grows while it is walked
+        found += [child for child, parent in parents.items() if parent == known]
+    return found
+
+
+def living_in(folders: Iterable[Path]) -> list[int]:
+    """Server processes whose working directory is (or was) one of these data directories.
+
+    A frozen child outlives its leader; its working directory still tells whose it is.
+    """
+    wanted = {str(folder) for folder in folders}
+    found = []
+    for pid in _pids():
+        try:
+            where = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)")
+            program = os.path.basename(os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)"))
+        except OSError:
+            continue
+        if where in wanted and program in {"postgres", "mariadbd", "mysqld"}:
+            found.append(pid)
+    return found
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal; a process that has just ended is no error."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for a condition; whether it came true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def freeze(record: Record) -> int:
+    """SIGSTOP the whole tree, leader first so that it starts no new child; how many stopped."""
+    send([record.pid], signal.SIGSTOP)
+    pids = tree(record.pid)
+    send(pids, signal.SIGSTOP)
+    return len(pids)
+
+
+def thaw(record: Record) -> None:
+    """SIGCONT the whole tree, children first."""
+    send(reversed(tree(record.pid)), signal.SIGCONT)
+
+
+def frozen(record: Record) -> bool:
+    """Whether the leader is stopped by a signal."""
+    facts = _stat(record.pid)
+    return record.alive() and facts is not None and facts.state in "tT"
+
+
+class Server:
+    """One server program under our hand."""
+
+    def __init__(
+        self,
+        name: str,
+        data: Path,
+        records: Path,
+        log: Path,
+        account: Account,
+        gentle: signal.Signals,
+    ) -> None:
+        """``gentle`` is the signal of an orderly, prompt shutdown."""
+        self.name = name
+        self.data = data
+        self.log = log
+        self._account = account
+        self._gentle = gentle
+        self._file = records / f"{name}.json"
+        self._child: subprocess.Popen[bytes] | None = None
+        self.record: Record | None = None
+
+    def start(self, command: Sequence[str]) -> None:
+        """Start the program in its data directory and write down how to recognise it.
+
+        Its own session keeps a terminal's Ctrl-C away from it: the demo ends it in order.
+        """
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                list(command),
+                cwd=self.data,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self._account.popen(),
+            )
+        facts = _stat(self._child.pid)
+        self.record = Record(
+            self.name,
+            self._child.pid,
+            facts.ticks if facts else 0,
+            os.path.basename(command[0]),
+            str(self.data),
+        )
+        write_private(self._file, json.dumps(asdict(self.record)))
+
+    def running(self) -> bool:
+        """Whether it runs; also takes note of its end."""
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
+        return self.record is not None and self.record.alive()
+
+    def frozen(self) -> bool:
+        return self.record is not None and frozen(self.record)
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """End it: thaw, the gentle signal, and after ``seconds`` the hard one."""
+        if self.record is not None:
+            end(self.record, self._gentle, seconds)
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
+        self.record = None
+        self._file.unlink(missing_ok=True)
+
+    def last_words(self, lines: int = 3) -> str:
+        """The end of its log, for a sentence that says why it did not start."""
+        try:
+            text = self.log.read_text("utf-8", errors="replace")
+        except OSError:
+            return ""
+        return " | ".join(text.strip().splitlines()[-lines:])
+
+
+def end(record: Record, gentle: signal.Signals, seconds: float) -> None:
+    """End a recorded server and all it started, however it stands."""
+    if not record.alive():
+        return
+    family = tree(record.pid)
+    send(reversed(family), signal.SIGCONT)
+    send([record.pid], gentle)
+    if not wait_until(lambda: not record.alive(), seconds):
+        send(tree(record.pid), signal.SIGKILL)
+        wait_until(lambda: not record.alive(), 5.0)
+
+
+def sweep(records: Path, folders: Sequence[Path]) -> list[str]:
+    """End what a killed demo left running; the names of what was ended.
+
+    Records whose pid now belongs to somebody else are only thrown away.
+    """
+    ended = []
+    for file in sorted(records.glob("*.json")):
+        try:
+            record = Record(**json.loads(file.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            file.unlink(missing_ok=True)
+            continue
+        if record.alive():
+            gentle = signal.SIGINT if record.program == "postgres" else signal.SIGTERM
+            end(record, gentle, 20.0)
+            ended.append(record.name)
+        file.unlink(missing_ok=True)
+    left = living_in(folders)
+    if left:
+        send(left, signal.SIGCONT)
+        send(left, signal.SIGKILL)
+        wait_until(lambda: not living_in(folders), 5.0)
+        ended.append(f"{len(left)} orphans")
+    return ended

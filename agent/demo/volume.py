@@ -1,0 +1,109 @@
+"""A small volume of its own, so that "the disk is full" can be had for real and without harm.
+
+It is a tmpfs of 64 MiB that holds the write-ahead log of one server. Mounting needs a right that
+root has; an ordinary user gets it in a mount namespace of their own, into which the whole demo
+starts itself again (``enter_namespace``). Where neither is allowed there is no volume, and the
+fault says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.demo.account import Account
+
+SIZE_MIB = 64
+INSIDE = "SIGAP_DEMO_NAMESPACE"
+BALLAST = "cadangan-lama.dump"  # an old backup somebody forgot there
+
+
+def enter_namespace(arguments: Sequence[str]) -> None:
+    """Start the demo again in its own user and mount namespace; returns when that cannot be.
+
+    The account, the processes and the network stay the same ones; only mounts are private, and
+    they vanish with the last process of the demo.
+    """
+    if os.geteuid() == 0 or INSIDE in os.environ:
+        return
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return
+    start = [unshare, "--user", "--map-current-user", "--mount", "--keep-caps"]
+    trial = subprocess.run(
+        [*start, "mount", "-t", "tmpfs", "-o", "size=64k", "sigap-demo", "/mnt"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    if trial.returncode != 0:
+        return
+    os.environ[INSIDE] = "1"
+    os.execv(unshare, [*start, sys.executable, "-m", "agent.demo", *arguments])  # noqa: S606 - replacing this process is the point; no shell is involved
+
+
+class Volume:
+    """The small volume at one mount point."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def mounted(self) -> bool:
+        return os.path.ismount(self.path)
+
+    def mount(self, account: Account) -> bool:
+        """Have it mounted and without ballast; False where this system does not allow it."""
+        if not self.mounted:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            done = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m,mode=0700", "sigap-demo",
+                 str(self.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )  # fmt: skip
+            if done.returncode != 0:
+                return False
+        account.folder(self.path)
+        self.empty()
+        return True
+
+    def unmount(self) -> None:
+        """Unmount it; a process that still has a file open there cannot keep it."""
+        if self.mounted:
+            subprocess.run(["umount", "--lazy", str(self.path)], check=False)
+
+    @property
+    def full(self) -> bool:
+        return (self.path / BALLAST).exists()
+
+    def fill(self) -> int:
+        """Write until the volume has no byte left; how many were written."""
+        written = 0
+        with open(self.path / BALLAST, "wb", buffering=0) as file:
+            for block in (1 << 20, 1 << 12):
+                zeros = bytes(block)
+                while True:
+                    try:
+                        written += file.write(zeros)
+                    except OSError as error:
+                        if error.errno != errno.ENOSPC:
+                            raise
+                        break
+        return written
+
+    def empty(self) -> None:
+        """Delete what ``fill`` wrote."""
+        (self.path / BALLAST).unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        facts = os.statvfs(self.path)
+        return facts.f_bavail * facts.f_frsize
