@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from incidents.model import JSON, EventKind, Outcome
+from incidents.model import JSON, EventKind, Outcome, Refused
+from incidents.rules import Refusal
 from probes import Severity, Text
 
 
@@ -107,3 +108,33 @@ class Head:
 
     sequence: int  # 0: nothing written yet
     hash: str
+
+
+class NoSuchIncident(LookupError):  # noqa: N818 - says what was asked for
+    """Nobody opened an incident of that number; ``sentence`` says so to the reader."""
+
+    def __init__(self, number: str) -> None:
+        self.sentence = Text(
+            "Insiden {number} tidak ada; periksa nomornya.",
+            "There is no incident {number}; check the number.",
+        ).format(number=number)
+        super().__init__(self.sentence.en)
+
+
+class NoSuchDocument(LookupError):  # noqa: N818 - says what was asked for
+    """The incident has no document of that id."""
+
+    def __init__(self, number: str, id: str) -> None:
+        self.sentence = Text(
+            "Insiden {number} tidak mempunyai dokumen {id}.",
+            "Incident {number} has no document {id}.",
+        ).format(number=number, id=id)
+        super().__init__(self.sentence.en)
+
+
+class ActionRefused(Refused):
+    """``Refused`` with its kind and, for forms, a sentence per field: what the desk raises."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal

@@ -1,0 +1,91 @@
+"""JSON that has exactly one way to be written, so that its hash means something.
+
+Keys sorted, no spaces, UTF-8 as it is. What different JSON libraries write differently, or what a
+store cannot keep, is refused at the door: infinities and NaN, whole numbers beyond 2^53, lone
+surrogates, NUL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MOST_EXACT = 2**53
+"""Beyond this a whole number is not the same in every JSON library."""
+
+
+class NotCanonical(ValueError):  # noqa: N818 - says what the value is
+    """A value that has no single written form; the message names where it stands."""
+
+
+def canonical(value: Any) -> bytes:
+    """The one written form of ``value``; raises ``NotCanonical``."""
+    _check(value, "")
+    return json.dumps(
+        value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    ).encode()
+
+
+def digest(body: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def mended(value: Any) -> Any:
+    """``value`` with what ``canonical`` refuses replaced, for what machines say.
+
+    A server may answer with anything; its trouble must reach the record all the same.
+    """
+    match value:
+        case str():
+            whole = value.encode("utf-8", "replace").decode()
+            return whole.replace("\0", "�")
+        case bool() | None:
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case int():
+            return value if abs(value) <= MOST_EXACT else str(value)
+        case Mapping():
+            return {str(mended(str(key))): mended(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [mended(inner) for inner in value]
+        case _:
+            return mended(str(value))
+
+
+def _check(value: Any, where: str) -> None:
+    match value:
+        case str():
+            _check_words(value, where)
+        case bool() | None:
+            pass
+        case float() if not math.isfinite(value):
+            raise NotCanonical(f"{where or 'value'}: {value} is not a finite number")
+        case int() if abs(value) > MOST_EXACT:
+            raise NotCanonical(f"{where or 'value'}: {value} is beyond 2^53")
+        case float() | int():
+            pass
+        case Mapping():
+            for key, inner in value.items():
+                if not isinstance(key, str):
+                    raise NotCanonical(f"{where or 'value'}: the key {key!r} is not a string")
+                _check_words(key, where)
+                _check(inner, f"{where}.{key}" if where else key)
+        case list() | tuple():
+            for index, inner in enumerate(value):
+                _check(inner, f"{where}[{index}]")
+        case _:
+            raise NotCanonical(f"{where or 'value'}: {type(value).__name__} has no JSON form")
+
+
+def _check_words(words: str, where: str) -> None:
+    if "\0" in words:
+        raise NotCanonical(f"{where or 'value'}: contains NUL")
+    try:
+        words.encode()
+    except UnicodeEncodeError as error:
+        raise NotCanonical(f"{where or 'value'}: contains a lone surrogate") from error

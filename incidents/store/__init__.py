@@ -1,0 +1,12 @@
+"""Where incidents are kept: SQLite by default, PostgreSQL for many desks.
+
+``open_store(url)`` gives a ``Store`` at the newest schema, or says in one sentence why not.
+"""
+
+from __future__ import annotations
+
+from incidents.store.engine import Store
+from incidents.store.errors import StoreUnavailable
+from incidents.store.schema import installation, open_store
+
+__all__ = ["Store", "StoreUnavailable", "installation", "open_store"]

@@ -1,0 +1,165 @@
+"""Connections to the store: one writer at a time, and every write durable when it returns.
+
+SQLite: BEGIN IMMEDIATE for writes (a plain BEGIN that reads before it writes fails with "locked"
+under load), synchronous=FULL, and write-ahead logging only with a library that is free of the
+WAL-reset corruption (fixed in 3.51.3, 3.50.7 and 3.44.6); else a truncated rollback journal.
+PostgreSQL: psycopg2, named in full because a bare ``postgresql://`` means another driver.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from incidents.store.errors import StoreUnavailable, spoken
+from probes import Text
+
+LOCK_WAIT_SECONDS = 10.0
+"""How long a write waits for the writer before it."""
+
+
+def store_url(text: str) -> URL:
+    """Read a store's address; raises ``StoreUnavailable`` for anything but the two kinds."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise StoreUnavailable(
+            Text(
+                "Alamat penyimpanan tidak terbaca; tulis sqlite:///berkas.db "
+                "atau postgresql://pengguna@host/basisdata.",
+                "The store's address cannot be read; write sqlite:///file.db "
+                "or postgresql://user@host/database.",
+            )
+        ) from error
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg2")
+    if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg2"):
+        raise StoreUnavailable(
+            Text(
+                "Penyimpanan {kind} tidak dikenal; pakai sqlite:/// atau postgresql://.",
+                "A store of the kind {kind} is not known; use sqlite:/// or postgresql://.",
+            ).format(kind=url.drivername)
+        )
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise StoreUnavailable(
+            Text(
+                "Penyimpanan di memori hilang saat layanan berhenti; "
+                "tulis berkasnya, misalnya sqlite:///sigap.db.",
+                "A store in memory is lost when the service stops; "
+                "name a file, for instance sqlite:///sigap.db.",
+            )
+        )
+    return url
+
+
+def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
+    """Whether this SQLite is free of the WAL-reset corruption."""
+    if version >= (3, 51, 3):
+        return True
+    return any(fixed <= version < (fixed[0], fixed[1] + 1) for fixed in ((3, 50, 7), (3, 44, 6)))
+
+
+class Store:
+    """An open store; safe to share between threads."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.kind = url.get_backend_name()  # sqlite | postgresql
+        self.where = url.render_as_string(hide_password=True)
+        self._writer = threading.Lock()
+        self.engine = _sqlite(url) if self.kind == "sqlite" else _postgresql(url)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent look; waits for nobody."""
+        with spoken(self.where), self.engine.connect() as connection:
+            reading = connection.execution_options(sigap_read=True)
+            if self.kind == "postgresql":
+                reading = reading.execution_options(isolation_level="REPEATABLE READ")
+            with reading.begin():
+                yield reading
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction; durable when the block is left, undone if it raises.
+
+        Raises ``StoreUnavailable``; a broken rule of the database stays ``IntegrityError``.
+        """
+        # SQLite's own waiting is unfair: threads of one process queue here instead.
+        if self.kind == "sqlite" and not self._writer.acquire(timeout=LOCK_WAIT_SECONDS):
+            raise StoreUnavailable(
+                Text(
+                    "Penyimpanan {where} sibuk; coba lagi sebentar lagi.",
+                    "The store {where} is busy; try again in a moment.",
+                ).format(where=self.where)
+            )
+        try:
+            with spoken(self.where), self.engine.begin() as connection:
+                yield connection
+        finally:
+            if self.kind == "sqlite":
+                self._writer.release()
+
+    def describe(self) -> str:
+        """Which way it writes and why, for the log."""
+        if self.kind != "sqlite":
+            return f"{self.where}"
+        mode = "WAL" if wal_is_safe() else "TRUNCATE"
+        return f"{self.where}, SQLite {sqlite3.sqlite_version}, journal {mode}, synchronous FULL"
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self.engine.dispose()
+
+
+def _sqlite(url: URL) -> Engine:
+    folder = Path(url.database or "").absolute().parent
+    if not folder.is_dir():
+        raise StoreUnavailable(
+            Text(
+                "Folder {folder} untuk penyimpanan tidak ada; buat dulu, atau ubah `store`.",
+                "The folder {folder} of the store does not exist; make it, or change `store`.",
+            ).format(folder=folder)
+        )
+    engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, pool_size=8)
+    journal = "WAL" if wal_is_safe() else "TRUNCATE"
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN comes too late
+        for pragma in (
+            f"journal_mode={journal}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("sigap_read", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    options: dict[str, Any] = {
+        "connect_timeout": 5,
+        "application_name": "sigap/store",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "options": f"-c lock_timeout={int(LOCK_WAIT_SECONDS * 1000)} -c statement_timeout=60000",
+    }
+    given = {name: value for name, value in options.items() if name not in url.query}
+    return create_engine(url, connect_args=given, pool_pre_ping=True, pool_size=8)

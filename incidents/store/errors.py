@@ -1,0 +1,102 @@
+"""What can be wrong with a store, each as one sentence with the next move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import exc
+
+from probes import Text
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - the name is the state it tells
+    """The store did not take or give what was asked; nothing was changed."""
+
+    def __init__(self, sentence: Text) -> None:
+        super().__init__(sentence.en)
+        self.sentence = sentence
+
+
+_SENTENCES: tuple[tuple[tuple[str, ...], Text], ...] = (
+    # (any of these in the driver's words, what to say); the first match counts
+    (
+        ("readonly database", "read-only transaction", "permission denied", "readonly"),
+        Text(
+            "Penyimpanan {where} hanya dapat dibaca; beri hak tulis kepada pengguna layanan ini.",
+            "The store {where} is read-only; give the user of this service the right to write.",
+        ),
+    ),
+    (
+        ("disk is full", "no space left", "diskfull", "could not extend file"),
+        Text(
+            "Penyimpanan {where} penuh; kosongkan ruang pada volumenya.",
+            "The store {where} is full; free space on its volume.",
+        ),
+    ),
+    (
+        ("is locked", "lock timeout", "canceling statement due to"),
+        Text(
+            "Penyimpanan {where} sedang dikunci proses lain; coba lagi, atau hentikan proses itu.",
+            "The store {where} is locked by another process; try again, or end that process.",
+        ),
+    ),
+    (
+        ("unable to open database",),
+        Text(
+            "Berkas penyimpanan {where} tidak dapat dibuka; periksa folder dan hak aksesnya.",
+            "The store file {where} cannot be opened; check its folder and its permissions.",
+        ),
+    ),
+    (
+        ("malformed", "not a database"),
+        Text(
+            "Berkas penyimpanan {where} rusak atau bukan basis data Sigap; "
+            "pulihkan dari cadangan terakhir.",
+            "The store file {where} is damaged or no Sigap store; restore the last backup.",
+        ),
+    ),
+    (
+        ("disk i/o error",),
+        Text(
+            "Penyimpanan {where} gagal dibaca atau ditulis; periksa volumenya.",
+            "The store {where} could not be read or written; check its volume.",
+        ),
+    ),
+    (
+        ("password authentication failed", "no pg_hba.conf entry", "does not exist"),
+        Text(
+            "Penyimpanan {where} menolak masuk; periksa nama, sandi, dan basis datanya.",
+            "The store {where} refuses the login; check its user, password and database.",
+        ),
+    ),
+)
+
+_UNREACHABLE = Text(
+    "Penyimpanan {where} tidak menjawab; periksa apakah layanannya berjalan.",
+    "The store {where} does not answer; check that its server is running.",
+)
+
+
+def unavailable(error: BaseException, where: str) -> StoreUnavailable:
+    """The sentence for a driver's error; ``where`` names the store without its password."""
+    words = str(getattr(error, "orig", None) or error).lower()
+    for needles, sentence in _SENTENCES:
+        if any(needle in words for needle in needles):
+            return StoreUnavailable(sentence.format(where=where))
+    return StoreUnavailable(_UNREACHABLE.format(where=where))
+
+
+@contextmanager
+def spoken(where: str) -> Iterator[None]:
+    """Turn the driver's trouble into ``StoreUnavailable``; broken rules and bugs pass through."""
+    try:
+        yield
+    except (exc.IntegrityError, exc.DataError):
+        raise
+    except exc.ProgrammingError as error:
+        if "permission denied" not in str(error.orig).lower():
+            raise
+        raise unavailable(error, where) from error
+    except (exc.DBAPIError, exc.TimeoutError) as error:
+        raise unavailable(error, where) from error

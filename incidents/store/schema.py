@@ -1,0 +1,98 @@
+"""Bringing a store to the newest schema.
+
+Alembic is imported only when there is something to migrate, so that an ordinary start neither
+waits for it nor keeps it in memory.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, select, text
+
+from incidents.store.engine import Store, store_url
+from incidents.store.errors import StoreUnavailable
+from incidents.store.tables import meta
+from probes import Text
+
+HEAD = "0001"
+"""The newest revision in ``migrations/versions``."""
+
+_KNOWN = frozenset({HEAD})
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 7_162_714  # any constant of ours: two instances starting together take turns
+
+
+def open_store(url: str) -> Store:
+    """The store at ``url``, made or brought to the newest schema.
+
+    ``sqlite:///file.db`` or ``postgresql://…``. Raises ``StoreUnavailable`` with one sentence: no
+    such folder, no answer, no right to write, a schema of a newer version, somebody else's tables.
+    """
+    store = Store(store_url(url))
+    try:
+        with store.read() as connection:
+            revision = _revision(connection)
+        if revision != HEAD:
+            _migrate(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def installation(store: Store) -> str:
+    """The random name of this installation; stands in bundles and tells two stores apart."""
+    with store.read() as connection:
+        return str(
+            connection.execute(
+                select(meta.c.value).where(meta.c.name == "installation")
+            ).scalar_one()
+        )
+
+
+def _revision(connection: Connection) -> str:
+    """The schema's revision; "" for an empty store."""
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" not in tables:
+        if tables & {"events", "incidents"}:
+            raise StoreUnavailable(
+                Text(
+                    "Basis data ini berisi tabel bukan milik Sigap; beri Sigap basis data sendiri.",
+                    "This database holds tables that are not Sigap's; give Sigap one of its own.",
+                )
+            )
+        return ""
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
+    if revision and revision not in _KNOWN:
+        raise StoreUnavailable(
+            Text(
+                "Penyimpanan ini dibuat Sigap yang lebih baru (skema {revision}); "
+                "pasang versi itu atau pulihkan cadangan sebelum pembaruan.",
+                "This store was made by a newer Sigap (schema {revision}); "
+                "install that version, or restore a backup from before the upgrade.",
+            ).format(revision=revision)
+        )
+    return str(revision)
+
+
+def _migrate(store: Store) -> None:
+    # Half a second and 34 MB that only a first start or an upgrade pays.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    with store.write() as connection:
+        if store.kind == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        if _revision(connection) == HEAD:  # another instance was quicker
+            return
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        known = connection.execute(select(meta.c.value).where(meta.c.name == "installation"))
+        if known.first() is None:
+            connection.execute(
+                meta.insert().values(name="installation", value=secrets.token_hex(16))
+            )
