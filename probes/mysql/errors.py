@@ -1,0 +1,184 @@
+"""What a server's or the driver's error means, as a ``ProbeError`` with the next move.
+
+Numbers: the error reference of MySQL 8.4 and the error codes of MariaDB. Every kind has words
+of its own, because "cannot connect" sends people to the wrong place.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+from probes.model import Address, FailureKind, ProbeError, Text
+from probes.mysql.grants import missing
+
+TLS_NOT_OFFERED = 2026
+
+_EXHAUSTED = {1040, 1203, 1226}
+_DENIED = {1044, 1045, 1049, 1129, 1130, 1251, 1396, 1524, 1698, 1820, 1862, 2059, 3118, 4151}
+_BLIND = {1142, 1143, 1227, 1370}
+_RENAMED = {1054, 1109, 1146, 1193}
+_SLOW = {1205, 1969, 3024, 1907}
+_LOST = {2002, 2003, 2006, 2013, 2055, 1927, 1152, 1158, 1159, 1160, 1161, 4031}
+_STOPPING = {1053, 1077, 1079}
+
+_HINTS: dict[str, Text] = {
+    "server_full": Text(
+        "Semua slot koneksi terpakai: lihat siapa yang memakainya (SHOW PROCESSLIST, lewat "
+        "extra_port atau admin_address bila ada), lalu tutup yang tidak perlu atau naikkan "
+        "max_connections.",
+        "Every connection slot is taken: see by whom (SHOW PROCESSLIST, through extra_port or "
+        "admin_address where there is one), then close what is not needed or raise "
+        "max_connections.",
+    ),
+    "account_full": Text(
+        "Akun pemantau {user} mencapai batas koneksinya sendiri: periksa apakah ada agen lain "
+        "yang memakai akun ini, atau naikkan MAX_USER_CONNECTIONS-nya.",
+        "The monitoring account {user} reached its own connection limit: look for another agent "
+        "using the account, or raise its MAX_USER_CONNECTIONS.",
+    ),
+    "password": Text(
+        "Kata sandi atau akun {user} ditolak: periksa password_file target dan "
+        "SHOW GRANTS FOR akun itu; akun harus boleh masuk dari mesin agen.",
+        "The password or the account {user} was rejected: check the target's password_file and "
+        "SHOW GRANTS FOR that account; it must be allowed in from the agent's machine.",
+    ),
+    "blocked": Text(
+        "Server memblokir alamat agen setelah terlalu banyak kegagalan: jalankan FLUSH HOSTS "
+        "(MySQL 8.4: TRUNCATE TABLE performance_schema.host_cache) setelah sebabnya dibenahi.",
+        "The server blocks the agent's address after too many failures: run FLUSH HOSTS (MySQL "
+        "8.4: TRUNCATE TABLE performance_schema.host_cache) once the cause is mended.",
+    ),
+    "host": Text(
+        "Akun {user} tidak boleh masuk dari alamat agen: buat akun untuk alamat itu.",
+        "The account {user} may not log in from the agent's address: create it for that address.",
+    ),
+    "locked": Text(
+        "Akun {user} terkunci atau kata sandinya kedaluwarsa: "
+        "ALTER USER ... ACCOUNT UNLOCK / IDENTIFIED BY.",
+        "The account {user} is locked or its password expired: "
+        "ALTER USER ... ACCOUNT UNLOCK / IDENTIFIED BY.",
+    ),
+    "database": Text(
+        "Basis data pada url target tidak ada atau tidak boleh dibuka; kosongkan saja, Sigap "
+        "tidak memerlukannya.",
+        "The database in the target's url does not exist or may not be opened; leave it out, "
+        "Sigap does not need one.",
+    ),
+    "plugin": Text(
+        "Cara otentikasi akun {user} tidak dikenal agen: pakai mysql_native_password, "
+        "caching_sha2_password atau ed25519.",
+        "The agent does not know how the account {user} authenticates: use mysql_native_password, "
+        "caching_sha2_password or ed25519.",
+    ),
+    "lost": Text(
+        "Server memutus sambungan: periksa apakah ia baru dimulai ulang atau mati, dan log "
+        "kesalahannya.",
+        "The server dropped the connection: see whether it restarted or died, and its error log.",
+    ),
+    "stopping": Text(
+        "Server sedang dimatikan: tunggu, lalu periksa siapa yang mematikannya.",
+        "The server is shutting down: wait, then find out who stopped it.",
+    ),
+    "slow": Text(
+        "Server hidup, tetapi tidak selesai menjawab dalam batas waktunya sendiri: beban terlalu "
+        "tinggi atau pertanyaan tertahan kunci.",
+        "The server lives but did not finish within its own time limit: it is overloaded or the "
+        "question waits for a lock.",
+    ),
+    "tls": Text(
+        "TLS gagal: periksa opsi ssl dan ssl_ca target serta sertifikat server (masa berlaku, "
+        "penerbit).",
+        "TLS failed: check the target's ssl and ssl_ca options and the server's certificate "
+        "(validity, issuer).",
+    ),
+    "insecure": Text(
+        "Server hanya menerima TLS: tulis ssl: required pada target.",
+        "The server takes TLS only: write ssl: required for the target.",
+    ),
+    "renamed": Text(
+        "Versi server ini tidak mengenal nama itu: laporkan versinya agar Sigap menyesuaikan.",
+        "This server version does not know that name: report the version so that Sigap adapts.",
+    ),
+    "syntax": Text(
+        "Server tidak mengenal pernyataan itu: laporkan versi server dan pesan ini.",
+        "The server does not know that statement: report the server's version and this message.",
+    ),
+    "answer": Text(
+        "Jawaban di {where} bukan jawaban server MySQL/MariaDB: periksa host dan port target.",
+        "What answers at {where} is not a MySQL/MariaDB server: check the target's host and port.",
+    ),
+}
+
+_DENIED_HINTS = {
+    1129: "blocked",
+    1130: "host",
+    1044: "database",
+    1049: "database",
+    1820: "locked",
+    1862: "locked",
+    3118: "locked",
+    4151: "locked",
+    1251: "plugin",
+    1524: "plugin",
+    2059: "plugin",
+}
+
+
+def number_and_message(error: BaseException) -> tuple[int, str]:
+    """The server's number and words; number 0 where the driver gave none."""
+    match error.args:
+        case (int(number), str(message), *_):
+            return number, message
+        case (int(number),):
+            return number, type(error).__name__
+    return 0, " ".join(str(each) for each in error.args) or type(error).__name__
+
+
+def failure(error: BaseException, address: Address, account: str) -> ProbeError:
+    """The ``ProbeError`` for a driver's exception. ``account`` is CURRENT_USER(), or ''."""
+    number, message = number_and_message(error)
+    kind, hint = _meaning(number, message, address, account or address.user)
+    cause = getattr(error, "original_exception", None)
+    if isinstance(cause, ssl.SSLError):
+        kind, hint = FailureKind.UNREACHABLE, _HINTS["tls"]
+    return ProbeError(kind, f"({number}) {message}" if number else message, hint)
+
+
+def not_mysql(address: Address, error: BaseException) -> ProbeError:
+    """Something answered that does not speak the protocol."""
+    where = f"{address.host}:{address.port}"
+    return ProbeError(
+        FailureKind.BROKEN,
+        f"{where} does not speak MySQL's protocol ({type(error).__name__}: {error})",
+        _HINTS["answer"].format(where=where),
+    )
+
+
+def _meaning(number: int, message: str, address: Address, account: str) -> tuple[FailureKind, Text]:
+    if number in _EXHAUSTED:
+        which = "server_full" if number == 1040 else "account_full"
+        return FailureKind.EXHAUSTED, _HINTS[which].format(user=account)
+    if number in _DENIED:
+        hint = _HINTS[_DENIED_HINTS.get(number, "password")]
+        return FailureKind.DENIED, hint.format(user=account)
+    if number in _BLIND:
+        line = missing(message, account)
+        return FailureKind.BLIND, Text(
+            f"Jalankan sebagai administrator basis data: {line}",
+            f"Run as a database administrator: {line}",
+        )
+    if number in _RENAMED:
+        return FailureKind.BLIND, _HINTS["renamed"]
+    if number in _SLOW:
+        return FailureKind.TIMEOUT, _HINTS["slow"]
+    if number in _STOPPING:
+        return FailureKind.REFUSED, _HINTS["stopping"]
+    if number in _LOST or (number == 0 and "closed" in message.lower()):
+        return FailureKind.UNREACHABLE, _HINTS["lost"]
+    if number == TLS_NOT_OFFERED:
+        return FailureKind.UNREACHABLE, _HINTS["tls"]
+    if number == 3159:
+        return FailureKind.DENIED, _HINTS["insecure"]
+    if number == 1064:
+        return FailureKind.BROKEN, _HINTS["syntax"]
+    return FailureKind.BROKEN, _HINTS["answer"].format(where=f"{address.host}:{address.port}")

@@ -1,0 +1,68 @@
+"""The rights the monitoring account needs, by flavour, and the line that mends a missing one.
+
+Never SUPER, never SELECT on data. Names: MariaDB split REPLICATION CLIENT in 10.5 into BINLOG
+MONITOR and (10.5.9) SLAVE MONITOR; see each server's manual under GRANT.
+"""
+
+from __future__ import annotations
+
+import re
+
+from probes.model import Grant
+
+_ACCOUNT_WHY = "an account of its own, which can never take more than five connections"
+_ACCOUNT = "CREATE USER IF NOT EXISTS {user} IDENTIFIED BY 'CHANGE-ME' WITH MAX_USER_CONNECTIONS 5"
+
+BASE: tuple[Grant, ...] = (
+    Grant(_ACCOUNT, "mysql", _ACCOUNT_WHY),
+    Grant(_ACCOUNT, "mariadb", _ACCOUNT_WHY),
+)
+
+PROCESS: tuple[Grant, ...] = tuple(
+    Grant(
+        "GRANT PROCESS ON *.* TO {user}",
+        flavour,
+        "see the sessions and transactions of others; without it only one's own are shown",
+    )
+    for flavour in ("mysql", "mariadb")
+)
+REPLICATION: tuple[Grant, ...] = (
+    Grant("GRANT REPLICATION CLIENT ON *.* TO {user}", "mysql", "read the state of replication"),
+    Grant("GRANT SLAVE MONITOR ON *.* TO {user}", "mariadb", "read the state of a replica"),
+    Grant("GRANT BINLOG MONITOR ON *.* TO {user}", "mariadb", "read a primary's binlog position"),
+)
+INSTRUMENTS: tuple[Grant, ...] = (
+    Grant(
+        "GRANT SELECT ON performance_schema.* TO {user}",
+        "mysql",
+        "see who waits for whose lock (data_lock_waits, metadata_locks)",
+    ),
+    Grant("GRANT SELECT ON sys.* TO {user}", "mysql", "the server's own reports, for a person"),
+)
+
+_PRIVILEGES = (
+    "PROCESS",
+    "SLAVE MONITOR",
+    "BINLOG MONITOR",
+    "REPLICATION CLIENT",
+    "REPLICATION SLAVE",
+)
+
+
+def quoted(account: str) -> str:
+    """``sigap@localhost``, as CURRENT_USER() says it, in the form a GRANT takes."""
+    user, _, host = account.rpartition("@")
+    return f"'{user}'@'{host}'" if user else f"'{account}'"
+
+
+def missing(message: str, account: str) -> str:
+    """The line that mends a refused question.
+
+    ``message`` is the server's own: error 1227 names the privileges that would do (the least of
+    them is taken), 1142 and 1143 name a table, which for us is always one of the instruments.
+    """
+    named = re.findall(r"[A-Z]+(?: [A-Z]+)*", message)
+    for privilege in _PRIVILEGES:
+        if privilege in named:
+            return f"GRANT {privilege} ON *.* TO {quoted(account)};"
+    return f"GRANT SELECT ON performance_schema.* TO {quoted(account)};"

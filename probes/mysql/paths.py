@@ -1,0 +1,53 @@
+"""Where a server keeps its files, read from its own variables.
+
+Why: the volume that fills is seldom the one people look at first; binary logs, relay logs and
+temporary files may each lie elsewhere. Pure: variables in, directories out.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+
+VARIABLES = (
+    "datadir",
+    "log_bin",
+    "log_bin_basename",
+    "relay_log",
+    "relay_log_basename",
+    "innodb_log_group_home_dir",
+    "innodb_undo_directory",
+    "innodb_temp_tablespaces_dir",
+    "tmpdir",
+)
+
+
+def directories(variables: Mapping[str, str]) -> dict[str, str]:
+    """Purpose to absolute directory: data, binlog, relay, redo, undo, tmp, temp.
+
+    A relative path counts from ``datadir``; ``tmpdir`` may hold several (tmp, tmp2, ...). What
+    the server does not have (no binary log, no such variable in this version) is left out.
+    """
+    data = posixpath.normpath(variables["datadir"]) if variables.get("datadir") else ""
+    if not data:
+        return {}
+
+    def whole(path: str) -> str:
+        return posixpath.normpath(posixpath.join(data, path))
+
+    found = {"data": data}
+    if variables.get("log_bin", "OFF") not in {"OFF", "0"} and variables.get("log_bin_basename"):
+        found["binlog"] = posixpath.dirname(whole(variables["log_bin_basename"]))
+    relay = variables.get("relay_log_basename") or variables.get("relay_log")
+    if relay:
+        found["relay"] = posixpath.dirname(whole(relay))
+    for purpose, variable in (
+        ("redo", "innodb_log_group_home_dir"),
+        ("undo", "innodb_undo_directory"),
+        ("temp", "innodb_temp_tablespaces_dir"),
+    ):
+        if variables.get(variable):
+            found[purpose] = whole(variables[variable])
+    for position, path in enumerate(filter(None, variables.get("tmpdir", "").split(":")), start=1):
+        found["tmp" if position == 1 else f"tmp{position}"] = whole(path)
+    return found
