@@ -25,7 +25,7 @@ from probes import Text
 FORMAT = 1
 
 
-class NotABundle(Exception):  # noqa: N818 - says what the file is
+class NotABundle(Exception):
     """A file that is no ledger bundle, or only part of one; ``sentence`` says which."""
 
     def __init__(self, sentence: Text) -> None:

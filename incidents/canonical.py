@@ -17,7 +17,7 @@ MOST_EXACT = 2**53
 """Beyond this a whole number is not the same in every JSON library."""
 
 
-class NotCanonical(ValueError):  # noqa: N818 - says what the value is
+class NotCanonical(ValueError):
     """A value that has no single written form; the message names where it stands."""
 
 

@@ -150,7 +150,7 @@ class Verdict:
     sequence: int = 0  # of the first event that is not as it was written
 
 
-class Broken(Exception):  # noqa: N818 - the finding of a check, not a failure of it
+class Broken(Exception):
     """The first place where the chain does not hold."""
 
     def __init__(self, sequence: int, problem: Text) -> None:

@@ -110,7 +110,7 @@ class Head:
     hash: str
 
 
-class NoSuchIncident(LookupError):  # noqa: N818 - says what was asked for
+class NoSuchIncident(LookupError):
     """Nobody opened an incident of that number; ``sentence`` says so to the reader."""
 
     def __init__(self, number: str) -> None:
@@ -121,7 +121,7 @@ class NoSuchIncident(LookupError):  # noqa: N818 - says what was asked for
         super().__init__(self.sentence.en)
 
 
-class NoSuchDocument(LookupError):  # noqa: N818 - says what was asked for
+class NoSuchDocument(LookupError):
     """The incident has no document of that id."""
 
     def __init__(self, number: str, id: str) -> None:

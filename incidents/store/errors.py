@@ -10,7 +10,7 @@ from sqlalchemy import exc
 from probes import Text
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - the name is the state it tells
+class StoreUnavailable(Exception):
     """The store did not take or give what was asked; nothing was changed."""
 
     def __init__(self, sentence: Text) -> None:
