@@ -1,0 +1,86 @@
+"""Why: /metrics must cost almost nothing, so text is kept and only joined when it is scraped.
+
+Promise: a family is written once with HELP and TYPE and its lines stand together; what expired or
+was forgotten is not written. Safe for many writers and scrapers.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from prometheus_client.utils import floatToGoString
+
+Key = tuple[str, ...]
+"""Whose lines they are: (target,) or (target, probe)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric as it is announced."""
+
+    name: str
+    help: str
+    kind: Literal["gauge", "counter"] = "gauge"
+
+    @property
+    def header(self) -> str:
+        words = self.help.replace("\\", "\\\\").replace("\n", " ")
+        return f"# HELP {self.name} {words}\n# TYPE {self.name} {self.kind}\n"
+
+
+def line(name: str, labels: Mapping[str, str], value: float) -> str:
+    """One sample. Labels with an empty value are the same as none and left out."""
+    written = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items() if text)
+    return f"{name}{{{written}}} {floatToGoString(value)}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+@dataclass(slots=True)
+class _Kept:
+    header: str
+    chunks: dict[Key, tuple[float, str]] = field(default_factory=dict)  # key -> expiry, text
+
+
+class Board:
+    """Finished lines by family and owner."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def put(self, family: Family, key: Key, text: str, expires: float = math.inf) -> None:
+        """Replace the lines of ``key``; they vanish at the monotonic instant ``expires``."""
+        kept = self._families.get(family.name)
+        if kept is None:
+            with self._lock:
+                kept = self._families.setdefault(family.name, _Kept(family.header))
+        kept.chunks[key] = (expires, text)
+
+    def drop(self, family: str, key: Key) -> None:
+        kept = self._families.get(family)
+        if kept is not None:
+            kept.chunks.pop(key, None)
+
+    def forget(self, first: str) -> None:
+        """Drop every line whose key begins with ``first``: the target has left."""
+        for kept in list(self._families.values()):
+            for key in [key for key in list(kept.chunks) if key[0] == first]:
+                kept.chunks.pop(key, None)
+
+    def text(self, at: float) -> str:
+        """Everything that has not expired at the monotonic instant ``at``."""
+        parts: list[str] = []
+        for kept in list(self._families.values()):
+            # list() of a dict's values is one step of the interpreter: no lock, no torn read
+            lines = [text for expires, text in list(kept.chunks.values()) if expires > at]
+            if lines:
+                parts.append(kept.header)
+                parts += lines
+        return "".join(parts)

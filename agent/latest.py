@@ -1,0 +1,238 @@
+"""Why: the newest word of every probe, kept in memory for /metrics and for the pages.
+
+Promise: nothing here waits for a database or a disk. A probe that could not look shows no values:
+they are left out, never faked; so are values older than three of the probe's intervals.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.exposition import Board, Family, line
+from agent.scheduler import Plan
+from probes import CONNECTION_KINDS, Finding, Limits, Measure, Measurement, Probe, Reading, Severity
+from probes.judge import tuned
+from probes.runner import HOST, Cost
+
+TARGET_UP = Family("sigap_target_up", "Whether the server answered and can be used (1) or not (0).")
+SUCCESS = Family("sigap_probe_success", "Whether the last reading of the probe succeeded.")
+DURATION = Family("sigap_probe_duration_seconds", "How long the last reading took.")
+READ_AT = Family(
+    "sigap_probe_last_reading_timestamp_seconds", "When the probe last read, failed or not."
+)
+READINGS = Family("sigap_probe_readings_total", "Readings taken.", "counter")
+FAILURES = Family(
+    "sigap_probe_failures_total", "Readings that failed, by kind of failure.", "counter"
+)
+SEVERITY = Family(
+    "sigap_finding_severity", "Present verdict on a measure: 0 clear, 1 warning, 2 critical."
+)
+THRESHOLD = Family(
+    "sigap_threshold", "Limit from which a measure is a warning or critical, in the measure's unit."
+)
+SESSIONS = Family("sigap_agent_sessions", "Sessions the agent holds open on the server.")
+SPENT = Family(
+    "sigap_agent_db_seconds_total", "Time the agent waited for the server's answers.", "counter"
+)
+LOGINS = Family("sigap_agent_logins_total", "Logins of the agent on the server.", "counter")
+STATEMENTS = Family(
+    "sigap_agent_statements_total", "Statements the agent sent to the server.", "counter"
+)
+ROWS = Family("sigap_agent_rows_total", "Rows the agent took from the server.", "counter")
+
+
+def measure_family(probe: Probe, measure: Measure) -> Family:
+    """The family of a measure: ``sigap_<engine>_<name>``, ``sigap_<name>`` for the host's."""
+    prefix = "sigap" if probe.engine == HOST else f"sigap_{probe.engine}"
+    unit = f" ({measure.unit})" if measure.unit else ""
+    help_text = measure.help.rstrip(".")
+    kind: Any = "counter" if measure.name.endswith("_total") else "gauge"
+    return Family(f"{prefix}_{measure.name}", f"{help_text}{unit}.", kind)
+
+
+@dataclass(slots=True)
+class Seen:
+    """One probe of one target, as last seen."""
+
+    probe: Probe
+    reading: Reading | None = None
+    readings: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    findings: dict[str, Finding] = field(default_factory=dict)  # by fingerprint
+    measured: frozenset[str] = frozenset()  # families with lines on the board
+
+
+@dataclass(slots=True)
+class Watched:
+    """One target with its probes, as last seen."""
+
+    plan: Plan
+    probes: dict[str, Seen]
+    flavour: str = ""
+    version: int = 0
+
+
+class Latest:
+    """The newest reading and verdicts of every probe; each target is written by one thread."""
+
+    def __init__(self, board: Board, monotonic: Callable[[], float]) -> None:
+        self._board = board
+        self._monotonic = monotonic
+        self._targets: dict[str, Watched] = {}
+        self._lock = threading.Lock()
+
+    def watched(self) -> tuple[Watched, ...]:
+        with self._lock:
+            return tuple(self._targets.values())
+
+    def declare(self, plan: Plan) -> None:
+        """A target entered the configuration, or was changed: its limits are known at once."""
+        name = plan.target.name
+        with self._lock:
+            before = self._targets.get(name)
+            if before is not None and before.plan == plan:
+                return
+            self._targets[name] = Watched(plan, {p.name: Seen(p) for p in plan.probes})
+        self._board.forget(name)
+        for probe in plan.probes:
+            self._board.put(THRESHOLD, (name, probe.name), _limits(plan, probe))
+
+    def forget(self, target: str) -> None:
+        """A target left the configuration: everything said of it vanishes."""
+        with self._lock:
+            self._targets.pop(target, None)
+        self._board.forget(target)
+
+    def update(self, plan: Plan, probe: Probe, reading: Reading, cost: Cost) -> None:
+        """Take in one reading."""
+        watched = self._targets.get(reading.target)
+        seen = watched.probes.get(probe.name) if watched else None
+        if watched is None or seen is None or watched.plan is not plan:
+            return
+        seen.reading = reading
+        seen.readings += 1
+        if reading.failure is not None:
+            kind = reading.failure.kind.value
+            seen.failures[kind] = seen.failures.get(kind, 0) + 1
+        self._show_probe(seen, reading)
+        self._show_measures(plan, seen, reading)
+        self._show_target(plan, probe, reading, cost)
+
+    def judged(self, plan: Plan, probe: Probe, reading: Reading, said: Iterable[Finding]) -> None:
+        """Take in the verdicts on one reading."""
+        watched = self._targets.get(reading.target)
+        seen = watched.probes.get(probe.name) if watched else None
+        if watched is None or seen is None or watched.plan is not plan:
+            return
+        stated = {finding.fingerprint: finding for finding in said}
+        connected = reading.failure is None or reading.failure.kind not in CONNECTION_KINDS
+        kept = {
+            fingerprint: finding
+            for fingerprint, finding in seen.findings.items()
+            # a subject that is gone and was fine is no longer worth a line; not seeing keeps all
+            if not connected or finding.severity > Severity.CLEAR
+        }
+        seen.findings = kept | stated
+        text = "".join(
+            line(
+                SEVERITY.name,
+                {"target": f.target, "probe": f.probe, "measure": f.measure, "subject": f.subject},
+                float(f.severity),
+            )
+            for f in seen.findings.values()
+        )
+        self._board.put(SEVERITY, (reading.target, probe.name), text)
+
+    def _show_probe(self, seen: Seen, reading: Reading) -> None:
+        key = (reading.target, reading.probe)
+        labels = {"target": reading.target, "probe": reading.probe}
+        for family, value in (
+            (SUCCESS, 0.0 if reading.failure else 1.0),
+            (DURATION, reading.duration_seconds),
+            (READ_AT, reading.at.timestamp()),
+            (READINGS, float(seen.readings)),
+        ):
+            self._board.put(family, key, line(family.name, labels, value))
+        if seen.failures:
+            text = "".join(
+                line(FAILURES.name, {**labels, "kind": kind}, float(count))
+                for kind, count in sorted(seen.failures.items())
+            )
+            self._board.put(FAILURES, key, text)
+
+    def _show_measures(self, plan: Plan, seen: Seen, reading: Reading) -> None:
+        probe, key = seen.probe, (reading.target, reading.probe)
+        expires = self._monotonic() + 3 * plan.periods[probe.name] + plan.longest_round
+        shown: set[str] = set()
+        for measure in probe.measures:
+            values = [m for m in reading.measurements if m.measure == measure.name]
+            if not values:
+                continue
+            family = measure_family(probe, measure)
+            text = "".join(_sample(family, measure, reading.target, value) for value in values)
+            self._board.put(family, key, text, expires)
+            shown.add(family.name)
+        for name in seen.measured - shown:
+            self._board.drop(name, key)
+        seen.measured = frozenset(shown)
+
+    def _show_target(self, plan: Plan, probe: Probe, reading: Reading, cost: Cost) -> None:
+        target, name = plan.target, plan.target.name
+        up = usable(probe, reading)
+        if probe.judged_on_failure:
+            labels = {
+                "target": name,
+                "engine": target.engine,
+                "cluster": target.cluster,
+                "role": target.role,
+            }
+            if up is None:
+                self._board.drop(TARGET_UP.name, (name,))
+            else:
+                self._board.put(TARGET_UP, (name,), line(TARGET_UP.name, labels, float(up)))
+        for family, value in (
+            (SESSIONS, cost.sessions),
+            (SPENT, cost.seconds),
+            (LOGINS, cost.logins),
+            (STATEMENTS, cost.statements),
+            (ROWS, cost.rows),
+        ):
+            self._board.put(family, (name,), line(family.name, {"target": name}, float(value)))
+
+
+def usable(probe: Probe, reading: Reading) -> bool | None:
+    """Whether the server can be used, as the probe that decides it says; None: it cannot tell."""
+    if reading.failure is not None:
+        return False if reading.failure.kind in CONNECTION_KINDS else None
+    for measurement in reading.measurements:
+        if measurement.measure == probe.judged_on_failure:
+            return measurement.value > 0
+    return None
+
+
+def _sample(family: Family, measure: Measure, target: str, measurement: Measurement) -> str:
+    labels = {"target": target}
+    if measure.subject:
+        labels[measure.subject] = measurement.subject
+    return line(family.name, labels, measurement.value)
+
+
+def _limits(plan: Plan, probe: Probe) -> str:
+    text = ""
+    tuning = plan.target.probes.get(probe.name)
+    for declared in probe.thresholds:
+        given = tuning.thresholds.get(declared.measure, Limits()) if tuning else Limits()
+        threshold = tuned(declared, given)
+        for level, limit in (("warning", threshold.warning), ("critical", threshold.critical)):
+            if limit is not None:
+                labels = {
+                    "target": plan.target.name,
+                    "probe": probe.name,
+                    "measure": declared.measure,
+                    "level": level,
+                }
+                text += line(THRESHOLD.name, labels, limit)
+    return text

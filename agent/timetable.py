@@ -1,0 +1,66 @@
+"""Why: when a probe is due is arithmetic on the monotonic clock, apart from any thread.
+
+Promise: rounds stay on a grid of ``first + n * period``; a round that comes late skips the grid
+points it missed and counts them, so work never piles up.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+
+NAMES_TO_A_SECOND = 66
+"""First rounds are spread so that no more targets than these begin within one second."""
+
+
+def phase(name: str, interval_seconds: float, targets: int) -> float:
+    """Seconds until a target's first round: a share of the interval fixed by a hash of its name.
+
+    A few targets begin almost at once; a thousand are spread over the whole interval, because
+    rounds that start together cost ten times the CPU and falsify the latency they measure.
+    """
+    spread = min(interval_seconds, targets / NAMES_TO_A_SECOND)
+    return (zlib.crc32(name.encode()) / 2**32) * spread
+
+
+class Timetable:
+    """When each probe of one target is due. Used by one thread."""
+
+    def __init__(self, periods: Mapping[str, float], first: float) -> None:
+        """``periods``: seconds by probe name; ``first``: monotonic instant of the first round."""
+        self._periods = dict(periods)
+        self._first = first
+        self._due = dict.fromkeys(self._periods, first)
+        self.skipped = 0
+
+    @property
+    def next(self) -> float:
+        """The monotonic instant of the next round; infinite when nothing is to be asked."""
+        return min(self._due.values(), default=math.inf)
+
+    def take(self, at: float) -> tuple[str, ...]:
+        """The probes due at ``at``, in declared order; each is put to its next grid point."""
+        due = tuple(name for name, when in self._due.items() if when <= at)
+        for name in due:
+            self._due[name] = self._after(name, at)
+        return due
+
+    def catch_up(self, at: float) -> None:
+        """After a round: skip and count every grid point that passed while it ran."""
+        for name, when in self._due.items():
+            if when < at:
+                following = self._after(name, at)
+                self.skipped += round((following - when) / self._periods[name])
+                self._due[name] = following
+
+    def hold(self, until: float) -> None:
+        """Back off: nothing is due before ``until``; grid points passed over are not skips."""
+        for name, when in self._due.items():
+            if when < until:
+                self._due[name] = self._after(name, until - 1e-9)
+
+    def _after(self, name: str, at: float) -> float:
+        """The first grid point of this probe later than ``at``."""
+        period = self._periods[name]
+        return self._first + (math.floor((at - self._first) / period) + 1) * period
