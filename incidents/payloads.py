@@ -8,7 +8,7 @@ here, except where the source's own time differs (a reading taken before it was 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from incidents.model import Assignment, Decision, Outcome, Person
@@ -27,7 +27,21 @@ def opened(
 ) -> Payload:
     """OPENED by a probe. ``procedure`` and ``calendar`` are content hashes; ``previous`` is
     the number of the closed incident with the same fingerprint."""
-    raise NotImplementedError
+    return {
+        "source": "probe",
+        "title": _text(finding.title),
+        "severity": _severity(finding.severity),
+        "family": finding.family,
+        "target": finding.target,
+        "cluster": finding.about.get("cluster", ""),
+        "application": finding.about.get("application", ""),
+        "agency": finding.about.get("agency", ""),
+        "procedure": procedure,
+        "calendar": calendar,
+        "step": first_step,
+        "previous": previous,
+        "trouble": _trouble(finding, root=True),
+    }
 
 
 def reported(
@@ -49,27 +63,41 @@ def reported(
     """OPENED by a person, an agency or a webhook (``source``: person | agency | alertmanager).
 
     ``report`` is the Form Laporan as it came in."""
-    raise NotImplementedError
+    return {
+        "source": source,
+        "title": _text(title),
+        "severity": _severity(severity),
+        "family": family,
+        "target": target,
+        "cluster": cluster,
+        "application": application,
+        "agency": agency,
+        "procedure": procedure,
+        "calendar": calendar,
+        "step": first_step,
+        "previous": previous,
+        "report": dict(report),
+    }
 
 
 def attached(finding: Finding, *, root: bool, because: Text = Text("", "")) -> Payload:
     """ATTACHED: another finding joined; as ``root`` it becomes the incident's cause and title."""
-    raise NotImplementedError
+    return {"trouble": _trouble(finding, root=root), "because": _text(because)}
 
 
 def observed(finding: Finding) -> Payload:
     """OBSERVED: an attached finding changed severity, or came back after clearing."""
-    raise NotImplementedError
+    return {"trouble": _trouble(finding, root=False)}
 
 
 def cleared(finding: Finding) -> Payload:
     """CLEARED: an attached finding is clear."""
-    raise NotImplementedError
+    return {"fingerprint": finding.fingerprint, "seen_at": _moment(finding.at)}
 
 
 def claimed(step: int, person: Person, assignment: Assignment) -> Payload:
     """CLAIMED: the person whose turn it is says: I am on it."""
-    raise NotImplementedError
+    return {"step": step, **_signer(person, assignment)}
 
 
 def signed(
@@ -84,7 +112,14 @@ def signed(
 ) -> Payload:
     """SIGNED: the signer's name, office and basis are frozen as they are today; ``red`` is
     what the probes said at that moment."""
-    raise NotImplementedError
+    return {
+        "step": step,
+        "decision": str(decision),
+        "form": dict(form),
+        "document": document_id,
+        "red": red,
+        **_signer(person, assignment),
+    }
 
 
 def dismissed(
@@ -99,30 +134,93 @@ def dismissed(
 ) -> Payload:
     """DISMISSED: not a disruption, or a duplicate of ``duplicate_of``; folded as the
     "Tidak" of its step with ``outcome``, ``reason`` and ``duplicate_of`` as the form."""
-    raise NotImplementedError
+    return {
+        "step": step,
+        "outcome": str(outcome),
+        "reason": reason,
+        "duplicate_of": duplicate_of,
+        "document": document_id,
+        **_signer(person, assignment),
+    }
 
 
 def noted(text: str) -> Payload:
     """NOTED: a remark."""
-    raise NotImplementedError
+    return {"text": text}
 
 
 def dispensed(step: int, username: str, reason: str) -> Payload:
     """DISPENSED: that person may sign that step although the separation of duties forbids."""
-    raise NotImplementedError
+    return {"step": step, "username": username, "reason": reason}
 
 
 def reminded(step: int, attempt: int, deadline: datetime) -> Payload:
     """REMINDED: 75 % passed at ``deadline``. Step 0 is the overall standard."""
-    raise NotImplementedError
+    return {"step": step, "attempt": attempt, "deadline": _moment(deadline)}
 
 
 def breached(step: int, attempt: int, deadline: datetime) -> Payload:
     """BREACHED: the standard ran out at ``deadline``. Step 0 is the overall standard."""
-    raise NotImplementedError
+    return {"step": step, "attempt": attempt, "deadline": _moment(deadline)}
 
 
 def evidence(taken: Evidence) -> Payload:
     """Evidence as JSON: ``taken_at`` (ISO) and ``exhibits``, each with ``title`` {id, en},
     ``columns``, ``rows``, ``note``."""
-    raise NotImplementedError
+    return {
+        "taken_at": _moment(taken.taken_at),
+        "exhibits": [
+            {
+                "title": _text(exhibit.title),
+                "columns": list(exhibit.columns),
+                "rows": [list(row) for row in exhibit.rows],
+                "note": exhibit.note,
+            }
+            for exhibit in taken.exhibits
+        ],
+    }
+
+
+def _trouble(finding: Finding, *, root: bool) -> Payload:
+    found: Payload = {
+        "fingerprint": finding.fingerprint,
+        "target": finding.target,
+        "family": finding.family,
+        "title": _text(finding.title),
+        "hint": _text(finding.hint),
+        "runbook": _text(finding.runbook),
+        "severity": _severity(finding.severity),
+        "root": root,
+        "since": _moment(finding.since),
+        "seen_at": _moment(finding.at),
+        "value": finding.value,
+        "limit": finding.limit,
+        "unit": finding.unit,
+        "about": dict(finding.about),
+    }
+    if finding.evidence is not None:
+        found["evidence"] = evidence(finding.evidence)
+    return found
+
+
+def _signer(person: Person, assignment: Assignment) -> Payload:
+    return {
+        "name": person.name,
+        "nip": person.nip,
+        "position": person.position,
+        "role": assignment.role,
+        "basis": str(assignment.basis),
+        "letter_number": assignment.letter_number,
+    }
+
+
+def _text(text: Text) -> Payload:
+    return {"id": text.id, "en": text.en}
+
+
+def _severity(severity: Severity) -> str:
+    return severity.name.lower()
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()

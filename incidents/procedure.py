@@ -9,203 +9,45 @@ under. Source of ``procedures/kaltim.yaml``: SOP sections B, E and G as read in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from incidents.model import Decision, Outcome
+from incidents.steps import (
+    PREFILLS,
+    Condition,
+    Dismissal,
+    Document,
+    Field,
+    FieldKind,
+    Option,
+    Output,
+    Procedure,
+    Role,
+    Standard,
+    Step,
+)
+from incidents.yamlfile import Entry, Problems, content, read
 from probes import Text
 
+__all__ = [
+    "Condition",
+    "Dismissal",
+    "Document",
+    "Field",
+    "FieldKind",
+    "Option",
+    "Output",
+    "PREFILLS",
+    "Procedure",
+    "ProcedureError",
+    "Role",
+    "Standard",
+    "Step",
+    "load",
+    "parse",
+]
 
-class FieldKind(StrEnum):
-    """What a form field holds, and the JSON type of its value."""
-
-    TEXT = "text"  # one line: string
-    PARAGRAPH = "paragraph"  # several lines: string
-    CHOICE = "choice"  # one of ``options``: string
-    YESNO = "yesno"  # true | false
-    DATETIME = "datetime"  # string, ISO 8601 with offset
-    PEOPLE = "people"  # list of usernames
-    NUMBER = "number"  # finite number
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One answer of a choice."""
-
-    value: str
-    label: Text
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """When a field that is optional becomes required; every part that is given must hold."""
-
-    decision: Decision | None = None
-    red: bool | None = None  # a probe still says there is trouble
-    field: str = ""  # the answer of another field of the same form …
-    equals: str | bool | None = None  # … is this
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One entry of a step's form."""
-
-    name: str
-    label: Text
-    kind: FieldKind
-    required: bool = False
-    options: tuple[Option, ...] = ()
-    help: Text = Text("", "")
-    prefill: str = ""  # which fact of the incident the page fills in first: PREFILLS
-    required_when: Condition | None = None
-    role: str = ""  # kind people: the role those named hold
-
-
-PREFILLS = frozenset(
-    {
-        "title",
-        "target",
-        "application",
-        "agency",
-        "opened_at",
-        "source",
-        "reporter",
-        "evidence",
-        "findings",
-        "verdict",
-        "now",
-        "resolution",
-    }
-)
-"""What a form may be filled with from the record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standard:
-    """How long something may take in working time.
-
-    Exactly one of ``minutes`` and ``days`` is given; a working day is as long as the
-    calendar says (7.5 h). ``target_days`` is wished for and never a breach (READING 5.2).
-    """
-
-    minutes: int = 0
-    days: float = 0.0
-    target_days: float | None = None
-
-    def seconds(self, day_seconds: float) -> float:
-        """The limit in working seconds."""
-        return self.minutes * 60.0 + self.days * day_seconds
-
-    def target_seconds(self, day_seconds: float) -> float | None:
-        """The target in working seconds; None where only a limit is set."""
-        return None if self.target_days is None else self.target_days * day_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """A part a person plays, by the abbreviation people use."""
-
-    key: str
-    title: Text
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A kind of document a sign-off leaves."""
-
-    kind: str
-    title: Text
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Which document a decision leaves, and as which revision of it."""
-
-    kind: str
-    revision: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One row of the procedure."""
-
-    number: int
-    key: str
-    title: Text
-    role: str  # who signs
-    input: Text  # kelengkapan
-    standard: Standard
-    form: tuple[Field, ...]
-    outputs: Mapping[Decision, Output]
-    next: int | None  # after approve; None: the end
-    return_to: int | None = None  # after return; None: the step knows no "Tidak"
-    with_role: str = ""  # takes part without signing
-    question: Text = Text("", "")  # what Ya / Tidak answers, at decision steps
-    not_signed_by: tuple[int, ...] = ()
-    """Whoever signed any visit of these steps may not sign this one (READING 5.4)."""
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """What may be decided here."""
-        if self.return_to is None:
-            return (Decision.APPROVE,)
-        return (Decision.APPROVE, Decision.RETURN)
-
-    def field(self, name: str) -> Field | None:
-        """The form field of that name."""
-        return next((f for f in self.form if f.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Dismissal:
-    """Where and how an incident may end as "not a disruption" or "duplicate"."""
-
-    step: int
-    outcomes: tuple[Outcome, ...]
-    document: str
-
-
-@dataclass(frozen=True, slots=True)
-class Procedure:
-    """A whole procedure. ``content`` is its canonical JSON, ``hash`` the SHA-256 of that."""
-
-    name: str
-    title: Text
-    roles: tuple[Role, ...]
-    steps: tuple[Step, ...]  # by number
-    overall: Standard
-    documents: Mapping[str, Document]  # by kind
-    dismissal: Dismissal | None
-    dispenser: str  # the role that grants dispensations
-    informed: str  # the role told at the reminder and at the breach of the overall limit
-    remind_ratio: float  # of a standard, 0 < ratio < 1
-    content: str
-    hash: str
-
-    @property
-    def first(self) -> int:
-        """The step an incident opens in."""
-        return self.steps[0].number
-
-    def step(self, number: int) -> Step:
-        """The step of that number; KeyError when there is none."""
-        for step in self.steps:
-            if step.number == number:
-                return step
-        raise KeyError(number)
-
-    def role(self, key: str) -> Role:
-        """The role of that abbreviation; KeyError when there is none."""
-        for role in self.roles:
-            if role.key == key:
-                return role
-        raise KeyError(key)
-
-    def output(self, step: int, decision: Decision) -> tuple[Document, int]:
-        """The document a decision at a step leaves, and its revision."""
-        output = self.step(step).outputs[decision]
-        return self.documents[output.kind], output.revision
+_SHIPPED = Path(__file__).parent / "procedures"
 
 
 class ProcedureError(Exception):
@@ -222,7 +64,15 @@ def load(name_or_path: str | Path) -> Procedure:
 
     Raises ``ProcedureError`` with every problem at once.
     """
-    raise NotImplementedError
+    shipped = _SHIPPED / f"{name_or_path}.yaml"
+    path = shipped if shipped.is_file() else Path(name_or_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        names = ", ".join(sorted(p.stem for p in _SHIPPED.glob("*.yaml")))
+        problem = f"cannot be read ({error}); name a file, or one of: {names}"
+        raise ProcedureError(str(name_or_path), [problem]) from error
+    return parse(text, str(name_or_path))
 
 
 def parse(text: str, source: str) -> Procedure:
@@ -230,4 +80,216 @@ def parse(text: str, source: str) -> Procedure:
 
     Raises ``ProcedureError`` with every problem at once.
     """
-    raise NotImplementedError
+    problems = Problems()
+    top = read(text, problems)
+    if problems:
+        raise ProcedureError(source, problems)
+    procedure = _procedure(top)
+    if problems:
+        raise ProcedureError(source, problems)
+    return procedure
+
+
+def _procedure(top: Entry) -> Procedure:
+    top.only(
+        "name title roles overall remind_ratio dispenser informed documents dismissal steps".split()
+    )
+    roles = {key: top.entry("roles").text(key) for key in top.entry("roles").value}
+    documents = {key: top.entry("documents").text(key) for key in top.entry("documents").value}
+    entries = top.entries("steps")
+    steps = tuple(_step(entry, frozenset(roles), frozenset(documents)) for entry in entries)
+    _check_flow(top, entries, steps)
+    ratio = top.number("remind_ratio", 0.75)
+    if not 0 < ratio < 1:
+        top.wrong("expected a number between 0 and 1", "remind_ratio")
+    body, digest = content(top.value)
+    return Procedure(
+        name=top.string("name"),
+        title=top.text("title"),
+        roles=tuple(Role(key, title) for key, title in sorted(roles.items())),
+        steps=tuple(sorted(steps, key=lambda step: step.number)),
+        overall=_standard(top.entry("overall")),
+        documents={kind: Document(kind, title) for kind, title in documents.items()},
+        dismissal=_dismissal(top, {step.number for step in steps}, frozenset(documents)),
+        dispenser=_one_of(top, "dispenser", frozenset(roles)),
+        informed=_one_of(top, "informed", frozenset(roles)),
+        remind_ratio=ratio,
+        content=body,
+        hash=digest,
+    )
+
+
+def _one_of(entry: Entry, key: str, known: frozenset[str], optional: bool = False) -> str:
+    """A word that must be one of ``known``."""
+    word = entry.string(key, "" if optional else None)
+    if word and word not in known:
+        entry.wrong(f"{word!r} is none of: {', '.join(sorted(known))}", key)
+    return word
+
+
+def _standard(entry: Entry) -> Standard:
+    entry.only(("minutes", "days", "target_days"))
+    minutes, days = entry.integer("minutes", 0), entry.number("days", 0.0)
+    if entry.has("minutes") == entry.has("days"):
+        entry.wrong("give either minutes or days")
+    elif minutes + days <= 0:
+        entry.wrong("a limit must be more than nothing")
+    target = entry.number("target_days") if entry.has("target_days") else None
+    if target is not None and not 0 < target <= days:
+        entry.wrong("a target must be more than nothing and within the limit", "target_days")
+    return Standard(minutes, days, target)
+
+
+def _step(entry: Entry, roles: frozenset[str], documents: frozenset[str]) -> Step:
+    entry.only(
+        "number key title role with_role input standard question form outputs next return_to "
+        "not_signed_by".split()
+    )
+    returns = entry.has("return_to")
+    form = tuple(_field(each, roles, returns) for each in entry.entries("form"))
+    names = [field.name for field in form]
+    for each, field in zip(entry.entries("form"), form, strict=True):
+        if names.count(field.name) > 1:
+            each.wrong(f"two fields are called {field.name!r}", "name")
+        asked = field.required_when.field if field.required_when else ""
+        if asked and asked not in names:
+            each.wrong(f"the form has no field {asked!r}", "required_when")
+    if returns and not any(_asks_why(field) for field in form):
+        entry.wrong("a return needs a reason: no field is required when the decision is return")
+    return Step(
+        number=entry.integer("number"),
+        key=entry.string("key"),
+        title=entry.text("title"),
+        role=_one_of(entry, "role", roles),
+        input=entry.text("input"),
+        standard=_standard(entry.entry("standard")),
+        form=form,
+        outputs=_outputs(entry, documents, returns),
+        next=entry.integer("next") if entry.has("next") else None,
+        return_to=entry.integer("return_to") if returns else None,
+        with_role=_one_of(entry, "with_role", roles, optional=True),
+        question=entry.text("question", None if returns else Text("", "")),
+        not_signed_by=entry.integers("not_signed_by"),
+    )
+
+
+def _asks_why(field: Field) -> bool:
+    return field.required or field.required_when == Condition(decision=Decision.RETURN)
+
+
+def _outputs(entry: Entry, documents: frozenset[str], returns: bool) -> Mapping[Decision, Output]:
+    outputs = entry.entry("outputs")
+    wanted = [Decision.APPROVE] + [Decision.RETURN] * returns
+    outputs.only(str(decision) for decision in wanted)
+    found = {}
+    for decision in wanted:
+        output = outputs.entry(decision)
+        output.only(("document", "revision"))
+        revision = output.integer("revision", 1)
+        if revision < 1:
+            output.wrong("revisions count from 1", "revision")
+        found[decision] = Output(_one_of(output, "document", documents), revision)
+    return found
+
+
+def _field(entry: Entry, roles: frozenset[str], returns: bool) -> Field:
+    entry.only("name label kind required options help prefill required_when role".split())
+    kind = _one_of(entry, "kind", frozenset(FieldKind))
+    options = tuple(Option(each.string("value"), each.text("label")) for each in _options(entry))
+    if (kind == FieldKind.CHOICE) != bool(options):
+        entry.wrong("options belong to a choice, and a choice has some", "options")
+    if len({option.value for option in options}) != len(options):
+        entry.wrong("two options have the same value", "options")
+    if entry.has("role") and kind != FieldKind.PEOPLE:
+        entry.wrong("a role belongs to a field of kind people", "role")
+    if entry.boolean("required", False) and entry.has("required_when"):
+        entry.wrong("a field that is always required has no required_when", "required_when")
+    return Field(
+        name=entry.string("name"),
+        label=entry.text("label"),
+        kind=FieldKind(kind) if kind in frozenset(FieldKind) else FieldKind.TEXT,
+        required=entry.boolean("required", False),
+        options=options,
+        help=entry.text("help", Text("", "")),
+        prefill=_one_of(entry, "prefill", PREFILLS, optional=True),
+        required_when=_condition(entry, returns),
+        role=_one_of(entry, "role", roles, optional=True),
+    )
+
+
+def _options(entry: Entry) -> list[Entry]:
+    options = entry.entries("options")
+    for option in options:
+        option.only(("value", "label"))
+    return options
+
+
+def _condition(entry: Entry, returns: bool) -> Condition | None:
+    if not entry.has("required_when"):
+        return None
+    when = entry.entry("required_when")
+    when.only(("decision", "red", "field", "equals"))
+    decision = _one_of(when, "decision", frozenset(Decision), optional=True)
+    if decision == Decision.RETURN and not returns:
+        when.wrong("this step cannot be returned", "decision")
+    if when.has("field") != when.has("equals"):
+        when.wrong("field and equals go together")
+    if not when.value:
+        when.wrong("expected at least one of decision, red, field")
+    equals = when.value.get("equals")
+    return Condition(
+        decision=Decision(decision) if decision in frozenset(Decision) else None,
+        red=when.boolean("red") if when.has("red") else None,
+        field=when.string("field", ""),
+        equals=bool(equals) if isinstance(equals, bool) else str(equals or "") or None,
+    )
+
+
+def _dismissal(top: Entry, numbers: set[int], documents: frozenset[str]) -> Dismissal | None:
+    if not top.has("dismissal"):
+        return None
+    entry = top.entry("dismissal")
+    entry.only(("step", "outcomes", "document"))
+    if entry.integer("step") not in numbers:
+        entry.wrong("there is no such step", "step")
+    allowed = (Outcome.NOT_A_DISRUPTION, Outcome.DUPLICATE)
+    words = entry.strings("outcomes")
+    if not words or not set(words) <= set(allowed):
+        entry.wrong(f"expected some of: {', '.join(allowed)}", "outcomes")
+    return Dismissal(
+        step=entry.integer("step"),
+        outcomes=tuple(outcome for outcome in allowed if outcome in words),
+        document=_one_of(entry, "document", documents),
+    )
+
+
+def _check_flow(top: Entry, entries: list[Entry], steps: tuple[Step, ...]) -> None:
+    """Steps unique, references whole, forward ways forward, loops backward, one end."""
+    numbers = [step.number for step in steps]
+    if not steps:
+        top.wrong("a procedure has at least one step", "steps")
+    for entry, step in zip(entries, steps, strict=True):
+        if step.number < 1:
+            entry.wrong("steps count from 1", "number")
+        if numbers.count(step.number) > 1:
+            entry.wrong(f"two steps have the number {step.number}", "number")
+        if [each.key for each in steps].count(step.key) > 1:
+            entry.wrong(f"two steps have the key {step.key!r}", "key")
+        if step.next is not None and step.next not in numbers:
+            entry.wrong(f"there is no step {step.next}", "next")
+        elif step.next is not None and step.next <= step.number:
+            entry.wrong("next must lie ahead; a way back is return_to", "next")
+        if step.return_to is not None and step.return_to not in numbers:
+            entry.wrong(f"there is no step {step.return_to}", "return_to")
+        elif step.return_to is not None and step.return_to >= step.number:
+            entry.wrong("a loop must point backwards", "return_to")
+        for other in step.not_signed_by:
+            if other not in numbers or other == step.number:
+                entry.wrong(f"{other} is no other step", "not_signed_by")
+    ends = [step.number for step in steps if step.next is None]
+    if steps and len(ends) != 1:
+        top.wrong(f"exactly one step must have no next; these have none: {ends}", "steps")
+    ahead = {step.next for step in steps} | {min(numbers, default=0)}
+    for entry, step in zip(entries, steps, strict=True):
+        if step.number not in ahead:
+            entry.wrong("no step leads here", "number")
