@@ -1,0 +1,245 @@
+"""What a document says, drawn from the record at the moment of a signature.
+
+Nothing is looked up later: names, offices, verdicts and forms are frozen as they were. The letter
+follows READING 4.4; a number is never invented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from incidents.documents.model import Document, Office
+from incidents.ledger import written
+from incidents.model import JSON, Assignment, Basis, Decision, Incident, Person, Trouble
+from incidents.procedure import Field, Procedure, Step
+from incidents.sla import SlaClock
+from probes import Text
+
+UNNUMBERED = "(belum dinomori)"
+
+_ACTING = {Basis.PLT: "Plt.", Basis.PLH: "Plh.", Basis.DEFINITIVE: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who decides what, when, and by which right."""
+
+    person: Person
+    assignment: Assignment
+    decision: Decision
+    form: JSON
+    at: datetime
+
+
+def document_data(
+    incident: Incident,
+    procedure: Procedure,
+    signature: Signature,
+    office: Office,
+    clock: SlaClock | None,
+    earlier: Sequence[Document],
+    revises: Document | None,
+) -> dict[str, Any]:
+    """The data of the document that ``signature`` leaves on the waiting step."""
+    step = procedure.step(incident.step)
+    data: dict[str, Any] = {
+        "incident": _facts(incident),
+        "procedure": {"name": procedure.name, "title": _said(procedure.title)},
+        "step": {
+            "number": step.number,
+            "attempt": incident.visits[-1].attempt,
+            "title": _said(step.title),
+            "question": _said(step.question),
+            "role": step.role,
+            "role_title": _said(procedure.role(step.role).title),
+        },
+        "decision": signature.decision.value,
+        "form": _form(step, signature.form),
+        "signer": _signer(procedure, signature),
+        "troubles": [_verdict(trouble, signature.at) for trouble in incident.troubles],
+        "clock": _clock(clock),
+        "visits": _visits(incident, procedure),
+        "notes": [
+            {"at": written(note.at), "username": note.username, "text": note.text}
+            for note in incident.notes
+        ],
+        "dispensations": [
+            {**asdict(given), "at": written(given.at)} for given in incident.dispensations
+        ],
+        "revises": {"id": revises.id, "sha256": revises.sha256} if revises else None,
+        "office": asdict(office),
+    }
+    if step.next is None and signature.decision is Decision.APPROVE:
+        data["letter"] = _letter(incident, step, signature, office, earlier)
+    return data
+
+
+def _said(text: Text) -> dict[str, str]:
+    return {"id": text.id, "en": text.en}
+
+
+def _facts(incident: Incident) -> dict[str, Any]:
+    return {
+        "number": incident.number,
+        "title": _said(incident.title),
+        "target": incident.target,
+        "cluster": incident.cluster,
+        "application": incident.application,
+        "agency": incident.agency,
+        "severity": incident.severity.name.lower(),
+        "opened_at": written(incident.opened_at),
+        "source": incident.source,
+        "report": dict(incident.report),
+        "previous": incident.previous,
+    }
+
+
+def _form(step: Step, form: JSON) -> list[dict[str, Any]]:
+    """The answers in the order of the form, each as the person wrote it and as it is printed."""
+    rows = []
+    for field in step.form:
+        if field.name in form:
+            value = form[field.name]
+            rows.append(
+                {
+                    "name": field.name,
+                    "kind": field.kind.value,
+                    "label": _said(field.label),
+                    "value": value,
+                    "printed": _said(_printed(field, value)),
+                }
+            )
+    return rows
+
+
+def _printed(field: Field, value: Any) -> Text:
+    if isinstance(value, bool):
+        return Text("Ya", "Yes") if value else Text("Tidak", "No")
+    if isinstance(value, list | tuple):
+        joined = ", ".join(str(each) for each in value)
+        return Text(joined, joined)
+    for option in field.options:
+        if option.value == value:
+            return option.label
+    return Text(str(value), str(value))
+
+
+def _signer(procedure: Procedure, signature: Signature) -> dict[str, Any]:
+    person, assignment = signature.person, signature.assignment
+    acting = _ACTING[assignment.basis]
+    role = procedure.role(assignment.role).title
+    return {
+        "username": person.username,
+        "name": person.name,
+        "nip": person.nip,
+        "position": person.position,
+        "rank": person.rank,
+        "role": assignment.role,
+        "basis": assignment.basis.value,
+        "letter_number": assignment.letter_number,
+        # Plt. and Plh. sign for a post that is not their own, and the paper has to say so
+        "on_behalf": f"{acting} {role.id}" if acting else "",
+        "at": written(signature.at),
+    }
+
+
+def _verdict(trouble: Trouble, now: datetime) -> dict[str, Any]:
+    red = trouble.cleared_at is None
+    green = trouble.green_seconds
+    if trouble.cleared_at is not None:
+        green += max(0.0, (now - trouble.cleared_at).total_seconds())
+    return {
+        "fingerprint": trouble.fingerprint,
+        "title": _said(trouble.title),
+        "target": trouble.target,
+        "root": trouble.root,
+        "red": red,
+        "severity": trouble.severity.name.lower(),
+        "first_red": written(trouble.first_at),
+        "last_red": written(now if trouble.cleared_at is None else trouble.cleared_at),
+        "green_minutes": int(green // 60),
+        "flaps": trouble.raised_count - 1,
+        "evidence": trouble.evidence,
+    }
+
+
+def _clock(clock: SlaClock | None) -> dict[str, Any] | None:
+    if clock is None:
+        return None
+    return {
+        "starts_at": written(clock.starts_at),
+        "due_at": written(clock.due_at),
+        "standard_minutes": int(clock.standard_seconds // 60),
+        "used_minutes": int(clock.used_seconds // 60),
+        "state": "breached" if clock.remaining_seconds < 0 else "met",
+        "above_target": clock.above_target,
+        "outside_hours": clock.outside_hours,
+        "provisional": clock.provisional,
+    }
+
+
+def _visits(incident: Incident, procedure: Procedure) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": visit.step,
+            "attempt": visit.attempt,
+            "title": _said(procedure.step(visit.step).title),
+            "role": visit.signoff.role,
+            "name": visit.signoff.name,
+            "position": visit.signoff.position,
+            "decision": visit.signoff.decision.value,
+            "at": written(visit.signoff.at),
+            "document": visit.signoff.document_id,
+            "form": _form(procedure.step(visit.step), visit.signoff.form),
+        }
+        for visit in incident.visits
+        if visit.signoff is not None
+    ]
+
+
+def _letter(
+    incident: Incident,
+    step: Step,
+    signature: Signature,
+    office: Office,
+    earlier: Sequence[Document],
+) -> dict[str, Any]:
+    form: Mapping[str, Any] = signature.form
+    application = incident.application or incident.target or incident.title.id
+    attached = earlier[-1] if earlier else None
+    nature = step.field("urgency")
+    copies = [line.strip() for line in str(form.get("copies") or "").splitlines() if line.strip()]
+    return {
+        "number": str(form.get("letter_number") or "") or UNNUMBERED,
+        "numbered": bool(form.get("letter_number")),
+        "place": office.place,
+        "date": written(signature.at),
+        "nature": _printed(nature, form.get("urgency")).id if nature else office.nature,
+        "attachment": "1 (satu) berkas" if attached else "-",
+        "attached_document": attached.id if attached else "",
+        "attached_title": _said(attached.title) if attached else _said(Text("", "")),
+        "subject": f"Laporan Penyelesaian Gangguan Database {application}",
+        "recipient": str(form.get("recipient") or incident.agency),
+        "opening": (
+            f"Sehubungan dengan gangguan database {application} yang kami catat dengan nomor "
+            f"{incident.number}, bersama ini kami sampaikan bahwa gangguan tersebut telah selesai "
+            "ditangani dengan penjelasan sebagai berikut."
+        ),
+        "summary": str(form.get("summary") or ""),
+        "advice": str(form.get("advice") or ""),
+        "closing": (
+            "Rincian penanganan kami lampirkan dalam Laporan Penyelesaian Pekerjaan. "
+            "Demikian disampaikan, atas perhatian dan kerja samanya diucapkan terima kasih."
+        ),
+        "signature": {
+            "on_behalf": office.on_behalf,
+            "position": office.signer_position,
+            "name": office.signer_name,
+            "rank": office.signer_rank,
+            "nip": office.signer_nip,
+        },
+        "copies": copies or list(office.copies),
+    }

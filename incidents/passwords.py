@@ -1,0 +1,79 @@
+"""Passwords: what is good enough, and how it is kept.
+
+argon2id with 19 MiB, two passes and one lane; at most two at a time, so that a flood of sign-ins
+cannot take the machine's memory from the probes.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from incidents.model import Refused
+from probes import Text
+
+SHORTEST = 8
+LONGEST = 200
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_at_a_time = threading.BoundedSemaphore(2)
+_nobody: list[str] = []  # a hash to measure unknown names against, made at first need
+
+
+def demand_good(password: str, username: str) -> None:
+    """Raise ``Refused`` for a password that is too weak to take."""
+    if len(password) < SHORTEST:
+        raise Refused(
+            Text(
+                "Kata sandi paling sedikit {n} karakter; pakai yang lebih panjang.",
+                "A password has at least {n} characters; use a longer one.",
+            ).format(n=SHORTEST)
+        )
+    if len(password) > LONGEST:
+        raise Refused(
+            Text(
+                "Kata sandi paling banyak {n} karakter; pakai yang lebih pendek.",
+                "A password has at most {n} characters; use a shorter one.",
+            ).format(n=LONGEST)
+        )
+    if username.lower() in password.lower() or len(set(password)) < 4:
+        raise Refused(
+            Text(
+                "Kata sandi ini mudah ditebak; jangan memuat nama pengguna "
+                "dan pakai karakter yang beragam.",
+                "This password is easy to guess; leave the username out and vary its characters.",
+            )
+        )
+
+
+def hashed(password: str) -> str:
+    """The password as it is kept."""
+    with _at_a_time:
+        return _hasher.hash(password)
+
+
+def matches(kept: str | None, password: str) -> bool:
+    """Whether the password is the one kept; takes as long when nothing is kept."""
+    if kept is None:
+        if not _nobody:
+            _nobody.append(hashed("nobody has this password"))
+        _verified(_nobody[0], password)
+        return False
+    return _verified(kept, password)
+
+
+def outdated(kept: str) -> bool:
+    """Whether it was kept with weaker parameters than today's."""
+    return _hasher.check_needs_rehash(kept)
+
+
+def _verified(kept: str, password: str) -> bool:
+    if len(password) > LONGEST:
+        password = ""
+    with _at_a_time:
+        try:
+            return _hasher.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False
