@@ -60,6 +60,10 @@ class PileUp:
             finally:
                 connection.close()
 
+    def stands(self) -> bool:
+        """Whether anybody still waits."""
+        return any(waiter.is_alive() for waiter in self._waiters)
+
     def release(self) -> None:
         """Let go; returns once every waiter is through, or after ten seconds."""
         with contextlib.suppress(psycopg2.Error, pymysql.MySQLError, OSError):

@@ -219,13 +219,9 @@ class World:
             f"create role {postgresql.REPLICATOR} login replication password %s",
             (self.secret("replication"),),
         )
-        rights = [
-            line.format(user=grants.USER) for line in grants.lines("postgresql", "postgresql")
-        ]
-        primary.ask(f"create role {grants.USER} login password %s", (self.secret("monitor"),))
-        for line in rights:
-            if not line.lower().startswith("create "):  # the account itself stands above
-                primary.ask(line)
+        for line in grants.lines("postgresql", "postgresql"):
+            primary.ask(line.format(user=grants.USER))
+        primary.ask(f"alter role {grants.USER} password %s", (self.secret("monitor"),))
         primary.ask("create database simpeg")
         primary.ask(PG_SCHEMA, database="simpeg")
         primary.ask("select pg_create_physical_replication_slot(%s)", (postgresql.SLOT,))
@@ -349,8 +345,8 @@ class World:
         primary.ask(
             f"CREATE USER {replicator} IDENTIFIED BY '{self.secret('replication')}'",
             f"GRANT REPLICATION SLAVE ON *.* TO {replicator}",
-            f"CREATE USER {monitor} IDENTIFIED BY '{self.secret('monitor')}'",
-            *(line for line in rights if not line.lower().startswith("create ")),
+            *rights,
+            f"ALTER USER {monitor} IDENTIFIED BY '{self.secret('monitor')}'",
             *MY_SCHEMA,
         )
 

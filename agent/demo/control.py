@@ -1,0 +1,120 @@
+"""How a second terminal speaks with the running demo: one line of JSON each way, Unix socket.
+
+Promise: only whoever runs the demo (and root) may connect; a demo that does not run is said in one
+sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.demo.errors import DemoError
+from probes import Text
+
+log = logging.getLogger("sigap.demo")
+
+REQUEST_LIMIT = 4096
+ANSWER_SECONDS = 90.0  # healing may wait for a server to start or a replica to be copied
+Handle = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Control:
+    """The listening side."""
+
+    def __init__(self, path: Path, handle: Handle) -> None:
+        """``handle`` answers one request; a ``DemoError`` it raises is sent as a refusal."""
+        path.unlink(missing_ok=True)
+        mask = os.umask(0o177)  # the socket is born closed to others
+        try:
+            self._server = _Server(str(path), handle)
+        finally:
+            os.umask(mask)
+        self._path = path
+
+    def start(self) -> None:
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.2,), name="demo control", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._path.unlink(missing_ok=True)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, path: str, handle: Handle) -> None:
+        self.handle = handle
+        super().__init__(path, _Request)
+
+
+class _Request(socketserver.StreamRequestHandler):
+    timeout = 10
+
+    def handle(self) -> None:
+        assert isinstance(self.server, _Server)  # noqa: S101 - only _Server makes these; for types
+        try:
+            request = json.loads(self.rfile.readline(REQUEST_LIMIT))
+            if not isinstance(request, dict):
+                raise ValueError("not an object")
+            answer = {"ok": True, **self.server.handle(request)}
+        except DemoError as error:
+            answer = {"ok": False, "id": error.reason.id, "en": error.reason.en}
+        except (ValueError, OSError) as error:
+            log.warning("the control socket got something it cannot read: %s", error)
+            answer = {"ok": False, "id": "Permintaan tidak terbaca.", "en": "Unreadable request."}
+        with contextlib.suppress(OSError):  # whoever asked may have gone
+            self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the running demo; raises ``DemoError`` when none runs here or it refuses."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_SECONDS)
+        try:
+            connection.connect(str(path))
+        except PermissionError:
+            raise DemoError(
+                Text(
+                    f"Demo di {path.parent.parent} dijalankan oleh pengguna lain; "
+                    "jalankan perintah ini sebagai pengguna itu.",
+                    f"The demo in {path.parent.parent} was started by another user; run this "
+                    "command as that user.",
+                )
+            ) from None
+        except OSError:
+            raise DemoError(not_running(path)) from None
+        try:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            line = connection.makefile("rb").readline()
+        except OSError:
+            line = b""
+    if not line:
+        raise DemoError(not_running(path))
+    answer = json.loads(line)
+    if not answer.pop("ok"):
+        raise DemoError(Text(answer["id"], answer["en"]))
+    return dict(answer)
+
+
+def not_running(path: Path) -> Text:
+    """The sentence for a demo that does not run."""
+    home = path.parent.parent
+    return Text(
+        f"Tidak ada demo yang berjalan di {home}. Mulai dengan `sigap demo` di terminal lain, "
+        "atau tunjukkan foldernya dengan --dir.",
+        f"No demo runs in {home}. Start one with `sigap demo` in another terminal, or name its "
+        "folder with --dir.",
+    )

@@ -1,0 +1,394 @@
+"""The faults of the demo: each one real, each one undone exactly.
+
+Promise: ``break_it`` does to a server what happens to servers in offices; ``heal`` undoes that and
+nothing else; whether a fault stands is looked up on the server, not remembered. Unknown names are
+answered with the names there are.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import psycopg2
+import pymysql
+
+from agent.demo import world as names
+from agent.demo.errors import DemoError
+from agent.demo.mariadb import MariaDB
+from agent.demo.pileup import VICTIMS, PileUp
+from agent.demo.postgresql import PostgreSQL
+from agent.demo.process import freeze, thaw, wait_until
+from agent.demo.world import World
+from probes import Text
+
+log = logging.getLogger("sigap.demo")
+
+SEEN_SECONDS = 10.0
+Ask = Callable[["Faults", str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to break the demo's world; ``targets`` in order, the first is the default."""
+
+    name: str
+    title: Text
+    what: Text  # what it does to a server, in one sentence
+    targets: tuple[str, ...]
+    apply: Ask
+    undo: Ask
+    stands: Callable[[Faults, str], bool]
+    otherwise: Mapping[str, Text] = field(default_factory=dict)  # target -> ``what`` there
+
+    def said(self, target: str) -> Text:
+        """What this fault does to one server."""
+        return self.otherwise.get(target, self.what)
+
+
+class Faults:
+    """Breaks and heals one world; one thing at a time, whoever asks."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.pile_ups: dict[str, PileUp] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def targets(self, fault: Fault) -> tuple[str, ...]:
+        """Where this fault can be had in this world."""
+        if fault.name == "volume" and not self.world.has_volume:
+            return ()
+        return tuple(name for name in fault.targets if name in self.world.servers)
+
+    def status(self) -> dict[str, tuple[str, ...]]:
+        """Fault -> targets on which it stands now."""
+        return {
+            name: tuple(t for t in self.targets(fault) if fault.stands(self, t))
+            for name, fault in FAULTS.items()
+        }
+
+    def break_it(self, name: str, target: str = "") -> Text:
+        """Break something; the sentence that says what. Raises ``DemoError``."""
+        fault = find(name)
+        chosen = self._chosen(fault, target)
+        with self._one_at_a_time:
+            if fault.stands(self, chosen):
+                raise DemoError(
+                    Text(
+                        f"{name} sudah terjadi pada {chosen}; pulihkan dengan "
+                        f"`sigap demo heal {name}`.",
+                        f"{name} already stands on {chosen}; heal it with "
+                        f"`sigap demo heal {name}`.",
+                    )
+                )
+            self._refuse_frozen(chosen, fault)
+            self._guarded(fault, chosen, fault.apply)
+        log.info("demo fault %s on %s", name, chosen)
+        what = fault.said(chosen)
+        return Text(f"{chosen}: {what.id}", f"{chosen}: {what.en}")
+
+    def heal(self, name: str, target: str = "") -> Text:
+        """Undo a fault on one target, or wherever it stands. Raises ``DemoError``."""
+        fault = find(name)
+        with self._one_at_a_time:
+            where = [self._chosen(fault, target)] if target else list(self.targets(fault))
+            where = [each for each in where if fault.stands(self, each)]
+            if not where:
+                raise DemoError(
+                    Text(
+                        f"{name} tidak sedang terjadi; lihat `sigap demo status`.",
+                        f"{name} does not stand now; see `sigap demo status`.",
+                    )
+                )
+            for each in where:
+                self._refuse_frozen(each, fault)
+                self._guarded(fault, each, fault.undo)
+        log.info("demo fault %s healed on %s", name, ", ".join(where))
+        return Text(
+            f"{name} dipulihkan pada {', '.join(where)}.", f"{name} healed on {', '.join(where)}."
+        )
+
+    def _chosen(self, fault: Fault, target: str) -> str:
+        possible = self.targets(fault)
+        if not possible:
+            raise DemoError(
+                Text(
+                    f"Gangguan {fault.name} tidak tersedia di sini: volume kecil perlu root atau "
+                    "user namespace. Jalankan demo sebagai root.",
+                    f"The fault {fault.name} is not available here: the small volume takes root "
+                    "or user namespaces. Run the demo as root.",
+                )
+            )
+        if not target:
+            return possible[0]
+        if target not in possible:
+            raise DemoError(
+                Text(
+                    f"{fault.name} tidak dapat dibuat pada {target}; pilihannya: "
+                    f"{', '.join(possible)}.",
+                    f"{fault.name} cannot be had on {target}; choose from: {', '.join(possible)}.",
+                )
+            )
+        return target
+
+    def _refuse_frozen(self, target: str, fault: Fault) -> None:
+        """A frozen server answers nothing, so nothing else can be done to its cluster."""
+        if fault.name in {"freeze", "stop", "volume"}:
+            return
+        pair = next(pair for pair in PAIRS if target in pair)
+        for name in pair:
+            if self.world.servers[name].server.frozen():
+                raise DemoError(
+                    Text(
+                        f"{name} sedang dibekukan; pulihkan dulu dengan `sigap demo heal freeze`.",
+                        f"{name} is frozen; heal that first with `sigap demo heal freeze`.",
+                    )
+                )
+
+    def _guarded(self, fault: Fault, target: str, action: Ask) -> None:
+        try:
+            action(self, target)
+        except (psycopg2.Error, pymysql.MySQLError, OSError) as error:
+            words = " ".join(str(error).split())
+            raise DemoError(
+                Text(
+                    f"{fault.name} pada {target} gagal: {words}. Lihat `sigap demo status`.",
+                    f"{fault.name} on {target} failed: {words}. See `sigap demo status`.",
+                )
+            ) from error
+
+
+def find(name: str) -> Fault:
+    """The fault of that name; raises ``DemoError`` that lists the names."""
+    if name not in FAULTS:
+        known = ", ".join(FAULTS)
+        raise DemoError(
+            Text(
+                f"Tidak ada gangguan bernama {name!r}; yang ada: {known}.",
+                f"There is no fault named {name!r}; there are: {known}.",
+            )
+        )
+    return FAULTS[name]
+
+
+def _expect(condition: Callable[[], bool], what: Text) -> None:
+    """Wait until the fault is to be seen on the server; a fault that does not bite is an error."""
+    if not wait_until(condition, SEEN_SECONDS):
+        raise DemoError(what)
+
+
+def _not_seen(target: str) -> Text:
+    return Text(
+        f"{target} tidak terganggu seperti yang diharapkan; lihat log server di folder demo.",
+        f"{target} was not disturbed as expected; see the server's log in the demo folder.",
+    )
+
+
+# -- replication ---------------------------------------------------------------------------------
+
+
+def _replication_breaks(faults: Faults, target: str) -> None:
+    world = faults.world
+    if target == names.PG_REPLICA:
+        primary = world.postgresql[names.PG_PRIMARY]
+        primary.admit_replication(False)
+        primary.ask("select pg_reload_conf()")
+        primary.ask("select pg_terminate_backend(pid, 5000) from pg_stat_replication")
+        _expect(lambda: not world.streams(), _not_seen(target))
+        return
+    replica, my_primary = world.mariadb[target], world.mariadb[names.MY_PRIMARY]
+    # somebody writes on the replica what the primary is about to write: duplicate key, error 1062
+    row = my_primary.ask("SELECT COALESCE(MAX(nomor), 0) + 1 AS next FROM esurat.agenda")[0]["next"]
+    replica.ask(
+        "SET sql_log_bin = 0",
+        "INSERT INTO esurat.agenda VALUES (%s, %s)",
+        parameters=(row, names.PLANTED),
+    )
+    my_primary.ask("INSERT INTO esurat.agenda VALUES (%s, 'Rapat anggaran')", parameters=(row,))
+    _expect(lambda: not replica.replicates, _not_seen(target))
+
+
+def _replication_heals(faults: Faults, target: str) -> None:
+    world = faults.world
+    if target == names.PG_REPLICA:
+        primary = world.postgresql[names.PG_PRIMARY]
+        primary.admit_replication(True)
+        primary.ask("select pg_reload_conf()")
+        world.mend_streaming()
+    else:
+        world.mend_mariadb()
+
+
+def _replication_stands(faults: Faults, target: str) -> bool:
+    world = faults.world
+    if target == names.PG_REPLICA:
+        return not world.postgresql[names.PG_PRIMARY].admits_replication
+    replica = world.mariadb[target]
+    if replica.server.frozen() or not replica.server.running():
+        return False
+    try:
+        return replica.replication().get("Slave_SQL_Running") == "No"
+    except (pymysql.MySQLError, OSError):
+        return False
+
+
+# -- lock ----------------------------------------------------------------------------------------
+
+
+def _lock_breaks(faults: Faults, target: str) -> None:
+    server = faults.world.servers[target]
+    faults.pile_ups[target] = PileUp(server)
+    _expect(lambda: waiting(server) >= VICTIMS, _not_seen(target))
+
+
+def _lock_heals(faults: Faults, target: str) -> None:
+    faults.pile_ups.pop(target).release()
+
+
+def _lock_stands(faults: Faults, target: str) -> bool:
+    return target in faults.pile_ups and faults.pile_ups[target].stands()
+
+
+def waiting(server: PostgreSQL | MariaDB) -> int:
+    """How many sessions wait for a lock on a server, as the server itself says."""
+    if isinstance(server, PostgreSQL):
+        rows = server.ask("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
+        return int(rows[0][0])
+    # not INNODB_TRX: its answer is kept for as long as somebody asks ten times a second
+    found = server.ask("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")
+    return int(found[0]["Value"])
+
+
+# -- freeze, volume, stop ------------------------------------------------------------------------
+
+
+def _freeze_breaks(faults: Faults, target: str) -> None:
+    server = faults.world.servers[target].server
+    if server.record is None or not server.running():
+        raise DemoError(
+            Text(
+                f"{target} tidak berjalan; hidupkan dulu dengan `sigap demo heal stop`.",
+                f"{target} does not run; start it first with `sigap demo heal stop`.",
+            )
+        )
+    freeze(server.record)
+    _expect(server.frozen, _not_seen(target))
+
+
+def _freeze_heals(faults: Faults, target: str) -> None:
+    record = faults.world.servers[target].server.record
+    if record is not None:
+        thaw(record)
+    _expect(faults.world.servers[target].answers, _not_seen(target))
+
+
+def _freeze_stands(faults: Faults, target: str) -> bool:
+    return faults.world.servers[target].server.frozen()
+
+
+def _volume_breaks(faults: Faults, target: str) -> None:
+    faults.world.volume.fill()
+
+
+def _volume_heals(faults: Faults, target: str) -> None:
+    faults.world.volume.empty()
+
+
+def _volume_stands(faults: Faults, target: str) -> bool:
+    return faults.world.volume.full
+
+
+def _stop_breaks(faults: Faults, target: str) -> None:
+    server = faults.world.servers[target]
+    pile_up = faults.pile_ups.pop(target, None)
+    if pile_up is not None and not server.server.frozen():
+        pile_up.release()
+    server.stop()
+
+
+def _stop_heals(faults: Faults, target: str) -> None:
+    faults.world.servers[target].start()
+
+
+def _stop_stands(faults: Faults, target: str) -> bool:
+    return not faults.world.servers[target].server.running()
+
+
+PAIRS = ((names.PG_PRIMARY, names.PG_REPLICA), (names.MY_PRIMARY, names.MY_REPLICA))
+
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault
+    for fault in (
+        Fault(
+            "replication",
+            Text("Replikasi terputus", "Replication cut"),
+            Text(
+                "primary menolak koneksi replikasi (pg_hba.conf), sehingga replika tertinggal.",
+                "the primary rejects replication connections (pg_hba.conf), so the replica falls "
+                "behind.",
+            ),
+            (names.PG_REPLICA, names.MY_REPLICA),
+            _replication_breaks,
+            _replication_heals,
+            _replication_stands,
+            {
+                names.MY_REPLICA: Text(
+                    "seseorang menulis langsung di replika; replikasi berhenti pada kunci ganda "
+                    "(galat 1062).",
+                    "somebody wrote on the replica itself; replication stops at a duplicate key "
+                    "(error 1062).",
+                )
+            },
+        ),
+        Fault(
+            "lock",
+            Text("Antrean kunci", "Lock pile-up"),
+            Text(
+                f"satu transaksi yang lupa ditutup memegang kunci dan {VICTIMS} sesi menunggu.",
+                f"one forgotten transaction holds a lock and {VICTIMS} sessions wait behind it.",
+            ),
+            (names.PG_PRIMARY, names.MY_PRIMARY),
+            _lock_breaks,
+            _lock_heals,
+            _lock_stands,
+        ),
+        Fault(
+            "freeze",
+            Text("Server membeku", "Server frozen"),
+            Text(
+                "semua prosesnya dihentikan sementara (SIGSTOP): menerima koneksi, tidak menjawab.",
+                "all its processes are stopped (SIGSTOP): it takes connections and answers none.",
+            ),
+            names.NAMES,
+            _freeze_breaks,
+            _freeze_heals,
+            _freeze_stands,
+        ),
+        Fault(
+            "volume",
+            Text("Volume penuh", "Volume full"),
+            Text(
+                "volume kecil yang memuat WAL diisi sampai byte terakhir.",
+                "the small volume that holds the WAL is filled to its last byte.",
+            ),
+            (names.PG_PRIMARY,),
+            _volume_breaks,
+            _volume_heals,
+            _volume_stands,
+        ),
+        Fault(
+            "stop",
+            Text("Server mati", "Server stopped"),
+            Text(
+                "server dimatikan secara tertib, seperti pg_ctl stop -m fast.",
+                "the server is shut down in order, as pg_ctl stop -m fast does.",
+            ),
+            (names.PG_PRIMARY, names.MY_PRIMARY, names.PG_REPLICA, names.MY_REPLICA),
+            _stop_breaks,
+            _stop_heals,
+            _stop_stands,
+        ),
+    )
+}

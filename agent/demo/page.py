@@ -1,0 +1,121 @@
+"""The page on which a visitor breaks and heals the demo's servers: ``/demo``, in a demo only.
+
+Promise: whoever is signed in may do here what the demo's owner does in a second terminal, and
+nothing more; a post must come from this page, like every other form of the desk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import jinja2
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from agent.demo.errors import DemoError
+from agent.demo.faults import FAULTS, Fault, Faults
+from incidents.web.site import Site
+from incidents.web.visitor import Here, Posted, Posting, Signed, text_of
+from probes import Text
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+WORDS = {
+    "title": Text("Coba sendiri: ganggu dan pulihkan", "Try it: break and heal"),
+    "lead": Text(
+        "Setiap gangguan di bawah ini sungguhan, pada server kecil milik demo ini. Ganggu satu, "
+        "lalu lihat insidennya muncul di Kotak masuk dalam beberapa detik. Memulihkan server tidak "
+        "menutup insiden: langkah-langkahnya tetap ditandatangani orang.",
+        "Each fault below is real, on this demo's own small servers. Break one and watch its "
+        "incident appear in the inbox within seconds. Healing the server does not close the "
+        "incident: its steps are still signed by people.",
+    ),
+    "fault": Text("Gangguan", "Fault"),
+    "target": Text("Server", "Server"),
+    "state": Text("Keadaan", "State"),
+    "act": Text("Tindakan", "Action"),
+    "fine": Text("Baik", "Fine"),
+    "broken": Text("Terganggu", "Broken"),
+    "break": Text("Ganggu", "Break"),
+    "heal": Text("Pulihkan", "Heal"),
+    "done": Text("Selesai.", "Done."),
+    "terminal": Text(
+        "Dari terminal lain hasilnya sama: sigap demo break NAMA, sigap demo heal NAMA.",
+        "A second terminal does the same: sigap demo break NAME, sigap demo heal NAME.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One fault on one server, as the page shows it."""
+
+    fault: Fault
+    target: str
+    stands: bool
+
+
+def lines(faults: Faults) -> list[Line]:
+    """Every fault on every server where it can be had."""
+    standing = faults.status()
+    return [
+        Line(fault, target, target in standing[fault.name])
+        for fault in FAULTS.values()
+        for target in faults.targets(fault)
+    ]
+
+
+def with_own_templates(site: Site) -> Site:
+    """The same site, which also finds the demo's template."""
+    own = jinja2.FileSystemLoader(TEMPLATES)
+    return replace(
+        site,
+        environments={
+            language: environment.overlay(loader=jinja2.ChoiceLoader([own, environment.loader]))
+            for language, environment in site.environments.items()
+            if environment.loader is not None
+        },
+    )
+
+
+def router(faults: Faults) -> APIRouter:
+    """``GET /demo`` and ``POST /demo``; not part of the documented API."""
+    routes = APIRouter(include_in_schema=False)
+
+    def shown(
+        request: Request, site: Site, member: Signed, problem: Text | None, done: bool
+    ) -> Response:
+        return with_own_templates(site).render(
+            request,
+            member,
+            "demo.html",
+            status=409 if problem else 200,
+            lines=lines(faults),
+            words=WORDS,
+            problems={"": problem.said_in(member.language)} if problem else {},
+            done=done,
+        )
+
+    @routes.get("/demo")
+    def show(
+        request: Request, site: Here, member: Signed, done: Annotated[str, Query()] = ""
+    ) -> Response:
+        """What can be broken, and what is."""
+        return shown(request, site, member, None, bool(done))
+
+    @routes.post("/demo")
+    def act(request: Request, site: Here, member: Posting, form: Posted) -> Response:
+        """Break or heal one thing; what cannot be done is said on the page."""
+        name, target = text_of(form, "fault"), text_of(form, "target")
+        try:
+            if text_of(form, "do") == "heal":
+                faults.heal(name, target)
+            else:
+                faults.break_it(name, target)
+        except DemoError as error:
+            return shown(request, site, member, error.reason, False)
+        return RedirectResponse("/demo?done=1", status_code=303)
+
+    return routes

@@ -1,0 +1,84 @@
+"""The agent.yaml of the demo: an ordinary one, tuned so that each fault shows within seconds.
+
+Promise: what is written passes ``sigap check-config``; nothing in it that an office could not
+write into its own.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from agent.demo import grants
+from agent.demo.home import write_private
+from agent.demo.world import PG_PRIMARY, World
+
+INTERVAL = "3s"
+
+HEAD = """\
+# Written by `sigap demo` at every start; copy from it what you like.
+"""
+
+OFFICE = {
+    "government": "PEMERINTAH PROVINSI KALIMANTAN TIMUR",
+    "agency": "DINAS KOMUNIKASI DAN INFORMATIKA",
+    "address": "Jalan Contoh Nomor 1, Samarinda 75000",
+    "contacts": "Laman demo; surat ini hanya contoh",
+    "place": "Samarinda",
+    "on_behalf": "a.n. Kepala Dinas",
+    "signer_position": "Kepala Bidang Teknologi Informasi dan Komunikasi",
+    "signer_name": "Hasanudin Noor, S.T., M.Si.",
+    "signer_rank": "Pembina (IV/a)",
+    "signer_nip": "19000404 192001 1 004",
+    "nature": "Biasa",
+    "copies": ["Kepala Dinas Komunikasi dan Informatika (sebagai laporan)"],
+}
+
+OWNERS = {
+    "simpeg": ("SIMPEG", "Badan Kepegawaian Daerah Provinsi Kalimantan Timur"),
+    "esurat": ("e-Surat", "Biro Umum Sekretariat Daerah Provinsi Kalimantan Timur"),
+}
+PROBES: dict[str, Any] = {}
+
+
+def write(world: World, listen: str) -> None:
+    """Write ``agent.yaml`` for the servers of this world."""
+    password = str(world.write_secret("monitor"))
+    root = {
+        "agent": {"name": "demo", "listen": listen, "interval": INTERVAL},
+        "store": f"sqlite:///{world.home.store}",
+        "procedure": "kaltim",
+        "calendar": "kaltim",
+        "office": OFFICE,
+        "targets": [_target(world, name, password) for name in world.servers],
+    }
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.width = 100
+    yaml.dump(root, text)
+    write_private(world.home.config, HEAD + text.getvalue())
+
+
+def _target(world: World, name: str, password: str) -> dict[str, Any]:
+    server = world.servers[name]
+    cluster, role = name.split("-")
+    application, agency = OWNERS[cluster]
+    place = f"{grants.USER}@127.0.0.1:{server.port}/"
+    target: dict[str, Any] = {
+        "name": name,
+        "engine": server.engine,
+        "url": (
+            f"postgresql://{place}postgres" if server.engine == "postgresql" else f"mysql://{place}"
+        ),
+        "password_file": password,
+        "cluster": cluster,
+        "role": role,
+        "application": application,
+        "agency": agency,
+        "probes": PROBES,
+    }
+    if name == PG_PRIMARY and world.has_volume:
+        target["volumes"] = {"wal": str(world.home.volume)}
+    return target
