@@ -1,0 +1,24 @@
+"""The PostgreSQL engine: how to log in, and the account it needs. One file per question."""
+
+from __future__ import annotations
+
+from probes.model import Engine, Grant
+from probes.postgresql.connect import FLAVOUR, open_session
+from probes.postgresql.grants import PG_MONITOR
+
+ENGINE = Engine(
+    name="postgresql",
+    title="PostgreSQL",
+    default_port=5432,
+    flavours=(FLAVOUR,),
+    open=open_session,
+    base_grants=(
+        Grant(
+            "CREATE ROLE {user} LOGIN CONNECTION LIMIT 6",
+            FLAVOUR,
+            "the agent's own account: at most three sessions, and room for `sigap try`; set its "
+            "password with \\password in psql",
+        ),
+        PG_MONITOR,
+    ),
+)

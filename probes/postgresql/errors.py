@@ -1,0 +1,318 @@
+"""Names what PostgreSQL and libpq say when something fails, and what to do next.
+
+psycopg2 keeps the SQLSTATE of a failed statement but not that of a failed login; a login is
+therefore known by its English text. A server that speaks another language (``lc_messages``) is
+asked once more for its code by ``probes.postgresql.startup``.
+Codes: PostgreSQL manual, appendix A.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import psycopg2
+
+from probes.model import Address, FailureKind, ProbeError, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One kind of trouble: how libpq words it, its code, and the next move."""
+
+    kind: FailureKind
+    hint: Text
+    said: str = ""  # regular expression over the English message of a login
+    codes: tuple[str, ...] = ()
+
+
+_LOGIN: tuple[Known, ...] = (
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "Server sedang menyala atau memulihkan diri: tunggu, dan ikuti kemajuannya di log "
+            "server (redo, consistent recovery state).",
+            "The server is starting or recovering: wait, and follow its progress in the server "
+            "log (redo, consistent recovery state).",
+        ),
+        r"system is starting up|in recovery mode|not yet accepting connections|"
+        r"not accepting connections",
+        ("57P03",),
+    ),
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "Server sedang dimatikan. Bila tidak direncanakan, cari di log server siapa yang "
+            "mematikannya (received fast shutdown request).",
+            "The server is shutting down. If nobody planned it, the server log says who asked "
+            "(received fast shutdown request).",
+        ),
+        r"is shutting down|terminating connection due to administrator command",
+        ("57P01", "57P02"),
+    ),
+    Known(
+        FailureKind.EXHAUSTED,
+        Text(
+            "Slot koneksi habis: cari aplikasi yang menimbun sesi (SELECT usename, "
+            "application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3) dan "
+            "batasi pool-nya; menaikkan max_connections perlu restart.",
+            "No connection slot is left: find the application that hoards sessions (SELECT "
+            "usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3) "
+            "and cap its pool; raising max_connections needs a restart.",
+        ),
+        r"too many clients|connection slots are reserved|too many connections for",
+        ("53300",),
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Tidak ada baris pg_hba.conf yang mengizinkan akun {user} dari alamat ini: "
+            "tambahkan satu baris untuk basis data {database}, lalu SELECT pg_reload_conf().",
+            "No pg_hba.conf line lets account {user} in from this address: add one for database "
+            "{database}, then SELECT pg_reload_conf().",
+        ),
+        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Kata sandi akun {user} salah atau tidak diberikan: periksa password_file target, "
+            "atau buat ulang dengan ALTER ROLE {user} PASSWORD.",
+            "The password of account {user} is wrong or missing: check the target's "
+            "password_file, or set it anew with ALTER ROLE {user} PASSWORD.",
+        ),
+        r"password authentication failed|no password supplied|fe_sendauth",
+        ("28P01",),
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Akun {user} tidak ada atau tidak boleh login: jalankan skrip dari "
+            "`sigap grants postgresql`.",
+            "Account {user} does not exist or may not log in: run the script that "
+            "`sigap grants postgresql` prints.",
+        ),
+        r'role "[^"]*" does not exist|not permitted to log in',
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Basis data {database} tidak ada atau tertutup bagi {user}: perbaiki url target "
+            "(lazimnya basis data postgres).",
+            "Database {database} does not exist or is closed to {user}: mend the target's url "
+            "(the usual choice is the database postgres).",
+        ),
+        r'database "[^"]*" does not exist|permission denied for database|'
+        r"not currently accepting connections",
+        ("3D000", "42501", "55000"),
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "TLS tidak disepakati: cocokkan sslmode dan sslrootcert target dengan sertifikat "
+            "server (nama, penerbit, masa berlaku).",
+            "TLS was not agreed on: match the target's sslmode and sslrootcert with the "
+            "server's certificate (name, issuer, expiry).",
+        ),
+        r"SSL error|SSL SYSCALL|does not support SSL|server certificate for|root certificate|"
+        r"certificate",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Server menolak akun {user}: pesan di atas menyebut alasannya; periksa pg_hba.conf "
+            "dan peran itu.",
+            "The server rejects account {user}: the message above says why; check pg_hba.conf "
+            "and the role.",
+        ),
+        r"authentication failed|GSSAPI|SCRAM|peer auth",
+        ("28000",),
+    ),
+    Known(
+        FailureKind.BROKEN,
+        Text(
+            "Ini pooler, bukan server: arahkan target langsung ke PostgreSQL, sebab pooler "
+            "menyembunyikan server di belakangnya.",
+            "This is a pooler, not a server: point the target at PostgreSQL itself, since a "
+            "pooler hides the server behind it.",
+        ),
+        r"unsupported startup parameter",
+        ("08P01",),
+    ),
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "Tidak ada yang mendengarkan di {host} port {port}: server mati, atau alamat dan "
+            "listen_addresses tidak cocok. Periksa layanannya dan baris akhir lognya.",
+            "Nothing listens at {host} port {port}: the server is down, or the address and "
+            "listen_addresses disagree. Check the service and the last lines of its log.",
+        ),
+        r"Connection refused|No such file or directory",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Agen tidak boleh membuka soket di {host}: periksa izin direktori itu dan "
+            "unix_socket_permissions.",
+            "The agent may not open the socket in {host}: check that directory's mode and "
+            "unix_socket_permissions.",
+        ),
+        r"Permission denied",
+    ),
+    Known(
+        FailureKind.UNREACHABLE,
+        Text(
+            "Tidak ada jalan ke {host} port {port}: periksa jaringan, firewall, dan apakah host "
+            "itu menyala; bila sambungan terputus di tengah login, baca log server.",
+            "There is no way to {host} port {port}: check the network, the firewall and whether "
+            "that host is on; if the connection broke off during login, read the server log.",
+        ),
+        r"No route to host|Network is unreachable|timed out|closed the connection unexpectedly|"
+        r"reset by peer|Broken pipe|could not translate host name|Host is down|"
+        r"could not (receive|send)",
+    ),
+)
+
+_LOST = Text(
+    "Sambungan terputus: server mati, dimulai ulang, atau jaringan memutusnya. Baca baris akhir "
+    "log server.",
+    "The connection was lost: the server died, was restarted, or the network cut it. Read the "
+    "last lines of the server log.",
+)
+_UNKNOWN = Text(
+    "Jawaban yang tidak dikenal Sigap: baca pesannya, dan laporkan bila ini server biasa.",
+    "An answer Sigap does not know: read the message, and report it if this is an ordinary server.",
+)
+
+_STATEMENT: tuple[Known, ...] = (
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Akun {user} tidak boleh melihatnya. Jalankan: GRANT pg_monitor TO {user};",
+            "Account {user} may not see this. Run: GRANT pg_monitor TO {user};",
+        ),
+        codes=("42501",),
+    ),
+    Known(
+        FailureKind.TIMEOUT,
+        Text(
+            "Server membatalkan pertanyaan Sigap karena terlalu lama (statement_timeout) atau "
+            "atas permintaan seseorang: server kelebihan beban, atau katalognya membengkak.",
+            "The server cancelled Sigap's question because it took too long (statement_timeout) "
+            "or because somebody asked: the server is overloaded, or its catalogue is bloated.",
+        ),
+        codes=("57014",),
+    ),
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Pertanyaan Sigap menunggu kunci lebih dari batasnya dan menyerah: sebuah sesi "
+            "memegang kunci eksklusif atas katalog; lihat blocked_sessions.",
+            "Sigap's question waited for a lock beyond its limit and gave up: a session holds an "
+            "exclusive lock on the catalogue; see blocked_sessions.",
+        ),
+        codes=("55P03",),
+    ),
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Versi server ini tidak memiliki tampilan atau kolom itu: perbarui Sigap, atau "
+            "laporkan versinya.",
+            "This server version lacks that view or column: update Sigap, or report the version.",
+        ),
+        codes=("42P01", "42703", "42883", "42704"),
+    ),
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Server kehabisan memori atau ruang disk saat menjawab: lihat volume dan memori host.",
+            "The server ran out of memory or disk space while answering: see the host's volumes "
+            "and memory.",
+        ),
+        codes=("53100", "53200", "53400"),
+    ),
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Pemulihan pada replika membatalkan pertanyaan ini; Sigap bertanya lagi pada "
+            "putaran berikut.",
+            "Recovery on the replica cancelled this question; Sigap asks again next round.",
+        ),
+        codes=("40001", "40P01"),
+    ),
+    Known(FailureKind.REFUSED, _LOGIN[1].hint, codes=("57P01", "57P02", "57P03")),
+    Known(FailureKind.EXHAUSTED, _LOGIN[2].hint, codes=("53300",)),
+    Known(
+        FailureKind.BROKEN,
+        Text(
+            "Berkas basis data rusak atau tidak terbaca server: hentikan penulisan, amankan "
+            "salinan, dan periksa log server serta perangkat penyimpanan.",
+            "A database file is damaged or unreadable to the server: stop writing, secure a "
+            "copy, and check the server log and the storage.",
+        ),
+        codes=("58030", "58P01", "XX001", "XX002"),
+    ),
+)
+
+
+def of_login(error: psycopg2.Error, address: Address, code: str | None = None) -> ProbeError:
+    """What a failed login means; ``code`` is the server's SQLSTATE where it is known."""
+    message = _one_line(error)
+    known = _by_text(message) or _by_code(_LOGIN, code)
+    if known is None:
+        return ProbeError(FailureKind.BROKEN, message, _UNKNOWN)
+    return ProbeError(known.kind, message, _filled(known.hint, address))
+
+
+def is_known_login(error: psycopg2.Error) -> bool:
+    """Whether the words of a failed login say what it is."""
+    return _by_text(_one_line(error)) is not None
+
+
+def server_answered(error: psycopg2.Error) -> bool:
+    """Whether a server itself said no, so that its other addresses need not be tried.
+
+    libpq writes the server's severity after "failed:", whatever its language.
+    """
+    return bool(re.search(r"failed: +\S+ ?: ", _one_line(error)))
+
+
+def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
+    """What a failed statement means; ``closed`` tells that the connection went with it."""
+    message = _one_line(error)
+    known = _by_code(_STATEMENT, error.pgcode)
+    if known is not None:
+        return ProbeError(known.kind, message, _filled(known.hint, address))
+    if closed or (error.pgcode or "").startswith("08") or error.pgcode == "57P05":
+        return ProbeError(FailureKind.UNREACHABLE, message, _LOST)
+    return ProbeError(FailureKind.BROKEN, f"{error.pgcode or 'no code'}: {message}", _UNKNOWN)
+
+
+def lost() -> ProbeError:
+    """The session had ended before the question was asked."""
+    return ProbeError(FailureKind.UNREACHABLE, "the session has ended", _LOST)
+
+
+def _by_text(message: str) -> Known | None:
+    return next((k for k in _LOGIN if k.said and re.search(k.said, message)), None)
+
+
+def _by_code(table: tuple[Known, ...], code: str | None) -> Known | None:
+    return next((k for k in table if code in k.codes), None) if code else None
+
+
+def _filled(hint: Text, address: Address) -> Text:
+    return hint.format(
+        user=address.user,
+        database=address.database or address.user,
+        host=address.host,
+        port=address.port,
+    )
+
+
+def _one_line(error: psycopg2.Error) -> str:
+    """The last thing said: libpq repeats itself for every way (TLS, plain) it has tried."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    failed = [line for line in lines if "failed:" in line]
+    first = failed[-1] if failed else (lines[0] if lines else type(error).__name__)
+    return re.sub(r"\s+", " ", first)

