@@ -8,14 +8,15 @@ very deadline is in time. Source: READING 2.4, 2.5, 5.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from incidents.calendar import Calendar
-from incidents.model import EventKind, Incident
-from incidents.procedure import Procedure
+from incidents.model import EventKind, Incident, Visit
+from incidents.procedure import Procedure, Standard, Step
 
 
 class ClockState(StrEnum):
@@ -81,11 +82,23 @@ class Due:
     deadline: datetime  # the moment it is stamped with
 
 
-def clocks(
-    incident: Incident, procedure: Procedure, calendar: Calendar, now: datetime
-) -> Clocks:
+def clocks(incident: Incident, procedure: Procedure, calendar: Calendar, now: datetime) -> Clocks:
     """Every standard of the incident as it stands at ``now``."""
-    raise NotImplementedError
+    steps = tuple(_step_clock(visit, procedure, calendar, now) for visit in incident.visits)
+    overall = _clock(
+        (0, 1), incident.opened_at, incident.closed_at, procedure.overall, procedure, calendar, now
+    )
+    room = overall.remaining_seconds - _still_to_come(incident, steps[-1], procedure, calendar)
+    return Clocks(
+        steps=steps,
+        overall=overall,
+        room_seconds=room,
+        loops_affordable=_loops(procedure, calendar, room),
+        day_count_due=calendar.end_of_working_day(
+            incident.opened_at, max(1, math.ceil(procedure.overall.days))
+        ),
+        downtime_seconds=_downtime(incident, now),
+    )
 
 
 def pending(
@@ -96,7 +109,8 @@ def pending(
     A breach is due for every visit that passed its limit, signed since or not, also on a
     closed incident; a reminder only for what still waits and is not late already.
     """
-    raise NotImplementedError
+    found = [due for moment, due in _upcoming(incident, procedure, calendar, now) if moment <= now]
+    return tuple(sorted(found, key=lambda due: (due.deadline, due.step)))
 
 
 def next_wake(
@@ -104,9 +118,123 @@ def next_wake(
 ) -> datetime | None:
     """When ``pending`` next has something new: ``now`` or earlier if it already has; None if
     never without a further event."""
-    raise NotImplementedError
+    return min(
+        (moment for moment, _ in _upcoming(incident, procedure, calendar, now)), default=None
+    )
 
 
 def loop_seconds(procedure: Procedure, step: int, day_seconds: float) -> float:
     """Working seconds one "Tidak" at ``step`` costs at the limits (step 7: 2 h 15 m)."""
-    raise NotImplementedError
+    return_to = procedure.step(step).return_to
+    if return_to is None:
+        raise ValueError(f"step {step} cannot be returned")
+    again = [each for each in _path(procedure, return_to) if each.number <= step]
+    return sum(each.standard.seconds(day_seconds) for each in again)
+
+
+def _step_clock(visit: Visit, procedure: Procedure, calendar: Calendar, now: datetime) -> SlaClock:
+    ended = None if visit.signoff is None else visit.signoff.at
+    standard = procedure.step(visit.step).standard
+    which = (visit.step, visit.attempt)
+    return _clock(which, visit.entered_at, ended, standard, procedure, calendar, now)
+
+
+def _clock(
+    which: tuple[int, int],
+    entered: datetime,
+    ended: datetime | None,
+    standard: Standard,
+    procedure: Procedure,
+    calendar: Calendar,
+    now: datetime,
+) -> SlaClock:
+    limit = standard.seconds(calendar.day_seconds)
+    target = standard.target_seconds(calendar.day_seconds)
+    due = calendar.add(entered, limit)
+    until = now if ended is None else ended
+    used = calendar.between(entered, until)
+    late = until > due
+    running = ClockState.BREACHED if late else ClockState.RUNNING
+    return SlaClock(
+        step=which[0],
+        attempt=which[1],
+        state=running if ended is None or late else ClockState.MET,
+        entered_at=entered,
+        starts_at=calendar.next_opening(entered),
+        target_at=None if target is None else calendar.add(entered, target),
+        remind_at=calendar.add(entered, limit * procedure.remind_ratio),
+        due_at=due,
+        ended_at=ended,
+        standard_seconds=limit,
+        used_seconds=used,
+        wall_seconds=(until - entered).total_seconds(),
+        above_target=target is not None and used > target,
+        outside_hours=ended is not None and used == 0,
+        provisional=calendar.provisional(entered, max(due, until)),
+    )
+
+
+def _path(procedure: Procedure, first: int) -> Iterator[Step]:
+    """The steps from ``first`` to the end when everything is approved."""
+    number: int | None = first
+    while number is not None:
+        step = procedure.step(number)
+        yield step
+        number = step.next
+
+
+def _still_to_come(
+    incident: Incident, waiting: SlaClock, procedure: Procedure, calendar: Calendar
+) -> float:
+    """Working seconds the rest takes at its limits; what the waiting step overran is gone."""
+    if not incident.open:
+        return 0.0
+    rest = sum(
+        step.standard.seconds(calendar.day_seconds) for step in _path(procedure, waiting.step)
+    )
+    return rest - min(waiting.used_seconds, waiting.standard_seconds)
+
+
+def _loops(procedure: Procedure, calendar: Calendar, room: float) -> Mapping[int, int]:
+    return {
+        step.number: max(0, int(room // loop_seconds(procedure, step.number, calendar.day_seconds)))
+        for step in procedure.steps
+        if step.return_to is not None
+    }
+
+
+def _downtime(incident: Incident, now: datetime) -> float | None:
+    """Calendar seconds the cause was red; its green spells do not count."""
+    roots = [trouble for trouble in incident.troubles if trouble.root]
+    if not roots:
+        return None
+    until = now if incident.closed_at is None else incident.closed_at
+    return max(
+        (min(root.cleared_at or until, until) - root.first_at).total_seconds() - root.green_seconds
+        for root in roots
+    )
+
+
+def _upcoming(
+    incident: Incident, procedure: Procedure, calendar: Calendar, now: datetime
+) -> Iterator[tuple[datetime, Due]]:
+    """Reminders and breaches not yet written, each with the moment it has to be written."""
+    state = clocks(incident, procedure, calendar, now)
+    written = [(visit.reminded_at, visit.breached_at) for visit in incident.visits]
+    overall = (incident.overall_reminded_at, incident.overall_breached_at)
+    for clock, (reminded, breached) in zip(
+        (*state.steps, state.overall), (*written, overall), strict=True
+    ):
+        late = clock.state is ClockState.BREACHED
+        if breached is None and (late or clock.ended_at is None):
+            due = Due(EventKind.BREACHED, clock.step, clock.attempt, clock.due_at)
+            yield clock.due_at + _JUST_AFTER, due
+        if reminded is None and not late and clock.ended_at is None:
+            yield (
+                clock.remind_at,
+                Due(EventKind.REMINDED, clock.step, clock.attempt, clock.remind_at),
+            )
+
+
+_JUST_AFTER = timedelta(microseconds=1)
+"""A sign-off at the very deadline is in time, so a breach is one only after it."""
