@@ -51,7 +51,7 @@ def demand_good(password: str, username: str) -> None:
 def hashed(password: str) -> str:
     """The password as it is kept."""
     with _at_a_time:
-        return _hasher.hash(password)
+        return _hasher.hash(_bytes(password))
 
 
 def matches(kept: str | None, password: str) -> bool:
@@ -74,6 +74,11 @@ def _verified(kept: str, password: str) -> bool:
         password = ""
     with _at_a_time:
         try:
-            return _hasher.verify(kept, password)
+            return _hasher.verify(kept, _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _bytes(password: str) -> bytes:
+    # a lone surrogate from a JSON body is a wrong password, not a failure
+    return password.encode("utf-8", "surrogatepass")

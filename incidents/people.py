@@ -154,7 +154,7 @@ class People:
     def assignments(self, username: str) -> tuple[Assignment, ...]:
         """Every assignment a person ever had, the oldest first."""
         with self._store.read() as connection:
-            return _assignments(connection, username)
+            return assignments_of(connection, username)
 
     def roles_today(self, username: str, on: date) -> tuple[Assignment, ...]:
         """The assignments valid on a day of the calendar's zone."""
@@ -166,7 +166,7 @@ class People:
             row = _row(connection, username)
             if row is None or not row.active:
                 return None
-            held = _assignments(connection, username)
+            held = assignments_of(connection, username)
         return Signer(_person(row), tuple(each for each in held if _valid(each, on)))
 
     def holders(self, role: str, on: date) -> tuple[Signer, ...]:
@@ -365,7 +365,8 @@ def _person(row: Row[Any]) -> Person:
     )
 
 
-def _assignments(connection: Connection, username: str) -> tuple[Assignment, ...]:
+def assignments_of(connection: Connection, username: str) -> tuple[Assignment, ...]:
+    """Every assignment a person ever had, the oldest first."""
     query = select(_held).where(_held.c.username == username).order_by(_held.c.id)
     return tuple(_assignment(row) for row in connection.execute(query))
 
@@ -399,8 +400,10 @@ def _wait(connection: Connection, key: str, now: datetime) -> timedelta:
     if row is None or row.failures < FREE_FAILURES:
         return timedelta()
     pause = timedelta(seconds=30) * 2 ** min(row.failures - FREE_FAILURES, 5)
-    left: timedelta = row.last_at + min(pause, timedelta(minutes=15)) - now
-    return max(timedelta(), left)
+    pause = min(pause, timedelta(minutes=15))
+    last: datetime = row.last_at
+    # a clock set back does not lengthen the wait
+    return max(timedelta(), min(last + pause - now, pause))
 
 
 def _count_failure(connection: Connection, key: str, now: datetime) -> None:

@@ -242,7 +242,9 @@ def let_go(connection: Connection, number: str, held_back: bool) -> None:
     is not a disruption, so it opens nothing until it was clear once or gets worse."""
     held: Any = _findings.c.severity if held_back else 0
     connection.execute(
-        update(_findings).where(_findings.c.incident == number).values(is_open=0, held=held)
+        update(_findings)
+        .where(_findings.c.incident == number, _findings.c.is_open == 1)
+        .values(is_open=0, held=held)
     )
 
 

@@ -1,0 +1,101 @@
+"""What a stated finding changes: decided from the store, before anything is written.
+
+Level, not edge: the same verdict may be stated at every reading, so most of the time the answer
+is "nothing". The answer is worked out once without a lock and again with it when it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from incidents import correlation, payloads, records
+from incidents.correlation import Placement, Table
+from incidents.model import JSON, EventKind, Incident, Trouble
+from incidents.views import Change
+from probes import Finding, Severity
+
+
+_ALONE = Placement()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do about a finding."""
+
+    change: Change
+    number: str = ""  # of the incident concerned
+    placement: Placement = _ALONE
+    previous: str = ""  # the closed incident of the same finding, when a new one opens
+    release: bool = False  # it was held back and is clear: it counts again
+
+    @property
+    def writes(self) -> bool:
+        return self.release or self.change is not Change.NOTHING
+
+
+def plan(
+    connection: Connection,
+    finding: Finding,
+    load: Callable[[Connection, str], Incident],
+    table: Table,
+) -> Plan:
+    """Decide about one finding; reads only."""
+    known = records.known(connection, finding.fingerprint)
+    if known is not None:
+        return Plan(_heard(known.severity, finding.severity), known.number)
+    past = records.past(connection, finding.fingerprint)
+    if finding.severity is Severity.CLEAR:
+        return Plan(Change.NOTHING, release=past is not None and past.held > Severity.CLEAR)
+    if past is not None and finding.severity <= past.held:
+        return Plan(Change.NOTHING)  # a person has said that this is not a disruption
+    open_ = [load(connection, number) for number in records.open_numbers(connection)]
+    placement = correlation.place(finding, open_, table)
+    if placement.number:
+        return Plan(Change.ATTACHED, placement.number, placement)
+    if finding.opens:
+        return Plan(Change.OPENED, previous=past.number if past else "")
+    return Plan(Change.NOTHING)
+
+
+def _heard(before: Severity, now: Severity) -> Change:
+    if before is now:
+        return Change.NOTHING
+    return Change.CLEARED if now is Severity.CLEAR else Change.OBSERVED
+
+
+def stated(finding: Finding, change: Change, placement: Placement) -> tuple[EventKind, JSON]:
+    """The event that a plan writes into an incident that is open already."""
+    match change:
+        case Change.ATTACHED:
+            return EventKind.ATTACHED, payloads.attached(
+                finding, root=placement.root, because=placement.because
+            )
+        case Change.OBSERVED:
+            return EventKind.OBSERVED, payloads.observed(finding)
+        case Change.CLEARED:
+            return EventKind.CLEARED, payloads.cleared(finding)
+        case _:
+            raise ValueError(f"{change} writes nothing into an open incident")
+
+
+def stated_again(trouble: Trouble, now: datetime) -> Finding:
+    """A trouble of a closed duplicate as the finding it came from."""
+    target, probe, measure, subject = trouble.fingerprint.split("/", 3)
+    return Finding(
+        target=target,
+        probe=probe,
+        measure=measure,
+        subject=subject,
+        severity=trouble.severity,
+        title=trouble.title,
+        hint=trouble.hint,
+        family=trouble.family,
+        at=now,
+        since=trouble.first_at,
+        about=trouble.about,
+        runbook=trouble.runbook,
+    )
