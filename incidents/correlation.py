@@ -7,12 +7,38 @@ stands alone. Source: DESIGN section 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
-from incidents.model import Incident
-from probes import Finding, Text
+from incidents.model import Incident, Trouble
+from incidents.yamlfile import Entry, Problems, read
+from probes import Finding, Severity, Text
+
+_SHIPPED = Path(__file__).with_suffix(".yaml")
+ANY = "*"
+
+
+class Scope(StrEnum):
+    """Where an effect is, seen from its cause."""
+
+    TARGET = "target"  # the same target
+    SUBJECT = "subject"  # the same target and subject, or one of them names none
+    VOLUME = "volume"  # the same subject on the same target or host
+    REPLICAS = "replicas"  # another target of the cluster, the cause not being a replica
+    CLUSTER = "cluster"  # any target of the cluster
+    SIDES = "sides"  # two targets of the cluster, one of them the primary
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of trouble: a family, and of it only some measures when they are named."""
+
+    family: str
+    measures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +46,11 @@ class Rule:
     """One cause and its effects."""
 
     name: str
+    cause: Kind
+    severity: Severity  # the least at which the cause explains anything
+    effects: tuple[Kind, ...]
+    scope: Scope
+    root_only: bool
     because: Text
 
 
@@ -28,6 +59,8 @@ class Table:
     """The causes and effects, in the order they are tried."""
 
     rules: tuple[Rule, ...]
+    linger: timedelta  # how long a cleared cause goes on explaining
+    lead: timedelta  # how long before its cause an effect may show
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +70,197 @@ class Placement:
     number: str = ""
     known: bool = False  # the incident already holds this fingerprint
     root: bool = False  # joins as the cause of what is there (re-titles the incident)
+    rule: str = ""  # the name of the rule that decided
     because: Text = Text("", "")  # the table's words for the timeline
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What finding and trouble have in common for the table."""
+
+    target: str
+    family: str
+    measure: str
+    subject: str
+    severity: Severity
+    since: datetime
+    about: Mapping[str, str]
+
+    def is_a(self, kind: Kind) -> bool:
+        family = kind.family in (ANY, self.family)
+        return family and (not kind.measures or self.measure in kind.measures)
 
 
 def load(path: Path | None = None) -> Table:
     """The shipped table, or the one in that file. Raises ValueError naming every problem."""
-    raise NotImplementedError
+    source = path or _SHIPPED
+    problems = Problems()
+    table = _table(read(source.read_text(encoding="utf-8"), problems))
+    if problems:
+        raise ValueError(f"{source}: " + "; ".join(problems))
+    return table
+
+
+@cache
+def shipped() -> Table:
+    """The shipped table, read once."""
+    return load()
 
 
 def place(
     finding: Finding, open_incidents: Iterable[Incident], table: Table | None = None
 ) -> Placement:
-    """Which of the open incidents ``finding`` belongs to, and as what."""
-    raise NotImplementedError
+    """Which of the open incidents ``finding`` belongs to, and as what.
+
+    The incident that already holds the fingerprint comes first; then the table's rules in
+    their order, the oldest incident first. A finding that is clear joins nothing new.
+    """
+    table = table or shipped()
+    incidents = sorted(open_incidents, key=lambda each: (each.opened_at, each.number))
+    for incident in incidents:
+        if any(trouble.fingerprint == finding.fingerprint for trouble in incident.troubles):
+            return Placement(incident.number, known=True)
+    if finding.severity is Severity.CLEAR:
+        return Placement()
+    found = _of_finding(finding)
+    for rule in table.rules:
+        for incident in incidents:
+            if _explained(found, finding.at, incident, rule, table):
+                return Placement(incident.number, rule=rule.name, because=rule.because)
+            if _explains(found, incident, rule, table):
+                return Placement(incident.number, root=True, rule=rule.name, because=rule.because)
+    return Placement()
+
+
+def _explained(found: _Sight, at: datetime, incident: Incident, rule: Rule, table: Table) -> bool:
+    """Whether something in the incident explains the finding by this rule."""
+    if not any(found.is_a(effect) for effect in rule.effects):
+        return False
+    for trouble in incident.troubles:
+        cause = _of_trouble(trouble)
+        if (
+            (trouble.root or not rule.root_only)
+            and cause.is_a(rule.cause)
+            and _still_explains(trouble, at, rule, table)
+            and _within(rule.scope, cause, found)
+        ):
+            return True
+    return False
+
+
+def _explains(found: _Sight, incident: Incident, rule: Rule, table: Table) -> bool:
+    """Whether the finding is the cause, come late, of the incident's root."""
+    if not found.is_a(rule.cause) or found.severity < rule.severity:
+        return False
+    for trouble in incident.troubles:
+        effect = _of_trouble(trouble)
+        if (
+            trouble.root
+            and trouble.severity > Severity.CLEAR
+            and found.since - trouble.first_at <= table.lead
+            and any(effect.is_a(kind) for kind in rule.effects)
+            and _within(rule.scope, found, effect)
+        ):
+            return True
+    return False
+
+
+def _still_explains(trouble: Trouble, at: datetime, rule: Rule, table: Table) -> bool:
+    if trouble.cleared_at is not None:
+        return at - trouble.cleared_at <= table.linger
+    return trouble.severity >= rule.severity
+
+
+def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
+    same_target = cause.target == effect.target
+    same_cluster = _same(cause, effect, "cluster")
+    roles = (cause.about.get("role", ""), effect.about.get("role", ""))
+    match scope:
+        case Scope.TARGET:
+            return same_target
+        case Scope.SUBJECT:
+            unnamed = not cause.subject or not effect.subject
+            return same_target and (unnamed or cause.subject == effect.subject)
+        case Scope.VOLUME:
+            same_place = same_target or _same(cause, effect, "host")
+            return same_place and cause.subject == effect.subject
+        case Scope.REPLICAS:
+            return same_cluster and not same_target and roles[0] != "replica"
+        case Scope.CLUSTER:
+            return same_cluster
+        case Scope.SIDES:
+            return same_cluster and not same_target and roles.count("primary") == 1
+
+
+def _same(cause: _Sight, effect: _Sight, word: str) -> bool:
+    """Whether both name the same cluster or host; two that name none have none in common."""
+    named = cause.about.get(word, "")
+    return bool(named) and named == effect.about.get(word, "")
+
+
+def _of_finding(finding: Finding) -> _Sight:
+    return _Sight(
+        target=finding.target,
+        family=finding.family,
+        measure=finding.measure,
+        subject=finding.subject,
+        severity=finding.severity,
+        since=finding.since,
+        about=finding.about,
+    )
+
+
+def _of_trouble(trouble: Trouble) -> _Sight:
+    parts = trouble.fingerprint.split("/", 3)  # target/probe/measure/subject
+    measure, subject = (parts[2], parts[3]) if len(parts) == 4 else ("", "")
+    return _Sight(
+        target=trouble.target,
+        family=trouble.family,
+        measure=measure,
+        subject=subject,
+        severity=trouble.severity,
+        since=trouble.first_at,
+        about=trouble.about,
+    )
+
+
+def _table(top: Entry) -> Table:
+    top.only(("linger_minutes", "lead_minutes", "rules"))
+    rules = tuple(_rule(entry) for entry in top.entries("rules"))
+    names = [rule.name for rule in rules]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        top.wrong(f"two rules are called {name!r}", "rules")
+    return Table(
+        rules=rules,
+        linger=timedelta(minutes=top.number("linger_minutes")),
+        lead=timedelta(minutes=top.number("lead_minutes")),
+    )
+
+
+def _rule(entry: Entry) -> Rule:
+    entry.only(("name", "cause", "effects", "scope", "root_only", "because"))
+    cause = entry.entry("cause")
+    cause.only(("family", "measures", "severity"))
+    severity, scope = cause.string("severity"), entry.string("scope")
+    if severity not in ("warning", "critical"):
+        cause.wrong("expected warning or critical", "severity")
+    if scope not in frozenset(Scope):
+        entry.wrong(f"expected one of: {', '.join(Scope)}", "scope")
+    effects = entry.entries("effects")
+    for effect in effects:
+        effect.only(("family", "measures"))
+    if not effects:
+        entry.wrong("a cause without effects explains nothing", "effects")
+    return Rule(
+        name=entry.string("name"),
+        cause=_kind(cause),
+        severity=Severity.WARNING if severity == "warning" else Severity.CRITICAL,
+        effects=tuple(_kind(effect) for effect in effects),
+        scope=Scope(scope) if scope in frozenset(Scope) else Scope.TARGET,
+        root_only=entry.boolean("root_only", False),
+        because=entry.text("because"),
+    )
+
+
+def _kind(entry: Entry) -> Kind:
+    return Kind(entry.string("family"), entry.strings("measures"))

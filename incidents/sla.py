@@ -169,7 +169,7 @@ def _clock(
         used_seconds=used,
         wall_seconds=(until - entered).total_seconds(),
         above_target=target is not None and used > target,
-        outside_hours=ended is not None and used == 0,
+        outside_hours=ended is not None and ended > entered and used == 0,
         provisional=calendar.provisional(entered, max(due, until)),
     )
 
