@@ -399,7 +399,7 @@ def _wait(connection: Connection, key: str, now: datetime) -> timedelta:
     row = connection.execute(select(_attempts).where(_attempts.c.key == key)).first()
     if row is None or row.failures < FREE_FAILURES:
         return timedelta()
-    pause = timedelta(seconds=30) * 2 ** min(row.failures - FREE_FAILURES, 5)
+    pause: timedelta = timedelta(seconds=30) * 2 ** min(row.failures - FREE_FAILURES, 5)
     pause = min(pause, timedelta(minutes=15))
     last: datetime = row.last_at
     # a clock set back does not lengthen the wait

@@ -18,7 +18,6 @@ from incidents.model import JSON, EventKind, Incident, Trouble
 from incidents.views import Change
 from probes import Finding, Severity
 
-
 _ALONE = Placement()
 
 
