@@ -1,0 +1,190 @@
+"""Which mount holds a path, and how full it is, without ever being held up by a dead mount.
+
+``statvfs``, ``readlink`` and every other look at a stuck NFS or FUSE mount can block for ever,
+beyond any signal. So each look runs in a thread that belongs to one mount; a mount has at most
+one such thread, and while that one is stuck nobody asks the mount again. Mount points are known
+from /proc/self/mountinfo alone (proc(5)), and a path is followed component by component, so that
+finding out which mount to ask never touches another one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as StillRunning
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_MOST_LINKS = 40  # as the kernel itself allows
+
+
+class StuckError(Exception):
+    """A mount does not answer."""
+
+    def __init__(self, mount: str, since_seconds: float) -> None:
+        super().__init__(f"{mount} does not answer")
+        self.mount = mount
+        self.since_seconds = since_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What one look at a volume says; bytes as a process without privileges may use them."""
+
+    mount: str
+    device: int
+    size_bytes: int
+    free_bytes: int
+    inodes: int
+    free_inodes: int
+    read_only: bool
+
+
+class _Gate:
+    """One mount's turn: whoever holds it is the only one that looks."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.stuck_since: float | None = None
+
+
+class Mounts:
+    """Looks at volumes through one bounded thread for each mount. Safe to share by threads."""
+
+    def __init__(self, statvfs: Callable[[str], os.statvfs_result] = os.statvfs) -> None:
+        self._statvfs = statvfs
+        self._gates: dict[str, _Gate] = {}
+        self._lock = threading.Lock()
+
+    def look(self, path: str, seconds: float) -> Volume:
+        """The volume that holds ``path``, symbolic links followed.
+
+        Raises ``StuckError`` when a mount on the way does not answer within ``seconds``,
+        ``OSError`` when the path does not exist here or may not be seen.
+        """
+        end = time.monotonic() + seconds
+        points = mount_points()
+        step = _Walk("/", _parts(path), 0, points)
+        while True:
+            found = self._on(step.mount, partial(self._advance, step), end)
+            if found is not None:
+                return found
+            step = _Walk(step.at, step.rest, step.links, points)
+
+    def _advance(self, step: _Walk) -> Volume | None:
+        """Go as far as this mount goes; at the path's end, measure."""
+        return self._measure(step.at, step.mount) if step.arrives() else None
+
+    def _measure(self, path: str, mount: str) -> Volume:
+        seen = self._statvfs(path)
+        return Volume(
+            mount=mount,
+            device=os.stat(path).st_dev,
+            size_bytes=seen.f_blocks * seen.f_frsize,
+            free_bytes=seen.f_bavail * seen.f_frsize,
+            inodes=seen.f_files,
+            free_inodes=seen.f_favail,
+            read_only=bool(seen.f_flag & os.ST_RDONLY),
+        )
+
+    def _on(self, mount: str, job: Callable[[], T], end: float) -> T:
+        """Run ``job`` in the mount's thread, or give up on it by ``end``."""
+        with self._lock:
+            gate = self._gates.setdefault(mount, _Gate())
+        since = gate.stuck_since
+        if since is not None:
+            raise StuckError(mount, time.monotonic() - since)
+        if not gate.turn.acquire(timeout=max(0.0, end - time.monotonic())):
+            raise StuckError(mount, 0.0)
+        answer: Future[T] = Future()
+        ended = False
+
+        def work() -> None:
+            nonlocal ended
+            try:
+                answer.set_result(job())
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                answer.set_exception(error)
+            finally:
+                with self._lock:
+                    ended = True
+                    gate.stuck_since = None
+                    gate.turn.release()
+
+        started = time.monotonic()
+        threading.Thread(target=work, name=f"look at {mount}", daemon=True).start()
+        try:
+            return answer.result(max(0.0, end - time.monotonic()))
+        except StillRunning:
+            with self._lock:
+                if not ended:
+                    gate.stuck_since = started
+            raise StuckError(mount, time.monotonic() - started) from None
+
+
+class _Walk:
+    """Follow a path, component by component, as far as it stays on one mount."""
+
+    def __init__(self, at: str, rest: list[str], links: int, points: frozenset[str]) -> None:
+        self.at = at
+        self.rest = rest
+        self.links = links
+        self.mount = holder(at, points)
+        self._points = points
+
+    def arrives(self) -> bool:
+        """Whether the path ends on this mount; if not, the walk goes on on another."""
+        while self.rest:
+            part, *self.rest = self.rest
+            following = os.path.dirname(self.at) if part == ".." else os.path.join(self.at, part)
+            if part == ".." or following in self._points:
+                self.at = following  # a directory for certain: no need to look
+            else:
+                self._follow(following)
+            if holder(self.at, self._points) != self.mount:
+                return False
+        return True
+
+    def _follow(self, path: str) -> None:
+        try:
+            target = os.readlink(path)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # there, and no link
+                raise
+            self.at = path
+            return
+        self.links += 1
+        if self.links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        if target.startswith("/"):
+            self.at = "/"
+        self.rest = _parts(target) + self.rest
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def holder(path: str, points: frozenset[str]) -> str:
+    """The mount point that holds ``path``, by name alone."""
+    while path not in points and path != "/":
+        path = os.path.dirname(path)
+    return path
+
+
+def mount_points() -> frozenset[str]:
+    """Every mount point this process sees; reading it touches none of them."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        return frozenset(_unescaped(line.split()[4]) for line in lines)
+
+
+def _unescaped(name: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), name)
