@@ -7,7 +7,7 @@ Indonesian writes 14.05 WITA and 1.234,5; English writes 14:05 WITA and 1,234.5.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 
 _DAYS = {
     "id": ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
@@ -61,21 +61,36 @@ class Sayer:
         year = "" if local.year == self.now.astimezone(self.zone).year else f" {local.year}"
         return f"{local.day} {_SHORT_MONTHS[self._l][local.month - 1]}{year}"
 
-    def date(self, at: datetime) -> str:
+    def long_date(self, at: datetime) -> str:
         """23 November 2026."""
-        local = at.astimezone(self.zone)
-        return f"{local.day} {_MONTHS[self._l][local.month - 1]} {local.year}"
+        return self.calendar_day(at.astimezone(self.zone).date())
+
+    def calendar_day(self, day: date) -> str:
+        """23 November 2026, for a day that is no instant."""
+        return f"{day.day} {_MONTHS[self._l][day.month - 1]} {day.year}"
 
     def day(self, at: datetime) -> str:
         """Senin, 23 November 2026."""
         local = at.astimezone(self.zone)
-        return f"{_DAYS[self._l][local.weekday()]}, {self.date(at)}"
+        return f"{_DAYS[self._l][local.weekday()]}, {self.long_date(at)}"
 
     def moment(self, at: datetime) -> str:
         """Senin, 23 November 2026 14.05.07 WITA: for hovering and for documents."""
         local = at.astimezone(self.zone)
         clock = self._colon.join((f"{local:%H}", f"{local:%M}", f"{local:%S}"))
         return f"{self.day(at)} {clock} {self.zone_name(at)}"
+
+    def at(self, text: str) -> datetime:
+        """The instant of a document's ISO 8601 text; without an offset it is meant in this zone."""
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+
+    def written(self, text: str) -> str:
+        """An ISO 8601 instant as ``time`` says it; text that is none stays as it is."""
+        try:
+            return self.time(self.at(text))
+        except ValueError:
+            return text
 
     def relative(self, at: datetime) -> str:
         """12 menit lagi, 3 jam lalu; from now to ``at`` in wall-clock time."""
@@ -94,9 +109,7 @@ class Sayer:
         """2 jam 15 menit (id), 2 h 15 min (en); seconds only below a minute."""
         sign = "−" if seconds < 0 else ""
         total = round(abs(seconds))
-        hour, minute, second = (
-            ("h", "min", "s") if self._l == "en" else ("jam", "menit", "detik")
-        )
+        hour, minute, second = ("h", "min", "s") if self._l == "en" else ("jam", "menit", "detik")
         if total < 60:
             return f"{sign}{total} {second}"
         minutes = total // 60

@@ -1,0 +1,226 @@
+"""``/api/v1``: the same desk for programs, with the same refusals as the pages.
+
+Whoever calls signs in with HTTP Basic or with the session of a page. Programs that use a page's
+session must send its token in ``X-CSRF-Token`` with whatever changes something.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
+
+from incidents import workflow
+from incidents.model import Decision, Outcome, Refused
+from incidents.views import ActionRefused
+from incidents.web import act, bodies, schemas
+from incidents.web.case import open_case
+from incidents.web.i18n import known
+from incidents.web.paper import draw
+from incidents.web.problem import Problem, SignInFirst, problem_of
+from incidents.web.site import Site
+from incidents.web.visitor import (
+    Here,
+    Member,
+    Visitor,
+    member_of,
+    refuse_foreign,
+    refuse_without_token,
+    site_of,
+)
+
+DESCRIPTION = (
+    "Refused actions answer with the sentence the pages show: 403 wrong role or separation of "
+    "duties, 409 stale version or wrong step, 422 form (fields named), 404, 401. Times are ISO "
+    "8601 in UTC."
+)
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.ErrorBody, "description": words}
+    for status, words in {
+        401: "Not signed in",
+        403: "Wrong role today, or separation of duties",
+        404: "No such incident or document",
+        409: "Somebody acted since you read, or another step waits",
+        422: "The form or the body is not right; fields are named",
+        503: "The store does not answer",
+    }.items()
+}
+
+router = APIRouter(prefix="/api/v1", tags=["incidents"], responses=ERRORS)
+basic = HTTPBasic(auto_error=False, description="A person's username and password")
+
+
+def caller(
+    request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(basic)] = None
+) -> Member:
+    """Who calls; raises ``SignInFirst``, and ``Problem`` for a page's session without its token."""
+    if request.method not in ("GET", "HEAD"):
+        refuse_foreign(request)  # browsers send remembered Basic credentials along as well
+    if given is not None:
+        return _by_password(request, given)
+    member = member_of(request)
+    if request.method not in ("GET", "HEAD"):
+        refuse_without_token(member.session, request.headers.get("x-csrf-token", ""))
+    return member
+
+
+def _by_password(request: Request, given: HTTPBasicCredentials) -> Member:
+    site = site_of(request)
+    now = site.clock()
+    address = request.client.host if request.client else ""
+    try:
+        person = site.people.check(given.username, given.password, address, now)
+    except Refused as refused:
+        raise Problem(401, "credentials", refused.reason) from refused
+    signer = site.people.signer(person.username, site.today(now))
+    if signer is None:
+        raise SignInFirst
+    return Member(now, known(person.language), signer)
+
+
+Caller = Annotated[Member, Depends(caller)]
+
+
+@router.get("/incidents", summary="Incidents, newest first")
+def list_incidents(
+    site: Here,
+    member: Caller,
+    state: Literal["open", "closed", "all"] = "open",
+    q: Annotated[str, Query(max_length=200, description="every word must occur")] = "",
+    after: Annotated[int | None, Query(description="the ``after`` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> schemas.IncidentList:
+    """Open ones unless asked otherwise."""
+    page = site.desk.search(state, q.strip(), after, limit)
+    rows = [bodies.summary(row, member) for row in page.rows]
+    return schemas.IncidentList(incidents=rows, after=page.after)
+
+
+@router.get("/incidents/{number}", summary="One incident, whole")
+def get_incident(site: Here, member: Caller, number: str) -> schemas.IncidentBody:
+    """State, findings with evidence, visits, clocks, timeline, and who may sign."""
+    return bodies.whole(open_case(site, number, member), member)
+
+
+@router.post("/incidents", status_code=201, summary="Report a disruption by hand")
+def post_incident(
+    site: Here, member: Caller, report: schemas.ReportIn, response: Response
+) -> schemas.IncidentBody:
+    """Form Laporan; opens an incident at its first step."""
+    answers = {
+        name: value
+        for name, value in report.model_dump(mode="json", exclude={"source"}).items()
+        if value not in (None, "")
+    }
+    if report.occurred_at is not None:
+        at = report.occurred_at
+        aware = at if at.tzinfo else at.replace(tzinfo=site.zone)
+        answers["occurred_at"] = aware.isoformat()
+    try:
+        incident = site.desk.report_manually(answers, member.signer, member.now, report.source)
+    except ActionRefused as refused:
+        raise problem_of(refused.refusal) from refused
+    except Refused as refused:
+        raise Problem(422, "form", refused.reason) from refused
+    response.headers["location"] = f"/api/v1/incidents/{incident.number}"
+    return bodies.whole(open_case(site, incident.number, member), member)
+
+
+@router.post("/incidents/{number}/signoffs", status_code=201, summary="Sign the waiting step")
+def post_signoff(
+    site: Here, member: Caller, number: str, wish: schemas.SignOffIn
+) -> schemas.IncidentBody:
+    """Approve or return; leaves a document."""
+    action = workflow.Sign(wish.step, Decision(wish.decision), wish.form, wish.version)
+    return _done(site, member, number, action)
+
+
+@router.post("/incidents/{number}/claims", status_code=201, summary='Say "I am on it"')
+def post_claim(
+    site: Here, member: Caller, number: str, wish: schemas.ClaimIn
+) -> schemas.IncidentBody:
+    """Stops no clock."""
+    return _done(site, member, number, workflow.Claim(wish.version))
+
+
+@router.post("/incidents/{number}/notes", status_code=201, summary="Add a remark")
+def post_note(
+    site: Here, member: Caller, number: str, wish: schemas.NoteIn
+) -> schemas.IncidentBody:
+    """Does not change the version."""
+    return _done(site, member, number, workflow.Note(wish.text.strip()))
+
+
+@router.post("/incidents/{number}/dismissals", status_code=201, summary="Close without repair")
+def post_dismissal(
+    site: Here, member: Caller, number: str, wish: schemas.DismissIn
+) -> schemas.IncidentBody:
+    """Not a disruption, or a duplicate; only where the procedure allows it."""
+    action = workflow.Dismiss(
+        Outcome(wish.outcome), wish.reason.strip(), wish.version, wish.duplicate_of.strip()
+    )
+    return _done(site, member, number, action)
+
+
+@router.post("/incidents/{number}/dispensations", status_code=201, summary="Grant a dispensation")
+def post_dispensation(
+    site: Here, member: Caller, number: str, wish: schemas.DispenseIn
+) -> schemas.IncidentBody:
+    """One person may sign one step although the separation of duties forbids it."""
+    action = workflow.Dispense(wish.step, wish.username, wish.reason.strip(), wish.version)
+    return _done(site, member, number, action)
+
+
+@router.get("/incidents/{number}/documents", summary="Documents of an incident")
+def list_documents(site: Here, member: Caller, number: str) -> schemas.DocumentList:
+    """The oldest first."""
+    documents = [bodies.document_summary(each) for each in site.desk.documents(number)]
+    return schemas.DocumentList(documents=documents)
+
+
+@router.get(
+    "/incidents/{number}/documents/{id}.html",
+    summary="One document as a page",
+    response_class=HTMLResponse,
+)
+def get_document_page(
+    request: Request,
+    site: Here,
+    member: Caller,
+    number: str,
+    id: str,
+    lang: Literal["id", "en"] | None = None,
+) -> HTMLResponse:
+    """Fit for printing; the letter is always in Bahasa Indonesia."""
+    visit = Visitor(member.now, lang or member.language, member.session, member.signer)
+    document = site.desk.document(number, id)
+    paper = draw(site, request, visit, document)
+    return site.render(
+        request,
+        visit,
+        "document.html",
+        document=document,
+        paper=paper.html,
+        paper_language=paper.language,
+    )
+
+
+@router.get("/incidents/{number}/documents/{id}", summary="One document as data")
+def get_document(site: Here, member: Caller, number: str, id: str) -> schemas.DocumentBody:
+    """Everything its page prints, with the hashes that bind it to the ledger."""
+    return bodies.document_whole(site.desk.document(number, id))
+
+
+@router.get("/targets", tags=["targets"], summary="Health of every watched server")
+def list_targets(site: Here, member: Caller) -> schemas.TargetList:
+    """From memory: what the probes said last, blind spots included."""
+    return schemas.TargetList(targets=[bodies.target(each) for each in site.targets()])
+
+
+def _done(site: Site, member: Member, number: str, action: workflow.Action) -> schemas.IncidentBody:
+    refused = act.attempt(site, number, action, member)
+    if refused is not None:
+        raise refused
+    return bodies.whole(open_case(site, number, member), member)

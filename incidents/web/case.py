@@ -1,0 +1,144 @@
+"""Everything the page of one incident shows, gathered in one place.
+
+``may`` asks the same judge that guards the change, so that a button that is shown works and one
+that is not says why. An empty form is no reason to hide a form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from incidents import workflow
+from incidents.calendar import Calendar
+from incidents.documents.model import Document
+from incidents.model import Decision, Incident, Outcome, SignOff, Visit
+from incidents.procedure import Procedure, Step
+from incidents.sla import Clocks
+from incidents.views import Line
+from incidents.web.site import Site
+from incidents.web.visitor import Member
+from incidents.workflow import Action, Refusal, RefusalKind
+from probes import Text
+
+_ABOUT_THE_FORM = frozenset({RefusalKind.FORM, RefusalKind.RED, RefusalKind.DECISION})
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One of the nine steps as the strip shows it."""
+
+    step: Step
+    state: str  # done | here | returned | ahead
+    visits: int
+    last: SignOff | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One incident with all that its page needs."""
+
+    incident: Incident
+    procedure: Procedure
+    calendar: Calendar
+    clocks: Clocks
+    timeline: tuple[Line, ...]
+    documents: tuple[Document, ...]
+    holders: dict[str, dict[str, str]]  # role -> username -> name
+
+    @property
+    def step(self) -> Step:
+        """The step that waits (the last one once closed)."""
+        return self.procedure.step(self.incident.step)
+
+    @property
+    def visit(self) -> Visit | None:
+        return self.incident.visit
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The whole procedure with what happened at each step."""
+        return tuple(self._stage(step) for step in self.procedure.steps)
+
+    def _stage(self, step: Step) -> Stage:
+        visits = [visit for visit in self.incident.visits if visit.step == step.number]
+        signed = [visit.signoff for visit in visits if visit.signoff is not None]
+        last = signed[-1] if signed else None
+        if self.incident.open and self.incident.step == step.number:
+            state = "here"
+        elif last is None:
+            state = "ahead"
+        else:
+            state = "returned" if last.decision is Decision.RETURN else "done"
+        return Stage(step, state, len(visits), last)
+
+    def name_of(self, username: str) -> str:
+        """A person's printed name as far as this page knows it."""
+        for people in self.holders.values():
+            if username in people:
+                return people[username]
+        return username
+
+    def on_turn(self) -> tuple[str, ...]:
+        """Who holds the role whose turn it is today."""
+        return tuple(self.holders.get(self.step.role, {}).values())
+
+
+def open_case(site: Site, number: str, member: Member) -> Case:
+    """Read one incident; raises ``NoSuchIncident``."""
+    desk = site.desk
+    procedure = site.procedure_of(number)
+    return Case(
+        incident=desk.incident(number),
+        procedure=procedure,
+        calendar=desk.calendar(number),
+        clocks=desk.clocks(number, member.now),
+        timeline=desk.timeline(number),
+        documents=desk.documents(number),
+        holders=site.holders(procedure, member.now),
+    )
+
+
+def objection(case: Case, action: Action, member: Member) -> Refusal | None:
+    """Why this person may not do this now."""
+    return workflow.objection(
+        case.incident,
+        action,
+        member.signer,
+        case.procedure,
+        member.now,
+        case.calendar.zone,
+        {role: tuple(people) for role, people in case.holders.items()},
+    )
+
+
+def may(case: Case, action: Action, member: Member) -> Text | None:
+    """Why the form for ``action`` is not offered; None where it is."""
+    refused = objection(case, action, member)
+    if refused is None or refused.kind in _ABOUT_THE_FORM:
+        return None
+    return refused.reason
+
+
+def sign_refusal(case: Case, member: Member) -> Text | None:
+    """Why this person may not sign the waiting step."""
+    action = workflow.Sign(case.incident.step, Decision.APPROVE, {}, case.incident.version)
+    return may(case, action, member)
+
+
+def may_claim(case: Case, member: Member) -> bool:
+    """Whether "I am on it" is offered."""
+    return may(case, workflow.Claim(case.incident.version), member) is None
+
+
+def may_dismiss(case: Case, member: Member) -> bool:
+    """Whether closing as "not a disruption" is offered."""
+    rule = case.procedure.dismissal
+    if rule is None or rule.step != case.incident.step or not case.incident.open:
+        return False
+    action = workflow.Dismiss(Outcome.NOT_A_DISRUPTION, "", case.incident.version)
+    return may(case, action, member) is None
+
+
+def may_dispense(case: Case, member: Member) -> bool:
+    """Whether this person may grant a dispensation from the separation of duties."""
+    return case.incident.open and member.signer.holds(case.procedure.dispenser) is not None

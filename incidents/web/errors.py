@@ -1,0 +1,174 @@
+"""Every failure as one clear sentence: a page for people, a small body for programs.
+
+No traceback leaves the process; what nobody expected is logged with one and answered with 500.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from incidents.model import Refused
+from incidents.store import StoreUnavailable
+from incidents.views import NoSuchDocument, NoSuchIncident
+from incidents.web.i18n import DEFAULT
+from incidents.web.problem import Problem, SignInFirst
+from incidents.web.security import BODY_LIMIT_BYTES
+from incidents.web.site import Site
+from incidents.web.visitor import Visitor, site_of, visitor_of
+from probes import Text
+
+log = logging.getLogger(__name__)
+
+HEADINGS = {
+    400: Text("Permintaan tidak terbaca", "The request cannot be read"),
+    401: Text("Silakan masuk", "Sign in first"),
+    403: Text("Tidak diizinkan", "Not allowed"),
+    404: Text("Halaman tidak ditemukan", "Page not found"),
+    405: Text("Tidak dapat dilakukan di sini", "That cannot be done here"),
+    409: Text("Keadaan sudah berubah", "Things have moved on"),
+    413: Text("Terlalu besar", "Too large"),
+    422: Text("Isian belum benar", "The form is not right yet"),
+    429: Text("Terlalu sering", "Too often"),
+    503: Text("Penyimpanan tidak menjawab", "The store does not answer"),
+}
+TROUBLE = Text("Terjadi kesalahan", "Something went wrong")
+SENTENCES = {
+    400: Text(
+        "Isi permintaan tidak dapat dibaca; periksa bentuknya lalu kirim ulang.",
+        "The request could not be read; check its form and send it again.",
+    ),
+    404: Text(
+        "Alamat ini tidak menunjuk ke apa pun; periksa nomornya atau mulai dari kotak masuk.",
+        "Nothing is at this address; check the number or start from the inbox.",
+    ),
+    405: Text(
+        "Alamat ini tidak menerima cara permintaan tersebut.",
+        "This address does not take that kind of request.",
+    ),
+    413: Text(
+        f"Permintaan melebihi {BODY_LIMIT_BYTES // 1024} KiB; kirim lebih sedikit.",
+        f"The request is larger than {BODY_LIMIT_BYTES // 1024} KiB; send less.",
+    ),
+}
+UNEXPECTED = Text(
+    "Kesalahan pada Sigap sendiri; sudah dicatat di log. Coba lagi, dan bila berulang hubungi "
+    "administrator jaringan dan server.",
+    "A fault of Sigap itself; it is in the log. Try again, and if it stays call the network and "
+    "server administrator.",
+)
+SIGN_IN = Text(
+    "Masuk dahulu: pakai sesi halaman atau HTTP Basic dengan akun Anda.",
+    "Sign in first: use a page session or HTTP Basic with your account.",
+)
+WRONG_FIELDS = Text(
+    "Isi permintaan belum benar: {names}.", "The body of the request is not right: {names}."
+)
+NOT_JSON = Text(
+    "Isi permintaan bukan JSON yang sah; periksa tanda kurung dan kutipnya.",
+    "The body is not valid JSON; check its brackets and quotes.",
+)
+
+
+def install(app: FastAPI) -> None:
+    """Register every handler on the application."""
+    app.add_exception_handler(Problem, _answer)
+    app.add_exception_handler(SignInFirst, _answer)
+    app.add_exception_handler(Refused, _answer)
+    app.add_exception_handler(NoSuchIncident, _answer)
+    app.add_exception_handler(NoSuchDocument, _answer)
+    app.add_exception_handler(StoreUnavailable, _answer)
+    app.add_exception_handler(RequestValidationError, _answer)
+    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(Exception, _answer)
+
+
+def _answer(request: Request, error: Exception) -> Response:
+    api = request.url.path.startswith("/api/")
+    if isinstance(error, SignInFirst) and not api:
+        wanted = request.url.path if request.method == "GET" else "/"
+        return RedirectResponse(f"/signin?next={wanted}", status_code=303)
+    problem = _problem(error)
+    if problem.status >= 500 and not isinstance(error, StoreUnavailable):
+        log.error("request %s %s failed", request.method, request.url.path, exc_info=error)
+    return body(problem) if api else _page(request, problem)
+
+
+def _problem(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case SignInFirst():
+            return Problem(401, "sign_in", SIGN_IN)
+        case Refused():
+            return Problem(403, "refused", error.reason)
+        case NoSuchIncident():
+            return Problem(404, "no_such_incident", error.sentence)
+        case NoSuchDocument():
+            return Problem(404, "no_such_document", error.sentence)
+        case StoreUnavailable():
+            return Problem(503, "store_unavailable", error.sentence)
+        case RequestValidationError():
+            return _validation(error)
+        case HTTPException():
+            return Problem(
+                error.status_code,
+                f"http_{error.status_code}",
+                SENTENCES.get(error.status_code, TROUBLE),
+            )
+        case _:
+            return Problem(500, "unexpected", UNEXPECTED)
+
+
+def _validation(error: RequestValidationError) -> Problem:
+    if any(each["type"] == "json_invalid" for each in error.errors()):
+        return Problem(400, "not_json", NOT_JSON)
+    fields: dict[str, Text] = {}
+    for each in error.errors():
+        where = [str(part) for part in each["loc"] if part not in ("body", "query", "path")]
+        fields[".".join(where) or "body"] = Text(each["msg"], each["msg"])
+    return Problem(422, "form", WRONG_FIELDS.format(names=", ".join(fields)), fields)
+
+
+def body(problem: Problem) -> JSONResponse:
+    """The body programs get."""
+    headers = {"www-authenticate": 'Basic realm="Sigap"'} if problem.status == 401 else None
+    return JSONResponse(
+        {
+            "error": {
+                "code": problem.code,
+                "message": problem.reason.en,
+                "message_id": problem.reason.id,
+                "fields": {
+                    name: {"message": text.en, "message_id": text.id}
+                    for name, text in problem.fields.items()
+                },
+            }
+        },
+        status_code=problem.status,
+        headers=headers,
+    )
+
+
+def _page(request: Request, problem: Problem) -> Response:
+    site: Site = site_of(request)
+    try:
+        visitor = visitor_of(request)
+    except StoreUnavailable:  # the page must not fail by what it reports
+        visitor = Visitor(site.clock(), DEFAULT)
+    heading = HEADINGS.get(problem.status, TROUBLE).said_in(visitor.language)
+    return site.render(
+        request,
+        visitor,
+        "error.html",
+        status=problem.status,
+        heading=heading,
+        sentence=problem.reason.said_in(visitor.language),
+        detail="",
+        back="",
+        back_label="",
+    )

@@ -1,0 +1,1 @@
+"""One module a page or a small family of pages; each is a router."""

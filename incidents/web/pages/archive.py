@@ -1,0 +1,35 @@
+"""The archive: every incident, found by its words, newest first."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from incidents.web.rows import Rows
+from incidents.web.visitor import Here, Signed
+
+router = APIRouter()
+STATES = ("closed", "open", "all")
+PAGE_ROWS = 50
+
+
+@router.get("/archive")
+def show(
+    request: Request,
+    site: Here,
+    member: Signed,
+    q: str = "",
+    state: str = "closed",
+    after: int | None = None,
+) -> Response:
+    """Closed incidents unless asked for more; ``after`` continues a list."""
+    state = state if state in STATES else "closed"
+    return site.render(
+        request,
+        member,
+        "archive.html",
+        found=site.desk.search(state, q.strip(), after, PAGE_ROWS),
+        q=q.strip(),
+        state=state,
+        first_page=after is None,
+        rows=Rows(site),
+    )

@@ -1,0 +1,211 @@
+"""One incident: what happened, whose turn it is, and everything a person may do to it.
+
+A refused action comes back as the same page with what was typed still in it; a stale one as a page
+that first tells what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
+
+from incidents import workflow
+from incidents.model import Decision, Outcome
+from incidents.web import act
+from incidents.web.case import (
+    Case,
+    may_claim,
+    may_dismiss,
+    may_dispense,
+    open_case,
+    sign_refusal,
+)
+from incidents.web.fields import posted_form, shown
+from incidents.web.prefill import prefilled, source_words
+from incidents.web.problem import Problem
+from incidents.web.say import Sayer
+from incidents.web.site import Site
+from incidents.web.visitor import Here, Member, Posted, Posting, Signed, text_of
+from probes import Text
+
+router = APIRouter()
+
+UNREADABLE = Text(
+    "Formulir ini tidak lengkap terkirim; muat ulang halaman insidennya lalu coba lagi.",
+    "This form did not arrive whole; reload the incident's page and try again.",
+)
+
+
+@router.get("/incidents/{number}")
+def show(request: Request, site: Here, member: Signed, number: str) -> Response:
+    """The page itself."""
+    return page(request, site, member, open_case(site, number, member))
+
+
+def page(
+    request: Request,
+    site: Site,
+    member: Member,
+    case: Case,
+    *,
+    status: int = 200,
+    problems: Mapping[str, Text] | None = None,
+    typed: Mapping[str, Any] | None = None,
+    other: Mapping[str, str] | None = None,
+) -> Response:
+    """The incident; ``problems`` and ``typed`` are those of a refused form.
+
+    ``other`` is what was typed into one of the small forms beside the sign-off.
+    """
+    say = Sayer(member.language, site.zone, member.now)
+    first = prefilled(case.step, case.incident, case.procedure, say)
+    return site.render(
+        request,
+        member,
+        "incident.html",
+        status=status,
+        case=case,
+        incident=case.incident,
+        step=case.step,
+        refusal=sign_refusal(case, member),
+        can_claim=may_claim(case, member),
+        can_dismiss=may_dismiss(case, member),
+        can_dispense=may_dispense(case, member),
+        values=shown(case.step, first if typed is None else typed, case.calendar.zone),
+        problems={k: v.said_in(member.language) for k, v in (problems or {}).items()},
+        other=other or {},
+        source=source_words(case.incident.source),
+    )
+
+
+@router.post("/incidents/{number}/sign")
+def sign(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
+    """Sign the waiting step: "Ya" or "Tidak"."""
+    case = open_case(site, number, member)
+    try:
+        decision = Decision(text_of(form, "decision"))
+        step = case.procedure.step(_whole(form, "step"))
+    except (ValueError, KeyError):
+        raise Problem(400, "unreadable", UNREADABLE) from None
+    typed = posted_form(step, form, case.calendar.zone)
+    action = workflow.Sign(step.number, decision, typed, _whole(form, "version"))
+    refused = act.attempt(site, number, action, member)
+    if refused is None:
+        return RedirectResponse(f"/incidents/{number}?signed={step.number}", status_code=303)
+    if refused.code in ("stale", "closed"):
+        return _stale(request, site, member, number, form, step.number, typed)
+    fields = dict(refused.fields) or {"": refused.reason}
+    return page(request, site, member, case, status=refused.status, problems=fields, typed=typed)
+
+
+def _stale(
+    request: Request,
+    site: Site,
+    member: Member,
+    number: str,
+    form: FormData,
+    step_number: int,
+    typed: Mapping[str, Any],
+) -> Response:
+    """What changed since the page was read, with the typed words kept and ready to copy."""
+    case = open_case(site, number, member)
+    seen = _whole(form, "seen")
+    step = case.procedure.step(step_number)
+    written = [
+        (f.label, f.kind, typed[f.name]) for f in step.form if typed.get(f.name) not in (None, "")
+    ]
+    return site.render(
+        request,
+        member,
+        "stale.html",
+        status=409,
+        case=case,
+        incident=case.incident,
+        news=[line for line in case.timeline if line.sequence > seen],
+        written=written,
+        typed_step=step,
+        again=case.incident.open
+        and case.incident.step == step_number
+        and sign_refusal(case, member) is None,
+        values=shown(step, typed, case.calendar.zone),
+    )
+
+
+@router.post("/incidents/{number}/claim")
+def claim(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
+    """Say: I am on it."""
+    action = workflow.Claim(_whole(form, "version"))
+    return _small(request, site, member, number, action, {})
+
+
+@router.post("/incidents/{number}/note")
+def note(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
+    """Add a remark to the timeline."""
+    text = text_of(form, "note").strip()
+    return _small(request, site, member, number, workflow.Note(text), {"note": text}, "note")
+
+
+@router.post("/incidents/{number}/dismiss")
+def dismiss(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
+    """Close at the step the procedure allows it, with a reason."""
+    try:
+        outcome = Outcome(text_of(form, "outcome") or Outcome.NOT_A_DISRUPTION)
+    except ValueError:
+        raise Problem(400, "unreadable", UNREADABLE) from None
+    reason = text_of(form, "dismiss_reason").strip()
+    twin = text_of(form, "duplicate_of").strip()
+    action = workflow.Dismiss(outcome, reason, _whole(form, "version"), twin)
+    typed = {"outcome": outcome.value, "dismiss_reason": reason, "duplicate_of": twin}
+    return _small(request, site, member, number, action, typed, "dismiss_reason")
+
+
+@router.post("/incidents/{number}/dispense")
+def dispense(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
+    """Record a dispensation from the separation of duties."""
+    reason = text_of(form, "dispense_reason").strip()
+    username = text_of(form, "dispense_to").strip()
+    action = workflow.Dispense(
+        _whole(form, "dispense_step"), username, reason, _whole(form, "version")
+    )
+    typed = {
+        "dispense_reason": reason,
+        "dispense_to": username,
+        "dispense_step": text_of(form, "dispense_step"),
+    }
+    return _small(request, site, member, number, action, typed, "dispense_reason")
+
+
+def _small(
+    request: Request,
+    site: Site,
+    member: Member,
+    number: str,
+    action: workflow.Action,
+    typed: Mapping[str, str],
+    field: str = "",
+) -> Response:
+    """One of the small forms: done and back to the page, or the page with the reason."""
+    refused = act.attempt(site, number, action, member)
+    if refused is None:
+        return RedirectResponse(f"/incidents/{number}", status_code=303)
+    return page(
+        request,
+        site,
+        member,
+        open_case(site, number, member),
+        status=refused.status,
+        problems={field: refused.reason},
+        other=typed,
+    )
+
+
+def _whole(form: FormData, name: str) -> int:
+    """A hidden whole number of our own page; raises ``Problem`` when it is missing or mangled."""
+    text = text_of(form, name)
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise Problem(400, "unreadable", UNREADABLE)
+    return int(text)

@@ -1,0 +1,65 @@
+"""Documents as pages, and the public answer to whoever scans the code on a paper."""
+
+from __future__ import annotations
+
+import hmac
+
+from fastapi import APIRouter, Request, Response
+
+from incidents.views import NoSuchDocument, NoSuchIncident
+from incidents.web.paper import SHORT_HASH, draw
+from incidents.web.visitor import Anyone, Here, Signed
+
+router = APIRouter()
+
+
+@router.get("/incidents/{number}/documents")
+def every(request: Request, site: Here, member: Signed, number: str) -> Response:
+    """The incident's documents, the oldest first."""
+    return site.render(
+        request,
+        member,
+        "documents.html",
+        incident=site.desk.incident(number),
+        documents=site.desk.documents(number),
+    )
+
+
+@router.get("/incidents/{number}/documents/{id}")
+def one(request: Request, site: Here, member: Signed, number: str, id: str) -> Response:
+    """One document on the office's paper."""
+    document = site.desk.document(number, id)
+    paper = draw(site, request, member, document)
+    return site.render(
+        request,
+        member,
+        "document.html",
+        document=document,
+        paper=paper.html,
+        paper_language=paper.language,
+    )
+
+
+@router.get("/verify/{number}/{id}")
+def verify(
+    request: Request, site: Here, visitor: Anyone, number: str, id: str, h: str = ""
+) -> Response:
+    """Whether a paper's address and short hash are of this office; tells nothing else.
+
+    A wrong number, a wrong id and a wrong hash get the same answer, so nothing can be listed.
+    """
+    try:
+        document = site.desk.document(number, id)
+    except (NoSuchIncident, NoSuchDocument):
+        document = None
+    matches = document is not None and hmac.compare_digest(
+        document.sha256[:SHORT_HASH].encode(), h.strip().lower().encode()
+    )
+    return site.render(
+        request,
+        visitor,
+        "verify.html",
+        status=200 if matches else 404,
+        document=document if matches else None,
+        matches=matches,
+    )

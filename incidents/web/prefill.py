@@ -1,0 +1,112 @@
+"""What a form is filled with before anybody types: facts the record already holds.
+
+The person who signs may change every word of it; what was measured stays in the findings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from incidents.model import Incident, Trouble
+from incidents.procedure import FieldKind, Procedure, Step
+from incidents.web.say import Sayer
+from probes import Severity, Text
+
+_SOURCES = {
+    "probe": Text("pemantauan otomatis Sigap", "Sigap's own monitoring"),
+    "person": Text("laporan pegawai", "reported by staff"),
+    "agency": Text("laporan instansi", "reported by the owning agency"),
+    "alertmanager": Text("Alertmanager", "Alertmanager"),
+}
+
+
+def source_words(source: str) -> Text:
+    """Where an incident came from, in words."""
+    return _SOURCES.get(source, Text(source, source))
+
+
+def prefilled(step: Step, incident: Incident, procedure: Procedure, say: Sayer) -> dict[str, Any]:
+    """First values for the fields of ``step`` that ask for a fact."""
+    facts = _facts(incident, procedure, say)
+    return {
+        # the words of a source are for reading; a choice wants its key
+        field.name: incident.source
+        if field.prefill == "source" and field.kind is FieldKind.CHOICE
+        else facts[field.prefill]
+        for field in step.form
+        if field.prefill and facts.get(field.prefill)
+    }
+
+
+def _facts(incident: Incident, procedure: Procedure, say: Sayer) -> dict[str, str]:
+    told = {key: str(value) for key, value in incident.report.items() if value}
+    return {
+        "title": incident.title.said_in(say.language),
+        "target": incident.target,
+        "application": incident.application,
+        "agency": incident.agency,
+        "opened_at": incident.opened_at.isoformat(),
+        "source": source_words(incident.source).said_in(say.language),
+        "reporter": told.get("reporter", ""),
+        "evidence": _evidence(incident, say),
+        "findings": "\n".join(_finding(trouble, say) for trouble in incident.troubles)
+        or told.get("description", ""),
+        "verdict": "\n".join(verdict(trouble, say) for trouble in incident.troubles),
+        "now": say.now.isoformat(),
+        "resolution": _resolution(incident, procedure),
+    }
+
+
+def _finding(trouble: Trouble, say: Sayer) -> str:
+    return f"{trouble.title.said_in(say.language)} ({trouble.target})"
+
+
+def verdict(trouble: Trouble, say: Sayer) -> str:
+    """What the probe saw since the opening, in one line."""
+    state = _state(trouble).said_in(say.language)
+    flaps = trouble.raised_count - 1
+    words = Text(
+        "{title}: {state}; merah pertama {first}, terakhir {last}, kambuh {flaps} kali",
+        "{title}: {state}; first red {first}, last red {last}, came back {flaps} times",
+    )
+    return words.said_in(say.language).format(
+        title=trouble.title.said_in(say.language),
+        state=state,
+        first=say.time(trouble.first_at),
+        last=say.time(trouble.last_at),
+        flaps=flaps,
+    )
+
+
+def _state(trouble: Trouble) -> Text:
+    if trouble.severity is Severity.CLEAR:
+        return Text("pulih", "recovered")
+    return Text("masih merah", "still red")
+
+
+def _evidence(incident: Incident, say: Sayer) -> str:
+    lines = []
+    for trouble in incident.troubles:
+        for exhibit in (trouble.evidence or {}).get("exhibits", ()):
+            title = exhibit["title"].get(say.language) or exhibit["title"].get("id", "")
+            lines.append(
+                Text("{title}: {rows} baris (terlampir)", "{title}: {rows} rows (attached)")
+                .said_in(say.language)
+                .format(title=title, rows=len(exhibit["rows"]))
+            )
+    return "\n".join(lines)
+
+
+def _resolution(incident: Incident, procedure: Procedure) -> str:
+    """The newest words somebody signed for under a field that asks to be carried on.
+
+    A repair is described once, where it was done; later steps start from those words.
+    """
+    for visit in reversed(incident.visits):
+        if visit.signoff is None:
+            continue
+        step = procedure.step(visit.step)
+        for name in ("resolution", "action", "actions", "work_done"):
+            if step.field(name) is not None and visit.signoff.form.get(name):
+                return str(visit.signoff.form[name])
+    return ""

@@ -1,0 +1,44 @@
+"""What can go wrong between a person and the desk, as one sentence and a status.
+
+The same ``Problem`` becomes a page for people and a body for programs, so both read the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from incidents.workflow import Refusal, RefusalKind
+from probes import Text
+
+STATUS = {
+    RefusalKind.CLOSED: 409,
+    RefusalKind.STALE: 409,
+    RefusalKind.ROLE: 403,
+    RefusalKind.SEPARATION: 403,
+    RefusalKind.FORM: 422,
+    RefusalKind.DECISION: 422,
+    RefusalKind.RED: 422,
+}
+"""Which status a refused action answers with."""
+
+
+class Problem(Exception):
+    """A request that is not done; ``code`` is a word for programs, ``reason`` the sentence."""
+
+    def __init__(
+        self, status: int, code: str, reason: Text, fields: Mapping[str, Text] | None = None
+    ) -> None:
+        super().__init__(reason.en)
+        self.status = status
+        self.code = code
+        self.reason = reason
+        self.fields = dict(fields or {})
+
+
+class SignInFirst(Exception):
+    """The page is for people who are signed in."""
+
+
+def problem_of(refusal: Refusal) -> Problem:
+    """The answer to a refused action."""
+    return Problem(STATUS[refusal.kind], refusal.kind.value, refusal.reason, refusal.fields)
