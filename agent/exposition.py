@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from prometheus_client.utils import floatToGoString
-
 Key = tuple[str, ...]
 """Whose lines they are: (target,) or (target, probe)."""
 
@@ -33,9 +31,10 @@ class Family:
 
 
 def line(name: str, labels: Mapping[str, str], value: float) -> str:
-    """One sample. Labels with an empty value are the same as none and left out."""
+    """One sample. Labels with an empty value are the same as none and left out; ``value`` is a
+    finite float, as every measurement is."""
     written = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items() if text)
-    return f"{name}{{{written}}} {floatToGoString(value)}\n"
+    return f"{name}{{{written}}} {value!r}\n"
 
 
 def _escaped(text: str) -> str:

@@ -23,6 +23,7 @@ DURATION = Family("sigap_probe_duration_seconds", "How long the last reading too
 READ_AT = Family(
     "sigap_probe_last_reading_timestamp_seconds", "When the probe last read, failed or not."
 )
+INTERVAL = Family("sigap_probe_interval_seconds", "How often the probe reads.")
 READINGS = Family("sigap_probe_readings_total", "Readings taken.", "counter")
 FAILURES = Family(
     "sigap_probe_failures_total", "Readings that failed, by kind of failure.", "counter"
@@ -99,6 +100,9 @@ class Latest:
         self._board.forget(name)
         for probe in plan.probes:
             self._board.put(THRESHOLD, (name, probe.name), _limits(plan, probe))
+            labels = {"target": name, "probe": probe.name}
+            text = line(INTERVAL.name, labels, plan.periods[probe.name])
+            self._board.put(INTERVAL, (name, probe.name), text)
 
     def forget(self, target: str) -> None:
         """A target left the configuration: everything said of it vanishes."""

@@ -52,7 +52,7 @@ class Metrics:
     """Everything /metrics shows."""
 
     def __init__(self, board: Board, monotonic: Callable[[], float]) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it bare
         self._board = board
         self._monotonic = monotonic
         self.registry = CollectorRegistry(auto_describe=False)

@@ -34,6 +34,7 @@ class Config:
     name: str
     host: str
     port: int
+    public_url: str
     interval: float  # seconds
     deadline: float  # seconds
     language: str
@@ -72,6 +73,7 @@ def load(file: File, environment: Mapping[str, str] | None = None) -> Config:
         name=root.agent.name or socket.gethostname(),
         host=host.strip("[]"),
         port=int(port),
+        public_url=root.agent.public_url,
         interval=root.agent.interval,
         deadline=deadline,
         language=root.agent.language,

@@ -95,6 +95,8 @@ class AgentSection(Strict):
     """How this agent is called in logs and incidents; left out: the host's name."""
     listen: str = "127.0.0.1:9480"
     """Address and port of the pages, the API and /metrics, e.g. 127.0.0.1:9480 or [::1]:9480."""
+    public_url: Words = ""
+    """Address of the pages as readers of a letter reach them, for its QR code."""
     interval: Duration = 15.0
     """How often each probe runs that names no interval of its own."""
     deadline: Duration | None = None

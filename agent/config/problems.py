@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path as File
 
+from agent.trouble import Trouble
+
 Path = tuple[str | int, ...]
 """A place in the configuration: keys and list indices from the top."""
 
@@ -37,8 +39,10 @@ class Problem:
         return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
 
 
-class ConfigError(Exception):
+class ConfigError(Trouble):
     """The configuration cannot be used; ``problems`` holds every reason."""
+
+    exit_code = 2
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(set(problems), key=lambda p: (p.file, p.line, p.path)))

@@ -1,0 +1,9 @@
+"""``python -m agent``: the same as ``sigap``."""
+
+from __future__ import annotations
+
+import sys
+
+from agent.cli import main
+
+sys.exit(main())

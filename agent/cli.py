@@ -1,0 +1,208 @@
+"""Why: ``sigap`` is how a person installs, tries, asks and mends.
+
+Promise: an error is one sentence on standard error with the next move and an exit code that is
+not 0, never a traceback (``SIGAP_DEBUG=1`` shows it). Results go to standard output. What a
+command needs is imported when it runs, so ``sigap --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from agent.trouble import Trouble
+
+INTERNAL = 70  # EX_SOFTWARE
+UNKNOWN = 3  # what Nagios calls "could not tell"
+
+_Commands = argparse._SubParsersAction  # the only name argparse has for what add_subparsers gives
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["demo"]:  # the demo has words of its own
+        return _guarded(lambda: _demo(words[1:]), "demo")
+    parser = _parser()
+    given = parser.parse_args(words)
+    module, _, function = given.run.partition(":")
+
+    def run() -> int:
+        code: int = getattr(import_module(f"agent.commands.{module}"), function)(given)
+        return code
+
+    return _guarded(run, given.command)
+
+
+def _guarded(run: Callable[[], int], command: str) -> int:
+    try:
+        return run()
+    except Trouble as trouble:
+        print(f"sigap: {trouble}", file=sys.stderr)
+        return UNKNOWN if command == "try" else trouble.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as error:
+        if os.environ.get("SIGAP_DEBUG"):
+            traceback.print_exc()
+        extra = "demo" if command == "demo" else "desk"
+        print(
+            f"sigap: this command needs the package {error.name}: pip install 'sigap-db[{extra}]'",
+            file=sys.stderr,
+        )
+        return UNKNOWN if command == "try" else 1
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug is one sentence too
+        if os.environ.get("SIGAP_DEBUG"):
+            traceback.print_exc()
+        print(
+            f"sigap: a bug of ours ({type(error).__name__}: {error}); "
+            "run again with SIGAP_DEBUG=1 and report what it prints",
+            file=sys.stderr,
+        )
+        return UNKNOWN if command == "try" else INTERNAL
+
+
+def _demo(words: Sequence[str]) -> int:
+    from agent.demo import main as demo  # the demo is an extra
+
+    return demo(words)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sigap",
+        description="Watches application databases and leads the office through its procedure.",
+        epilog="'sigap COMMAND --help' says more. The configuration is agent.yaml here, "
+        "/etc/sigap/agent.yaml, or what -c or SIGAP_CONFIG names.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _daemon_commands(commands)
+    _probe_commands(commands)
+    _people_commands(commands)
+    _incident_commands(commands)
+    _ledger_commands(commands)
+    return parser
+
+
+def _command(
+    commands: _Commands[argparse.ArgumentParser], name: str, run: str, help: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("-c", "--config", metavar="FILE", help="the configuration file")
+    return parser
+
+
+def _with_json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _with_password(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="file with the password in its first line; else it is asked for, or read from "
+        "standard input when that is not a terminal",
+    )
+    return parser
+
+
+def _daemon_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
+    _with_config(_command(commands, "run", "serve:run", "watch, and serve pages and /metrics"))
+    # listed for --help only: main() hands its words over before they get here
+    _command(commands, "demo", "serve:run", "show it on real databases that break and heal")
+    _with_config(
+        _command(commands, "check-config", "serve:check", "name every problem of agent.yaml")
+    )
+    _command(commands, "schema", "serve:schema", "print the JSON Schema of agent.yaml")
+    _command(commands, "version", "serve:version", "print the version")
+
+
+def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
+    attempt = _command(
+        commands, "try", "probing:attempt", "read a target now; exit 0 ok, 1 warning, 2 critical, 3"
+    )
+    attempt.add_argument("target", metavar="TARGET")
+    attempt.add_argument("probe", metavar="PROBE", nargs="?")
+    _with_json(_with_config(attempt))
+    _with_json(_command(commands, "probes", "probing:listing", "list every probe and its limits"))
+    grants = _command(commands, "grants", "probing:grants", "print the script for the account")
+    grants.add_argument("flavour", metavar="ENGINE", help="postgresql, mysql or mariadb")
+    grants.add_argument("--user", help="the account's name (sigap)")
+
+
+def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
+    people = commands.add_parser("people", help="who may sign").add_subparsers(
+        dest="subcommand", metavar="COMMAND", required=True
+    )
+    add = _command(people, "add", "people:add", "add a person")
+    add.add_argument("username")
+    add.add_argument("--name", required=True, help="full name with titles, as on letters")
+    for word, text in (
+        ("nip", "employee number"),
+        ("position", "office title, printed on documents"),
+        ("rank", "pangkat/golongan"),
+        ("email", "address"),
+    ):
+        add.add_argument(f"--{word}", default="", help=text)
+    add.add_argument("--language", choices=("id", "en"), default="id")
+    _with_password(_with_config(add))
+    _with_json(_with_config(_command(people, "list", "people:listing", "list people and roles")))
+    assign = _command(people, "assign", "people:assign", "give a person a role")
+    assign.add_argument("username")
+    assign.add_argument("role", help="AJ, PP, PW, PA or KD")
+    assign.add_argument("--basis", choices=("definitif", "plt", "plh"), default="definitif")
+    assign.add_argument("--letter", default="", help="number of the surat tugas")
+    assign.add_argument("--from", dest="valid_from", metavar="YYYY-MM-DD", help="first day")
+    assign.add_argument("--to", dest="valid_to", metavar="YYYY-MM-DD", help="last day")
+    _with_config(assign)
+    passwd = _command(people, "passwd", "people:passwd", "set a person's password")
+    passwd.add_argument("username")
+    _with_password(_with_config(passwd))
+
+
+def _incident_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
+    incidents = commands.add_parser("incidents", help="read, open and sign incidents")
+    each = incidents.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+    listing = _command(each, "list", "incidents:listing", "list incidents")
+    listing.add_argument("--state", choices=("open", "closed", "all"), default="open")
+    listing.add_argument("--text", default="", help="words that must occur")
+    _with_json(_with_config(listing))
+    show = _command(each, "show", "incidents:show", "show one incident")
+    show.add_argument("number")
+    _with_json(_with_config(show))
+    report = _command(each, "open", "incidents:report", "report a disruption by hand")
+    report.add_argument("--title", required=True)
+    for word in ("description", "target", "application", "agency", "reporter", "contact"):
+        report.add_argument(f"--{word}", default="")
+    report.add_argument("--severity", choices=("warning", "critical"), default="critical")
+    sign = _command(each, "sign", "incidents:sign", "sign the waiting step of an incident")
+    sign.add_argument("number")
+    sign.add_argument("--step", type=int, help="the step you mean (the one that waits)")
+    sign.add_argument("--decision", choices=("approve", "return"), default="approve")
+    sign.add_argument("--form", default="{}", help="JSON of the form, or @FILE")
+    sign.add_argument("--version", type=int, help="version of the incident you saw")
+    for parser in (report, sign):
+        parser.add_argument("--as", dest="username", required=True, help="who you are")
+        _with_password(_with_json(_with_config(parser)))
+
+
+def _ledger_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
+    verify = _command(commands, "verify", "ledger:verify", "check the ledger, or an exported one")
+    verify.add_argument("file", nargs="?", metavar="FILE", help="a bundle made by 'sigap export'")
+    _with_config(verify)
+    export = _command(commands, "export", "ledger:export", "write the ledger as one file")
+    export.add_argument("file", metavar="FILE")
+    _with_config(export)

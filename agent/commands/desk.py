@@ -1,0 +1,47 @@
+"""Why: commands that need the store open it the same way and tell its troubles the same way."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from agent.commands.words import password
+from agent.config import Config, find, load
+from agent.opening import Opened, open_desk
+from agent.trouble import Trouble
+from incidents.model import Refused, Signer
+from incidents.store import StoreUnavailable
+from incidents.views import NoSuchDocument, NoSuchIncident
+
+
+@contextmanager
+def desk(given: argparse.Namespace) -> Iterator[tuple[Config, Opened]]:
+    """The configuration and the open desk; refusals and a dead store become ``Trouble``."""
+    config = load(find(given.config))
+    opened = open_desk(config)
+    try:
+        yield config, opened
+    except Refused as refused:
+        raise Trouble(refused.reason.said_in(config.language)) from refused
+    except (StoreUnavailable, NoSuchIncident, NoSuchDocument) as error:
+        raise Trouble(str(error)) from error
+    finally:
+        opened.store.close()
+
+
+def now() -> datetime:
+    """The present instant: a command is its own clock."""
+    return datetime.now(UTC)
+
+
+def signer(given: argparse.Namespace, opened: Opened) -> Signer:
+    """Who acts: proven by the password, with the roles of today."""
+    at = now()
+    secret = password(given.password_file, f"Password of {given.username}")
+    opened.people.check(given.username, secret, "command line", at)
+    found = opened.people.signer(given.username, opened.calendar.local(at).date())
+    if found is None:
+        raise Trouble(f"{given.username} may not sign: the account is not active")
+    return found

@@ -1,0 +1,142 @@
+"""Why: incidents can be read, reported and signed where no browser is at hand.
+
+Promise: the same rules as on the pages; who acts proves it with the password.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from agent.commands.desk import desk, now, signer
+from agent.commands.words import print_json, table
+from agent.opening import Opened
+from agent.trouble import Trouble
+from incidents.model import Decision, Incident
+from incidents.views import IncidentRow
+from incidents.workflow import Sign
+from probes import Severity
+
+
+def listing(given: argparse.Namespace) -> int:
+    """``sigap incidents list``."""
+    found: list[IncidentRow] = []
+    with desk(given) as (config, opened):
+        after = None
+        while True:
+            page = opened.desk.search(given.state, given.text, after)
+            found += page.rows
+            after = page.after
+            if after is None:
+                break
+        zone = opened.calendar
+        if given.json:
+            print_json(found)
+            return 0
+        rows = [
+            (
+                row.number,
+                row.severity.name.lower(),
+                f"{row.step} {row.role}" if row.open else "closed",
+                _when(zone.local(row.opened_at)),
+                _when(zone.local(row.due_at)) if row.due_at else "-",
+                row.title.said_in(config.language),
+            )
+            for row in found
+        ]
+    print(table(("NUMBER", "SEVERITY", "STEP", "OPENED", "DUE", "TITLE"), rows))
+    return 0
+
+
+def show(given: argparse.Namespace) -> int:
+    """``sigap incidents show``."""
+    with desk(given) as (config, opened):
+        incident = opened.desk.incident(given.number)
+        clocks = opened.desk.clocks(given.number, now())
+        if given.json:
+            print_json({"incident": incident, "clocks": clocks})
+            return 0
+        lines = _shown(incident, opened, config.language)
+    print("\n".join(lines))
+    return 0
+
+
+def _shown(incident: Incident, opened: Opened, language: str) -> list[str]:
+    local = opened.calendar.local
+    step = opened.desk.procedure(incident.number).step(incident.step)
+    turn = f"step {step.number} ({step.role}): {step.title.said_in(language)}"
+    outcome = incident.outcome.value if incident.outcome else ""
+    lines = [
+        f"{incident.number}  {incident.title.said_in(language)}",
+        f"{incident.severity.name.lower()}, opened {_when(local(incident.opened_at))}, "
+        f"version {incident.version}",
+        turn if incident.open else f"closed: {outcome}",
+        "",
+    ]
+    for trouble in incident.troubles:
+        kind = "cause  " if trouble.root else "symptom"
+        state = "clear" if trouble.severity is Severity.CLEAR else trouble.severity.name.lower()
+        lines.append(f"{kind}  {state:8}  {trouble.title.said_in(language)}")
+        if trouble.hint.said_in(language):
+            lines.append(f"                   {trouble.hint.said_in(language)}")
+    lines.append("")
+    for line in opened.desk.timeline(incident.number):
+        lines.append(f"{_when(local(line.at))}  {line.actor_name}: {line.text.said_in(language)}")
+    return lines
+
+
+def report(given: argparse.Namespace) -> int:
+    """``sigap incidents open``: a Form Laporan."""
+    keys = ("title", "description", "target", "application", "agency", "reporter", "contact")
+    form = {key: getattr(given, key) for key in keys if getattr(given, key)}
+    form["severity"] = given.severity
+    with desk(given) as (_, opened):
+        incident = opened.desk.report_manually(form, signer(given, opened), now())
+    return _done(given, incident, f"opened {incident.number}")
+
+
+def sign(given: argparse.Namespace) -> int:
+    """``sigap incidents sign``."""
+    form = _form(given.form)
+    with desk(given) as (_, opened):
+        who = signer(given, opened)
+        seen = opened.desk.incident(given.number)
+        action = Sign(
+            step=seen.step if given.step is None else given.step,
+            decision=Decision(given.decision),
+            form=form,
+            version=seen.version if given.version is None else given.version,
+        )
+        incident = opened.desk.sign(given.number, action, who, now())
+    after = f"now at step {incident.step}" if incident.open else "closed"
+    return _done(given, incident, f"signed step {action.step} of {incident.number}; {after}")
+
+
+def _done(given: argparse.Namespace, incident: Incident, said: str) -> int:
+    if given.json:
+        print_json(incident)
+    else:
+        print(said)
+    return 0
+
+
+def _form(text: str) -> dict[str, Any]:
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Trouble(f"the form {text[1:]} cannot be read: {error}") from None
+    try:
+        form = json.loads(text)
+    except ValueError as error:
+        raise Trouble(f"the form is not JSON: {error}") from None
+    if not isinstance(form, dict):
+        raise Trouble('the form must be a JSON object, e.g. {"summary": "…"}')
+    return form
+
+
+def _when(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"

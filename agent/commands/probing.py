@@ -1,0 +1,250 @@
+"""Why: look at one target now, list what can be asked, and print the account's script.
+
+Promise: ``try`` speaks the Nagios contract: 0 ok, 1 warning, 2 critical, 3 could not tell; one
+line with performance data first. One bad reading is enough here: there is no streak to wait for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from agent.commands.words import print_json, table
+from agent.config import find, load
+from agent.scheduler import plan
+from agent.trouble import Trouble
+from probes import (
+    CONNECTION_KINDS,
+    Grant,
+    Limits,
+    Probe,
+    Reading,
+    Severity,
+    Target,
+    Tuning,
+    registry,
+)
+from probes.judge import Judge, tuned
+from probes.model import Finding
+from probes.runner import Owner
+from probes.units import written
+
+UNKNOWN = 3
+WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", UNKNOWN: "UNKNOWN"}
+_WORST = (2, 1, UNKNOWN, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One probe's reading with its verdicts."""
+
+    probe: Probe
+    reading: Reading
+    findings: tuple[Finding, ...]
+    code: int
+
+
+def attempt(given: argparse.Namespace) -> int:
+    """``sigap try TARGET [PROBE]``."""
+    config = load(find(given.config))
+    named = {target.name: target for target in config.targets}
+    if given.target not in named:
+        raise Trouble(f"no target {given.target!r}; {_nearest(given.target, list(named))}")
+    target = named[given.target]
+    chosen = plan(
+        target, registry.probes_for(target.engine), config.interval, config.deadline
+    ).probes
+    if given.probe is not None:
+        known = {probe.name: probe for probe in registry.probes_for(target.engine)}
+        if given.probe not in known:
+            raise Trouble(f"no probe {given.probe!r}; {_nearest(given.probe, list(known))}")
+        chosen = (known[given.probe],)
+    owner = Owner(target, registry.engine(target.engine), config.deadline)
+    judge, eager = Judge(), _eager(target, chosen)
+    by_name = {probe.name: probe for probe in chosen}
+    tried = []
+    for reading in owner.round(chosen, lambda: datetime.now(UTC)):
+        probe = by_name[reading.probe]
+        findings = tuple(judge.assess(eager, probe, reading).findings)
+        tried.append(Tried(probe, reading, findings, _code(probe, reading, findings)))
+    owner.drop()
+    code = next(c for c in _WORST if any(t.code == c for t in tried) or c == 0)
+    if given.json:
+        print_json({"target": target.name, "status": WORDS[code], "probes": _listed(tried)})
+    else:
+        print(_told(target, tried, code, config.language))
+    return code
+
+
+def _eager(target: Target, chosen: tuple[Probe, ...]) -> Target:
+    """The target with limits that raise at the first bad reading."""
+    probes = {}
+    for probe in chosen:
+        tuning = target.probes.get(probe.name, Tuning())
+        limits = {
+            each.measure: replace(tuning.thresholds.get(each.measure, Limits()), raise_after=1)
+            for each in probe.thresholds
+        }
+        probes[probe.name] = replace(tuning, thresholds=limits)
+    return replace(target, probes=probes)
+
+
+def _code(probe: Probe, reading: Reading, findings: tuple[Finding, ...]) -> int:
+    failure = reading.failure
+    if failure is not None and not (failure.kind in CONNECTION_KINDS and probe.judged_on_failure):
+        return UNKNOWN
+    return int(max((finding.severity for finding in findings), default=Severity.CLEAR))
+
+
+def _told(target: Target, tried: list[Tried], code: int, language: str) -> str:
+    bad = sorted((t for t in tried if t.code), key=lambda t: _WORST.index(t.code))
+    first = _sentences(bad[0], language)[0] if bad else f"{len(tried)} probes, all clear"
+    lines = [f"SIGAP {WORDS[code]} - {_safe(first)} | {_performance(target, tried)}"]
+    for each in bad + [t for t in tried if not t.code]:
+        said = _sentences(each, language)
+        lines += [f"{WORDS[each.code]:8} {each.probe.name}: {_safe(sentence)}" for sentence in said]
+    return "\n".join(lines)
+
+
+def _sentences(tried: Tried, language: str) -> list[str]:
+    """What a probe says, the worst first, with the next move."""
+    failure = tried.reading.failure
+    standing = sorted(tried.findings, key=lambda f: -f.severity)
+    said = [
+        ". ".join(part.rstrip(".") for part in (f.title.said_in(language), f.hint.said_in(language))
+        if part) for f in standing if f.severity > Severity.CLEAR
+    ]  # fmt: skip
+    if not said and failure is not None:
+        hint = failure.hint.said_in(language)
+        said = [f"{failure.message}. {hint}" if hint else failure.message]
+    if not said:
+        units = {measure.name: measure.unit for measure in tried.probe.measures}
+        values = [
+            f"{m.measure}{f'[{m.subject}]' if m.subject else ''} "
+            f"{written(m.value, units[m.measure]).said_in(language)}"
+            for m in tried.reading.measurements
+        ]
+        said = [", ".join(values) or "nothing to report"]
+    return said
+
+
+def _safe(sentence: str) -> str:
+    """One line without the bar that begins performance data."""
+    return " ".join(sentence.replace("|", "/").split())
+
+
+def _performance(target: Target, tried: list[Tried]) -> str:
+    """``'label'=value[unit];warning;critical`` as Nagios reads it."""
+    parts = []
+    for each in tried:
+        given = target.probes.get(each.probe.name, Tuning()).thresholds
+        limits = {
+            f.measure: tuned(f, given.get(f.measure, Limits())) for f in each.probe.thresholds
+        }
+        units = {measure.name: measure.unit for measure in each.probe.measures}
+        for m in each.reading.measurements:
+            unit = {"seconds": "s", "bytes": "B"}.get(units[m.measure], "")
+            label = f"{m.measure}[{m.subject}]" if m.subject else m.measure
+            label = label.replace("'", "''").replace("=", "_")
+            declared = limits.get(m.measure)
+            edges = (declared.warning, declared.critical) if declared else (None, None)
+            below = declared is not None and not declared.above
+            bounds = ";".join(
+                "" if e is None else (f"{_decimal(e)}:" if below else _decimal(e)) for e in edges
+            )
+            parts.append(f"'{label}'={_decimal(m.value)}{unit};{bounds}".rstrip(";"))
+    return " ".join(parts)
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _listed(tried: list[Tried]) -> list[dict[str, object]]:
+    return [
+        {
+            "probe": each.probe.name,
+            "status": WORDS[each.code],
+            "at": each.reading.at,
+            "duration_seconds": each.reading.duration_seconds,
+            "measurements": each.reading.measurements,
+            "failure": each.reading.failure,
+            "findings": [f for f in each.findings if f.severity > Severity.CLEAR],
+        }
+        for each in tried
+    ]
+
+
+def listing(given: argparse.Namespace) -> int:
+    """``sigap probes``."""
+    found = {name: registry.probes_for(name) for name in registry.engine_names()}
+    if given.json:
+        print_json(
+            [
+                {
+                    "engine": engine,
+                    "probe": probe.name,
+                    "question": probe.question,
+                    "every": probe.every,
+                    "measures": probe.measures,
+                    "thresholds": probe.thresholds,
+                }
+                for engine, probes in found.items()
+                for probe in probes
+            ]
+        )
+        return 0
+    rows: list[tuple[str, ...]] = []
+    for engine, probes in found.items():
+        for probe in probes:
+            rows.append((engine, probe.name, "", "", probe.question.en))
+            for each in probe.thresholds:
+                unit = next(m.unit for m in probe.measures if m.name == each.measure)
+                limits = [
+                    "-" if value is None else written(value, unit).en
+                    for value in (each.warning, each.critical)
+                ]
+                rows.append((engine, f"  {each.measure}", *limits, ""))
+    print(table(("ENGINE", "PROBE", "WARNING", "CRITICAL", "QUESTION"), rows))
+    return 0
+
+
+def grants(given: argparse.Namespace) -> int:
+    """``sigap grants ENGINE``: the account and every right, each with its reason."""
+    engines = [registry.engine(name) for name in registry.engine_names()]
+    engine = next((each for each in engines if given.flavour in each.flavours), None)
+    if engine is None:
+        flavours = [flavour for each in engines for flavour in each.flavours]
+        raise Trouble(f"no engine {given.flavour!r}; {_nearest(given.flavour, flavours)}")
+    needed: dict[str, Grant] = {}
+    for grant in engine.base_grants:
+        needed.setdefault(grant.sql, grant)
+    for probe in registry.probes_for(engine.name):
+        for grant in probe.grants:
+            needed.setdefault(grant.sql, grant)
+    user = _account(engine.name, given.user)
+    print(f"-- The account with which Sigap watches {given.flavour}; run as an administrator.")
+    for grant in needed.values():
+        if grant.flavour == given.flavour:
+            print(f"\n-- {grant.why}\n{grant.sql.format(user=user).rstrip(';')};")
+    return 0
+
+
+def _account(engine: str, user: str | None) -> str:
+    """The account as the script writes it: ``sigap``, or ``'sigap'@'localhost'``."""
+    name = user or "sigap"
+    if engine == "mysql":
+        account, _, host = name.partition("@")
+        if "'" in name or "\\" in name:
+            raise Trouble(f"{name!r} cannot be an account's name; leave out quotes and backslashes")
+        return f"'{account}'@'{host or 'localhost'}'"
+    if name.isascii() and name.isidentifier() and name == name.lower():
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"

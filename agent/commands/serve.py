@@ -1,0 +1,49 @@
+"""Why: start the daemon, and check what it would start with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+
+from agent import log
+from agent.config import find, load
+
+
+def run(given: argparse.Namespace) -> int:
+    """``sigap run``: until SIGTERM or SIGINT."""
+    from agent.daemon import run as serve  # starts libraries that the other commands do not need
+
+    log.set_up(debug=bool(os.environ.get("SIGAP_DEBUG")))
+    code = serve(find(given.config))
+    logging.shutdown()
+    sys.stdout.flush()
+    # A thread may still be held by a frozen server; the interpreter would wait for some of them.
+    os._exit(code)
+
+
+def check(given: argparse.Namespace) -> int:
+    """``sigap check-config``: every problem at once; 2 when there is one."""
+    config = load(find(given.config))
+    for warning in config.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{config.file}: good, {len(config.targets)} targets")
+    return 0
+
+
+def schema(given: argparse.Namespace) -> int:
+    """``sigap schema``: for editors."""
+    from agent.config.schema import schema as make  # loads every engine
+
+    print(json.dumps(make(), indent=2))
+    return 0
+
+
+def version(given: argparse.Namespace) -> int:
+    """``sigap version``."""
+    from agent.metrics import sigap_version  # nobody else needs prometheus_client here
+
+    print(f"sigap {sigap_version()}")
+    return 0

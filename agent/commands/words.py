@@ -1,0 +1,73 @@
+"""Why: commands print the same values as JSON or as plain aligned text."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import Any
+
+from agent.trouble import Trouble
+from probes import Secret
+
+
+def plain(value: Any) -> Any:
+    """A value of the project as JSON knows it; secrets stay stars."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {f.name: plain(getattr(value, f.name)) for f in fields if not f.name.startswith("_")}
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Secret):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(each) for each in value]
+    return value
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(plain(value), ensure_ascii=False, indent=2))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns under their heads, as wide as they must be."""
+    lines = [tuple(heads), *(tuple(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def password(file: str | None, prompt: str, twice: bool = False) -> str:
+    """A password from a file, a terminal or standard input; never from the command line."""
+    if file is not None:
+        try:
+            text = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Trouble(f"the password file {file} cannot be read: {error}") from None
+        return _first_line(text, f"the password file {file} is empty")
+    if not sys.stdin.isatty():
+        return _first_line(sys.stdin.read(), "no password came from standard input")
+    given = getpass.getpass(f"{prompt}: ")
+    if twice and getpass.getpass(f"{prompt}, again: ") != given:
+        raise Trouble("the two passwords differ; nothing was changed")
+    return given
+
+
+def _first_line(text: str, otherwise: str) -> str:
+    line = text.partition("\n")[0].rstrip("\r")
+    if not line:
+        raise Trouble(otherwise)
+    return line

@@ -1,0 +1,240 @@
+"""Why: introduces the probes to the people, and holds the only real clock.
+
+Promise: starts with every target down; ends within three seconds of SIGTERM or SIGINT whatever
+hangs; SIGHUP takes over a whole good configuration or none of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent import sdnotify
+from agent.config import Config, ConfigError, load
+from agent.exposition import Board
+from agent.http import DeskServer, PlainServer, Routes, Server, listen, routes
+from agent.latest import Latest
+from agent.metrics import Metrics, of_scheduler
+from agent.pipeline import Mailbox, Pipeline
+from agent.scheduler import Clocks, Plan, Scheduler, plan
+from probes import Finding, registry
+from probes.runner import Owner
+
+if TYPE_CHECKING:
+    from agent.backoffice import BackOffice
+
+log = logging.getLogger("sigap")
+
+REAL = Clocks(lambda: datetime.now(UTC), time.monotonic)
+STOP_SECONDS = 2.5
+
+
+class NoDesk:
+    """The mailbox of an agent that keeps no incidents: verdicts are on /metrics only."""
+
+    def put(self, finding: Finding) -> None:
+        """Nobody to tell."""
+
+
+class Daemon:
+    """One agent, whole; ``run`` adds the signals."""
+
+    def __init__(
+        self,
+        config: Config,
+        clocks: Clocks = REAL,
+        *,
+        demo: bool = False,
+        routers: Iterable[Any] = (),
+    ) -> None:
+        """Opens the listener and the store, starts nothing yet.
+
+        ``routers`` are further FastAPI routers for the pages (the demo's).
+        Raises ``ListenError`` or ``OpeningError``, one sentence each.
+        """
+        self.config = config
+        self._clocks = clocks
+        self._listener = listen(config.host, config.port)
+        self.address = f"http://{_shown(*self._listener.getsockname()[:2])}"
+        board = Board()
+        self._latest = Latest(board, clocks.monotonic)
+        self.metrics = Metrics(board, clocks.monotonic)
+        try:
+            self._office = self._open_office(demo)
+        except BaseException:
+            self._listener.close()
+            raise
+        mailbox: Mailbox = self._office.reporter if self._office else NoDesk()
+        self._pipeline = Pipeline(self._latest, mailbox)
+        self.scheduler = Scheduler(self._pipeline.handle, _owner, clocks, self._gone)
+        self.metrics.add(lambda: of_scheduler(self.scheduler))
+        self._server = self._serve(routes(self.metrics.page, self.unready), routers)
+
+    @property
+    def office(self) -> BackOffice | None:
+        """The desk's side; None for an agent that keeps no incidents."""
+        return self._office
+
+    def start(self) -> None:
+        """Start every loop and the listener; returns at once."""
+        if self._office is not None:
+            self._office.start()
+        self._watch(self.config)
+        self.metrics.reloaded(self._clocks.now())
+        self._server.start()
+        log.info(
+            "Sigap watches %d targets and listens on %s", len(self.config.targets), self.address
+        )
+
+    def reload(self, read: Callable[[Path], Config] = load) -> bool:
+        """Take over the configuration file as it is now, or keep the one that runs."""
+        try:
+            config = read(self.config.file)
+        except ConfigError as error:
+            self.metrics.reloaded(None)
+            for problem in error.problems:
+                log.error("configuration not taken over: %s", problem)
+            return False
+        for fixed in ("name", "host", "port", "store", "procedure", "calendar", "office"):
+            if getattr(config, fixed) != getattr(self.config, fixed):
+                log.warning("a changed '%s' takes effect at the next start only", fixed)
+        started, ended = self._watch(config)
+        self.config = config
+        self.metrics.reloaded(self._clocks.now())
+        log.info(
+            "configuration taken over: %d targets new or changed, %d gone, %d untouched",
+            len(started),
+            len(ended),
+            len(config.targets) - len(started),
+        )
+        return True
+
+    def unready(self) -> list[str]:
+        """Which loops have not advanced, in words; empty when all have."""
+        reasons = [f"{name} was not read yet" for name in self.scheduler.waiting()]
+        return reasons + self.stalled()
+
+    def stalled(self) -> list[str]:
+        """Which loops no longer advance, in words."""
+        reasons = [f"the loop of {name} does not advance" for name in self.scheduler.stalled()]
+        return reasons + (self._office.stalled() if self._office else [])
+
+    def stop(self, seconds: float = STOP_SECONDS) -> bool:
+        """End within ``seconds``; False when some thread is still held by something."""
+        until = self._clocks.monotonic() + seconds
+
+        def left(share: float) -> float:
+            return max(0.05, (until - self._clocks.monotonic()) * share)
+
+        self._server.stop()
+        held = self.scheduler.stop(left(0.4))
+        untold = self._office.stop(left(0.5)) if self._office else 0
+        if untold:
+            log.warning("%d findings were not told; the next start states them again", untold)
+        self._server.join(left(1.0))
+        if held:
+            log.warning("left behind, still waiting for an answer: %s", ", ".join(held))
+        log.info("Sigap has stopped")
+        return not held
+
+    def _open_office(self, demo: bool) -> BackOffice | None:
+        if self.config.store is None:
+            log.info("no store is configured: no incidents here, verdicts on /metrics only")
+            return None
+        from agent.backoffice import BackOffice  # loads the desk's libraries, only for a desk
+
+        return BackOffice(self.config, self._latest, self.metrics, self._clocks, demo)
+
+    def _serve(self, answers: Routes, routers: Iterable[Any]) -> Server:
+        if self._office is None:
+            return PlainServer(self._listener, answers)
+        for router in routers:
+            self._office.app.include_router(router)
+        return DeskServer(self._listener, self._office.app, answers)
+
+    def _watch(self, config: Config) -> tuple[list[str], list[str]]:
+        plans = [
+            plan(target, registry.probes_for(target.engine), config.interval, config.deadline)
+            for target in config.targets
+        ]
+        for each in plans:
+            self._latest.declare(each)
+        return self.scheduler.apply(plans)
+
+    def _gone(self, target: str) -> None:
+        self._latest.forget(target)
+        self._pipeline.forget(target)
+
+
+def _owner(plan: Plan) -> Owner:
+    return Owner(plan.target, registry.engine(plan.target.engine), plan.deadline)
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def run(
+    file: Path,
+    *,
+    demo: bool = False,
+    routers: Iterable[Any] = (),
+    ready: Callable[[Daemon], None] = lambda daemon: None,
+) -> int:
+    """Run until SIGTERM or SIGINT; ``ready`` is called once everything has started.
+
+    Must be called by the main thread. A server that hangs may still hold a thread afterwards, so
+    the caller ends the process without waiting for threads (``os._exit``).
+    Raises ``ConfigError``, ``ListenError`` or ``OpeningError``.
+    """
+    config = load(file)
+    for warning in config.warnings:
+        log.warning("%s", warning)
+    with _signals() as signals:
+        daemon = Daemon(config, demo=demo, routers=routers)
+        daemon.start()
+        sdnotify.notify("READY=1")
+        ready(daemon)
+        _serve_signals(daemon, signals)
+        sdnotify.notify("STOPPING=1")
+        daemon.stop()
+        return 0
+
+
+def _serve_signals(daemon: Daemon, signals: int) -> None:
+    """Wait for signals; tell systemd we are alive as long as every loop advances."""
+    pause = sdnotify.watchdog_seconds()
+    while True:
+        readable, _, _ = select.select([signals], [], [], pause)
+        received = set(os.read(signals, 64)) if readable else set()
+        if received & {signal.SIGTERM, signal.SIGINT}:
+            return
+        if signal.SIGHUP in received:
+            daemon.reload()
+        if pause is not None and not daemon.stalled():
+            sdnotify.notify("WATCHDOG=1")
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """Signals as bytes in a pipe: nothing of ours runs in a handler, where locks may be held."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: None) for number in wanted}
+    woken = signal.set_wakeup_fd(writer)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(woken)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)

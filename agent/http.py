@@ -1,0 +1,201 @@
+"""Why: one listener for /metrics, /healthz, /readyz and, where there is a desk, the pages.
+
+Promise: an agent without a desk serves from the standard library and imports no web framework.
+A port that is taken is one sentence, before anything has started.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.server
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agent.metrics import CONTENT_TYPE
+from agent.trouble import Trouble
+
+BACKLOG = 128
+"""The standard library's 5 makes a scraper wait a whole second for the lost SYN."""
+
+TEXT = "text/plain; charset=utf-8"
+
+LANDING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sigap</title>
+<h1>Sigap</h1><p>This agent watches databases; it keeps no incidents (no <code>store:</code>).
+<ul><li><a href="/metrics">/metrics</a><li><a href="/healthz">/healthz</a>
+<li><a href="/readyz">/readyz</a></ul></html>
+"""
+
+
+class ListenError(Trouble):
+    """The address cannot be listened on; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a page says."""
+
+    status: int
+    body: bytes
+    content_type: str = TEXT
+
+
+Routes = Mapping[str, Callable[[], Answer]]
+
+
+def routes(page: Callable[[], bytes], unready: Callable[[], list[str]]) -> Routes:
+    """The paths every shape of Sigap answers. ``unready`` says what does not advance."""
+
+    def ready() -> Answer:
+        reasons = unready()
+        if reasons:
+            return Answer(503, ("not ready: " + "; ".join(reasons) + "\n").encode())
+        return Answer(200, b"ready\n")
+
+    return {
+        "/metrics": lambda: Answer(200, page(), CONTENT_TYPE),
+        "/healthz": lambda: Answer(200, b"ok\n"),
+        "/readyz": ready,
+    }
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ``ListenError`` saying what to do."""
+    try:
+        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ListenError(
+                f"port {port} on {host or 'every address'} is taken by another process; "
+                "stop that one or choose another port under agent.listen"
+            ) from None
+        raise ListenError(
+            f"cannot listen on {host}:{port}: {error.strerror}; check agent.listen"
+        ) from None
+    return listener
+
+
+class Server(Protocol):
+    """A listener that runs in threads of its own."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None:
+        """Ask it to end; returns at once."""
+        ...
+
+    def join(self, seconds: float) -> None: ...
+
+
+class PlainServer:
+    """The listener of an agent without a desk."""
+
+    def __init__(self, listener: socket.socket, answers: Routes) -> None:
+        self._server = _threading_server(listener, answers)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.2,), name="http", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        threading.Thread(target=self._server.shutdown, name="http stop", daemon=True).start()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+        self._server.server_close()
+
+
+def _threading_server(listener: socket.socket, answers: Routes) -> http.server.ThreadingHTTPServer:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version = "Sigap"
+        sys_version = ""
+        timeout = 30.0
+        wbufsize = -1
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/":
+                answer = Answer(200, LANDING.encode(), "text/html; charset=utf-8")
+            elif path in answers:
+                answer = answers[path]()
+            else:
+                answer = Answer(404, b"not found; see /\n")
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer.body)
+            self.wfile.flush()
+
+        do_HEAD = do_GET  # noqa: N815 - the name the standard library looks for
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Requests are not worth a line: nobody acts on them."""
+
+    server = http.server.ThreadingHTTPServer(
+        listener.getsockname()[:2], Handler, bind_and_activate=False
+    )
+    server.socket.close()
+    server.socket = listener
+    server.daemon_threads = True
+    return server
+
+
+class DeskServer:
+    """The listener of whoever has a desk: pages, API and the paths above, in one application."""
+
+    def __init__(self, listener: socket.socket, app: Any, answers: Routes) -> None:
+        """``app`` is the FastAPI application of ``incidents.web``."""
+        import uvicorn  # the desk's library; an agent without a desk never gets here
+
+        for path, answer in answers.items():
+            app.add_route(path, _endpoint(answer), methods=["GET", "HEAD"], include_in_schema=False)
+        # Open event streams would hold the process for ever; systemd waits no more than this.
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+        )
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="http", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._server.force_exit = True
+
+
+def _endpoint(answer: Callable[[], Answer]) -> Callable[[Any], Any]:
+    from starlette.responses import Response  # only where there is a desk
+
+    def endpoint(request: Any) -> Response:
+        said = answer()
+        return Response(said.body, said.status, media_type=said.content_type)
+
+    return endpoint

@@ -1,0 +1,57 @@
+"""Why: the daemon and the command line open the same store, procedure, calendar and people.
+
+Promise: whatever is wrong with any of them is one ``OpeningError`` sentence with the next move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.config import Config
+from agent.trouble import Trouble
+from incidents import calendar, procedure
+from incidents.calendar import Calendar, CalendarError
+from incidents.desk import Desk
+from incidents.documents.model import Office
+from incidents.people import People
+from incidents.procedure import Procedure, ProcedureError
+from incidents.store import Store, StoreUnavailable, open_store
+
+
+class OpeningError(Trouble):
+    """The desk cannot be opened; one sentence (several for a procedure file's problems)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open desk with all it rests on."""
+
+    store: Store
+    desk: Desk
+    people: People
+    procedure: Procedure
+    calendar: Calendar
+    office: Office
+
+
+def open_desk(config: Config) -> Opened:
+    """Open the store the configuration names. Raises ``OpeningError``."""
+    if config.store is None:
+        raise OpeningError(
+            f"{config.file} names no store, so this agent keeps no incidents; "
+            "add e.g. 'store: sqlite:////var/lib/sigap/sigap.db'"
+        )
+    try:
+        steps = procedure.load(config.procedure)
+        hours = calendar.load(config.calendar)
+    except (ProcedureError, CalendarError) as error:
+        raise OpeningError(str(error)) from error
+    given = config.office.model_dump(exclude_none=True)
+    if "copies" in given:
+        given["copies"] = tuple(given["copies"])
+    office = Office(**given)
+    try:
+        store = open_store(config.store.reveal())
+        return Opened(store, Desk(store, steps, hours, office), People(store), steps, hours, office)
+    except StoreUnavailable as error:
+        raise OpeningError(str(error)) from error
