@@ -191,6 +191,27 @@ class MariaDB:
             self.sql(line.format(user=f"'{user}'@'%'"))
         self.sql(f"ALTER USER '{user}'@'%' IDENTIFIED BY '{MONITOR_PASSWORD}'")
 
+    def row_waits(self, at_least: int) -> None:
+        """Wait until that many sessions wait for a row lock.
+
+        Not read from INNODB_TRX: its copy is renewed only when nobody has read it for 0.1 s, so
+        asking in a tight loop shows the same old answer for ever.
+        """
+        ask = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"
+        eventually(
+            lambda: int(self.sql(ask)[0]["Value"]) >= at_least, f"{at_least} sessions wait for rows"
+        )
+
+    def metadata_waits(self, at_least: int) -> None:
+        """Wait until that many sessions wait for a table's metadata lock."""
+        ask = (
+            "SELECT count(*) AS n FROM information_schema.PROCESSLIST "
+            "WHERE STATE = 'Waiting for table metadata lock'"
+        )
+        eventually(
+            lambda: int(self.sql(ask)[0]["n"]) >= at_least, f"{at_least} sessions wait for a table"
+        )
+
     def target(self, *, user: str = MONITOR, tcp: bool = True, **changes: Any) -> Target:
         """This server as the agent would be told of it."""
         options = changes.pop("options", {})

@@ -1,0 +1,216 @@
+"""How many sessions wait for a lock, how long, and who is at the root.
+
+Why the root: killing waiters helps nobody, and the session that holds everybody is most often
+one that does nothing. Promise: row locks and metadata locks alike; a cheap count where nobody
+waits; a root that is only inferred (MariaDB's metadata locks) is said to be suspected. Sigap
+shows the command a person might run, and never runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import (
+    NOTHING_SAID,
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.mysql.blocking import UNSEEN, Node, Picture, Root, roots, tree
+from probes.mysql.grants import INSTRUMENTS, PROCESS
+from probes.mysql.waits import count, look
+from probes.units import duration
+
+_COLUMNS = (
+    "session", "account", "database", "state", "waits for", "waiting s", "transaction s",
+    "statement", "a person might run",
+)  # fmt: skip
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Waiters now and the longest wait; with the root blocker's facts when there are any."""
+    waiting, longest = count(session)
+    detail: dict[str, object] = {}
+    if waiting:
+        found = roots(look(session))
+        if found:
+            detail = facts(found[0], others=len(found) - 1)
+    yield Measurement("blocked_sessions", float(waiting), detail=detail)
+    yield Measurement("blocked_seconds", longest, detail=detail)
+
+
+def facts(root: Root, others: int) -> dict[str, object]:
+    """The root blocker for a title (``cause``, a whole clause) and as single facts."""
+    node = root.node
+    return {
+        "cause": cause(root, others),
+        "blocker": named(node),
+        "blocker_id": node.connection,
+        "user": node.user,
+        "host": node.host,
+        "state": state(node),
+        "transaction_seconds": node.transaction_seconds,
+        "victims": root.victims,
+        "table": root.table,
+        "suspected": root.suspected,
+        "command": command(node),
+    }
+
+
+def cause(root: Root, others: int) -> Text:
+    """Who holds them, since when, on what; ``others`` counts further roots."""
+    node = root.node
+    doing = state(node)
+    if node.transaction_seconds is not None:
+        doing = Text("{doing} selama {age}", "{doing} for {age}").format(
+            doing=doing, age=duration(node.transaction_seconds)
+        )
+    clause = Text(
+        "; {certainty}{blocker}, {doing}, menahan {victims} sesi{table}{more}",
+        "; {certainty}{blocker}, {doing}, holds {victims} of them{table}{more}",
+    )
+    return clause.format(
+        certainty=Text("diduga ", "suspected: ") if root.suspected else NOTHING_SAID,
+        blocker=named(node),
+        doing=doing,
+        victims=root.victims,
+        table=Text(f" pada {root.table}", f" on {root.table}") if root.table else NOTHING_SAID,
+        more=Text(f" (dan {others} penahan lain)", f" (and {others} more blockers)")
+        if others
+        else NOTHING_SAID,
+    )
+
+
+def named(node: Node) -> Text:
+    """The blocker as a person would say it."""
+    if node.key == UNSEEN:
+        return Text(
+            "sesi yang tidak terlihat (LOCK TABLES, FLUSH TABLES atau cadangan)",
+            "a session that cannot be seen (LOCK TABLES, FLUSH TABLES or a backup)",
+        )
+    if not node.connection:
+        return Text(
+            f"transaksi XA {node.transaction} yang sudah PREPARE tetapi tanpa sesi",
+            f"XA transaction {node.transaction}, prepared and without a session",
+        )
+    account = f"{node.user}@{node.host}" if node.user else "?"
+    return Text(f"sesi {node.connection} ({account})", f"session {node.connection} ({account})")
+
+
+def state(node: Node) -> Text:
+    """What the blocker does; "idle in transaction" is the usual culprit."""
+    if node.waiting_seconds is not None:
+        return Text("menunggu juga, belum ditelusuri", "waiting too, not followed further")
+    if node.command == "Sleep":
+        return Text("diam di dalam transaksi", "idle in transaction")
+    if not node.connection:
+        return Text("tanpa sesi", "without a session")
+    said = node.state or node.command
+    return Text(f"sedang bekerja: {said}", f"working: {said}")
+
+
+def command(node: Node) -> str:
+    """What a person might run to let the waiters go; never run by us."""
+    if node.connection:
+        return f"KILL {node.connection}"
+    return "XA RECOVER; XA ROLLBACK '…'" if node.key != UNSEEN else "SHOW PROCESSLIST"
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The blocking tree: roots first, victims indented below them, literals redacted."""
+    yield drawn(look(session))
+
+
+def drawn(picture: Picture) -> Exhibit:
+    """The tree as a table."""
+    heads = {root.node.key for root in roots(picture)}
+    rows = []
+    for depth, node, suspected in tree(picture):
+        rows.append(
+            (
+                "  " * depth + ("└ " if depth else "") + (str(node.connection) or node.key)
+                + (" ?" if suspected else ""),
+                f"{node.user}@{node.host}" if node.user else named(node).en,
+                node.database,
+                state(node).en if node.waiting_seconds is None else node.state or "LOCK WAIT",
+                f"{node.waits_for} {node.table}".strip(),
+                "" if node.waiting_seconds is None else f"{node.waiting_seconds:.0f}",
+                "" if node.transaction_seconds is None else f"{node.transaction_seconds:.0f}",
+                node.statement,
+                command(node) if node.key in heads else "",
+            )
+        )  # fmt: skip
+    notes = []
+    if picture.expanded < picture.waiting:
+        notes.append(f"truncated to {picture.expanded} of {picture.waiting} waiters")
+    if any(edge.suspected for edge in picture.edges):
+        notes.append(
+            "'?': suspected, being the oldest transaction; this server does not show metadata locks"
+        )
+    return Exhibit(
+        Text("Pohon penguncian", "Blocking tree"), _COLUMNS, tuple(rows), note="; ".join(notes)
+    )
+
+
+_HINT = Text(
+    "Hubungi pemilik sesi penahan. Bila disetujui, petugas menjalankan: {command}; jangan "
+    "mematikan sesi yang menunggu.",
+    "Reach the owner of the blocking session. If agreed, a person runs: {command}; do not kill "
+    "those that wait.",
+)
+
+PROBE = Probe(
+    name="blocked_sessions",
+    engine="mysql",
+    question=Text(
+        "Berapa sesi menunggu kunci, berapa lama, dan siapa yang menahan?",
+        "How many sessions wait for a lock, for how long, and who holds it?",
+    ),
+    measures=(
+        Measure("blocked_sessions", "", "Sessions waiting for a row lock or a metadata lock"),
+        Measure("blocked_seconds", "seconds", "How long the longest of them has been waiting"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="blocked_sessions",
+            title=Text(
+                "{target}: {value} sesi menunggu kunci{cause}",
+                "{target}: {value} sessions wait for a lock{cause}",
+            ),
+            hint=_HINT,
+            family="locks",
+            warning=10.0,
+            critical=25.0,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="blocked_seconds",
+            title=Text(
+                "{target}: sesi menunggu kunci selama {value}{cause}",
+                "{target}: a session has waited {value} for a lock{cause}",
+            ),
+            hint=_HINT,
+            family="locks",
+            # one and two minutes, as check_postgres' lock wait; InnoDB itself gives up at 50 s
+            # by default, so on row locks the warning is what most servers will ever show
+            warning=30.0,
+            critical=120.0,
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    grants=PROCESS + INSTRUMENTS,
+    runbook=Text(
+        "1) Lihat pohon penguncian: yang paling atas menahan semua. 2) Diam di dalam transaksi? "
+        "Hubungi aplikasinya. 3) ALTER atau cadangan yang menunggu? Ia menahan semua di "
+        "belakangnya: batalkan ia dulu. 4) KILL hanya oleh petugas, pada akarnya, setelah bukti "
+        "disimpan.",
+        "1) Read the blocking tree: the top one holds everybody. 2) Idle in transaction? Reach "
+        "its application. 3) A waiting ALTER or backup? It holds all behind it: cancel that "
+        "first. 4) KILL only by a person, at the root, with the evidence saved.",
+    ),
+)

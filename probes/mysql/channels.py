@@ -1,0 +1,141 @@
+"""What a replica says of its channels, in one shape for every version and flavour.
+
+Why: the statement and its columns were renamed (MySQL 8.0.22 added the new ones, 8.4 dropped the
+old; MariaDB keeps the old columns behind a statement of its own), and monitors that knew only one
+set fell silent. Sources: MySQL 8.4 manual, SHOW REPLICA STATUS; MariaDB, SHOW ALL SLAVES STATUS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probes.model import FailureKind, ProbeError, Row, Session, Text
+from probes.mysql.redact import error_text
+
+RUNNING = "Yes"
+DEFAULT_CHANNEL = "default"
+"""How the channel without a name is called; an empty label would vanish from a metric."""
+
+# Group Replication feeds its own channels and leaves their receiver stopped on purpose.
+GROUP_PREFIX = "group_replication_"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One stream of changes into this server."""
+
+    name: str
+    source: str  # host:port of the server it follows
+    io_state: str  # Yes, No, Connecting, Preparing: only Yes is running
+    sql_state: str
+    io_errno: int
+    io_error: str
+    sql_errno: int
+    sql_error: str
+    seconds_behind: float | None  # as the server says; None: it does not know
+    delay_seconds: float  # intended (MASTER_DELAY / SOURCE_DELAY)
+    lag_bytes: int | None  # received but not applied; None when the two lie in different files
+    relay_bytes: int
+    until: str  # the condition of START ... UNTIL, or ""
+    received: str  # position, for people
+    applied: str
+
+    @property
+    def io_running(self) -> bool:
+        return self.io_state == RUNNING
+
+    @property
+    def sql_running(self) -> bool:
+        return self.sql_state == RUNNING
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """Beyond the intended delay; None when unknown, which is never 0."""
+        if self.seconds_behind is None:
+            return None
+        return max(0.0, self.seconds_behind - self.delay_seconds)
+
+
+def statement(flavour: str, version: int) -> str:
+    """The question that returns every channel on this server."""
+    if flavour == "mariadb":
+        return "SHOW ALL SLAVES STATUS"
+    return "SHOW REPLICA STATUS" if version >= 80022 else "SHOW SLAVE STATUS"
+
+
+def channels(session: Session) -> list[Channel]:
+    """Every channel configured here; none on a server that follows nobody.
+
+    Raises ``ProbeError``: BLIND without the right to see them.
+    """
+    rows = session.rows(statement(session.flavour, session.version))
+    found = [channel(row) for row in rows]
+    return [each for each in found if not each.name.startswith(GROUP_PREFIX)]
+
+
+def channel(row: Row) -> Channel:
+    """One row under old or new column names. Raises ``ProbeError(BLIND)`` on unknown ones."""
+    received_file = _text(row, "Master_Log_File", "Source_Log_File")
+    applied_file = _text(row, "Relay_Master_Log_File", "Relay_Source_Log_File")
+    received_at = _number(row, "Read_Master_Log_Pos", "Read_Source_Log_Pos")
+    applied_at = _number(row, "Exec_Master_Log_Pos", "Exec_Source_Log_Pos")
+    same_file = received_file == applied_file and received_file != ""
+    behind = _pick(row, "Seconds_Behind_Master", "Seconds_Behind_Source")
+    until = _text(row, "Until_Condition")
+    return Channel(
+        name=_text(row, "Connection_name", "Channel_Name", default="") or DEFAULT_CHANNEL,
+        source=(
+            f"{_text(row, 'Master_Host', 'Source_Host')}:"
+            f"{_number(row, 'Master_Port', 'Source_Port')}"
+        ),
+        io_state=_text(row, "Slave_IO_Running", "Replica_IO_Running"),
+        sql_state=_text(row, "Slave_SQL_Running", "Replica_SQL_Running"),
+        io_errno=_number(row, "Last_IO_Errno"),
+        io_error=error_text(_text(row, "Last_IO_Error")),
+        sql_errno=_number(row, "Last_SQL_Errno"),
+        sql_error=error_text(_text(row, "Last_SQL_Error")),
+        seconds_behind=None if behind is None else float(str(behind)),
+        delay_seconds=float(_number(row, "SQL_Delay", default=0)),
+        lag_bytes=max(0, received_at - applied_at) if same_file else None,
+        relay_bytes=_number(row, "Relay_Log_Space"),
+        until="" if until in {"", "None"} else until,
+        received=_position(
+            received_file, received_at, _text(row, "Gtid_IO_Pos", "Retrieved_Gtid_Set", default="")
+        ),
+        applied=_position(
+            applied_file, applied_at, _text(row, "Gtid_Slave_Pos", "Executed_Gtid_Set", default="")
+        ),
+    )
+
+
+_MISSING = object()
+
+
+def _pick(row: Row, *names: str, default: object = _MISSING) -> object:
+    for name in names:
+        if name in row:
+            return row[name]
+    if default is not _MISSING:
+        return default
+    raise ProbeError(
+        FailureKind.BLIND,
+        f"the replication status of this server has no column {' or '.join(names)}",
+        Text(
+            "Versi server ini mengganti nama kolomnya: laporkan versinya agar Sigap menyesuaikan.",
+            "This server version renamed the column: report the version so that Sigap adapts.",
+        ),
+    )
+
+
+def _text(row: Row, *names: str, default: object = _MISSING) -> str:
+    value = _pick(row, *names, default=default)
+    return "" if value is None else str(value)
+
+
+def _number(row: Row, *names: str, default: object = _MISSING) -> int:
+    return int(str(_pick(row, *names, default=default) or 0))
+
+
+def _position(file: str, at: int, gtid: str) -> str:
+    place = f"{file}:{at}" if file else ""
+    return " ".join(each for each in (place, gtid.replace("\n", "")) if each)

@@ -1,0 +1,188 @@
+"""Looks at who waits for whose lock: a cheap count first, then at most fifty waiters of a kind.
+
+Why so careful: a queue on one row is quadratic (200 waiters, 20,100 edges, 99 ms to fetch), so
+each waiter brings only the two ends of its list of blockers, and the server does the counting.
+MariaDB shows metadata locks to nobody by default: there the oldest running transaction is named,
+and said to be a suspect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from probes.model import FailureKind, ProbeError, Row, Session, Text
+from probes.mysql.blocking import UNSEEN, Edge, Node, Picture
+from probes.mysql.lock_queries import (
+    METADATA_STATES,
+    OLDEST_RUNNING,
+    ROW_WAITERS,
+    TRANSACTIONS,
+    LockQueries,
+    dialect,
+)
+from probes.mysql.redact import statement
+
+_HOPS = 5
+"""How often a blocker that waits itself, but lies beyond the cap, is followed further up."""
+
+
+def count(session: Session) -> tuple[int, float]:
+    """How many sessions wait for a lock, and for how many seconds the longest has.
+
+    Raises ``ProbeError``: BLIND without PROCESS (INNODB_TRX refuses, where the list of sessions
+    alone would silently show one's own only), or with performance_schema off on MySQL 8.
+    """
+    ask = dialect(session.flavour, session.version)
+    found = session.rows(ask.count, (METADATA_STATES,))[0]
+    if not int(found["instrumented"]):
+        raise ProbeError(
+            FailureKind.BLIND,
+            "performance_schema is off, so lock waits are not shown",
+            Text(
+                "Tulis performance_schema=ON pada my.cnf lalu mulai ulang server.",
+                "Write performance_schema=ON in my.cnf and restart the server.",
+            ),
+        )
+    waiting = int(found["row_waits"]) + int(found["metadata_waits"])
+    longest = max(_seconds(found["row_seconds"]), _seconds(found["metadata_seconds"]))
+    return waiting, longest if waiting else 0.0
+
+
+def look(session: Session) -> Picture:
+    """Waiters, blockers and the edges between them."""
+    waiting, longest = count(session)
+    ask = dialect(session.flavour, session.version)
+    nodes: dict[str, Node] = {}
+    edges: list[Edge] = []
+    _row_locks(session, ask, nodes, edges)
+    _metadata_locks(session, ask, nodes, edges)
+    _name_sessions(session, ask, nodes)
+    return Picture(nodes, tuple(edges), waiting, longest)
+
+
+def _row_locks(
+    session: Session, ask: LockQueries, nodes: dict[str, Node], edges: list[Edge]
+) -> None:
+    rows = session.rows(ROW_WAITERS)
+    if not rows:
+        return
+    tables = _locked_tables(session, ask, [row["lock_id"] for row in rows if row["lock_id"]])
+    keys = {str(row["trx_id"]): _take(row, nodes, tables) for row in rows}
+    waiting = list(keys)
+    for _ in range(_HOPS):
+        pairs = _row_edges(session, ask, waiting)
+        above = sorted(int(key) for key in {blocker for _, blocker in pairs} - keys.keys())
+        found = session.rows(TRANSACTIONS, (above,)) if above else []
+        for row in found:
+            keys[str(row["trx_id"])] = _take(row, nodes, {})
+        edges += (
+            Edge(keys[waiter], keys[blocker])
+            for waiter, blocker in pairs
+            if waiter in keys and blocker in keys
+        )
+        waiting = [str(row["trx_id"]) for row in found if row["trx_state"] == "LOCK WAIT"]
+        if not waiting:
+            return
+
+
+def _take(row: Row, nodes: dict[str, Node], tables: dict[str, str]) -> str:
+    """Enter one transaction; a transaction without a session is a prepared (XA) one."""
+    connection = int(row["id"] or 0)
+    key = str(connection) if connection else f"trx:{row['trx_id']}"
+    waits = row["trx_state"] == "LOCK WAIT"
+    nodes[key] = Node(
+        key,
+        connection,
+        statement=statement(row["trx_query"]),
+        transaction_seconds=_seconds(row["age"]),
+        waiting_seconds=_seconds(row["waited"]) if waits else None,
+        waits_for="row" if waits else "",
+        table=tables.get(str(row["lock_id"]), "") if waits else "",
+        transaction=str(row["trx_id"]),
+    )
+    return key
+
+
+def _row_edges(session: Session, ask: LockQueries, waiting: list[str]) -> list[tuple[str, str]]:
+    """The first and the last in each waiter's list of blockers."""
+    return [
+        (str(row["waiter"]), blocker)
+        for row in session.rows(ask.edges, ([int(each) for each in waiting],))
+        for blocker in sorted({str(row["first"]), str(row["last"])})
+    ]
+
+
+def _locked_tables(session: Session, ask: LockQueries, locks: list[object]) -> dict[str, str]:
+    """Lock id to ``schema.table`` for the waiters shown."""
+    found = session.rows(ask.tables, (locks,)) if locks else []
+    return {str(row["id"]): str(row["name"]).replace("`", "") for row in found}
+
+
+def _metadata_locks(
+    session: Session, ask: LockQueries, nodes: dict[str, Node], edges: list[Edge]
+) -> None:
+    rows = session.rows(ask.metadata, (METADATA_STATES,))
+    if not rows:
+        return
+    for row in rows:
+        key = str(row["id"])
+        nodes[key] = Node(
+            key,
+            int(row["id"]),
+            statement=statement(row["info"]),
+            waiting_seconds=_seconds(row["seconds"]),
+            waits_for="metadata",
+        )
+    found = _granted(session, nodes, ask.granted) if ask.granted else []
+    edges += found
+    explained = {edge.waiter for edge in found}
+    without = [str(row["id"]) for row in rows if str(row["id"]) not in explained]
+    if without:
+        suspect = _suspect(session, nodes, without)
+        edges += (Edge(waiter, suspect, suspected=True) for waiter in without)
+
+
+def _granted(session: Session, nodes: dict[str, Node], sql: str) -> list[Edge]:
+    """Metadata-lock edges where the server shows them."""
+    found = []
+    for row in session.rows(sql):
+        waiter, blocker = str(row["waiter"]), str(row["blocker"])
+        if waiter not in nodes or row["blocker"] is None:
+            continue
+        nodes.setdefault(blocker, Node(blocker, int(row["blocker"])))
+        nodes[waiter] = replace(nodes[waiter], table=str(row["name"]))
+        found.append(Edge(waiter, blocker))
+    return found
+
+
+def _suspect(session: Session, nodes: dict[str, Node], waiters: Iterable[str]) -> str:
+    """The oldest running transaction begun before the longest wait; ``UNSEEN`` without one."""
+    waiting = sorted(set(waiters))
+    longest = max(_seconds(nodes[key].waiting_seconds) for key in waiting)
+    rows = session.rows(OLDEST_RUNNING, ([int(key) for key in waiting],))
+    # Both are whole seconds, cut off at different moments: one second of doubt is the clocks'.
+    if not rows or _seconds(rows[0]["age"]) + 1 < longest:
+        nodes.setdefault(UNSEEN, Node(UNSEEN))
+        return UNSEEN
+    return _take(rows[0], nodes, {})
+
+
+def _name_sessions(session: Session, ask: LockQueries, nodes: dict[str, Node]) -> None:
+    """Fill in who the sessions are; one that ended meanwhile stays unnamed."""
+    ids = [node.connection for node in nodes.values() if node.connection]
+    for row in session.rows(ask.sessions, (ids,)) if ids else []:
+        node = nodes[str(row["id"])]
+        nodes[node.key] = replace(
+            node,
+            user=str(row["user"] or ""),
+            host=str(row["host"] or ""),
+            database=str(row["db"] or ""),
+            command=str(row["command"] or ""),
+            state=str(row["state"] or ""),
+            statement=node.statement or statement(row["info"]),
+        )
+
+
+def _seconds(value: object) -> float:
+    return max(0.0, float(str(value))) if value is not None else 0.0
