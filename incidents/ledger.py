@@ -242,9 +242,10 @@ def _check_head(connection: Connection, chain: Chain) -> None:
 
 def _check_summaries(connection: Connection) -> None:
     rows = tables.incidents
+    theirs = _events.alias()
     last = (
-        select(func.max(_events.c.sequence))
-        .where(_events.c.incident == rows.c.number)
+        select(func.max(theirs.c.sequence))
+        .where(theirs.c.incident == rows.c.number)
         .scalar_subquery()
     )
     wrong = connection.execute(
