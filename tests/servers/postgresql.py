@@ -426,7 +426,8 @@ class PostgresPair:
 
 def _is_stopped(process: psutil.Process) -> bool:
     try:
-        return bool(process.status() == psutil.STATUS_STOPPED)
+        # A backend that ended meanwhile stays a zombie: its frozen parent cannot collect it.
+        return process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}
     except psutil.NoSuchProcess:
         return True
 

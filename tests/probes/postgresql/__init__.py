@@ -1,0 +1,1 @@
+"""PostgreSQL probes, against real servers."""
