@@ -64,7 +64,7 @@ class Desk:
     def report(self, finding: Finding, now: datetime) -> Reported:
         """State the present verdict; idempotent, so it may be stated at every reading."""
         with self._store.read() as connection:
-            plan = placing.plan(connection, finding, self._folds.load, self._table)
+            plan = placing.plan(connection, finding, self._folds.load_open, self._table)
         if not plan.writes:
             return Reported(plan.change, plan.number)
         for left in reversed(range(_TRIES)):
@@ -186,8 +186,7 @@ class Desk:
     def open_incidents(self) -> tuple[Incident, ...]:
         """Every open incident, the oldest first."""
         with self._store.read() as connection:
-            numbers = records.open_numbers(connection)
-            return tuple(self._folds.load(connection, number) for number in numbers)
+            return self._folds.load_open(connection)
 
     def inbox(self, signer: Signer, now: datetime) -> Inbox:
         """What waits for this person, what runs late elsewhere, and the other open incidents."""
@@ -260,7 +259,7 @@ class Desk:
     def _report(self, finding: Finding, now: datetime) -> Reported:
         with self._store.write() as connection:
             ledger.lock(connection)
-            plan = placing.plan(connection, finding, self._folds.load, self._table)
+            plan = placing.plan(connection, finding, self._folds.load_open, self._table)
             if plan.release:
                 records.release(connection, finding.fingerprint)
             if plan.change is Change.NOTHING:

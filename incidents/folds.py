@@ -87,3 +87,15 @@ class Folds:
             while len(self._remembered) > MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
         return incident
+
+    def load_open(self, connection: Connection) -> tuple[Incident, ...]:
+        """Every open incident, the oldest first; asks for events only where there are new ones."""
+        return tuple(
+            self._still(number, last) or self.load(connection, number)
+            for number, last in records.open_heads(connection)
+        )
+
+    def _still(self, number: str, last_sequence: int) -> Incident | None:
+        with self._guard:
+            before = self._remembered.get(number)
+        return before if before and before.last_sequence == last_sequence else None

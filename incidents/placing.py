@@ -6,7 +6,7 @@ is "nothing". The answer is worked out once without a lock and again with it whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,7 +39,7 @@ class Plan:
 def plan(
     connection: Connection,
     finding: Finding,
-    load: Callable[[Connection, str], Incident],
+    load_open: Callable[[Connection], Iterable[Incident]],
     table: Table,
 ) -> Plan:
     """Decide about one finding; reads only."""
@@ -51,8 +51,7 @@ def plan(
         return Plan(Change.NOTHING, release=past is not None and past.held > Severity.CLEAR)
     if past is not None and finding.severity <= past.held:
         return Plan(Change.NOTHING)  # a person has said that this is not a disruption
-    open_ = [load(connection, number) for number in records.open_numbers(connection)]
-    placement = correlation.place(finding, open_, table)
+    placement = correlation.place(finding, load_open(connection), table)
     if placement.number:
         return Plan(Change.ATTACHED, placement.number, placement)
     if finding.opens:

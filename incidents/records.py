@@ -110,10 +110,14 @@ def open_rows(connection: Connection) -> tuple[IncidentRow, ...]:
     return tuple(_row(found) for found in connection.execute(query))
 
 
-def open_numbers(connection: Connection) -> tuple[str, ...]:
-    """The numbers of the open incidents, the oldest first."""
-    query = select(_rows.c.number).where(_rows.c.is_open == 1).order_by(_rows.c.position)
-    return tuple(connection.execute(query).scalars())
+def open_heads(connection: Connection) -> tuple[tuple[str, int], ...]:
+    """Number and last ledger sequence of every open incident, the oldest first."""
+    query = (
+        select(_rows.c.number, _rows.c.last_sequence)
+        .where(_rows.c.is_open == 1)
+        .order_by(_rows.c.position)
+    )
+    return tuple((row.number, row.last_sequence) for row in connection.execute(query))
 
 
 def due_numbers(connection: Connection, now: datetime) -> tuple[str, ...]:
