@@ -107,9 +107,11 @@ def state(node: Node) -> Text:
         return Text("menunggu juga, belum ditelusuri", "waiting too, not followed further")
     if node.command == "Sleep":
         return Text("diam di dalam transaksi", "idle in transaction")
+    if node.key == UNSEEN:
+        return Text("tidak terlihat", "not visible")
     if not node.connection:
-        return Text("tanpa sesi", "without a session")
-    said = node.state or node.command
+        return Text("menunggu XA COMMIT atau ROLLBACK", "awaiting XA COMMIT or ROLLBACK")
+    said = node.state or node.command or "?"
     return Text(f"sedang bekerja: {said}", f"working: {said}")
 
 
@@ -128,22 +130,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 def drawn(picture: Picture) -> Exhibit:
     """The tree as a table."""
     heads = {root.node.key for root in roots(picture)}
-    rows = []
-    for depth, node, suspected in tree(picture):
-        rows.append(
-            (
-                "  " * depth + ("└ " if depth else "") + (str(node.connection) or node.key)
-                + (" ?" if suspected else ""),
-                f"{node.user}@{node.host}" if node.user else named(node).en,
-                node.database,
-                state(node).en if node.waiting_seconds is None else node.state or "LOCK WAIT",
-                f"{node.waits_for} {node.table}".strip(),
-                "" if node.waiting_seconds is None else f"{node.waiting_seconds:.0f}",
-                "" if node.transaction_seconds is None else f"{node.transaction_seconds:.0f}",
-                node.statement,
-                command(node) if node.key in heads else "",
-            )
-        )  # fmt: skip
+    rows = tuple(_line(*each, is_root=each[1].key in heads) for each in tree(picture))
     notes = []
     if picture.expanded < picture.waiting:
         notes.append(f"truncated to {picture.expanded} of {picture.waiting} waiters")
@@ -151,9 +138,27 @@ def drawn(picture: Picture) -> Exhibit:
         notes.append(
             "'?': suspected, being the oldest transaction; this server does not show metadata locks"
         )
-    return Exhibit(
-        Text("Pohon penguncian", "Blocking tree"), _COLUMNS, tuple(rows), note="; ".join(notes)
+    return Exhibit(Text("Pohon penguncian", "Blocking tree"), _COLUMNS, rows, note="; ".join(notes))
+
+
+def _line(depth: int, node: Node, suspected: bool, *, is_root: bool) -> tuple[str, ...]:
+    who = str(node.connection) if node.connection else node.key
+    waits = node.waiting_seconds is not None
+    return (
+        "  " * depth + ("└ " if depth else "") + who + (" ?" if suspected else ""),
+        f"{node.user}@{node.host}" if node.user else named(node).en,
+        node.database,
+        (node.state or "LOCK WAIT") if waits else state(node).en,
+        f"{node.waits_for} {node.table}".strip(),
+        _whole(node.waiting_seconds),
+        _whole(node.transaction_seconds),
+        node.statement,
+        command(node) if is_root else "",
     )
+
+
+def _whole(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.0f}"
 
 
 _HINT = Text(

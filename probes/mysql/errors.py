@@ -103,6 +103,12 @@ _HINTS: dict[str, Text] = {
         "Server tidak mengenal pernyataan itu: laporkan versi server dan pesan ini.",
         "The server does not know that statement: report the server's version and this message.",
     ),
+    "unknown": Text(
+        "Server menjawab dengan galat {number} yang belum dikenal Sigap: cari nomor itu di manual "
+        "server dan laporkan.",
+        "The server answers with error {number}, which Sigap does not know yet: look the number up "
+        "in the server's manual and report it.",
+    ),
     "answer": Text(
         "Jawaban di {where} bukan jawaban server MySQL/MariaDB: periksa host dan port target.",
         "What answers at {where} is not a MySQL/MariaDB server: check the target's host and port.",
@@ -181,4 +187,6 @@ def _meaning(number: int, message: str, address: Address, account: str) -> tuple
         return FailureKind.DENIED, _HINTS["insecure"]
     if number == 1064:
         return FailureKind.BROKEN, _HINTS["syntax"]
+    if number:
+        return FailureKind.BROKEN, _HINTS["unknown"].format(number=number)
     return FailureKind.BROKEN, _HINTS["answer"].format(where=f"{address.host}:{address.port}")

@@ -26,6 +26,7 @@ import pytest
 from pymysql.cursors import DictCursor
 
 from probes import Address, Secret, Target
+from tests.support.used import note
 
 APT = "apt-get install --no-install-recommends mariadb-server mariadb-client"
 ORDINARY = "nobody"
@@ -122,6 +123,7 @@ class MariaDB:
             **as_ordinary(),
         )
         eventually(self._answers, f"MariaDB in {self.folder} answers")
+        note("MariaDB", str(self.sql("SELECT version() AS v")[0]["v"]))
         return self
 
     def stop(self) -> None:

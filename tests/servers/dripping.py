@@ -1,0 +1,62 @@
+"""A proxy between a client and a real server that can slow to a drip, or fall silent.
+
+Why: per-call socket timeouts look fine against a silent server and fail against one that sends a
+byte now and then. Promise: while ``pace_seconds`` is None bytes pass untouched; otherwise the
+server's answers come one byte each that often; everything ends with ``close``.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+
+CHUNK = 65536
+
+
+class DrippingProxy:
+    """Listens on loopback; hands each connection on to ``port``."""
+
+    def __init__(self, port: int) -> None:
+        self.pace_seconds: float | None = None
+        self._server_port = port
+        self._ended = threading.Event()
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, name="dripping", daemon=True).start()
+
+    def close(self) -> None:
+        self._ended.set()
+        for each in (self._listener, *self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        while not self._ended.is_set():
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._server_port))
+            self._open += [client, server]
+            for work in ((self._pass, client, server), (self._drip, server, client)):
+                threading.Thread(target=work[0], args=work[1:], daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(CHUNK):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def _drip(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(CHUNK):
+                if self.pace_seconds is None:
+                    sink.sendall(data)
+                    continue
+                for byte in data:
+                    sink.sendall(bytes([byte]))
+                    if self._ended.wait(self.pace_seconds):
+                        return
