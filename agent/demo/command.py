@@ -1,32 +1,26 @@
-"""``sigap demo`` as a command: start and hold the world, or speak with the one that runs.
+"""``sigap demo`` as a command: start the demo, or speak with the one that runs.
 
-Promise: whatever ends the demo (Ctrl-C, SIGTERM, a closed terminal, an error) ends its servers
-too; what could not be done is one sentence on standard error.
+Promise: what could not be done is one sentence on standard error, with the next move.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from agent.demo import control, volume
 from agent.demo.errors import DemoError
-from agent.demo.faults import FAULTS, Faults
+from agent.demo.faults import FAULTS, find
 from agent.demo.home import Home, default_home
+from agent.demo.process import wait_until
 from agent.demo.world import World
 from probes import Text
 
-DEFAULT_PORT = 9480
+ENDS_SECONDS = 60.0
 
 
 def run(argv: Sequence[str]) -> int:
@@ -38,7 +32,9 @@ def run(argv: Sequence[str]) -> int:
         if options.action:
             return _speak(home, options, language)
         volume.enter_namespace(argv)
-        return _hold(home, options)
+        from agent.demo.supervisor import hold  # the desk's libraries, only where they are needed
+
+        return hold(home, options)
     except DemoError as error:
         print(f"sigap demo: {error.reason.said_in(language)}", file=sys.stderr)
         return 1
@@ -67,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(action="")
     parser.add_argument(
-        "--port", type=int, default=None, help=f"port of the pages (default {DEFAULT_PORT})"
+        "--port", type=int, default=None, help="port of the pages (default 9480, or a free one)"
     )
     parser.add_argument("--no-mariadb", action="store_true", help="PostgreSQL alone")
     parser.add_argument(
@@ -106,9 +102,7 @@ def _speak(home: Home, options: argparse.Namespace, language: str) -> int:
     if options.action == "stop":
         return _stop(home, language)
     if options.action in {"break", "heal"} and options.fault not in FAULTS:
-        from agent.demo.faults import find  # says which names there are
-
-        find(options.fault)
+        find(options.fault)  # says which names there are
     answer = control.ask(
         home.control,
         {
@@ -137,8 +131,6 @@ def _print_status(answer: Mapping[str, Any], language: str) -> None:
 
 def _stop(home: Home, language: str) -> int:
     """End a running demo and wait for it; clean up after one that was killed."""
-    from agent.demo.process import wait_until
-
     try:
         answer = control.ask(home.control, {"do": "stop"})
     except DemoError:
@@ -150,98 +142,22 @@ def _stop(home: Home, language: str) -> int:
         world.stop()
         print(Text("Tidak ada lagi yang berjalan.", "Nothing runs any more.").said_in(language))
         return 0
-    pid = int(answer["pid"])
-    if not wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 60.0):
+    if not wait_until(lambda: _free(home), ENDS_SECONDS):
         raise DemoError(
             Text(
-                f"Demo (pid {pid}) belum berhenti; lihat terminalnya.",
-                f"The demo (pid {pid}) has not ended; see its terminal.",
+                f"Demo (pid {answer['pid']}) belum berhenti; lihat terminalnya.",
+                f"The demo (pid {answer['pid']}) has not ended; see its terminal.",
             )
         )
     print(Text("Demo dihentikan.", "The demo has ended.").said_in(language))
     return 0
 
 
-# -- the demo itself -----------------------------------------------------------------------------
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP interrupt like Ctrl-C; when it is time to end, nothing interrupts."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+def _free(home: Home) -> bool:
+    """Whether nobody holds the folder any more."""
     try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-
-
-def _hold(home: Home, options: argparse.Namespace) -> int:
-    """Start the world and hold it until somebody ends it."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    home.make()
-    home.lock()
-    world = World(home, with_mariadb=not options.no_mariadb)
-    ending = threading.Event()
-    try:
-        with _signals():
-            print("Menyiapkan server … / preparing servers …", file=sys.stderr, flush=True)
-            world.start(fresh=options.fresh)
-            _run(world, Faults(world), options, ending)
-    finally:
-        world.stop()
-        home.unlock()
-    return 0
-
-
-def _run(
-    world: World, faults: Faults, options: argparse.Namespace, ending: threading.Event
-) -> None:
-    from agent.demo.banner import banner
-
-    usual = Home(default_home({}, os.geteuid())).path == world.home.path
-    words = "" if usual else f" --dir {shlex.quote(str(world.home.path))}"
-    address = ""
-    passwords: dict[str, str] = {}
-    listener = control.Control(
-        world.home.control, lambda request: _answer(faults, request, address, ending)
-    )
-    listener.start()
-    try:
-        print(banner(world, faults, address, passwords, words), flush=True)
-        while not ending.wait(3600):
-            pass
-    finally:
-        listener.stop()
-
-
-def _answer(
-    faults: Faults, request: Mapping[str, Any], address: str, ending: threading.Event
-) -> dict[str, Any]:
-    """What a second terminal asked, done."""
-    do, name, target = (str(request.get(key, "")) for key in ("do", "fault", "target"))
-    if do == "break":
-        said = faults.break_it(name, target)
-    elif do == "heal":
-        said = faults.heal(name, target)
-    elif do == "status":
-        standing = faults.status()
-        return {
-            "address": address,
-            "pid": os.getpid(),
-            "faults": {
-                each: {"stands": standing[each], "targets": faults.targets(fault)}
-                for each, fault in FAULTS.items()
-            },
-        }
-    elif do == "stop":
-        ending.set()
-        return {"pid": os.getpid()}
-    else:
-        raise DemoError(Text(f"Tidak mengenal {do!r}.", f"{do!r} is not known."))
-    return {"id": said.id, "en": said.en}
+        home.lock()
+    except DemoError:
+        return False
+    home.unlock()
+    return True

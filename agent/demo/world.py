@@ -117,6 +117,9 @@ class World:
 
     def sweep(self) -> None:
         """End what a killed demo left running in this folder."""
+        if self.volume.mounted:
+            self.volume.empty()  # a server needs room to shut down in order
+        self.home.control.unlink(missing_ok=True)  # whoever listened there holds no lock any more
         ended = process.sweep(self.home.run, [self.home.server(name) for name in NAMES])
         if ended:
             log.warning("ended what an earlier demo left running: %s", ", ".join(ended))
@@ -378,7 +381,7 @@ class World:
         """End everything that runs; data stays for the next start. Never fails half-way."""
         for worker in self._load:
             worker.stop()
-        if self.has_volume:
+        if self.volume.mounted:
             self.volume.empty()  # a server needs room to shut down in order
         # replicas first, so that no primary waits for them
         for name in (PG_REPLICA, PG_PRIMARY):

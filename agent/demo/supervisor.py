@@ -1,0 +1,177 @@
+"""Starts the world, the people and the daemon in one process, and ends them together.
+
+Promise: whatever ends the demo (Ctrl-C, SIGTERM, a closed terminal, an error at any moment) ends
+its servers too. The only clock of the demo is here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from agent import log as logs
+from agent.demo import control, people, settings
+from agent.demo.banner import banner
+from agent.demo.errors import DemoError
+from agent.demo.faults import FAULTS, Faults
+from agent.demo.home import Home, default_home
+from agent.demo.world import World
+from probes import Text
+
+if TYPE_CHECKING:
+    from agent.daemon import Daemon
+
+USUAL_PORT = 9480
+
+
+def hold(home: Home, options: argparse.Namespace) -> int:
+    """Start the demo and hold it until somebody ends it; the exit code. Raises ``DemoError``."""
+    logs.set_up()
+    home.make()
+    home.lock()
+    world = World(home, with_mariadb=not options.no_mariadb)
+    held = False
+    try:
+        with _signals():
+            print("Menyiapkan server … / preparing servers …", file=sys.stderr, flush=True)
+            world.start(fresh=options.fresh)
+            held = _Demo(world, options).run()
+    finally:
+        world.stop()
+        home.unlock()
+        print("Semua server demo sudah berhenti. / All demo servers have ended.", file=sys.stderr)
+    if held:  # a thread that waited for a frozen server would keep the interpreter from ending
+        sys.stdout.flush()
+        logging.shutdown()
+        os._exit(0)
+    return 0
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP interrupt like Ctrl-C; once it is time to end, nothing interrupts."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        _ignore_signals()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        _ignore_signals()
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+class _Demo:
+    """What runs beside the servers: the daemon with its pages, and the second terminal's ear."""
+
+    def __init__(self, world: World, options: argparse.Namespace) -> None:
+        self._world = world
+        self._faults = Faults(world)
+        self._options = options
+        self._ending = threading.Event()
+        self._daemon: Daemon | None = None
+
+    def run(self) -> bool:
+        """Run until told to end; whether some thread of the daemon is still held."""
+        listener = control.Control(self._world.home.control, self._answer)
+        listener.start()
+        held = False
+        try:
+            passwords: dict[str, str] = {}
+            if not self._options.servers_only:
+                self._daemon = self._make_daemon()
+                office = self._daemon.office
+                if office is not None:
+                    passwords = people.settle(office.people, datetime.now(UTC))
+                self._daemon.start()
+            print(
+                banner(self._world, self._faults, self._address, passwords, self._words()),
+                flush=True,
+            )
+            while not self._ending.wait(3600.0):
+                pass  # woken by a signal or by `sigap demo stop`
+        finally:
+            listener.stop()
+            if self._daemon is not None:
+                held = not self._daemon.stop()
+        return held
+
+    @property
+    def _address(self) -> str:
+        return self._daemon.address if self._daemon is not None else ""
+
+    def _words(self) -> str:
+        """What follows ``sigap demo`` in another terminal to find this folder."""
+        path = self._world.home.path
+        return (
+            ""
+            if Home(default_home({}, os.geteuid())).path == path
+            else (f" --dir {shlex.quote(str(path))}")
+        )
+
+    def _make_daemon(self) -> Daemon:
+        from agent.config import ConfigError, load
+        from agent.daemon import Daemon
+        from agent.demo.page import router
+        from agent.http import ListenError
+        from agent.opening import OpeningError
+
+        port = self._options.port
+        if port is None:
+            port = self._world.port("agent", USUAL_PORT)
+        settings.write(self._world, f"127.0.0.1:{port}")
+        try:
+            return Daemon(load(self._world.home.config), demo=True, routers=[router(self._faults)])
+        except (ConfigError, ListenError, OpeningError) as error:
+            raise DemoError(
+                Text(
+                    f"Agen tidak dapat dimulai: {error}. Bila bukan port yang terpakai (--port), "
+                    "mulai dari awal dengan --fresh.",
+                    f"The agent cannot start: {error}. If it is not a port in use (--port), start "
+                    "afresh with --fresh.",
+                )
+            ) from error
+
+    def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a second terminal asked, done."""
+        do, name, target = (str(request.get(key, "")) for key in ("do", "fault", "target"))
+        if do == "break":
+            said = self._faults.break_it(name, target)
+        elif do == "heal":
+            said = self._faults.heal(name, target)
+        elif do == "status":
+            return self._status()
+        elif do == "stop":
+            self._ending.set()
+            return {"pid": os.getpid()}
+        else:
+            raise DemoError(Text(f"Tidak mengenal {do!r}.", f"{do!r} is not known."))
+        return {"id": said.id, "en": said.en}
+
+    def _status(self) -> dict[str, Any]:
+        standing = self._faults.status()
+        return {
+            "address": self._address,
+            "pid": os.getpid(),
+            "faults": {
+                name: {"stands": standing[name], "targets": self._faults.targets(fault)}
+                for name, fault in FAULTS.items()
+            },
+        }

@@ -1,0 +1,32 @@
+"""Folders for demos under test: short enough for sockets, open enough for the servers' account."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent.demo import process
+from agent.demo.home import Home
+from agent.demo.volume import Volume
+from agent.demo.world import NAMES
+
+
+@contextmanager
+def demo_folder() -> Iterator[Path]:
+    """A folder for one demo; whatever a failed test left running there is ended."""
+    above = Path(tempfile.mkdtemp(prefix="sigap-"))
+    above.chmod(0o755)
+    try:
+        yield above / "demo"
+    finally:
+        home = Home(above / "demo")
+        process.sweep(home.run, data_folders(home))
+        Volume(home.volume).unmount()
+        shutil.rmtree(above)
+
+
+def data_folders(home: Home) -> list[Path]:
+    return [home.server(name) for name in NAMES]
