@@ -63,4 +63,7 @@ class Timetable:
     def _after(self, name: str, at: float) -> float:
         """The first grid point of this probe later than ``at``."""
         period = self._periods[name]
-        return self._first + (math.floor((at - self._first) / period) + 1) * period
+        passed = math.floor((at - self._first) / period)
+        while self._first + passed * period <= at:  # rounding may land on ``at`` itself
+            passed += 1
+        return self._first + passed * period

@@ -1,0 +1,207 @@
+"""One thread a target, nobody waits for another, a reload touches only what changed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agent.scheduler import Clocks, Loop, Plan, Scheduler, plan
+from probes import FailureKind, Measurement, Probe, Reading, Session, Tuning
+from probes.runner import Owner
+from tests.support.builders import a_probe, a_target
+from tests.support.clock import HandClock
+from tests.support.fakes import FakeServer
+from tests.support.wait import until
+
+REAL = Clocks(lambda: datetime.now(UTC), time.monotonic)
+
+
+def asks(session: Session) -> list[Measurement]:
+    session.rows("select 1")
+    return [Measurement("up", 1.0)]
+
+
+class Bench:
+    """A scheduler over fake servers, with everything it handed on."""
+
+    def __init__(self) -> None:
+        self.servers: dict[str, FakeServer] = {}
+        self.readings: list[Reading] = []
+        self.gone: list[str] = []
+        self.scheduler = Scheduler(self.handle, self.owner, REAL, self.gone.append)
+
+    def owner(self, plan: Plan) -> Owner:
+        server = self.servers.setdefault(plan.target.name, FakeServer())
+        return Owner(plan.target, server.engine, plan.deadline)
+
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
+        self.readings.append(reading)
+
+    def count(self, target: str) -> int:
+        return sum(reading.target == target for reading in self.readings)
+
+    def plan(self, name: str, interval: float = 0.05, **changes: Any) -> Plan:
+        return Plan(a_target(name, **changes), (a_probe(read=asks),), interval, 0.5)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    for server in made.servers.values():
+        server.frozen.clear()
+        server.thawed.set()
+    made.scheduler.stop(5)
+
+
+def test_every_target_is_read_again_and_again(bench: Bench) -> None:
+    bench.scheduler.apply([bench.plan("a"), bench.plan("b")])
+    until("five readings of both", lambda: min(bench.count("a"), bench.count("b")) >= 5)
+    assert bench.servers["a"].logins == 1
+
+
+def test_a_frozen_target_delays_no_other(bench: Bench) -> None:
+    bench.servers["frozen"] = frozen = FakeServer()
+    frozen.frozen.set()
+    bench.scheduler.apply([bench.plan("frozen"), bench.plan("healthy")])
+    until("twenty readings of the healthy one", lambda: bench.count("healthy") >= 20)
+    assert bench.count("frozen") == 0
+    assert bench.scheduler.waiting() == ["frozen"]
+
+
+def test_a_round_never_overlaps_itself(bench: Bench) -> None:
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    def slow(session: Session) -> list[Measurement]:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.03)
+        with lock:
+            running -= 1
+        return [Measurement("up", 1.0)]
+
+    bench.scheduler.apply([Plan(a_target("a"), (a_probe(read=slow),), 0.01, 0.5)])
+    until("rounds left out", lambda: bench.scheduler.loops[0].timetable.skipped >= 5)
+    assert most == 1
+
+
+def test_a_reload_leaves_an_untouched_target_its_thread_and_session(bench: Bench) -> None:
+    bench.scheduler.apply([bench.plan("a"), bench.plan("b"), bench.plan("c")])
+    until("a first reading of all", lambda: not bench.scheduler.waiting())
+    before = {loop.plan.target.name: loop for loop in bench.scheduler.loops}
+    started, ended = bench.scheduler.apply([bench.plan("a"), bench.plan("b", role="replica")])
+    assert (started, ended) == (["b"], ["c"])
+    after = {loop.plan.target.name: loop for loop in bench.scheduler.loops}
+    assert after["a"] is before["a"] and after["b"] is not before["b"]
+    assert bench.servers["a"].logins == 1
+    assert bench.gone == ["c"]
+    until("the session of the one that left closed", lambda: not bench.servers["c"].open_sessions)
+    until("the changed one logged in anew", lambda: bench.servers["b"].logins == 2)
+    assert bench.servers["b"].open_sessions == 1
+
+
+def test_a_changed_target_waits_for_its_own_session_to_end(bench: Bench) -> None:
+    bench.scheduler.apply([bench.plan("a")])
+    until("a first reading", lambda: bench.count("a"))
+    server = bench.servers["a"]
+    server.frozen.set()
+    time.sleep(0.1)  # long enough for the loop to be inside a call that hangs
+    bench.scheduler.apply([bench.plan("a", role="replica")])
+    assert server.open_sessions == 1
+    server.frozen.clear()
+    server.thawed.set()
+    until("the new session", lambda: server.logins == 2)
+    assert server.open_sessions == 1
+
+
+def test_a_bug_in_one_round_does_not_end_the_watch(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    broke = False
+
+    def handle(plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
+        nonlocal broke
+        if not broke:
+            broke = True
+            raise ValueError("boom")
+        bench.handle(plan, probe, reading, owner)
+
+    bench.scheduler = Scheduler(handle, bench.owner, REAL, bench.gone.append)
+    bench.scheduler.apply([bench.plan("a")])
+    until("a reading after the bug", lambda: bench.count("a"))
+    assert "a round of a broke" in caplog.text
+
+
+def test_stopping_does_not_wait_for_a_frozen_server(bench: Bench) -> None:
+    bench.servers["frozen"] = frozen = FakeServer()
+    frozen.frozen.set()
+    bench.scheduler.apply([bench.plan("frozen"), bench.plan("healthy")])
+    until("a reading of the healthy one", lambda: bench.count("healthy"))
+    started = time.monotonic()
+    assert bench.scheduler.stop(0.3) == ["frozen"]
+    assert time.monotonic() - started < 1.0
+
+
+def a_loop(server: FakeServer, clock: HandClock, handed: list[Reading]) -> Loop:
+    probes = (a_probe(read=asks), a_probe("locks", read=asks, every=5.0, judged_on_failure=""))
+    made = Plan(a_target("a"), probes, 15.0, 1.0)
+    owner = Owner(made.target, server.engine, 1.0)
+    return Loop(made, owner, lambda p, q, r, o: handed.append(r), clock.clocks, clock.monotonic())
+
+
+def test_a_target_that_is_down_is_asked_at_the_plain_interval_and_recovers_within_it() -> None:
+    server, clock, handed = FakeServer(), HandClock(), list[Reading]()
+    loop = a_loop(server, clock, handed)
+    server.refuses = FailureKind.REFUSED
+    rounds = []
+    for _ in range(8):
+        at = clock.monotonic()
+        loop.round(at)
+        rounds.append(loop.timetable.next - at)
+        clock.move(loop.timetable.next - at)
+    assert rounds[:3] == [5.0, 5.0, 5.0]
+    assert max(rounds) <= 15.0 and rounds[-1] == 15.0
+    server.refuses = None
+    loop.round(clock.monotonic())
+    assert handed[-1].failure is None
+    assert loop.timetable.next - clock.monotonic() == 5.0
+
+
+def test_host_probes_are_left_out_for_a_server_elsewhere() -> None:
+    known = (a_probe(), a_probe("volumes", engine="host", judged_on_failure=""))
+    here = plan(a_target("a", host="db01"), known, 15.0, 5.0)
+    there = plan(a_target("a"), known, 15.0, 5.0)
+    assert [p.name for p in here.probes] == ["availability", "volumes"]
+    assert [p.name for p in there.probes] == ["availability"]
+
+
+def test_a_probe_that_is_switched_off_is_not_asked() -> None:
+    target = a_target("a", probes={"availability": Tuning(enabled=False)})
+    assert plan(target, (a_probe(),), 15.0, 5.0).probes == ()
+
+
+def test_a_targets_own_interval_wins_over_the_probes_own() -> None:
+    probe = a_probe("locks", every=5.0)
+    tuned = a_target("a", probes={"locks": Tuning(every=1.0)})
+    assert plan(a_target("a"), (probe,), 15.0, 5.0).periods == {"locks": 5.0}
+    assert plan(tuned, (probe,), 15.0, 5.0).periods == {"locks": 1.0}
+
+
+def test_a_loop_that_no_longer_advances_is_said() -> None:
+    server, clock = FakeServer(), HandClock()
+    loop = a_loop(server, clock, [])
+    assert loop.stalled(clock.monotonic())  # its thread does not run at all
+    loop.start()
+    until("the first round", lambda: loop.rounds)
+    assert not loop.stalled(clock.monotonic())
+    assert loop.stalled(clock.monotonic() + 15.0 + loop.plan.longest_round + 1.0)
+    loop.stop()
+    assert loop.join(5)
