@@ -65,13 +65,17 @@ from pg_locks l where not l.granted or (l.locktype = 'tuple' and l.pid = any(%s)
 """
 _WAITSTART_SINCE = 140000
 
+# A prepared transaction keeps its session's virtual id, so its own transaction id lock is what
+# ties a lock without a pid to its name.
 _PREPARED = """
 select w.pid as waiter, p.gid, p.owner::text as account, p.database::text as database,
        extract(epoch from clock_timestamp() - p.prepared)::float8 as age_seconds
 from pg_locks w
 join pg_locks h on h.pid is null and h.granted
  and (h.transactionid = w.transactionid or (h.relation = w.relation and h.database = w.database))
-join pg_prepared_xacts p on split_part(h.virtualtransaction, '/', 2) = p.transaction::text
+join pg_locks t on t.pid is null and t.locktype = 'transactionid'
+ and t.virtualtransaction = h.virtualtransaction
+join pg_prepared_xacts p on p.transaction = t.transactionid
 where not w.granted and w.pid = any(%s)
 order by p.prepared, w.pid
 """

@@ -16,6 +16,7 @@ _LITERALS = re.compile(
     | \b[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)          # escape strings
     | (?:\b[bBxXnN]|\b[uU]&)?'(?:[^']|'')*(?:'|\Z)
     | (?P<name>"(?:[^"]|"")*(?:"|\Z))            # quoted names stay
+    | (?<![\w$.])0[xXoObB][\da-fA-F_]+\b
     | (?<![\w$.])[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\b
     """,
     re.VERBOSE | re.DOTALL,

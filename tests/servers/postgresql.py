@@ -30,6 +30,7 @@ import pytest
 
 from probes import Address, Secret, Target
 from probes.registry import engine, probes_for
+from tests.support import used
 
 SUPERUSER = "postgres"
 MONITOR = "sigap"
@@ -165,6 +166,7 @@ class Server:
         """Start and wait until the server takes logins."""
         self.launch()
         until(self._is_ready, f"{self.name} taking logins")
+        used.note("PostgreSQL", str(self.sql("show server_version")[0][0]).split()[0])
 
     def launch(self) -> None:
         """Start without waiting, for what a server says while it starts."""

@@ -1,0 +1,244 @@
+"""No false zero, and no false alarm, from either side of replication."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from probes import FailureKind, ProbeError, Text
+from probes.postgresql.replication_lag import (
+    PROBE,
+    lag_seconds,
+    replica_measurements,
+    slot_measurements,
+    standby_measurements,
+)
+from tests.probes.postgresql.asking import exhibits, read, values
+from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+# -- real servers -----------------------------------------------------------------------------
+
+
+@pytest.mark.servers
+def test_a_healthy_replica_has_no_lag_and_says_it_receives(pair: PostgresPair) -> None:
+    found = values(PROBE, pair.replica.target())
+    assert found["receiver_up"] == 1
+    assert found["replay_paused"] == 0
+    assert found["replication_lag_seconds"] == 0
+    assert found["replication_lag_bytes"] == 0
+
+
+@pytest.mark.servers
+def test_an_idle_primary_is_not_lag_however_old_the_last_transaction(pair: PostgresPair) -> None:
+    pair.primary.sql("create table if not exists penanda (id int)")
+    pair.wait_streaming()
+    age = "select extract(epoch from now() - pg_last_xact_replay_timestamp()) > 1"
+    until(lambda: pair.replica.sql(age)[0][0], "the last transaction ageing by a second")
+    assert values(PROBE, pair.replica.target())["replication_lag_seconds"] == 0
+
+
+@pytest.mark.servers
+def test_a_replica_that_is_cut_off_never_reports_zero_lag(pair: PostgresPair) -> None:
+    with pair.cut_receiver():
+        pair.primary.fill(4)
+        found = read(PROBE, pair.replica.target())
+        assert found["receiver_up", ""].value == 0
+        assert ("replication_lag_seconds", "") not in found
+        assert ("replication_lag_bytes", "") not in found
+    assert values(PROBE, pair.replica.target())["receiver_up"] == 1
+
+
+@pytest.mark.servers
+def test_the_primary_sees_a_replica_that_stopped_by_its_slot(pair: PostgresPair) -> None:
+    assert read(PROBE, pair.primary.target())["slot_active", pair.slot].value == 1
+    pair.replica.stop()
+    try:
+        pair.primary.fill(4)
+        found = read(PROBE, pair.primary.target())
+        assert found["slot_active", pair.slot].value == 0
+        assert found["slot_retained_bytes", pair.slot].value > 4e6
+        assert ("standby_streaming", pair.slot) not in found
+    finally:
+        pair.replica.start()
+        pair.wait_streaming()
+
+
+@pytest.mark.servers
+def test_a_paused_replay_is_named_and_its_lag_grows(pair: PostgresPair) -> None:
+    with pair.paused_replay():
+        pair.primary.fill(4)
+        behind = until(lambda: _behind(pair), "the replica falling behind")
+        assert behind["replay_paused"] == 1
+        assert behind["receiver_up"] == 1
+        assert behind["replication_lag_bytes"] > 4e6
+        assert behind["replication_lag_seconds"] > 0
+        later = until(lambda: _more_than(pair, behind), "the lag growing")
+        assert later["replication_lag_seconds"] > behind["replication_lag_seconds"]
+        of_primary = read(PROBE, pair.primary.target())
+        assert of_primary["replication_lag_bytes", pair.slot].value > 4e6
+    assert values(PROBE, pair.replica.target())["replication_lag_seconds"] == 0
+
+
+def _behind(pair: PostgresPair) -> dict[str, float] | None:
+    found = values(PROBE, pair.replica.target())
+    return found if found["replication_lag_bytes"] > 4e6 else None
+
+
+def _more_than(pair: PostgresPair, before: dict[str, float]) -> dict[str, float] | None:
+    found = values(PROBE, pair.replica.target())
+    grown = found["replication_lag_seconds"] > before["replication_lag_seconds"]
+    return found if grown else None
+
+
+@pytest.mark.servers
+def test_the_primary_names_its_standby_and_every_stage(pair: PostgresPair) -> None:
+    pair.wait_streaming()
+    found = read(PROBE, pair.primary.target())
+    stages = ("sent_lag", "write_lag", "flush_lag", "lag")
+    assert {found[f"replication_{stage}_bytes", pair.slot].value for stage in stages} == {0.0}
+    assert found["standby_streaming", pair.slot].value == 1
+    assert found["replication_lag_seconds", pair.slot].value == 0
+
+
+@pytest.mark.servers
+def test_without_grants_replication_is_blind_on_both_sides(pair: PostgresPair) -> None:
+    for server in (pair.primary, pair.replica):
+        with pytest.raises(ProbeError) as caught:
+            read(PROBE, server.target(user=NO_RIGHTS))
+        assert caught.value.failure.kind is FailureKind.BLIND
+        assert f"GRANT pg_monitor TO {NO_RIGHTS};" in caught.value.failure.hint.en
+
+
+@pytest.mark.servers
+def test_evidence_shows_the_rows_of_the_side_it_is_taken_on(pair: PostgresPair) -> None:
+    (receiver,) = exhibits(PROBE, pair.replica.target())
+    assert receiver.rows[0][receiver.columns.index("status")] == "streaming"
+    standbys, slots = exhibits(PROBE, pair.primary.target())
+    assert standbys.rows[0][0] == pair.slot
+    assert slots.rows[0][0] == pair.slot
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_a_lost_slot_is_critical_and_its_bytes_never_read_as_zero(pair: PostgresPair) -> None:
+    """Last of the module: the replica cannot come back."""
+    pair.replica.stop()
+    rounds = iter(range(40))
+
+    def lost() -> bool:
+        assert next(rounds, None) is not None
+        pair.primary.fill(16)
+        pair.primary.sql("select pg_switch_wal()")
+        pair.primary.sql("checkpoint")
+        found = read(PROBE, pair.primary.target())
+        return found["slot_wal_status", pair.slot].value == 3
+
+    until(lost, "the slot being lost")
+    found = read(PROBE, pair.primary.target())
+    assert found["slot_active", pair.slot].value == 0
+    assert found.get(("slot_retained_bytes", pair.slot)) is None
+    assert found["slot_wal_status", pair.slot].detail["status"] == "lost"
+    pair.primary.sql("select pg_drop_replication_slot(%s)", pair.slot)
+    assert ("slot_active", pair.slot) not in read(PROBE, pair.primary.target())
+
+
+# -- rules, on rows ---------------------------------------------------------------------------
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A replica that is 1 MB behind; its last replayed commit is an hour old."""
+    return {
+        "now": NOW,
+        "has_receiver": True,
+        "status": "streaming",
+        "sender_host": "db01",
+        "sender_port": 5432,
+        "slot_name": "replica1",
+        "latest_end_time": NOW,
+        "silent_seconds": 0.1,
+        "last_replayed": NOW - timedelta(hours=1),
+        "behind_bytes": 1e6,
+        "paused": False,
+        "intended_seconds": 0.0,
+        "streams": True,
+        "received": "0/2",
+        "replayed": "0/1",
+    } | changes
+
+
+def test_the_first_write_after_an_idle_night_is_not_a_nights_lag() -> None:
+    assert lag_seconds(row(), None) == 3600
+    assert lag_seconds(row(), NOW - timedelta(seconds=15)) == 15
+
+
+def test_a_replica_stuck_since_an_hour_is_an_hour_behind_whenever_it_was_last_asked() -> None:
+    stuck = row(latest_end_time=NOW - timedelta(minutes=50))
+    assert lag_seconds(stuck, None) == 3600
+    assert lag_seconds(stuck, NOW - timedelta(seconds=1)) == 3000
+
+
+def test_an_intended_delay_is_not_lag() -> None:
+    assert lag_seconds(row(intended_seconds=3600.0), None) == 0
+    assert lag_seconds(row(intended_seconds=600.0), None) == 3000
+
+
+def test_lag_of_a_replica_that_never_replayed_a_commit_is_bounded_by_what_was_announced() -> None:
+    fresh = row(last_replayed=None, latest_end_time=NOW - timedelta(seconds=7))
+    assert lag_seconds(fresh, None) == 7
+    assert lag_seconds(row(last_replayed=None, latest_end_time=None), None) is None
+
+
+def test_a_receiver_that_only_waits_is_not_up_and_tells_no_lag() -> None:
+    found = {m.measure: m.value for m in replica_measurements(row(status="waiting"), "r", None)}
+    assert found == {"replay_paused": 0, "receiver_up": 0}
+
+
+def test_a_replica_fed_from_an_archive_misses_no_receiver() -> None:
+    archive = row(has_receiver=False, status=None, streams=False)
+    assert [m.measure for m in replica_measurements(archive, "r", None)] == ["replay_paused"]
+
+
+def standby(**changes: Any) -> dict[str, Any]:
+    """A standby that has everything."""
+    return {
+        "name": "walreceiver", "client": "10.0.0.2", "state": "streaming", "sync_state": "async",
+        "sent_bytes": 0.0, "write_bytes": 0.0, "flush_bytes": 0.0, "replay_bytes": 0.0,
+        "replay_seconds": None,
+    } | changes  # fmt: skip
+
+
+def test_standbys_of_one_name_are_told_apart_and_the_worst_of_equals_counts() -> None:
+    rows = [
+        standby(),
+        standby(client="10.0.0.3", replay_bytes=5.0),
+        standby(client="10.0.0.3", replay_bytes=9.0, state="catchup"),
+    ]
+    found = {(m.measure, m.subject): m.value for m in standby_measurements(rows, "p")}
+    assert found["replication_lag_bytes", "walreceiver@10.0.0.2"] == 0
+    assert found["replication_lag_bytes", "walreceiver@10.0.0.3"] == 9
+    assert found["standby_streaming", "walreceiver@10.0.0.3"] == 0
+
+
+def test_a_standby_that_is_behind_without_a_time_has_no_seconds_rather_than_zero() -> None:
+    found = {m.measure for m in standby_measurements([standby(replay_bytes=9.0)], "p")}
+    assert "replication_lag_seconds" not in found
+
+
+def test_a_slot_nobody_ever_used_misses_nobody() -> None:
+    never = {
+        "name": "baru", "active": False, "used": False, "wal_status": None,
+        "retained_bytes": None, "safe_bytes": None,
+    }  # fmt: skip
+    assert list(slot_measurements([never])) == []
+
+
+def test_every_title_names_cause_and_next_move_in_both_languages() -> None:
+    for threshold in PROBE.thresholds:
+        for text in (threshold.title, threshold.hint, PROBE.runbook):
+            assert isinstance(text, Text)
+            assert text.id and text.en and text.id != text.en
