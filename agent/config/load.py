@@ -97,7 +97,8 @@ def _root(source: Source) -> Root:
         return Root.model_validate(sections)
     except ValidationError as error:
         explain(error, Root, (), source.problems)
-        return Root()
+        bad = {detail["loc"][0] for detail in error.errors()}  # the others are checked further
+        return Root.model_validate({k: v for k, v in sections.items() if k not in bad})
 
 
 def _deadline(problems: Problems, root: Root) -> float:

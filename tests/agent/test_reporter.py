@@ -1,0 +1,161 @@
+"""The reporter: findings wait in memory while the store is away, and none is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agent.reporter import Reporter
+from incidents.views import Change, Reported
+from probes import Finding, Severity
+from tests.support.builders import NOON, a_finding
+from tests.support.wait import until
+
+
+class Away(Exception):
+    """The store does not answer."""
+
+
+class FakeDesk:
+    """Takes findings, unless it is away or chokes on a target."""
+
+    def __init__(self) -> None:
+        self.told: list[Finding] = []
+        self.away = False
+        self.chokes_on = ""
+        self.held = threading.Event()
+        self.held.set()
+
+    def report(self, finding: Finding, now: datetime) -> Reported:
+        self.held.wait(30)
+        if self.away:
+            raise Away("the store is read-only")
+        if finding.target == self.chokes_on:
+            raise ValueError("boom")
+        self.told.append(finding)
+        opened = finding.severity > Severity.CLEAR
+        return Reported(Change.OPENED if opened else Change.NOTHING, "GDB-2026-0001")
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk()
+
+
+@pytest.fixture
+def reporter(desk: FakeDesk) -> Iterator[Reporter]:
+    made = Reporter(desk, lambda: datetime.now(UTC), time.monotonic, (Away,))
+    made.start()
+    yield made
+    desk.away, desk.chokes_on = False, ""
+    desk.held.set()
+    made.stop(10)
+
+
+def test_a_finding_reaches_the_desk(desk: FakeDesk, reporter: Reporter) -> None:
+    reporter.put(a_finding())
+    until("the finding told", lambda: len(desk.told) == 1)
+    until("nothing waits", lambda: reporter.counts().pending == 0)
+
+
+def test_while_the_store_is_away_the_newest_word_waits_and_is_told_later(
+    desk: FakeDesk, reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.away = True
+    for value in range(50):
+        reporter.put(a_finding(value=float(value)))
+    until("several attempts", lambda: reporter.counts().failed >= 2)
+    assert reporter.counts().pending == 1
+    assert not reporter.counts().store_up
+    desk.away = False
+    until("the finding told", lambda: desk.told)
+    assert [finding.value for finding in desk.told] == [49.0]
+    assert reporter.counts().store_up
+    said = [record.message for record in caplog.records if "store" in record.message]
+    assert len(said) == 2, said
+
+
+def test_trouble_that_came_and_went_while_the_store_was_away_is_still_told(
+    desk: FakeDesk, reporter: Reporter
+) -> None:
+    desk.away = True
+    reporter.put(a_finding())
+    until("an attempt", lambda: reporter.counts().failed >= 1)
+    for _ in range(3):
+        reporter.put(a_finding(severity=Severity.CLEAR))
+    assert reporter.counts().pending == 2
+    desk.away = False
+    until("both words told", lambda: len(desk.told) == 2)
+    assert [f.severity for f in desk.told] == [Severity.CRITICAL, Severity.CLEAR]
+
+
+def test_trouble_goes_before_all_clear(desk: FakeDesk, reporter: Reporter) -> None:
+    desk.held.clear()
+    reporter.put(a_finding(target="first", severity=Severity.CLEAR))
+    for n in range(20):
+        reporter.put(a_finding(target=f"calm-{n}", severity=Severity.CLEAR))
+    reporter.put(a_finding(target="burning"))
+    desk.held.set()
+    until("all told", lambda: len(desk.told) == 22)
+    assert "burning" in [finding.target for finding in desk.told[:2]]
+
+
+def test_a_finding_the_desk_chokes_on_does_not_stop_the_others(
+    desk: FakeDesk, reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.chokes_on = "odd"
+    reporter.put(a_finding(target="odd"))
+    for n in range(5):
+        reporter.put(a_finding(target=f"other-{n}"))
+    until("the others told", lambda: len(desk.told) == 5)
+    assert reporter.counts().pending == 1
+    assert caplog.text.count("reporting odd/availability/up/ broke") == 1
+    desk.chokes_on = ""
+    until("the odd one told as well", lambda: len(desk.told) == 6, 40)
+
+
+def test_putting_never_waits_for_the_store(desk: FakeDesk, reporter: Reporter) -> None:
+    desk.held.clear()
+    reporter.put(a_finding())
+    started = time.monotonic()
+    for n in range(1000):
+        reporter.put(a_finding(target=f"t{n}"))
+    assert time.monotonic() - started < 1.0
+
+
+def test_what_stays_clear_is_told_again_only_after_a_while(
+    desk: FakeDesk, reporter: Reporter
+) -> None:
+    def clear(seconds: int) -> Finding:
+        return a_finding(severity=Severity.CLEAR, at=NOON + timedelta(seconds=seconds))
+
+    reporter.put(clear(0))
+    until("the first word", lambda: len(desk.told) == 1)
+    until("nothing waits", lambda: reporter.counts().pending == 0)
+    reporter.put(clear(15))
+    assert reporter.counts().pending == 0
+    reporter.put(clear(61))
+    until("the word a minute later", lambda: len(desk.told) == 2)
+
+
+def test_trouble_is_told_at_every_reading(desk: FakeDesk, reporter: Reporter) -> None:
+    for told in range(1, 4):
+        reporter.put(a_finding())
+        until("told again", lambda: len(desk.told) == told)  # noqa: B023 - called in this turn
+
+
+def test_stopping_tells_what_waits_and_counts_what_it_could_not(desk: FakeDesk) -> None:
+    reporter = Reporter(desk, lambda: datetime.now(UTC), time.monotonic, (Away,))
+    for n in range(3):
+        reporter.put(a_finding(target=f"t{n}"))
+    reporter.start()
+    assert reporter.stop(5) == 0 and len(desk.told) == 3
+    desk.away = True
+    second = Reporter(desk, lambda: datetime.now(UTC), time.monotonic, (Away,))
+    second.put(a_finding())
+    second.start()
+    assert second.stop(5) == 1
