@@ -194,7 +194,7 @@ def _zone(entry: Entry) -> ZoneInfo:
     name = entry.string("zone")
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):  # unknown, a directory, or not a key at all
+    except (KeyError, OSError, ValueError):  # unknown, a directory, or no key at all
         entry.wrong(f"{name!r} is no time zone; write it like Asia/Makassar", "zone")
         return ZoneInfo("UTC")
 
