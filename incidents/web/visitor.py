@@ -166,7 +166,6 @@ def keep_session(response: Response, request: Request, session: Session) -> None
     response.set_cookie(
         SESSION_COOKIE,
         session.token,
-        expires=session.expires_at,
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https",
