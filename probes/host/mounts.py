@@ -134,10 +134,9 @@ class _Walk:
     """Follow a path, component by component, as far as it stays on one mount."""
 
     def __init__(self, at: str, rest: list[str], links: int, points: frozenset[str]) -> None:
-        self.at = at
-        self.rest = rest
+        self.at, self.rest = _nearest(at, rest, points)
         self.links = links
-        self.mount = holder(at, points)
+        self.mount = holder(self.at, points)
         self._points = points
 
     def arrives(self) -> bool:
@@ -167,6 +166,22 @@ class _Walk:
         if target.startswith("/"):
             self.at = "/"
         self.rest = _parts(target) + self.rest
+
+
+def _nearest(at: str, rest: list[str], points: frozenset[str]) -> tuple[str, list[str]]:
+    """Start from the mount point farthest along the path.
+
+    The kernel names mount points without links, so everything before one is a plain directory
+    and need not be looked at; a dead mount on the way to a living one thus holds up nothing.
+    """
+    found = (at, rest)
+    for count, part in enumerate(rest, 1):
+        if part == "..":
+            break
+        at = os.path.join(at, part)
+        if at in points:
+            found = (at, rest[count:])
+    return found
 
 
 def _parts(path: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Host probes, against real mounts where the test may make them."""
