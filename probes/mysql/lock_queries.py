@@ -67,7 +67,7 @@ FROM (SELECT count(*) AS waiting,
       FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT') t,
      (SELECT count(*) AS waiting, max(TIME) AS seconds
       FROM information_schema.PROCESSLIST WHERE STATE IN %s) p""",
-    # ids grow with age, so the first is most often the holder, the last the one just ahead
+    # ids grow with time: the first is most often the holder, the last the one just ahead
     edges="""
 SELECT requesting_trx_id AS waiter, min(CAST(blocking_trx_id AS UNSIGNED)) AS first,
        max(CAST(blocking_trx_id AS UNSIGNED)) AS last

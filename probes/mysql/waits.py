@@ -72,18 +72,23 @@ def _row_locks(
     waiting = list(keys)
     for _ in range(_HOPS):
         pairs = _row_edges(session, ask, waiting)
-        above = sorted(int(key) for key in {blocker for _, blocker in pairs} - keys.keys())
-        found = session.rows(TRANSACTIONS, (above,)) if above else []
-        for row in found:
-            keys[str(row["trx_id"])] = _take(row, nodes, {})
+        unknown = sorted(int(key) for key in {blocker for _, blocker, _ in pairs} - keys.keys())
+        firsts = {blocker for _, blocker, first in pairs if first}
+        followed = []
+        for row in session.rows(TRANSACTIONS, (unknown,)) if unknown else []:
+            transaction, waits = str(row["trx_id"]), row["trx_state"] == "LOCK WAIT"
+            # one that only queues just ahead, beyond the cap, leads nowhere new
+            if not waits or transaction in firsts:
+                keys[transaction] = _take(row, nodes, {})
+                followed += [transaction] if waits else []
         edges += (
             Edge(keys[waiter], keys[blocker])
-            for waiter, blocker in pairs
+            for waiter, blocker, _ in pairs
             if waiter in keys and blocker in keys
         )
-        waiting = [str(row["trx_id"]) for row in found if row["trx_state"] == "LOCK WAIT"]
-        if not waiting:
+        if not followed:
             return
+        waiting = followed
 
 
 def _take(row: Row, nodes: dict[str, Node], tables: dict[str, str]) -> str:
@@ -104,13 +109,17 @@ def _take(row: Row, nodes: dict[str, Node], tables: dict[str, str]) -> str:
     return key
 
 
-def _row_edges(session: Session, ask: LockQueries, waiting: list[str]) -> list[tuple[str, str]]:
-    """The first and the last in each waiter's list of blockers."""
-    return [
-        (str(row["waiter"]), blocker)
-        for row in session.rows(ask.edges, ([int(each) for each in waiting],))
-        for blocker in sorted({str(row["first"]), str(row["last"])})
-    ]
+def _row_edges(
+    session: Session, ask: LockQueries, waiting: list[str]
+) -> list[tuple[str, str, bool]]:
+    """Waiter and blocker, for both ends of each list; the mark says which is the first."""
+    found = []
+    for row in session.rows(ask.edges, ([int(each) for each in waiting],)):
+        waiter, first, last = str(row["waiter"]), str(row["first"]), str(row["last"])
+        found.append((waiter, first, True))
+        if last != first:
+            found.append((waiter, last, False))
+    return found
 
 
 def _locked_tables(session: Session, ask: LockQueries, locks: list[object]) -> dict[str, str]:

@@ -1,0 +1,139 @@
+"""TLS against a real server: used where it should be, verified where asked, and never beyond time."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probes import FailureKind, ProbeError, Target, deadline
+from probes.mysql import tls
+from probes.mysql.connect import connect
+from tests.servers import mariadb
+from tests.servers.dripping import DrippingProxy
+
+pytestmark = pytest.mark.servers
+
+LIMIT, SLACK = 0.4, 0.35
+
+
+@pytest.fixture(scope="module")
+def certificate() -> Iterator[Path]:
+    """A self-signed certificate for localhost, readable by the server's user."""
+    with tempfile.TemporaryDirectory(prefix="sgp-tls-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        subprocess.run(
+            [
+                mariadb.binary("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2",
+                "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+            ],
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
+        (folder / "key.pem").chmod(0o644)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def server(certificate: Path) -> Iterator[mariadb.MariaDB]:
+    options = [f"ssl-cert={certificate / 'cert.pem'}", f"ssl-key={certificate / 'key.pem'}"]
+    with mariadb.servers(1, options) as (made,):
+        made.sql(
+            f"CREATE USER '{mariadb.MONITOR}'@'%' IDENTIFIED BY '{mariadb.MONITOR_PASSWORD}' "
+            "REQUIRE SSL"
+        )
+        yield made
+
+
+def cipher(target: Target) -> str:
+    with deadline.within(10):
+        session = connect(target, "test")
+        found = session.rows("SHOW STATUS LIKE 'Ssl_cipher'")
+        session.close()
+    return str(found[0]["Value"])
+
+
+@pytest.mark.parametrize("mode", ["required", "preferred"])
+def test_a_server_with_tls_is_spoken_to_under_it(server: mariadb.MariaDB, mode: str) -> None:
+    assert cipher(server.target(options={"ssl": mode}))
+
+
+def test_a_named_ca_verifies_the_server_and_its_name(
+    server: mariadb.MariaDB, certificate: Path
+) -> None:
+    options = {"ssl_ca": str(certificate / "cert.pem"), "ssl_verify_identity": "true"}
+    assert cipher(server.target(options=options))
+
+
+def test_a_certificate_of_somebody_else_is_not_trusted(
+    server: mariadb.MariaDB, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    subprocess.run(
+        [
+            mariadb.binary("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+            "-keyout", tmp_path / "k.pem", "-out", other, "-days", "2", "-subj", "/CN=other",
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    with pytest.raises(ProbeError) as caught:
+        cipher(server.target(options={"ssl_ca": str(other)}))
+    assert caught.value.failure.kind is FailureKind.UNREACHABLE
+    assert "ssl_ca" in caught.value.failure.hint.en
+
+
+def test_preferred_falls_back_once_and_remembers(primary: mariadb.MariaDB) -> None:
+    target = primary.target(options={"ssl": "preferred"})
+    assert cipher(target) == ""
+    assert tls.choice(target.address).context is None
+    assert cipher(target) == ""
+
+
+def test_required_does_not_fall_back(primary: mariadb.MariaDB) -> None:
+    with pytest.raises(ProbeError) as caught:
+        cipher(primary.target(options={"ssl": "required"}))
+    assert caught.value.failure.kind is FailureKind.UNREACHABLE
+
+
+def test_under_tls_too_a_frozen_server_ends_by_the_deadline(server: mariadb.MariaDB) -> None:
+    target = server.target(options={"ssl": "required"})
+    with deadline.within(10):
+        session = connect(target, "test")
+    with server.frozen():
+        started = time.monotonic()
+        with pytest.raises(ProbeError) as caught, deadline.within(LIMIT):
+            session.rows("SELECT 1")
+        assert caught.value.failure.kind is FailureKind.TIMEOUT
+        assert LIMIT * 0.9 <= time.monotonic() - started < LIMIT + SLACK
+
+
+def test_a_dripping_handshake_and_a_dripping_answer_end_by_the_deadline(
+    server: mariadb.MariaDB,
+) -> None:
+    proxy = DrippingProxy(server.port)
+    target = server.target(options={"ssl": "required"})
+    target = replace(target, address=replace(target.address, port=proxy.port))
+    try:
+        with deadline.within(10):
+            session = connect(target, "test")
+        # slow enough for the handshake to outlast the limit, quick enough to get past the greeting
+        for pace, ask in (
+            (0.002, lambda: connect(target, "test")),
+            (0.05, lambda: session.rows("SHOW GLOBAL VARIABLES")),
+        ):
+            proxy.pace_seconds = pace
+            started = time.monotonic()
+            with pytest.raises(ProbeError) as caught, deadline.within(LIMIT):
+                ask()
+            assert caught.value.failure.kind is FailureKind.TIMEOUT
+            assert LIMIT * 0.9 <= time.monotonic() - started < LIMIT + SLACK
+    finally:
+        proxy.close()

@@ -1,0 +1,141 @@
+"""The rows MySQL 8 and 9 give about locks, made into a picture (MariaDB's are tried live)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+import pytest
+
+from probes import Address, FailureKind, ProbeError, Row, Session, Target
+from probes.mysql.blocking import roots
+from probes.mysql.lock_queries import OLDEST_RUNNING, PERFORMANCE_SCHEMA, ROW_WAITERS, TRANSACTIONS
+from probes.mysql.waits import count, look
+
+ASK = PERFORMANCE_SCHEMA
+NOTHING: Row = {
+    "row_waits": 0, "row_seconds": None, "metadata_waits": 0, "metadata_seconds": None,
+    "instrumented": 1,
+}  # fmt: skip
+
+
+def transaction(trx: int, connection: int, *, waited: int | None = None, age: int = 90) -> Row:
+    return {
+        "trx_id": str(trx),
+        "id": connection,
+        "trx_state": "RUNNING" if waited is None else "LOCK WAIT",
+        "trx_query": None if waited is None else "UPDATE t SET a = 5",
+        "lock_id": None if waited is None else f"{trx}:1",
+        "age": age,
+        "waited": waited,
+    }
+
+
+def person(connection: int, command: str = "Query", state: str = "updating") -> Row:
+    return {
+        "id": connection, "user": "app", "host": "10.0.0.9", "db": "simpeg", "command": command,
+        "state": state, "info": None,
+    }  # fmt: skip
+
+
+class MySQL9:
+    """A session that answers by question."""
+
+    flavour = "mysql"
+    version = 90704
+    target = Target("db", "mysql", Address("127.0.0.1", 3306, "sigap"))
+    phases: Mapping[str, float] = {}
+
+    def __init__(self, answers: Mapping[str, list[Row]]) -> None:
+        self._answers = answers
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        return self._answers.get(sql, [])
+
+    def fresh(self) -> AbstractContextManager[Session]:
+        raise NotImplementedError
+
+    def paths(self) -> Mapping[str, str]:
+        return {}
+
+    def close(self) -> None:
+        return None
+
+
+def test_row_locks_lead_to_the_idle_holder() -> None:
+    session = MySQL9(
+        {
+            ASK.count: [{**NOTHING, "row_waits": 2, "row_seconds": 41}],
+            ROW_WAITERS: [transaction(12, 102, waited=41), transaction(13, 103, waited=7)],
+            ASK.edges: [
+                {"waiter": 12, "first": 11, "last": 11},
+                {"waiter": 13, "first": 11, "last": 12},
+            ],
+            TRANSACTIONS: [transaction(11, 101)],
+            ASK.tables: [{"id": "12:1", "name": "simpeg.pegawai"}],
+            ASK.sessions: [person(101, "Sleep", ""), person(102), person(103)],
+        }
+    )
+    picture = look(session)
+    (root,) = roots(picture)
+    assert (root.node.connection, root.victims, root.longest_seconds) == (101, 2, 41)
+    assert root.table == "simpeg.pegawai"
+    assert root.node.command == "Sleep"
+    assert (picture.waiting, picture.longest_seconds) == (2, 41)
+    assert "5" not in picture.nodes["102"].statement
+
+
+def test_a_reader_behind_a_waiting_alter_leads_to_the_holder_for_sure() -> None:
+    session = MySQL9(
+        {
+            ASK.count: [{**NOTHING, "metadata_waits": 2, "metadata_seconds": 30}],
+            ASK.metadata: [
+                {"id": 202, "seconds": 30, "state": "Waiting for table metadata lock",
+                 "info": "ALTER TABLE pegawai ADD x INT"},
+                {"id": 203, "seconds": 9, "state": "Waiting for table metadata lock",
+                 "info": "SELECT * FROM pegawai WHERE nik = '3171'"},
+            ],
+            ASK.granted: [
+                {"waiter": 202, "blocker": 201, "name": "simpeg.pegawai"},
+                {"waiter": 203, "blocker": 201, "name": "simpeg.pegawai"},
+                {"waiter": 203, "blocker": 202, "name": "simpeg.pegawai"},
+            ],
+            ASK.sessions: [person(201, "Sleep", ""), person(202), person(203)],
+        }
+    )  # fmt: skip
+    picture = look(session)
+    (root,) = roots(picture)
+    assert (root.node.connection, root.victims, root.suspected) == (201, 2, False)
+    assert root.table == "simpeg.pegawai"
+    assert "3171" not in repr(picture)
+
+
+def test_without_the_instrument_the_oldest_transaction_is_only_suspected() -> None:
+    session = MySQL9(
+        {
+            ASK.count: [{**NOTHING, "metadata_waits": 1, "metadata_seconds": 30}],
+            ASK.metadata: [{"id": 202, "seconds": 30, "state": "s", "info": "ALTER TABLE a"}],
+            OLDEST_RUNNING: [transaction(9, 201, age=95)],
+        }
+    )
+    (root,) = roots(look(session))
+    assert (root.node.connection, root.suspected) == (201, True)
+
+
+def test_a_transaction_younger_than_the_wait_is_no_suspect() -> None:
+    session = MySQL9(
+        {
+            ASK.count: [{**NOTHING, "metadata_waits": 1, "metadata_seconds": 30}],
+            ASK.metadata: [{"id": 202, "seconds": 30, "state": "s", "info": "ALTER TABLE a"}],
+            OLDEST_RUNNING: [transaction(9, 201, age=5)],
+        }
+    )
+    (root,) = roots(look(session))
+    assert root.node.connection == 0
+
+
+def test_performance_schema_switched_off_is_blind_not_zero() -> None:
+    with pytest.raises(ProbeError) as caught:
+        count(MySQL9({ASK.count: [{**NOTHING, "instrumented": 0}]}))
+    assert caught.value.failure.kind is FailureKind.BLIND
+    assert "performance_schema=ON" in caught.value.failure.hint.id
