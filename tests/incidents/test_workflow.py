@@ -284,9 +284,11 @@ def test_a_sign_of_a_breach_has_to_be_described() -> None:
         (4, "participants", [3]),
     ],
 )
-def test_an_answer_of_the_wrong_kind_names_its_field(step: int, name: str, value: object) -> None:
+def test_an_answer_of_the_wrong_kind_names_its_field(step: int, name: str, value: Any) -> None:
     case = Case(MORNING).to(step, MORNING)
-    refused = case.sign(MORNING, **{name: value})
+    filled = form(step, **{name: value})
+    action = Sign(step, Decision.APPROVE, filled, case.incident.version)
+    refused = case.act(action, STAFF[PROCEDURE.step(step).role], MORNING)
     assert refused is not None
     assert refused.kind is RefusalKind.FORM
     assert set(refused.fields) == {name}
@@ -418,12 +420,14 @@ def test_a_note_is_a_readable_text_of_a_person_with_a_role(text: str) -> None:
 
 def test_a_trouble_that_clears_and_returns_is_one_trouble_with_a_flap() -> None:
     case = Case(MORNING)
+    red = [case.incident.red]
     cleared(case, MORNING + timedelta(minutes=5))
-    assert not case.incident.red
+    red.append(case.incident.red)
     back = finding(when=MORNING + timedelta(minutes=8))
     case.write(EventKind.OBSERVED, MORNING + timedelta(minutes=8), "sigap", payloads.observed(back))
+    red.append(case.incident.red)
     trouble = case.incident.troubles[0]
-    assert case.incident.red
+    assert red == [True, False, True]
     assert (trouble.raised_count, trouble.green_seconds, trouble.first_at) == (2, 180.0, MORNING)
 
 

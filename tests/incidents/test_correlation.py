@@ -1,0 +1,304 @@
+"""One fault, one incident; two faults, two."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incidents import correlation, payloads, workflow
+from incidents.correlation import Placement, place
+from incidents.model import JSON, Event, EventKind, Incident
+from probes import Finding, Severity
+from tests.incidents.builders import CALENDAR, PROCEDURE, at, finding
+
+NOW = at("2026-07-02 09:00")
+MINUTE = timedelta(minutes=1)
+
+
+class Desk:
+    """Places findings as the desk will: join, or open one of its own."""
+
+    def __init__(self) -> None:
+        self.incidents: dict[str, Incident] = {}
+        self.sequence = 0
+
+    def report(self, found: Finding) -> Placement:
+        placed = place(found, self.incidents.values())
+        clear = found.severity is Severity.CLEAR
+        if placed.known:
+            build = payloads.cleared if clear else payloads.observed
+            kind = EventKind.CLEARED if clear else EventKind.OBSERVED
+            self._write(placed.number, kind, found, build(found))
+        elif placed.number:
+            payload = payloads.attached(found, root=placed.root, because=placed.because)
+            self._write(placed.number, EventKind.ATTACHED, found, payload)
+        elif not clear:
+            number = f"GDB-2026-{len(self.incidents) + 1:04}"
+            payload = payloads.opened(
+                found, procedure=PROCEDURE.hash, calendar=CALENDAR.hash, first_step=1
+            )
+            self._write(number, EventKind.OPENED, found, payload)
+        return placed
+
+    def _write(self, number: str, kind: EventKind, found: Finding, payload: JSON) -> None:
+        self.sequence += 1
+        event = Event(self.sequence, number, kind, found.at, "sigap", payload)
+        before = self.incidents.get(number)
+        self.incidents[number] = workflow.apply(before, event, PROCEDURE)
+
+    @property
+    def only(self) -> Incident:
+        assert len(self.incidents) == 1
+        return next(iter(self.incidents.values()))
+
+
+def down(target: str = "simpeg-primary", role: str = "primary", when: datetime = NOW) -> Finding:
+    return finding(target, "up", when=when, role=role)
+
+
+def lag(target: str = "simpeg-replica", when: datetime = NOW, cluster: str = "simpeg") -> Finding:
+    return finding(
+        target, "receiver_up", family="replication", when=when, role="replica", cluster=cluster
+    )
+
+
+def full(
+    target: str = "simpeg-primary",
+    subject: str = "/srv/wal",
+    host: str = "",
+    cluster: str = "simpeg",
+) -> Finding:
+    return finding(
+        target, "free_ratio", subject, "volume", role="primary", host=host, cluster=cluster
+    )
+
+
+def blocked(target: str = "simpeg-primary", measure: str = "blocked_seconds") -> Finding:
+    return finding(target, measure, family="locks", role="primary")
+
+
+def test_the_same_trouble_joins_its_own_incident_whatever_it_says_now() -> None:
+    desk = Desk()
+    desk.report(down())
+    assert desk.report(down(when=NOW + MINUTE)).known
+    clear = finding(severity=Severity.CLEAR, when=NOW + 2 * MINUTE, role="primary")
+    assert desk.report(clear).known
+    assert not desk.only.red
+    assert desk.report(down(when=NOW + timedelta(days=2))).known
+
+
+def test_a_dead_server_absorbs_everything_about_it() -> None:
+    desk = Desk()
+    desk.report(down())
+    for family in ("replication", "locks", "volume", "blind", "role", "something_new"):
+        warning = finding(measure=f"m_{family}", family=family, severity=Severity.WARNING)
+        placed = desk.report(warning)
+        assert (placed.number, placed.root) == ("GDB-2026-0001", False)
+    assert desk.only.title == down().title
+
+
+def test_a_dead_primary_absorbs_the_lag_of_its_replicas() -> None:
+    desk = Desk()
+    desk.report(down())
+    desk.report(lag("simpeg-replica"))
+    desk.report(lag("simpeg-replica-2"))
+    assert [trouble.root for trouble in desk.only.troubles] == [True, False, False]
+
+
+def test_a_dead_primary_that_shows_after_the_lag_becomes_the_root() -> None:
+    desk = Desk()
+    desk.report(lag(when=NOW))
+    placed = desk.report(down(when=NOW + 5 * MINUTE))
+    assert placed.root
+    assert desk.only.title == down().title
+    assert desk.only.target == "simpeg-primary"
+    assert [trouble.root for trouble in desk.only.troubles] == [False, True]
+
+
+def test_a_dead_replica_does_not_explain_another_replicas_lag() -> None:
+    desk = Desk()
+    desk.report(down("simpeg-replica-2", role="replica"))
+    assert desk.report(lag("simpeg-replica")).number == ""
+    assert len(desk.incidents) == 2
+
+
+def test_two_dead_servers_of_different_clusters_are_two_incidents() -> None:
+    desk = Desk()
+    desk.report(down())
+    other = finding("sipd-primary", "up", cluster="sipd", role="primary")
+    assert desk.report(other).number == ""
+    assert desk.report(lag("sipd-replica", cluster="sipd")).number == "GDB-2026-0002"
+    assert len(desk.incidents) == 2
+
+
+def test_servers_without_a_cluster_have_none_in_common() -> None:
+    desk = Desk()
+    desk.report(finding("one", "up", cluster="", role="primary"))
+    assert desk.report(lag("two", cluster="")).number == ""
+
+
+def test_a_full_volume_absorbs_the_server_that_died_of_it() -> None:
+    desk = Desk()
+    desk.report(full())
+    assert desk.report(down()).number == "GDB-2026-0001"
+    assert desk.report(lag()).number == "GDB-2026-0001"
+    assert desk.only.family == "volume"
+
+
+def test_a_full_volume_seen_after_the_server_died_becomes_the_root() -> None:
+    desk = Desk()
+    desk.report(down())
+    assert desk.report(full()).root
+    assert desk.only.family == "volume"
+
+
+def test_a_volume_that_is_only_filling_up_explains_no_dead_server() -> None:
+    desk = Desk()
+    desk.report(down())
+    filling = finding(
+        measure="free_ratio", subject="/srv", family="volume", severity=Severity.WARNING
+    )
+    assert not desk.report(filling).root
+
+
+def test_one_volume_under_two_servers_is_one_fault_and_two_volumes_are_two() -> None:
+    desk = Desk()
+    desk.report(full("a", "/srv", host="db01", cluster=""))
+    assert desk.report(full("b", "/srv", host="db01", cluster="")).number == "GDB-2026-0001"
+    assert desk.report(full("c", "/srv", host="db02", cluster="")).number == ""
+    assert desk.report(full("a", "/backup", host="db01", cluster="")).number == ""
+
+
+def test_a_root_blocker_absorbs_its_pile_up_down_to_the_last_connection() -> None:
+    desk = Desk()
+    desk.report(blocked())
+    assert desk.report(blocked(measure="blocked_sessions")).number == "GDB-2026-0001"
+    exhausted = finding(measure="fresh_login_ok", role="primary")
+    assert desk.report(exhausted).number == "GDB-2026-0001"
+    assert desk.only.family == "locks"
+
+
+def test_a_server_that_dies_under_blocked_sessions_is_the_root_of_them() -> None:
+    desk = Desk()
+    desk.report(blocked())
+    assert desk.report(down()).root
+
+
+def test_both_sides_of_one_replication_are_one_fault() -> None:
+    desk = Desk()
+    desk.report(lag())
+    seen_from_primary = finding(
+        "simpeg-primary", "standby_lag_bytes", "replica1", family="replication", role="primary"
+    )
+    assert desk.report(seen_from_primary).number == "GDB-2026-0001"
+
+
+def test_two_replicas_that_stall_on_their_own_are_two_faults() -> None:
+    desk = Desk()
+    desk.report(lag("simpeg-replica"))
+    assert desk.report(lag("simpeg-replica-2")).number == ""
+
+
+def test_a_cause_that_went_away_explains_what_follows_at_once_and_not_next_day() -> None:
+    desk = Desk()
+    desk.report(down())
+    gone = finding(severity=Severity.CLEAR, when=NOW + MINUTE, role="primary")
+    desk.report(gone)
+    assert desk.report(lag(when=NOW + 10 * MINUTE)).number == "GDB-2026-0001"
+    late = lag("simpeg-replica-2", when=NOW + timedelta(hours=20))
+    assert desk.report(late).number == ""
+
+
+def test_an_effect_far_older_than_the_cause_stays_its_own_incident() -> None:
+    desk = Desk()
+    desk.report(lag(when=NOW))
+    assert desk.report(down(when=NOW + timedelta(hours=3))).number == ""
+    assert len(desk.incidents) == 2
+
+
+def test_a_clear_finding_joins_nothing_new() -> None:
+    desk = Desk()
+    desk.report(down())
+    clear = finding(measure="lag", family="replication", severity=Severity.CLEAR)
+    assert desk.report(clear) == Placement()
+
+
+def test_the_timeline_learns_why_a_symptom_joined() -> None:
+    desk = Desk()
+    desk.report(down())
+    placed = desk.report(lag())
+    assert placed.rule == "primary_down"
+    assert placed.because.id and placed.because.en
+
+
+FINDINGS = st.builds(
+    finding,
+    target=st.sampled_from(["a1", "a2", "b1", "b2"]),
+    measure=st.sampled_from(["up", "fresh_login_ok", "x"]),
+    subject=st.sampled_from(["", "s"]),
+    family=st.sampled_from(["availability", "replication", "locks", "volume", "blind", "role"]),
+    severity=st.sampled_from(Severity),
+    when=st.integers(0, 600).map(lambda minutes: NOW + minutes * MINUTE),
+    role=st.sampled_from(["", "primary", "replica"]),
+)
+
+
+@given(st.lists(FINDINGS, max_size=25))
+def test_no_incident_ever_holds_two_clusters_and_no_trouble_two_incidents(
+    found: list[Finding],
+) -> None:
+    desk = Desk()
+    for each in sorted(found, key=lambda each: each.at):
+        desk.report(
+            finding(
+                each.target,
+                each.measure,
+                each.subject,
+                each.family,
+                each.severity,
+                each.at,
+                cluster=each.target[0],
+                role=each.about["role"],
+            )
+        )
+    seen: list[str] = []
+    for incident in desk.incidents.values():
+        assert len({trouble.target[0] for trouble in incident.troubles}) == 1
+        assert sum(trouble.root for trouble in incident.troubles) == 1
+        seen += [trouble.fingerprint for trouble in incident.troubles]
+    assert len(seen) == len(set(seen))
+
+
+@given(st.lists(FINDINGS, min_size=1, max_size=12), FINDINGS)
+def test_the_place_does_not_depend_on_the_order_the_store_returns(
+    found: list[Finding], last: Finding
+) -> None:
+    desk = Desk()
+    for each in sorted(found, key=lambda each: each.at):
+        desk.report(each)
+    there = list(desk.incidents.values())
+    assert place(last, there) == place(last, reversed(there))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("linger_minutes: x\nlead_minutes: 1\nrules: []", "expected a number"),
+        ("rules: []", "linger_minutes: is missing"),
+        (
+            "linger_minutes: 1\nlead_minutes: 1\n"
+            "rules: [{name: a, cause: {family: b, severity: red}, effects: [], scope: moon, "
+            "because: {id: a, en: b}}]",
+            "expected one of: target",
+        ),
+    ],
+)
+def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "table.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=said):
+        correlation.load(path)
