@@ -239,7 +239,7 @@ def _replication_stands(faults: Faults, target: str) -> bool:
 
 def _lock_breaks(faults: Faults, target: str) -> None:
     server = faults.world.servers[target]
-    faults.pile_ups[target] = PileUp(server)
+    faults.pile_ups[target] = PileUp(server, faults.world.secret("application"))
     _expect(lambda: waiting(server) >= VICTIMS, _not_seen(target))
 
 

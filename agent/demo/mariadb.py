@@ -173,12 +173,17 @@ class MariaDB:
             return False
         return True
 
-    def connect(self, read_timeout: float | None = ANSWER_SECONDS) -> Any:
-        """An administrator's session over the socket, autocommit on."""
+    def connect(
+        self,
+        read_timeout: float | None = ANSWER_SECONDS,
+        user: str = "root",
+        password: str = "",
+    ) -> Any:
+        """A session over the socket, autocommit on; the administrator's by default."""
         return pymysql.connect(
             unix_socket=str(self.socket),
-            user="root",
-            password=self._password,
+            user=user,
+            password=password or self._password,
             autocommit=True,
             connect_timeout=3,
             read_timeout=read_timeout,

@@ -18,6 +18,7 @@ from agent.demo.mariadb import MariaDB
 from agent.demo.postgresql import PostgreSQL
 
 VICTIMS = 3
+IMPORT, WEB = ACCOUNTS = ("impor_gaji", "aplikasi_web")
 PG_STATEMENT = "update pegawai set golongan = golongan where id = 1"
 MY_STATEMENT = "update esurat.agenda set perihal = concat(perihal, '') where nomor = 1"
 
@@ -25,10 +26,14 @@ MY_STATEMENT = "update esurat.agenda set perihal = concat(perihal, '') where nom
 class PileUp:
     """One holder and ``VICTIMS`` waiters on one server."""
 
-    def __init__(self, server: PostgreSQL | MariaDB) -> None:
-        """Take the lock, then send the waiters; raises the driver's error when that fails."""
+    def __init__(self, server: PostgreSQL | MariaDB, password: str) -> None:
+        """Take the lock, then send the waiters; raises the driver's error when that fails.
+
+        ``password`` is that of the applications' accounts.
+        """
         self._server = server
-        self._holder = self._session("simpeg-impor-gaji")
+        self._password = password
+        self._holder = self._session(IMPORT)
         cursor = self._holder.cursor()
         cursor.execute("begin")
         cursor.execute(self._statement)
@@ -43,10 +48,10 @@ class PileUp:
     def _statement(self) -> str:
         return PG_STATEMENT if isinstance(self._server, PostgreSQL) else MY_STATEMENT
 
-    def _session(self, application: str) -> Any:
+    def _session(self, account: str) -> Any:
         if isinstance(self._server, PostgreSQL):
-            return self._server.connect("simpeg", application)
-        connection = self._server.connect(read_timeout=None)
+            return self._server.connect("simpeg", f"simpeg-{account}", user=account)
+        connection = self._server.connect(None, user=account, password=self._password)
         with connection.cursor() as cursor:
             cursor.execute("set session innodb_lock_wait_timeout = 86400")
         return connection
@@ -54,7 +59,7 @@ class PileUp:
     def _wait(self) -> None:
         # a waiter ends when the lock is free, or with its server
         with contextlib.suppress(psycopg2.Error, pymysql.MySQLError, OSError):
-            connection = self._session("simpeg-web")
+            connection = self._session(WEB)
             try:
                 connection.cursor().execute(self._statement)
             finally:

@@ -157,12 +157,17 @@ class PostgreSQL:
             return False
         return True
 
-    def connect(self, database: str = "postgres", application: str = "sigap-demo") -> Any:
-        """A superuser session over the socket, each statement its own transaction."""
+    def connect(
+        self,
+        database: str = "postgres",
+        application: str = "sigap-demo",
+        user: str = "postgres",
+    ) -> Any:
+        """A session over the socket, each statement its own transaction; superuser by default."""
         connection = psycopg2.connect(
             host=str(self.sockets),
             port=self.port,
-            user="postgres",
+            user=user,
             dbname=database,
             connect_timeout=3,
             application_name=application,

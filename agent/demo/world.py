@@ -21,6 +21,7 @@ from agent.demo.errors import DemoError
 from agent.demo.home import Home, write_private
 from agent.demo.mariadb import REPLICATOR as MARIADB_REPLICATOR
 from agent.demo.mariadb import MariaDB
+from agent.demo.pileup import ACCOUNTS
 from agent.demo.ports import free_port
 from agent.demo.postgresql import PostgreSQL
 from agent.demo.volume import Volume
@@ -227,6 +228,9 @@ class World:
         primary.ask(f"alter role {grants.USER} password %s", (self.secret("monitor"),))
         primary.ask("create database simpeg")
         primary.ask(PG_SCHEMA, database="simpeg")
+        for name in ACCOUNTS:
+            primary.ask(f"create role {name} login")
+            primary.ask(f"grant select, update on pegawai to {name}", database="simpeg")
         primary.ask("select pg_create_physical_replication_slot(%s)", (postgresql.SLOT,))
         self._stock_segments(primary)
 
@@ -352,6 +356,11 @@ class World:
             f"ALTER USER {monitor} IDENTIFIED BY '{self.secret('monitor')}'",
             *MY_SCHEMA,
         )
+        for name in ACCOUNTS:
+            primary.ask(
+                f"CREATE USER {name}@localhost IDENTIFIED BY '{self.secret('application')}'",
+                f"GRANT SELECT, UPDATE ON esurat.* TO {name}@localhost",
+            )
 
     def mend_mariadb(self) -> None:
         """Take away the planted row, follow the primary again and wait until both threads run."""
