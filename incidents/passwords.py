@@ -38,7 +38,8 @@ def demand_good(password: str, username: str) -> None:
                 "A password has at most {n} characters; use a shorter one.",
             ).format(n=LONGEST)
         )
-    if username.lower() in password.lower() or len(set(password)) < 4:
+    named = len(username) >= 4 and username.lower() in password.lower()
+    if named or len(set(password)) < 4:
         raise Refused(
             Text(
                 "Kata sandi ini mudah ditebak; jangan memuat nama pengguna "

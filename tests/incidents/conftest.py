@@ -27,11 +27,24 @@ def store_server() -> Iterator[Server]:
         yield server
 
 
-def new_database(server: Server) -> str:
+def new_database(server: Server, template: str = "template1") -> str:
     """The address of a fresh database."""
     name = f"desk_{uuid.uuid4().hex[:12]}"
-    server.sql(f"create database {name}")
-    return f"postgresql://postgres@/{name}?host={server.folder}&port={server.port}"
+    server.sql(f"create database {name} template {template}")
+    return address(server, name)
+
+
+def address(server: Server, database: str) -> str:
+    """A database of the test's server as the configuration would name it."""
+    return f"postgresql://postgres@/{database}?host={server.folder}&port={server.port}"
+
+
+@pytest.fixture(scope="session")
+def migrated(store_server: Server) -> str:
+    """A database at the newest schema, to be copied: migrating each anew takes its time."""
+    store_server.sql("create database desk_template")
+    open_store(address(store_server, "desk_template")).close()
+    return "desk_template"
 
 
 @pytest.fixture(params=BOTH)
@@ -42,9 +55,13 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return new_database(request.getfixturevalue("store_server"))
 
 
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    """An open, empty store, of each kind in turn."""
-    opened = open_store(store_url)
+@pytest.fixture(params=BOTH)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An open store without incidents, of each kind in turn."""
+    if request.param == "sqlite":
+        opened = open_store(f"sqlite:///{tmp_path / 'sigap.db'}")
+    else:
+        server = request.getfixturevalue("store_server")
+        opened = open_store(new_database(server, request.getfixturevalue("migrated")))
     yield opened
     opened.close()

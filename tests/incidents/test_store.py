@@ -30,7 +30,8 @@ from incidents.store import (
     schema,
     tables,
 )
-from incidents.store.engine import store_url, wal_is_safe
+from incidents.store.engine import wal_is_safe
+from tests.incidents.conftest import new_database
 from tests.servers.postgresql import Server, single
 
 
@@ -85,15 +86,12 @@ def test_a_newer_schema_is_refused_with_one_sentence(store_url: str) -> None:
 
 
 def test_somebody_elses_tables_are_refused(store_url: str) -> None:
-    store = Store(store_url_of(store_url))
+    store = Store(engine.store_url(store_url))
     with store.write() as connection:
         connection.execute(text("CREATE TABLE events (id INTEGER)"))
     store.close()
     with pytest.raises(StoreUnavailable, match="not Sigap's"):
         open_store(store_url)
-
-
-store_url_of = store_url
 
 
 def test_two_instances_starting_together_migrate_once(store_url: str) -> None:
@@ -197,7 +195,7 @@ def test_a_password_never_stands_in_the_sentence() -> None:
 
 
 def test_a_bare_postgresql_address_names_its_driver() -> None:
-    assert store_url("postgresql://u@h/d").drivername == "postgresql+psycopg2"
+    assert engine.store_url("postgresql://u@h/d").drivername == "postgresql+psycopg2"
 
 
 def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
@@ -304,8 +302,6 @@ def test_a_stopped_postgresql_is_said_and_the_store_comes_back_with_it() -> None
 
 @pytest.mark.servers
 def test_a_read_only_postgresql_is_said(store_server: Server) -> None:
-    from tests.incidents.conftest import new_database
-
     url = new_database(store_server)
     open_store(url).close()
     store = open_store(url + "&options=-c%20default_transaction_read_only%3Don")
