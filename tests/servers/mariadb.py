@@ -28,7 +28,7 @@ from pymysql.cursors import DictCursor
 from probes import Address, Secret, Target
 from tests.support.used import note
 
-APT = "apt-get install --no-install-recommends mariadb-server mariadb-client"
+PACKAGES = "mariadb-server mariadb-client"
 ORDINARY = "nobody"
 PATIENCE_SECONDS = 60.0
 MONITOR, MONITOR_PASSWORD = "sigap", "rahasia-uji"
@@ -38,11 +38,14 @@ if TYPE_CHECKING:
     Connection = pymysql.connections.Connection[DictCursor]
 
 
-def binary(name: str) -> str:
-    """The full path of a MariaDB program; the test fails, saying how to get it, without it."""
+def binary(name: str, packages: str = PACKAGES) -> str:
+    """The full path of a program; without it the test fails, saying how to get it."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
-        pytest.fail(f"{name} is not installed; run: {APT}", pytrace=False)
+        pytest.fail(
+            f"{name} is not installed; run: apt-get install --no-install-recommends {packages}",
+            pytrace=False,
+        )
     return found
 
 

@@ -18,8 +18,8 @@ from tests.servers.mariadb import MariaDB, eventually, free_port
 pytestmark = pytest.mark.servers
 
 LIMIT = 0.4
-SLACK = 0.35
-"""A shared machine may be late to wake us; a deadline that is not kept at all is late for ever."""
+SLACK = 1.5
+"""Two busy cores may wake us late; a deadline that is not kept is late by minutes, or for ever."""
 
 
 @pytest.fixture

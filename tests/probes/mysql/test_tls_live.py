@@ -1,4 +1,4 @@
-"""TLS against a real server: used where it should be, verified where asked, and never beyond time."""
+"""TLS against a real server: used where it should be, verified where asked, never beyond time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.dripping import DrippingProxy
 
 pytestmark = pytest.mark.servers
 
-LIMIT, SLACK = 0.4, 0.35
+LIMIT, SLACK = 0.4, 1.5  # as in test_sessions_live: late by a busy machine, never for ever
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def certificate() -> Iterator[Path]:
         folder.chmod(0o755)
         subprocess.run(
             [
-                mariadb.binary("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                mariadb.binary("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
                 "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2",
                 "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
             ],
@@ -78,7 +78,7 @@ def test_a_certificate_of_somebody_else_is_not_trusted(
     other = tmp_path / "other.pem"
     subprocess.run(
         [
-            mariadb.binary("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+            mariadb.binary("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
             "-keyout", tmp_path / "k.pem", "-out", other, "-days", "2", "-subj", "/CN=other",
         ],
         check=True,
