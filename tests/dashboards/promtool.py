@@ -1,0 +1,22 @@
+"""Prometheus' own word on rules and expressions; absent, a test fails and says how to get it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def promtool(*arguments: str, folder: Path) -> str:
+    """Run promtool in ``folder``; fails the test with what it said unless it was content."""
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.fail("promtool is missing; as root on Debian: apt-get install prometheus")
+    done = subprocess.run(
+        [program, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.fail(f"promtool {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+    return done.stdout
