@@ -30,10 +30,15 @@ pytestmark = [
 
 @pytest.mark.parametrize(
     ("image", "flavour"),
-    [("mysql:8.0", "mysql"), ("mysql:8.4", "mysql"), ("mysql:9", "mysql"), ("mariadb:11", "mariadb")],
-)  # fmt: skip
+    [
+        ("mysql:8.0", "mysql"),
+        ("mysql:8.4", "mysql"),
+        ("mysql:9", "mysql"),
+        ("mariadb:11", "mariadb"),
+    ],
+)
 def test_every_probe_reads_the_vendors_image(image: str, flavour: str) -> None:
-    from testcontainers.mysql import MySqlContainer  # slow to import, and only used here
+    from testcontainers.community.mysql import MySqlContainer  # slow to import, and only used here
 
     with MySqlContainer(image, root_password="akar") as running:
         where = urlsplit(running.get_connection_url())

@@ -30,7 +30,8 @@ def certificate() -> Iterator[Path]:
         folder.chmod(0o755)
         subprocess.run(
             [
-                mariadb.binary("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                mariadb.binary("openssl", "openssl"),
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes",
                 "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2",
                 "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
             ],
