@@ -207,3 +207,18 @@ class Case:
     def dismiss(self, when: datetime, outcome: Outcome, reason: str = "keliru") -> Any:
         action = workflow.Dismiss(outcome, reason, self.incident.version, "GDB-2026-0007")
         return self.act(action, STAFF["PA"], when)
+
+    def clear(self, when: datetime) -> None:
+        """The probe sees that the first trouble is over."""
+        gone = finding(severity=Severity.CLEAR, when=when)
+        self.write(EventKind.CLEARED, when, "sigap", payloads.cleared(gone))
+
+
+MORNING = at("2026-07-02 09:00")
+
+
+def green(step: int = 1) -> Case:
+    """A case whose probe has cleared, waiting at ``step``."""
+    case = Case(MORNING).to(step, MORNING)
+    case.clear(MORNING)
+    return case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -25,6 +26,8 @@ PEOPLE = (
 WHO = st.sampled_from(PEOPLE)
 MAY_CHECK = {5: (4,), 7: (4, 5, 6), 8: (4, 5, 6, 7)}
 """The separation of duties once more, by hand, so that a changed data file is noticed."""
+
+BACK = {7: 5, 8: 7}
 
 
 class Office(RuleBasedStateMachine):
@@ -60,12 +63,12 @@ class Office(RuleBasedStateMachine):
             assert self.case.incident == before
             assert refused.reason.id and refused.reason.en
 
-    @rule()
-    def somebody_who_may_signs(self) -> None:
+    @rule(decision=st.sampled_from([Decision.APPROVE, Decision.APPROVE, Decision.RETURN]))
+    def somebody_who_may_signs(self, decision: Decision) -> None:
         """Without help chance rarely gets past step 7."""
         if self.case.incident.open:
             for person in PEOPLE:
-                if self.case.sign(self.now, who=person) is None:
+                if self.case.sign(self.now, decision, who=person) is None:
                     return
 
     @rule(who=WHO)
@@ -107,6 +110,14 @@ class Office(RuleBasedStateMachine):
             assert (visit.signoff is None) == (visit in waiting)
         if self.case.incident.outcome is Outcome.RESOLVED:
             assert {visit.step for visit in visits} == set(range(1, 10))
+
+    @invariant()
+    def every_step_leads_where_the_sop_says(self) -> None:
+        for visit, following in pairwise(self.case.incident.visits):
+            assert visit.signoff is not None
+            returned = visit.signoff.decision is Decision.RETURN
+            assert following.step == (BACK[visit.step] if returned else visit.step + 1)
+            assert following.entered_at == visit.signoff.at
 
     @invariant()
     def every_signature_is_of_the_right_role(self) -> None:
