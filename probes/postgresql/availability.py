@@ -15,6 +15,13 @@ from probes.model import Measure, Measurement, Probe, ProbeError, Session, Text,
 _SHARE_OF_THE_LOGIN = 0.8
 """Of the time left, so that a login that hangs still leaves time to report the rest."""
 
+# What a finding says that is not cleared yet, since it takes more than one good reading.
+_AGAIN = Text("sudah menjawab lagi", "it answers again")
+_WAIT = Text(
+    "Login sudah berhasil lagi; tunggu pembacaan berikut.",
+    "Logging in works again; wait for the next reading.",
+)
+
 _STATE = """
 select pg_is_in_recovery() as in_recovery,
        extract(epoch from pg_postmaster_start_time())::float8 as started,
@@ -28,7 +35,7 @@ def read(session: Session) -> Iterable[Measurement]:
     state = session.rows(_STATE)[0]
     replica = bool(state["in_recovery"])
     actual = "replica" if replica else "primary"
-    yield Measurement("up", 1.0)
+    yield Measurement("up", 1.0, detail={"reason": _AGAIN})
     yield Measurement("in_recovery", float(replica), detail={"role": actual})
     yield Measurement("read_only", float(not replica and bool(state["defaults_to_read_only"])))
     yield Measurement("start_time_seconds", float(state["started"]))
@@ -55,7 +62,7 @@ def _fresh_login(session: Session) -> Iterable[Measurement]:
         reason = {"reason": said.message, "kind": said.kind.value, "next": said.hint}
         yield Measurement("fresh_login_ok", 0.0, detail=reason)
         return
-    yield Measurement("fresh_login_ok", 1.0)
+    yield Measurement("fresh_login_ok", 1.0, detail={"reason": _AGAIN, "next": _WAIT})
     yield Measurement("login_seconds", seconds)
 
 

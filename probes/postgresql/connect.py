@@ -208,7 +208,10 @@ def _connected(address: Address, ips: list[str], purpose: str) -> psycopg2.exten
             if worst is None or worst.failure.kind is not FailureKind.TIMEOUT:
                 worst = error.said
     assert worst is not None, "a name resolves to at least one address"  # noqa: S101 - invariant
-    raise worst
+    try:
+        raise worst
+    finally:
+        del worst  # or frame and exception would hold each other until the collector runs
 
 
 class _NextAddress(Exception):

@@ -258,6 +258,8 @@ _STATEMENT: tuple[Known, ...] = (
 def of_login(error: psycopg2.Error, address: Address, code: str | None = None) -> ProbeError:
     """What a failed login means; ``code`` is the server's SQLSTATE where it is known."""
     message = _one_line(error)
+    if not server_answered(error) and "connection to server" not in message:
+        message = f"{address.host} port {address.port}: {message}"
     known = _by_text(message) or _by_code(_LOGIN, code)
     if known is None:
         return ProbeError(FailureKind.BROKEN, message, _UNKNOWN)
@@ -272,9 +274,10 @@ def is_known_login(error: psycopg2.Error) -> bool:
 def server_answered(error: psycopg2.Error) -> bool:
     """Whether a server itself said no, so that its other addresses need not be tried.
 
-    libpq writes the server's severity after "failed:", whatever its language.
+    Only a server's word begins with a severity ("FATAL:", in whatever language), alone or after
+    libpq's "failed:".
     """
-    return bool(re.search(r"failed: +\S+ ?: ", _one_line(error)))
+    return bool(re.search(r"(?:^|failed: +)[^\s:]+ ?: ", _one_line(error)))
 
 
 def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:

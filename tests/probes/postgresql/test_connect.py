@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
@@ -67,6 +68,8 @@ def test_many_frozen_rounds_leave_no_thread_and_no_descriptor(single: Server) ->
     with deadline.within(10):
         for session in sessions:
             session.rows("select 1")
+    gc.collect()
+    gc.disable()  # what fails must be let go at once, not when the collector gets round to it
     descriptors = len(os.listdir("/proc/self/fd"))
     threads = threading.active_count()
     single.freeze()
@@ -80,6 +83,7 @@ def test_many_frozen_rounds_leave_no_thread_and_no_descriptor(single: Server) ->
         assert threading.active_count() == threads
         assert len(os.listdir("/proc/self/fd")) == descriptors - len(sessions)
     finally:
+        gc.enable()
         single.thaw()
     until(lambda: _can_log_in(single), "logins after the thaw")
 
@@ -156,7 +160,9 @@ def test_a_rejected_login_names_its_cause(
 def test_a_closed_port_and_a_missing_socket_are_refusals(single: Server) -> None:
     target = single.target()
     closed = replace(target, address=replace(target.address, port=free_port()))
-    assert failure_of(closed).kind is FailureKind.REFUSED
+    failure = failure_of(closed)
+    assert failure.kind is FailureKind.REFUSED
+    assert f"127.0.0.1 port {closed.address.port}" in failure.message
     socket_at = replace(closed, address=replace(closed.address, host=str(single.folder)))
     assert failure_of(socket_at).kind is FailureKind.REFUSED
 
@@ -276,6 +282,24 @@ def test_the_code_of_a_refused_login_is_learnt_without_a_password(single: Server
         assert startup.sqlstate(known, "127.0.0.1") == startup.SOME_AUTHENTICATION
 
 
+def test_a_refusal_in_words_nobody_knows_is_asked_for_its_code(
+    single: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errors, "_by_text", lambda message: None)
+    failure = failure_of(single.target(user="orang_asing"))
+    assert failure.kind is FailureKind.DENIED
+
+
+def test_a_wrong_password_is_tried_once_however_many_addresses_there_are(
+    single: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try counts towards whatever locks accounts."""
+    monkeypatch.setattr(deadline, "resolve", lambda host: ["127.0.0.1"] * 3)
+    before = single.log_tail(10**6).count("password authentication failed")
+    failure_of(single.target(host_name="db.example", password="salah"))
+    assert single.log_tail(10**6).count("password authentication failed") == before + 1
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
@@ -292,6 +316,8 @@ def test_a_login_refused_in_another_language_is_known_by_its_code(
         'connection to server at "127.0.0.1", port 5432 failed: FATAL:  maaf, belum bisa'
     )
     assert errors.server_answered(said)
+    assert errors.server_answered(psycopg2.OperationalError("FATAL :  maaf, belum bisa"))
+    assert not errors.server_answered(psycopg2.OperationalError("Connection refused"))
     assert not errors.is_known_login(said)
     failure = errors.of_login(said, single.target().address, code).failure
     assert failure.kind is kind
