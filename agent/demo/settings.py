@@ -60,6 +60,7 @@ def write(world: World, listen: str) -> None:
     text = io.StringIO()
     yaml = YAML()
     yaml.width = 100
+    yaml.representer.ignore_aliases = lambda *_: True  # a person copies from it, block by block
     yaml.dump(root, text)
     write_private(world.home.config, HEAD + text.getvalue())
 
