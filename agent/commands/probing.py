@@ -101,7 +101,8 @@ def _code(probe: Probe, reading: Reading, findings: tuple[Finding, ...]) -> int:
 def _told(target: Target, tried: list[Tried], code: int, language: str) -> str:
     bad = sorted((t for t in tried if t.code), key=lambda t: _WORST.index(t.code))
     first = _sentences(bad[0], language)[0] if bad else f"{len(tried)} probes, all clear"
-    lines = [f"SIGAP {WORDS[code]} - {_safe(first)} | {_performance(target, tried)}"]
+    numbers = _performance(target, tried)
+    lines = [f"SIGAP {WORDS[code]} - {_safe(first)}" + (f" | {numbers}" if numbers else "")]
     for each in bad + [t for t in tried if not t.code]:
         said = _sentences(each, language)
         lines += [f"{WORDS[each.code]:8} {each.probe.name}: {_safe(sentence)}" for sentence in said]
@@ -218,17 +219,17 @@ def grants(given: argparse.Namespace) -> int:
     if engine is None:
         flavours = [flavour for each in engines for flavour in each.flavours]
         raise Trouble(f"no engine {given.flavour!r}; {_nearest(given.flavour, flavours)}")
-    needed: dict[str, Grant] = {}
-    for grant in engine.base_grants:
-        needed.setdefault(grant.sql, grant)
+    declared = list(engine.base_grants)
     for probe in registry.probes_for(engine.name):
-        for grant in probe.grants:
+        declared += probe.grants
+    needed: dict[str, Grant] = {}
+    for grant in declared:
+        if grant.flavour == given.flavour:
             needed.setdefault(grant.sql, grant)
     user = _account(engine.name, given.user)
     print(f"-- The account with which Sigap watches {given.flavour}; run as an administrator.")
     for grant in needed.values():
-        if grant.flavour == given.flavour:
-            print(f"\n-- {grant.why}\n{grant.sql.format(user=user).rstrip(';')};")
+        print(f"\n-- {grant.why}\n{grant.sql.format(user=user).rstrip(';')};")
     return 0
 
 

@@ -1,0 +1,225 @@
+"""The command line: one sentence on standard error, the right exit code, never a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from agent.cli import main
+from tests.support.agent import ROOT, environment, write_config
+
+NOBODY = "  - {name: simpeg, engine: postgresql, url: 'postgresql://sigap@127.0.0.1:1/postgres'}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_config(tmp_path, [NOBODY])
+    return tmp_path
+
+
+Sigap = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def sigap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sigap:
+    """Run one command inside this process, as a terminal-less shell in ``folder`` would."""
+
+    def run(*words: str, folder: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        for name in ("SIGAP_CONFIG", "SIGAP_DEBUG"):
+            monkeypatch.delenv(name, raising=False)
+        capsys.readouterr()
+        try:
+            code = main(words)
+        except SystemExit as leaving:  # argparse leaves by itself
+            code = int(leaving.code or 0)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
+
+    return run
+
+
+def one_sentence(done: subprocess.CompletedProcess[str], code: int) -> str:
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("sigap: ")
+    return line
+
+
+SECRET = "kunci-Rumah-9"
+COMMANDS = (
+    ["run"], ["check-config"], ["schema"], ["version"], ["try"], ["probes"], ["grants"],
+    ["people"], ["people", "add"], ["people", "list"], ["people", "assign"], ["people", "passwd"],
+    ["incidents"], ["incidents", "list"], ["incidents", "show"], ["incidents", "open"],
+    ["incidents", "sign"], ["verify"], ["export"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_answers_help(sigap: Sigap, tmp_path: Path, words: list[str]) -> None:
+    done = sigap(*words, "--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: sigap {' '.join(words)}")
+
+
+def test_help_loads_no_library_a_command_needs(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom agent.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'pydantic', 'psycopg2', 'pymysql', 'sqlalchemy', 'prometheus_client', 'ruamel'}\n"
+        "sys.exit(1 if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_config_names_every_problem_and_exits_2(sigap: Sigap, folder: Path) -> None:
+    (folder / "agent.yaml").write_text("agnet: {}\ntargets:\n  - {name: a, engine: oracle}\n")
+    done = sigap("check-config", folder=folder)
+    assert done.returncode == 2
+    for words in ("agent.yaml:1: agnet:", "agent.yaml:3: targets[0].engine:", "targets[0].url:"):
+        assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_good_configuration_is_said_to_be_good(sigap: Sigap, folder: Path) -> None:
+    done = sigap("check-config", folder=folder)
+    assert (done.returncode, done.stdout) == (0, "agent.yaml: good, 1 targets\n")
+
+
+@pytest.mark.parametrize("words", [["check-config"], ["run"], ["people", "list"], ["verify"]])
+def test_a_missing_configuration_is_one_sentence(
+    sigap: Sigap, tmp_path: Path, words: list[str]
+) -> None:
+    assert "agent.yaml" in one_sentence(sigap(*words, "-c", "agent.yaml", folder=tmp_path), 2)
+
+
+def test_try_speaks_nagios(sigap: Sigap, folder: Path) -> None:
+    down = sigap("try", "simpeg", "availability", folder=folder)
+    assert down.returncode == 2
+    assert down.stdout.startswith("SIGAP CRITICAL - ")
+    blind = sigap("try", "simpeg", "blocked_sessions", folder=folder)
+    assert blind.returncode == 3
+    assert blind.stdout.startswith("SIGAP UNKNOWN - ")
+    assert "did you mean 'simpeg'?" in one_sentence(sigap("try", "simpg", folder=folder), 3)
+    assert "no probe 'lag'" in one_sentence(sigap("try", "simpeg", "lag", folder=folder), 3)
+    assert sigap("try", "simpeg", "-c", "none.yaml", folder=folder).returncode == 3
+
+
+def test_try_prints_json(sigap: Sigap, folder: Path) -> None:
+    done = sigap("try", "simpeg", "--json", folder=folder)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["target"], said["status"]) == (2, "simpeg", "CRITICAL")
+    assert said["probes"][0]["failure"]["kind"] == "refused"
+
+
+def test_probes_are_listed_with_their_limits(sigap: Sigap, tmp_path: Path) -> None:
+    listed = json.loads(sigap("probes", "--json", folder=tmp_path).stdout)
+    names = {(each["engine"], each["probe"]) for each in listed}
+    assert {("postgresql", "availability"), ("mysql", "replication_lag")} <= names
+    assert "blocked_seconds" in sigap("probes", folder=tmp_path).stdout
+
+
+def test_grants_print_an_account_and_its_rights(sigap: Sigap, tmp_path: Path) -> None:
+    script = sigap("grants", "postgresql", folder=tmp_path).stdout
+    assert "CREATE ROLE sigap" in script and "GRANT pg_monitor TO sigap;" in script
+    assert "SUPERUSER" not in script
+    script = sigap("grants", "mariadb", "--user", "pantau@10.0.0.1", folder=tmp_path).stdout
+    assert "CREATE USER IF NOT EXISTS 'pantau'@'10.0.0.1'" in script
+    assert "SLAVE MONITOR" in script and "performance_schema" not in script
+    assert "performance_schema" in sigap("grants", "mysql", folder=tmp_path).stdout
+    assert "known" in one_sentence(sigap("grants", "oracle", folder=tmp_path), 1)
+
+
+def test_the_schema_checks_the_sample(sigap: Sigap, tmp_path: Path) -> None:
+    made = json.loads(sigap("schema", folder=tmp_path).stdout)
+    jsonschema.Draft202012Validator.check_schema(made)
+
+
+def test_version_is_told(sigap: Sigap, tmp_path: Path) -> None:
+    assert sigap("version", folder=tmp_path).stdout.startswith("sigap 0.")
+
+
+def test_people_are_added_assigned_and_listed_without_a_password_in_sight(
+    sigap: Sigap, folder: Path
+) -> None:
+    add = sigap(
+        "people", "add", "budi", "--name", "Budi, S.Kom", folder=folder, stdin="kunci-Rumah-9"
+    )
+    assert add.returncode == 0, add.stderr
+    assert sigap("people", "assign", "budi", "pp", folder=folder).returncode == 0
+    (listed,) = json.loads(sigap("people", "list", "--json", folder=folder).stdout)
+    assert listed["person"]["name"] == "Budi, S.Kom"
+    assert [each["role"] for each in listed["assignments"]] == ["PP"]
+    (folder / "pw").write_text("kunci-Baru-10\n")
+    assert sigap("people", "passwd", "budi", "--password-file", "pw", folder=folder).returncode == 0
+    assert "kunci" not in (folder / "sigap.db").read_bytes().decode("latin-1")
+    one_sentence(sigap("people", "add", "x", "--name", "X", folder=folder), 1)
+    one_sentence(sigap("people", "assign", "budi", "ZZ", folder=folder), 1)
+    day = sigap("people", "assign", "budi", "PP", "--to", "besok", folder=folder)
+    assert "YYYY-MM-DD" in one_sentence(day, 1)
+
+
+def test_an_incident_is_opened_signed_and_verified_from_the_command_line(
+    sigap: Sigap, folder: Path
+) -> None:
+    sigap("people", "add", "budi", "--name", "Budi", folder=folder, stdin=SECRET)
+    sigap("people", "assign", "budi", "PP", folder=folder)
+    wrong = sigap("incidents", "open", "--title", "x", "--as", "budi", folder=folder, stdin="salah")
+    one_sentence(wrong, 1)
+    report = ("incidents", "open", "--title", "SIMPEG lambat", "--as", "budi")
+    opened = sigap(*report, folder=folder, stdin=SECRET)
+    assert opened.returncode == 0, opened.stderr
+    number = opened.stdout.split()[1]
+    (listed,) = json.loads(sigap("incidents", "list", "--json", folder=folder).stdout)
+    assert (listed["number"], listed["step"]) == (number, 1)
+    sign = ("incidents", "sign", number, "--as", "budi")
+    incomplete = sigap(*sign, "--step", "2", folder=folder, stdin=SECRET)
+    one_sentence(incomplete, 1)
+    one_sentence(sigap(*sign, "--form", "{", folder=folder, stdin=SECRET), 1)
+    shown = json.loads(sigap("incidents", "show", number, "--json", folder=folder).stdout)
+    assert shown["incident"]["number"] == number and shown["clocks"]["steps"]
+    assert number in sigap("incidents", "show", number, folder=folder).stdout
+    one_sentence(sigap("incidents", "show", "GDB-1999-0001", folder=folder), 1)
+    assert "is whole: 1 events" in sigap("verify", folder=folder).stdout
+    assert sigap("export", "ledger.jsonl", folder=folder).returncode == 0
+    assert "is whole" in sigap("verify", "ledger.jsonl", folder=folder).stdout
+    bundle = folder / "ledger.jsonl"
+    bundle.write_bytes(bundle.read_bytes().replace(b"SIMPEG lambat", b"SIMPEG lancar"))
+    assert "not whole" in one_sentence(sigap("verify", "ledger.jsonl", folder=folder), 1)
+    one_sentence(sigap("verify", "nowhere.jsonl", folder=folder), 1)
+
+
+def test_an_agent_without_a_store_says_so(sigap: Sigap, tmp_path: Path) -> None:
+    write_config(tmp_path, [NOBODY], store="")
+    assert "names no store" in one_sentence(sigap("incidents", "list", folder=tmp_path), 1)
+
+
+def test_a_bug_is_one_sentence_and_a_traceback_only_on_request(tmp_path: Path) -> None:
+    program = (
+        "import sys, agent.commands.serve as serve\n"
+        "def broken(given): raise ZeroDivisionError('boom')\n"
+        "serve.version = broken\n"
+        "from agent.cli import main\nsys.exit(main(['version']))"
+    )
+
+    def run(**variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, env=environment() | variables,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert "a bug of ours (ZeroDivisionError: boom)" in one_sentence(run(), 70)
+    assert "Traceback" in run(SIGAP_DEBUG="1").stderr
