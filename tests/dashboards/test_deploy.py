@@ -1,0 +1,93 @@
+"""What lies in deploy/: the unit is as closed as it says, and the examples are taken by Sigap."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from agent.config import load
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+MOST_EXPOSED = 2.0  # systemd's own scale: 10 is open, below 2 it says OK
+
+
+def exposure(unit: Path) -> float:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.fail("systemd-analyze is missing; as root on Debian: apt-get install systemd")
+    done = subprocess.run(
+        [program, "security", "--offline=true", "--no-pager", str(unit)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    assert found, done.stdout
+    return float(found[1])
+
+
+def settings(unit: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key, value in re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE):
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def read(name: str) -> Any:
+    return YAML(typ="safe").load(DEPLOY / name)
+
+
+def test_systemd_rates_the_unit_as_closed() -> None:
+    assert exposure(DEPLOY / "sigap.service") < MOST_EXPOSED
+
+
+def test_an_open_unit_is_rated_as_open(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.service"
+    bare.write_text("[Service]\nExecStart=/bin/true\n")
+    assert exposure(bare) > MOST_EXPOSED
+
+
+def test_the_unit_does_not_show_every_volume_as_read_only() -> None:
+    unit = settings((DEPLOY / "sigap.service").read_text(encoding="utf-8"))
+    assert unit["ProtectSystem"] == ["full"]
+    assert not unit.keys() & {"ReadOnlyPaths", "PrivateUsers", "ProtectProc", "PrivateNetwork"}
+
+
+def test_the_unit_gives_way_to_the_database() -> None:
+    unit = settings((DEPLOY / "sigap.service").read_text(encoding="utf-8"))
+    assert int(unit["OOMScoreAdjust"][0]) > 0
+    assert {"MemoryMax", "CPUQuota", "TasksMax"} <= unit.keys()
+
+
+def test_sigap_takes_the_configuration_of_the_compose_example() -> None:
+    environment = {"SIGAP_STORE_PASSWORD": "one", "SIGAP_MONITOR_PASSWORD": "two"}
+    config = load(DEPLOY / "compose" / "agent.yaml", environment)
+    assert [target.name for target in config.targets] == ["sigap-store"]
+
+
+def test_the_compose_example_hands_over_what_the_configuration_asks_for() -> None:
+    services = read("compose/compose.yaml")["services"]
+    asked = set(re.findall(r"\$\{(\w+)\}", (DEPLOY / "compose" / "agent.yaml").read_text()))
+    assert asked == services["sigap"]["environment"].keys()
+    assert services["sigap"]["depends_on"]["store"]["condition"] == "service_healthy"
+    assert "healthcheck" in services["store"]
+
+
+def test_the_compose_example_publishes_nothing_beyond_this_machine() -> None:
+    services = read("compose/compose.yaml")["services"]
+    published = [port for each in services.values() for port in each.get("ports", ())]
+    assert published
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+
+
+def test_metrics_are_not_for_everybody_behind_the_proxy() -> None:
+    proxy = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    kept = re.search(r"location ~ \^/\(metrics\|healthz\|readyz\)\$ \{(.*?)\n    \}", proxy, re.S)
+    assert kept
+    assert "deny  all;" in kept[1]
