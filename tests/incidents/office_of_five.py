@@ -36,10 +36,12 @@ FIVE = {
 PASSWORD = "rahasia-kantor-88"
 
 
+@cache
 def procedure_kaltim() -> Procedure:
     return procedure.load("kaltim")
 
 
+@cache
 def calendar_kaltim() -> Calendar:
     return calendar.load("kaltim")
 

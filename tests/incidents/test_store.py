@@ -31,6 +31,7 @@ from incidents.store import (
     tables,
 )
 from incidents.store.engine import wal_is_safe
+from incidents.store.types import Instant
 from tests.incidents.conftest import new_database
 from tests.servers.postgresql import Server, single
 
@@ -147,7 +148,7 @@ def test_one_open_incident_per_finding_is_a_rule_of_the_database(store: Store) -
     columns = {
         c.name: 0 if c.type.python_type is int else ""
         for c in tables.incidents.columns
-        if not isinstance(c.type, tables.Instant)
+        if not isinstance(c.type, Instant)
     }
     at = datetime(2026, 1, 1, tzinfo=UTC)
     with store.write() as connection:
