@@ -51,6 +51,10 @@ SELECT trx_id, trx_mysql_thread_id AS id, trx_state, trx_query, trx_requested_lo
        timestampdiff(SECOND, trx_wait_started, now()) AS waited
 FROM information_schema.INNODB_TRX WHERE trx_id IN %s"""
 
+AGES = """
+SELECT trx_mysql_thread_id AS id, timestampdiff(SECOND, trx_started, now()) AS age
+FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id IN %s"""
+
 OLDEST_RUNNING = """
 SELECT trx_id, trx_mysql_thread_id AS id, trx_state, trx_query, trx_requested_lock_id AS lock_id,
        timestampdiff(SECOND, trx_started, now()) AS age,
@@ -99,9 +103,10 @@ SELECT REQUESTING_ENGINE_TRANSACTION_ID AS waiter,
        min(BLOCKING_ENGINE_TRANSACTION_ID) AS first, max(BLOCKING_ENGINE_TRANSACTION_ID) AS last
 FROM performance_schema.data_lock_waits
 WHERE REQUESTING_ENGINE_TRANSACTION_ID IN %s GROUP BY REQUESTING_ENGINE_TRANSACTION_ID""",
+    # without the engine, half of the key, MySQL 9.7 answers for the first of the list only
     tables="""
 SELECT ENGINE_LOCK_ID AS id, concat(OBJECT_SCHEMA, '.', OBJECT_NAME) AS name
-FROM performance_schema.data_locks WHERE ENGINE_LOCK_ID IN %s""",
+FROM performance_schema.data_locks WHERE ENGINE = 'INNODB' AND ENGINE_LOCK_ID IN %s""",
     metadata="""
 SELECT PROCESSLIST_ID AS id, PROCESSLIST_TIME AS seconds, PROCESSLIST_STATE AS state,
        PROCESSLIST_INFO AS info

@@ -14,6 +14,7 @@ from dataclasses import replace
 from probes.model import FailureKind, ProbeError, Row, Session, Text
 from probes.mysql.blocking import UNSEEN, Edge, Node, Picture
 from probes.mysql.lock_queries import (
+    AGES,
     METADATA_STATES,
     OLDEST_RUNNING,
     ROW_WAITERS,
@@ -178,7 +179,7 @@ def _suspect(session: Session, nodes: dict[str, Node], waiters: Iterable[str]) -
 
 
 def _name_sessions(session: Session, ask: LockQueries, nodes: dict[str, Node]) -> None:
-    """Fill in who the sessions are; one that ended meanwhile stays unnamed."""
+    """Fill in who the sessions are and how old their transactions; who is gone stays unnamed."""
     ids = [node.connection for node in nodes.values() if node.connection]
     for row in session.rows(ask.sessions, (ids,)) if ids else []:
         node = nodes[str(row["id"])]
@@ -191,6 +192,12 @@ def _name_sessions(session: Session, ask: LockQueries, nodes: dict[str, Node]) -
             state=str(row["state"] or ""),
             statement=node.statement or statement(row["info"]),
         )
+    ageless = [
+        n.connection for n in nodes.values() if n.connection and n.transaction_seconds is None
+    ]
+    for row in session.rows(AGES, (ageless,)) if ageless else []:
+        key = str(row["id"])
+        nodes[key] = replace(nodes[key], transaction_seconds=_seconds(row["age"]))
 
 
 def _seconds(value: object) -> float:

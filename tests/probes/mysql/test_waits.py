@@ -9,7 +9,13 @@ import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Target
 from probes.mysql.blocking import roots
-from probes.mysql.lock_queries import OLDEST_RUNNING, PERFORMANCE_SCHEMA, ROW_WAITERS, TRANSACTIONS
+from probes.mysql.lock_queries import (
+    AGES,
+    OLDEST_RUNNING,
+    PERFORMANCE_SCHEMA,
+    ROW_WAITERS,
+    TRANSACTIONS,
+)
 from probes.mysql.waits import count, look
 
 ASK = PERFORMANCE_SCHEMA
@@ -101,11 +107,13 @@ def test_a_reader_behind_a_waiting_alter_leads_to_the_holder_for_sure() -> None:
                 {"waiter": 203, "blocker": 202, "name": "simpeg.pegawai"},
             ],
             ASK.sessions: [person(201, "Sleep", ""), person(202), person(203)],
+            AGES: [{"id": 201, "age": 95}],
         }
     )  # fmt: skip
     picture = look(session)
     (root,) = roots(picture)
     assert (root.node.connection, root.victims, root.suspected) == (201, 2, False)
+    assert root.node.transaction_seconds == 95
     assert root.table == "simpeg.pegawai"
     assert "3171" not in repr(picture)
 
