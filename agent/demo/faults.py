@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psycopg2
 import pymysql
@@ -41,11 +41,6 @@ class Fault:
     apply: Ask
     undo: Ask
     stands: Callable[[Faults, str], bool]
-    otherwise: Mapping[str, Text] = field(default_factory=dict)  # target -> ``what`` there
-
-    def said(self, target: str) -> Text:
-        """What this fault does to one server."""
-        return self.otherwise.get(target, self.what)
 
 
 class Faults:
@@ -86,8 +81,7 @@ class Faults:
             self._refuse_frozen(chosen, fault)
             self._guarded(fault, chosen, fault.apply)
         log.info("demo fault %s on %s", name, chosen)
-        what = fault.said(chosen)
-        return Text(f"{chosen}: {what.id}", f"{chosen}: {what.en}")
+        return Text(f"{chosen}: {fault.what.id}", f"{chosen}: {fault.what.en}")
 
     def heal(self, name: str, target: str = "") -> Text:
         """Undo a fault on one target, or wherever it stands. Raises ``DemoError``."""
@@ -325,22 +319,16 @@ FAULTS: Mapping[str, Fault] = {
             "replication",
             Text("Replikasi terputus", "Replication cut"),
             Text(
-                "primary menolak koneksi replikasi (pg_hba.conf), sehingga replika tertinggal.",
-                "the primary rejects replication connections (pg_hba.conf), so the replica falls "
-                "behind.",
+                "replika tidak lagi mengikuti primary: pada PostgreSQL, pg_hba.conf menolak "
+                "koneksi replikasi; pada MariaDB, replikasi berhenti pada kunci ganda (galat "
+                "1062).",
+                "the replica no longer follows its primary: on PostgreSQL, pg_hba.conf rejects "
+                "replication; on MariaDB, it stops at a duplicate key (error 1062).",
             ),
             (names.PG_REPLICA, names.MY_REPLICA),
             _replication_breaks,
             _replication_heals,
             _replication_stands,
-            {
-                names.MY_REPLICA: Text(
-                    "seseorang menulis langsung di replika; replikasi berhenti pada kunci ganda "
-                    "(galat 1062).",
-                    "somebody wrote on the replica itself; replication stops at a duplicate key "
-                    "(error 1062).",
-                )
-            },
         ),
         Fault(
             "lock",

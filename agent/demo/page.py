@@ -32,14 +32,14 @@ WORDS = {
         "incident appear in the inbox within seconds. Healing the server does not close the "
         "incident: its steps are still signed by people.",
     ),
-    "fault": Text("Gangguan", "Fault"),
-    "target": Text("Server", "Server"),
-    "state": Text("Keadaan", "State"),
-    "act": Text("Tindakan", "Action"),
     "fine": Text("Baik", "Fine"),
     "broken": Text("Terganggu", "Broken"),
     "break": Text("Ganggu", "Break"),
     "heal": Text("Pulihkan", "Heal"),
+    "none": Text(
+        "Tidak tersedia di mesin ini; jalankan demo sebagai root.",
+        "Not available on this machine; run the demo as root.",
+    ),
     "done": Text("Selesai.", "Done."),
     "terminal": Text(
         "Dari terminal lain hasilnya sama: sigap demo break NAMA, sigap demo heal NAMA.",
@@ -49,21 +49,19 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One fault on one server, as the page shows it."""
+class Place:
+    """One server on which a fault can be had, as the page shows it."""
 
-    fault: Fault
     target: str
     stands: bool
 
 
-def lines(faults: Faults) -> list[Line]:
-    """Every fault on every server where it can be had."""
+def overview(faults: Faults) -> list[tuple[Fault, list[Place]]]:
+    """Every fault with every server where it can be had."""
     standing = faults.status()
     return [
-        Line(fault, target, target in standing[fault.name])
-        for fault in FAULTS.values()
-        for target in faults.targets(fault)
+        (fault, [Place(target, target in standing[name]) for target in faults.targets(fault)])
+        for name, fault in FAULTS.items()
     ]
 
 
@@ -92,7 +90,7 @@ def router(faults: Faults) -> APIRouter:
             member,
             "demo.html",
             status=409 if problem else 200,
-            lines=lines(faults),
+            faults=overview(faults),
             words=WORDS,
             problems={"": problem.said_in(member.language)} if problem else {},
             done=done,

@@ -50,7 +50,8 @@ class PileUp:
 
     def _session(self, account: str) -> Any:
         if isinstance(self._server, PostgreSQL):
-            return self._server.connect("simpeg", f"simpeg-{account}", user=account)
+            application = f"simpeg-{account}".replace("_", "-")
+            return self._server.connect("simpeg", application, user=account)
         connection = self._server.connect(None, user=account, password=self._password)
         with connection.cursor() as cursor:
             cursor.execute("set session innodb_lock_wait_timeout = 86400")

@@ -135,7 +135,7 @@ def test_who_ends_the_lock_holder_on_the_server_has_healed_the_fault(faults: Fau
     faults.break_it("lock")
     primary.ask(
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-        "where application_name = 'simpeg-impor_gaji'"
+        "where application_name = 'simpeg-impor-gaji'"
     )
     assert wait_until(lambda: faults.status()["lock"] == (), SOON)
 
