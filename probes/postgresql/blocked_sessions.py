@@ -31,7 +31,7 @@ select current_user as account, {SEES_EVERYBODY} as sees_everybody,
        count(*) filter (where {_SUFFERS}) as waiting,
        count(*) filter (where wait_event_type = 'Lock' and wait_event = 'advisory') as advisory
 from pg_stat_get_activity(null)
-"""  # noqa: S608 - every insertion here and below is a constant of this package
+"""  # noqa: S608 - only constants of this package are inserted
 
 # The raw function costs a third of the view; names are looked up for the few rows kept.
 _TREE = f"""
@@ -51,7 +51,7 @@ from a left join edge using (pid)
 left join pg_roles r on r.oid = a.usesysid left join pg_database d on d.oid = a.datid
 where edge.pid is not null or a.pid in (select unnest(b) from edge)
 order by a.pid
-"""  # noqa: S608
+"""  # noqa: S608 - only constants of this package are inserted
 
 # A waiter for a row waits for its writer's transaction id and holds the "tuple" lock meanwhile,
 # which is where the table's name is.

@@ -207,7 +207,8 @@ def _connected(address: Address, ips: list[str], purpose: str) -> psycopg2.exten
             # Silence says more than a closed port: "localhost" is often refused on ::1 alone.
             if worst is None or worst.failure.kind is not FailureKind.TIMEOUT:
                 worst = error.said
-    assert worst is not None, "a name resolves to at least one address"  # noqa: S101 - invariant
+    if worst is None:
+        raise RuntimeError("deadline.resolve promises at least one address")
     try:
         raise worst
     finally:

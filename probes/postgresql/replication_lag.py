@@ -11,12 +11,17 @@ Sources: PostgreSQL manual, pg_stat_wal_receiver, pg_stat_replication, pg_replic
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
+from probes.postgresql.replication import (
+    replica_measurements,
+    slot_measurements,
+    standby_measurements,
+    streams,
+)
 
 _WHO = f"""
 select pg_is_in_recovery() as in_recovery, current_user as account,
@@ -31,9 +36,9 @@ select clock_timestamp() as now,
        r.latest_end_time,
        extract(epoch from clock_timestamp() - r.last_msg_receipt_time)::float8 as silent_seconds,
        pg_last_xact_replay_timestamp() as last_replayed,
-       greatest(0, pg_wal_lsn_diff(
+       pg_wal_lsn_diff(
          greatest(r.latest_end_lsn, pg_last_wal_receive_lsn()), pg_last_wal_replay_lsn()
-       ))::float8 as behind_bytes,
+       )::float8 as behind_bytes,
        pg_is_wal_replay_paused() as paused,
        extract(epoch from current_setting('recovery_min_apply_delay')::interval)::float8
          as intended_seconds,
@@ -65,8 +70,6 @@ from pg_replication_slots where slot_type = 'physical' and not temporary order b
 """
 _WAL_STATUS_SINCE = 130000
 
-_WAL_STATUS = {"reserved": 0.0, "extended": 1.0, "unreserved": 2.0, "lost": 3.0}
-
 
 def read(session: Session) -> Iterable[Measurement]:
     """Both sides of replication; raises ``ProbeError(BLIND)`` without pg_read_all_stats."""
@@ -76,7 +79,7 @@ def read(session: Session) -> Iterable[Measurement]:
         row = session.rows(_REPLICA)[0]
         name = session.target.name
         caught_up_at = _CAUGHT_UP.get(name)
-        if _streams(row) and row["behind_bytes"] == 0:
+        if streams(row) and row["behind_bytes"] is not None and row["behind_bytes"] <= 0:
             _CAUGHT_UP[name] = row["now"]
         return replica_measurements(row, name, caught_up_at)
     _CAUGHT_UP.pop(session.target.name, None)
@@ -99,143 +102,6 @@ def _slots_query(version: int) -> str:
     return _SLOTS.format(
         status="wal_status" if known else "null", safe="safe_wal_size" if known else "null"
     )
-
-
-def _streams(row: Row) -> bool:
-    return bool(row["has_receiver"]) and row["status"] == "streaming"
-
-
-def replica_measurements(
-    row: Row, target: str, caught_up_at: datetime | None
-) -> tuple[Measurement, ...]:
-    """What a replica's own row says; ``caught_up_at`` is when it was last seen with no lag.
-
-    Without a streaming receiver there is no measurement of lag at all, neither seconds nor
-    bytes: what the primary has written since is not known here. A replica that is fed from an
-    archive only has no receiver to miss.
-    """
-    found = [Measurement("replay_paused", float(bool(row["paused"])))]
-    streaming = _streams(row)
-    if row["streams"] or streaming:
-        found.append(
-            Measurement(
-                "receiver_up",
-                float(streaming),
-                detail={
-                    "state": row["status"] or Text("mati", "not running"),
-                    "received": row["received"] or "-",
-                    "sender": f"{row['sender_host'] or '?'}:{row['sender_port'] or '?'}",
-                },
-            )
-        )
-    if not streaming:
-        return tuple(found)
-    silent = row["silent_seconds"]
-    if silent is not None:
-        found.append(Measurement("receiver_silent_seconds", max(0.0, silent)))
-    detail = {"who": target, "cause": _cause(row)}
-    found.append(Measurement("replication_lag_bytes", row["behind_bytes"], detail=detail))
-    seconds = lag_seconds(row, caught_up_at)
-    if seconds is not None:
-        found.append(Measurement("replication_lag_seconds", seconds, detail=detail))
-    return tuple(found)
-
-
-def _cause(row: Row) -> Text:
-    if row["paused"]:
-        return Text("penerapan WAL dijeda", "replay is paused")
-    return Text(
-        f"penerapan WAL tertinggal {row['behind_bytes'] / 1e6:.1f} MB",
-        f"replay is {row['behind_bytes'] / 1e6:.1f} MB behind",
-    )
-
-
-def lag_seconds(row: Row, caught_up_at: datetime | None) -> float | None:
-    """Age of the oldest thing not yet replayed, beyond an intended delay; None when unknown.
-
-    0 with nothing left to replay, however idle the primary. Otherwise at most the age of the
-    last replayed commit, at most the time since the replica was last seen caught up, and at
-    least the age of the newest WAL that was announced.
-    """
-    if row["behind_bytes"] == 0:
-        return 0.0
-    now: datetime = row["now"]
-    at_most = [at for at in (row["last_replayed"], caught_up_at) if at is not None]
-    at_least = row["latest_end_time"]
-    if not at_most and at_least is None:
-        return None
-    behind_since = max(at_most) if at_most else at_least
-    if at_least is not None:
-        behind_since = min(behind_since, at_least)
-    intended = timedelta(seconds=row["intended_seconds"] or 0.0)
-    return max(0.0, (now - behind_since - intended).total_seconds())
-
-
-def standby_measurements(rows: Iterable[Row], target: str) -> tuple[Measurement, ...]:
-    """What the primary says of each standby; subjects are application names, made unique."""
-    rows = list(rows)
-    times = Counter(row["name"] for row in rows)
-    found: dict[tuple[str, str], Measurement] = {}
-    for row in rows:
-        name = row["name"] if times[row["name"]] == 1 else f"{row['name']}@{row['client']}"
-        for measurement in _of_standby(row, name, target):
-            key = (measurement.measure, name)
-            if key not in found or _is_worse(measurement, found[key]):
-                found[key] = measurement
-    return tuple(found.values())
-
-
-def _of_standby(row: Row, name: str, target: str) -> Iterable[Measurement]:
-    state = str(row["state"])
-    detail = {
-        "who": Text(f"{name} (menurut {target})", f"{name} (as {target} sees it)"),
-        "cause": Text("penerapan WAL tertinggal", "replay is behind"),
-    }
-    yield Measurement("standby_streaming", float(state == "streaming"), name, {"state": state})
-    for measure, column in (
-        ("replication_sent_lag_bytes", "sent_bytes"),
-        ("replication_write_lag_bytes", "write_bytes"),
-        ("replication_flush_lag_bytes", "flush_bytes"),
-        ("replication_lag_bytes", "replay_bytes"),
-    ):
-        if row[column] is not None:  # pg_receivewal replays nothing
-            yield Measurement(measure, max(0.0, row[column]), name, detail)
-    if row["replay_bytes"] is not None and row["replay_bytes"] <= 0:
-        yield Measurement("replication_lag_seconds", 0.0, name, detail)
-    elif row["replay_seconds"] is not None:
-        yield Measurement("replication_lag_seconds", row["replay_seconds"], name, detail)
-
-
-def _is_worse(one: Measurement, other: Measurement) -> bool:
-    if one.measure == "standby_streaming":
-        return one.value < other.value
-    return one.value > other.value
-
-
-def slot_measurements(rows: Iterable[Row]) -> Iterable[Measurement]:
-    """What the physical slots say; a slot that was never used keeps nothing and misses nobody.
-
-    ``wal_status`` is looked at first: once a slot is lost its byte columns are empty, and must
-    not read as 0.
-    """
-    for row in rows:
-        name, status = str(row["name"]), row["wal_status"]
-        if not row["used"] and status != "lost":
-            continue
-        active = bool(row["active"])
-        retained = row["retained_bytes"]
-        detail: Mapping[str, object] = {
-            "retained": "?" if retained is None else f"{retained / 1e6:.0f} MB",
-            "status": status or "?",
-            "safe": "?" if row["safe_bytes"] is None else f"{row['safe_bytes'] / 1e6:.0f} MB",
-        }
-        yield Measurement("slot_active", float(active), name, detail)
-        if retained is not None:
-            yield Measurement("slot_retained_bytes", max(0.0, retained), name, detail)
-        if row["safe_bytes"] is not None:
-            yield Measurement("slot_safe_wal_bytes", row["safe_bytes"], name, detail)
-        if status in _WAL_STATUS:
-            yield Measurement("slot_wal_status", _WAL_STATUS[status], name, detail)
 
 
 _RECEIVER_COLUMNS = (

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from probes import FailureKind, ProbeError, Text
-from probes.postgresql.replication_lag import (
-    PROBE,
+from probes.postgresql.replication import (
     lag_seconds,
     replica_measurements,
     slot_measurements,
     standby_measurements,
 )
+from probes.postgresql.replication_lag import PROBE
 from tests.probes.postgresql.asking import exhibits, read, values
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 
@@ -196,6 +196,11 @@ def test_lag_of_a_replica_that_never_replayed_a_commit_is_bounded_by_what_was_an
 def test_a_receiver_that_only_waits_is_not_up_and_tells_no_lag() -> None:
     found = {m.measure: m.value for m in replica_measurements(row(status="waiting"), "r", None)}
     assert found == {"replay_paused": 0, "receiver_up": 0}
+
+
+def test_a_position_nobody_knows_is_no_lag_figure_and_never_zero() -> None:
+    found = {m.measure for m in replica_measurements(row(behind_bytes=None), "r", None)}
+    assert found == {"replay_paused", "receiver_up", "receiver_silent_seconds"}
 
 
 def test_a_replica_fed_from_an_archive_misses_no_receiver() -> None:

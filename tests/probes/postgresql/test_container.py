@@ -1,0 +1,43 @@
+"""The same promises on the official image, where a container engine was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import psycopg2
+import pytest
+
+from probes import Secret, Target
+from probes.postgresql.availability import PROBE
+from probes.registry import engine
+from tests.probes.postgresql.asking import values
+from tests.servers import postgresql
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.mark.skipif(
+    not postgresql.docker_wanted(),
+    reason="set SIGAP_TEST_DOCKER=1 to run the official image through testcontainers",
+)
+def test_the_official_image_is_up_under_the_granted_account() -> None:
+    with postgresql.container() as superuser:
+        assert superuser.password is not None
+        connection = psycopg2.connect(
+            host=superuser.host,
+            port=superuser.port,
+            user=superuser.user,
+            password=superuser.password.reveal(),
+            dbname=superuser.database,
+        )
+        with connection, connection.cursor() as cursor:
+            for grant in engine("postgresql").base_grants:
+                cursor.execute(grant.sql.format(user=postgresql.MONITOR))
+            cursor.execute(
+                f"alter role {postgresql.MONITOR} password '{postgresql.MONITOR_PASSWORD}'"
+            )
+        connection.close()
+        address = replace(
+            superuser, user=postgresql.MONITOR, password=Secret(postgresql.MONITOR_PASSWORD)
+        )
+        assert values(PROBE, Target("container", "postgresql", address))["up"] == 1
