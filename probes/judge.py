@@ -69,6 +69,7 @@ class _Memory:
     warning: Level = Level()
     critical: Level = Level()
     last: Measurement | None = None
+    worst: Measurement | None = None  # the last bad one: a clear finding says what it was about
     hint: Text = NOTHING_SAID
 
     @property
@@ -248,12 +249,10 @@ def _updated(
         is_bad = _beyond(measurement.value, limit, threshold, level.raised)
         return level.next(is_bad, at, threshold.raise_after, threshold.clear_after)
 
-    return _Memory(
-        moved(memory.warning, threshold.warning),
-        moved(memory.critical, threshold.critical),
-        measurement,
-        hint,
-    )
+    warning = moved(memory.warning, threshold.warning)
+    critical = moved(memory.critical, threshold.critical)
+    bad = warning.bad > 0 or critical.bad > 0
+    return _Memory(warning, critical, measurement, measurement if bad else memory.worst, hint)
 
 
 def _absent(memory: _Memory, threshold: Threshold, at: datetime) -> _Memory:
@@ -294,10 +293,11 @@ def _finding(
     if limit is None:
         limit = threshold.critical
     value = memory.last.value if memory.last else None
-    values: dict[str, object] = dict(memory.last.detail) if memory.last else {}
+    told = memory.worst or memory.last
+    values: dict[str, object] = dict(told.detail) if told else {}
     values |= {"target": target.name, "subject": subject}
-    if value is not None:
-        values["value"] = written(value, measure.unit)
+    if told is not None:
+        values["value"] = written(told.value, measure.unit)
     if limit is not None:
         values["limit"] = written(limit, measure.unit)
     level = memory.critical if severity is Severity.CRITICAL else memory.warning

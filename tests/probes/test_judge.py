@@ -116,6 +116,15 @@ def test_a_finding_says_its_value_and_cause_in_both_languages() -> None:
     assert finding.opens
 
 
+def test_a_cleared_finding_still_says_what_it_was_about() -> None:
+    judge, probe = Judge(), lag_probe(clear_after=1)
+    verdict(judge, probe, reading(0, 412))
+    cleared = verdict(judge, probe, reading(1, 0))
+    assert cleared.severity is Severity.CLEAR
+    assert cleared.value == 0
+    assert cleared.title.en == "simpeg-replica is 6 min 52 s behind simpeg-primary"
+
+
 def test_a_warning_is_shown_but_opens_nothing_unless_told_to() -> None:
     assert not verdict(Judge(), lag_probe(), reading(0, 31)).opens
     assert verdict(Judge(), lag_probe(opens=Severity.WARNING), reading(0, 31)).opens
