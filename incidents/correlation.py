@@ -7,7 +7,7 @@ stands alone. Source: DESIGN section 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -91,6 +91,9 @@ class _Sight:
         return family and (not kind.measures or self.measure in kind.measures)
 
 
+_Sights = Sequence[tuple[Trouble, _Sight]]
+
+
 def load(path: Path | None = None) -> Table:
     """The shipped table, or the one in that file. Raises ValueError naming every problem."""
     source = path or _SHIPPED
@@ -123,21 +126,37 @@ def place(
     if finding.severity is Severity.CLEAR:
         return Placement()
     found = _of_finding(finding)
+    near = [
+        (incident.number, sights)
+        for incident in incidents
+        if (
+            sights := [
+                (each, _of_trouble(each)) for each in incident.troubles if _near(found, each)
+            ]
+        )
+    ]
     for rule in table.rules:
-        for incident in incidents:
-            if _explained(found, finding.at, incident, rule, table):
-                return Placement(incident.number, rule=rule.name, because=rule.because)
-            if _explains(found, incident, rule, table):
-                return Placement(incident.number, root=True, rule=rule.name, because=rule.because)
+        for number, sights in near:
+            if _explained(found, finding.at, sights, rule, table):
+                return Placement(number, rule=rule.name, because=rule.because)
+            if _explains(found, sights, rule, table):
+                return Placement(number, root=True, rule=rule.name, because=rule.because)
     return Placement()
 
 
-def _explained(found: _Sight, at: datetime, incident: Incident, rule: Rule, table: Table) -> bool:
+def _near(found: _Sight, trouble: Trouble) -> bool:
+    """Whether any scope could hold the two; most open incidents are elsewhere."""
+    return found.target == trouble.target or any(
+        found.about.get(word) and found.about[word] == trouble.about.get(word)
+        for word in ("cluster", "host")
+    )
+
+
+def _explained(found: _Sight, at: datetime, sights: _Sights, rule: Rule, table: Table) -> bool:
     """Whether something in the incident explains the finding by this rule."""
     if not any(found.is_a(effect) for effect in rule.effects):
         return False
-    for trouble in incident.troubles:
-        cause = _of_trouble(trouble)
+    for trouble, cause in sights:
         if (
             (trouble.root or not rule.root_only)
             and cause.is_a(rule.cause)
@@ -148,12 +167,11 @@ def _explained(found: _Sight, at: datetime, incident: Incident, rule: Rule, tabl
     return False
 
 
-def _explains(found: _Sight, incident: Incident, rule: Rule, table: Table) -> bool:
+def _explains(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
     """Whether the finding is the cause, come late, of the incident's root."""
     if not found.is_a(rule.cause) or found.severity < rule.severity:
         return False
-    for trouble in incident.troubles:
-        effect = _of_trouble(trouble)
+    for trouble, effect in sights:
         if (
             trouble.root
             and trouble.severity > Severity.CLEAR
