@@ -103,8 +103,8 @@ def _speak(home: Home, options: argparse.Namespace, language: str) -> int:
         return _stop(home, language)
     if options.action in {"break", "heal"} and options.fault not in FAULTS:
         find(options.fault)  # says which names there are
-    answer = control.ask(
-        home.control,
+    answer = _ask(
+        home,
         {
             "do": options.action,
             "fault": getattr(options, "fault", ""),
@@ -132,9 +132,9 @@ def _print_status(answer: Mapping[str, Any], language: str) -> None:
 def _stop(home: Home, language: str) -> int:
     """End a running demo and wait for it; clean up after one that was killed."""
     try:
-        answer = control.ask(home.control, {"do": "stop"})
+        answer = _ask(home, {"do": "stop"})
     except DemoError:
-        if not home.path.is_dir():
+        if not home.path.is_dir() or not _free(home):
             raise
         home.make()
         home.lock()
@@ -151,6 +151,21 @@ def _stop(home: Home, language: str) -> int:
         )
     print(Text("Demo dihentikan.", "The demo has ended.").said_in(language))
     return 0
+
+
+def _ask(home: Home, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the running demo; one that is only starting is told apart from none."""
+    try:
+        return control.ask(home.control, request)
+    except DemoError:
+        if not home.path.is_dir() or home.control.exists() or _free(home):
+            raise
+    raise DemoError(
+        Text(
+            f"Demo di {home.path} masih bersiap atau sedang berhenti; coba lagi sebentar.",
+            f"The demo in {home.path} is still starting or just ending; try again in a moment.",
+        )
+    )
 
 
 def _free(home: Home) -> bool:

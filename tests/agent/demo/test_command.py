@@ -196,6 +196,25 @@ def test_without_a_running_demo_one_sentence_says_how_to_start_one(folder: Path)
         assert done.stderr.count("\n") == 1
 
 
+def test_a_demo_that_is_only_starting_is_told_apart_from_none(folder: Path) -> None:
+    home = Home(folder)
+    home.make()
+    home.lock()
+    try:
+        done = sigap_demo(folder, "status")
+    finally:
+        home.unlock()
+    assert done.returncode == 1
+    assert "still starting or just ending" in done.stderr
+
+
+def test_an_interrupted_start_leaves_nothing_behind(folder: Path) -> None:
+    demo = Running(folder)
+    assert process.wait_until(lambda: bool(process.living_in(data_folders(demo.home))), 60.0)
+    assert demo.interrupt() == 0
+    assert demo.left_behind() == []
+
+
 def test_an_unknown_fault_lists_the_names(folder: Path) -> None:
     done = sigap_demo(folder, "break", "earthquake")
     assert done.returncode == 1
