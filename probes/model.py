@@ -6,7 +6,7 @@ words from the package ``probes``; this module imports nothing of the project.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -262,6 +262,13 @@ class Session(Protocol):
     def version(self) -> int: ...  # 150018 for PostgreSQL 15.18, 101119 for MariaDB 10.11.19
     @property
     def phases(self) -> Mapping[str, float]: ...  # seconds per phase of this session's login
+    @property
+    def memory(self) -> MutableMapping[str, Any]:
+        """What this probe noted about this target at earlier readings; empty after a restart.
+
+        For rates and for "since when": a probe is a function and keeps nothing itself.
+        """
+        ...
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         """Ask one question and take the whole answer."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from probes import deadline
 from probes.model import (
@@ -92,6 +93,7 @@ class _Metered:
     def __init__(self, inner: Session, cost: Cost) -> None:
         self._inner = inner
         self._cost = cost
+        self.memory: MutableMapping[str, Any] = {}
         cost.sessions += 1
         cost.logins += 1
         self._open = True
@@ -131,6 +133,7 @@ class _Metered:
             finally:
                 self._cost.seconds += time.perf_counter() - started
             session = _Metered(inner, self._cost)
+            session.memory = self.memory
             stack.callback(session.closed)
             yield session
 
@@ -154,8 +157,11 @@ class HostView:
     version = 0
     phases: Mapping[str, float] = {}
 
-    def __init__(self, target: Target, known_paths: Mapping[str, str]) -> None:
+    def __init__(
+        self, target: Target, known_paths: Mapping[str, str], memory: MutableMapping[str, Any]
+    ) -> None:
         self.target = target
+        self.memory = memory
         self._known_paths = known_paths
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
@@ -181,14 +187,14 @@ class Owner:
         self._budget_seconds = budget_seconds
         self._kept: _Metered | None = None
         self._paths: Mapping[str, str] = {}
+        self._memories: dict[str, dict[str, Any]] = {}
 
     def round(self, due: Sequence[Probe], now: Callable[[], datetime]) -> Iterator[Reading]:
         """Take each due probe once, in order; hung servers cost one budget, not one per probe."""
         down: Failure | None = None
         for probe in due:
             if probe.engine == HOST:
-                view = HostView(self.target, {**self._paths, **self.target.volumes})
-                yield take(probe, self.target, view, now(), self._budget_seconds)
+                yield take(probe, self.target, self._view(probe), now(), self._budget_seconds)
                 continue
             if down is not None:
                 yield Reading(self.target.name, probe.name, now(), 0.0, failure=down)
@@ -205,9 +211,9 @@ class Owner:
             return None
         session: Session
         if probe.engine == HOST:
-            session = HostView(self.target, {**self._paths, **self.target.volumes})
+            session = self._view(probe)
         elif self._kept is not None:
-            session = self._kept
+            session = self._remembering(self._kept, probe)
         else:
             return None
         try:
@@ -244,13 +250,13 @@ class Owner:
         started = time.perf_counter()
         try:
             with deadline.within(self._budget_seconds):
-                session = self._session()
+                session = self._remembering(self._session(), probe)
         except ProbeError as error:
             spent = time.perf_counter() - started
             return Reading(self.target.name, probe.name, now, spent, failure=error.failure)
         return take(probe, self.target, session, now, self._budget_seconds)
 
-    def _session(self) -> Session:
+    def _session(self) -> _Metered:
         if self._kept is None:
             started = time.perf_counter()
             try:
@@ -259,6 +265,17 @@ class Owner:
             finally:
                 self.cost.seconds += time.perf_counter() - started
         return self._kept
+
+    def _view(self, probe: Probe) -> HostView:
+        paths = {**self._paths, **self.target.volumes}
+        return HostView(self.target, paths, self._memory(probe))
+
+    def _remembering(self, session: _Metered, probe: Probe) -> _Metered:
+        session.memory = self._memory(probe)
+        return session
+
+    def _memory(self, probe: Probe) -> dict[str, Any]:
+        return self._memories.setdefault(probe.name, {})
 
     def _learn_paths(self, session: Session) -> None:
         """Remember where the server keeps its files; not being told is the host probe's news."""

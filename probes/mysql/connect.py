@@ -76,6 +76,7 @@ class MySQLSession:
         self.flavour = ""
         self.version = 0
         self.phases: Mapping[str, float] = {}
+        self.memory: dict[str, Any] = {}
         self._account = ""
         self._purpose = purpose
         self._connection: _Connection | None = None

@@ -76,6 +76,7 @@ class PostgresSession:
     ) -> None:
         self.target = target
         self.phases = phases
+        self.memory: dict[str, Any] = {}
         self._purpose = purpose
         self._connection = connection
 

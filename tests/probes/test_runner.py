@@ -56,6 +56,7 @@ class FakeSession:
     def __init__(self, server: FakeServer, target: Target) -> None:
         self.server = server
         self.target = target
+        self.memory: dict[str, object] = {}
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         failing, self.server.kept_fails = self.server.kept_fails, None
@@ -217,3 +218,17 @@ def test_evidence_that_cannot_be_taken_says_why() -> None:
     evidence = owner.gather(asked, NOW)
     assert evidence is not None
     assert evidence.exhibits[0].note == "grant pg_monitor first"
+
+
+def test_a_probe_remembers_between_readings_and_only_its_own() -> None:
+    def counting(session: Session) -> Iterable[Measurement]:
+        session.memory["seen"] = session.memory.get("seen", 0) + 1
+        yield Measurement("value", float(session.memory["seen"]))
+
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    asked = [probe("a", counting), probe("b", counting), probe("c", counting, engine="host")]
+    list(owner.round(asked, lambda: NOW))
+    server.kept_fails = FailureKind.UNREACHABLE  # a new session does not forget
+    again = list(owner.round([probe("z", ask), *asked], lambda: NOW))
+    assert [reading.measurements[0].value for reading in again] == [2.0, 2.0, 2.0, 2.0]

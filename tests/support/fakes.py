@@ -46,6 +46,7 @@ class FakeSession:
 
     def __init__(self, server: FakeServer, target: Target) -> None:
         self.target = target
+        self.memory: dict[str, object] = {}
         self._server = server
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:

@@ -58,6 +58,7 @@ class Answering:
     version: int = 90704
     target: Target = TARGET
     phases: Mapping[str, float] = field(default_factory=dict)
+    memory: dict[str, object] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:

@@ -54,6 +54,7 @@ class MySQL9:
 
     def __init__(self, answers: Mapping[str, list[Row]]) -> None:
         self._answers = answers
+        self.memory: dict[str, object] = {}
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         return self._answers.get(sql, [])
