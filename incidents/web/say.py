@@ -55,6 +55,12 @@ class Sayer:
             return self.clock(at)
         return f"{self.short_date(at)} {self.clock(at)}"
 
+    def stamp(self, at: datetime) -> str:
+        """23 Nov 2026 14.05 WITA: for paper, which must say the same on every day it is read."""
+        local = at.astimezone(self.zone)
+        month = _SHORT_MONTHS[self._l][local.month - 1]
+        return f"{local.day} {month} {local.year} {self.clock(at)}"
+
     def short_date(self, at: datetime) -> str:
         """23 Nov, with the year when it is not the present one."""
         local = at.astimezone(self.zone)
@@ -162,6 +168,8 @@ class Sayer:
         if minutes < 60:
             return self._counted(minutes, "menit", "minute")
         hours = seconds / 3600
+        if hours < 6:
+            return self.span(minutes * 60)
         if hours < 36:
             return self._counted(round(hours), "jam", "hour")
         return self._counted(round(hours / 24), "hari", "day")

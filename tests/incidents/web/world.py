@@ -6,6 +6,7 @@ hand, and the probes, whose findings are handed over as the daemon would.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -88,19 +89,33 @@ class World:
         self.desk.report(lock_finding(self.clock.now, Severity.CLEAR), self.clock.now)
 
 
-def build(folder: Path) -> World:
-    """A fresh office in ``folder`` with one person a role."""
-    store = open_store(f"sqlite:///{folder / 'sigap.db'}")
+def build(folder: Path, seed: Path | None = None) -> World:
+    """A fresh office in ``folder`` with one person a role.
+
+    ``seed`` is a store that ``hire`` made: copying it spares migrating and hashing every time.
+    """
+    file = folder / "sigap.db"
     clock = HandClock()
-    people = People(store)
-    for role, person in CAST.items():
-        people.add(person, PASSWORD, clock.now)
-        letter = Assignment(person.username, role, Basis.DEFINITIVE, "800/012/2026")
-        people.assign(letter, clock.now)
+    if seed is None:
+        hire(file, clock.now)
+    else:
+        shutil.copyfile(seed, file)
+    store = open_store(f"sqlite:///{file}")
     desk = Desk(store, procedure.load("kaltim"), calendar.load("kaltim"), OFFICE)
-    world = World(store, desk, people, clock)
+    world = World(store, desk, People(store), clock)
     world.health.extend(servers(clock.now))
     return world
+
+
+def hire(file: Path, now: datetime) -> None:
+    """Make a store with the five people in it and nothing else."""
+    store = open_store(f"sqlite:///{file}")
+    people = People(store)
+    for role, person in CAST.items():
+        people.add(person, PASSWORD, now)
+        letter = Assignment(person.username, role, Basis.DEFINITIVE, "800/012/2026")
+        people.assign(letter, now)
+    store.close()
 
 
 def lock_finding(at: datetime, severity: Severity = Severity.CRITICAL) -> Finding:

@@ -1,0 +1,134 @@
+"""What stands between the pages and the rest of the web."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from incidents.store import StoreUnavailable
+from incidents.web.security import BODY_LIMIT_BYTES
+from probes import Text
+from tests.incidents.web.conftest import SignedIn
+from tests.incidents.web.hands import token
+from tests.incidents.web.world import PASSWORD, World
+
+SIGN_IN = {"username": "putri", "password": PASSWORD}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+    ],
+)
+def test_a_form_posted_from_another_site_is_refused(
+    world: World, signed_in: SignedIn, headers: dict[str, str]
+) -> None:
+    number = world.open_incident()
+    client = signed_in("PP")
+    form = {"csrf": token(client), "note": "dari situs lain"}
+    answer = client.post(f"/incidents/{number}/note", data=form, headers=headers)
+    assert answer.status_code == 403
+    assert not world.desk.incident(number).notes
+
+
+def test_signing_in_from_another_site_is_refused(client: TestClient) -> None:
+    answer = client.post("/signin", data=SIGN_IN, headers={"sec-fetch-site": "cross-site"})
+    assert answer.status_code == 403
+    assert "sigap_session" not in answer.cookies
+
+
+@pytest.mark.parametrize("given", ["", "wrong", "ümlaut"])
+def test_a_form_without_the_sessions_token_is_refused(
+    world: World, signed_in: SignedIn, given: str
+) -> None:
+    number = world.open_incident()
+    client = signed_in("PP")
+    answer = client.post(f"/incidents/{number}/note", data={"csrf": given, "note": "x"})
+    assert answer.status_code == 403
+    assert not world.desk.incident(number).notes
+
+
+def test_another_persons_token_does_not_fit(world: World, signed_in: SignedIn) -> None:
+    number = world.open_incident()
+    mine, theirs = signed_in("PP"), signed_in("PW")
+    form = {"csrf": token(theirs), "note": "x"}
+    assert mine.post(f"/incidents/{number}/note", data=form).status_code == 403
+
+
+def test_the_session_cookie_is_kept_from_scripts_and_other_sites(client: TestClient) -> None:
+    cookie = client.post("/signin", data=SIGN_IN).headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert "Secure" not in cookie  # plain http on loopback: the browser would never send it back
+
+
+def test_the_session_cookie_is_secure_over_https(world: World) -> None:
+    client = TestClient(world.app(), base_url="https://testserver", follow_redirects=False)
+    cookie = client.post("/signin", data=SIGN_IN).headers["set-cookie"]
+    assert "Secure" in cookie
+
+
+@pytest.mark.parametrize("path", ["/signin", "/api/v1/incidents", "/nowhere"])
+def test_every_answer_forbids_scripts_frames_and_keeping(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy  # nothing but 'none' from the default: no script runs at all
+    assert "frame-ancestors 'none'" in policy
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_no_page_needs_a_script_or_an_inline_style(world: World, signed_in: SignedIn) -> None:
+    number = world.open_incident()
+    client = signed_in("KD")
+    for path in ("/", f"/incidents/{number}", "/targets", "/archive", "/report", "/people"):
+        page = client.get(path).text
+        assert "<script" not in page
+        assert " style=" not in page
+        assert " onclick=" not in page
+
+
+def test_a_body_past_the_bound_is_refused_in_one_sentence(
+    world: World, signed_in: SignedIn
+) -> None:
+    number = world.open_incident()
+    client = signed_in("PP")
+    form = {"csrf": token(client), "note": "x" * (BODY_LIMIT_BYTES + 1)}
+    answer = client.post(f"/incidents/{number}/note", data=form)
+    assert answer.status_code == 413
+    assert not world.desk.incident(number).notes
+    told = client.post("/api/v1/incidents", content=b"[" * (BODY_LIMIT_BYTES + 1))
+    assert told.status_code == 413
+
+
+def test_a_dead_store_is_told_on_a_page_and_not_by_a_traceback(world: World) -> None:
+    def dead(*_: object) -> None:
+        raise StoreUnavailable(Text("Penyimpanan penuh.", "The store is full."))
+
+    world.people.session = dead  # type: ignore[method-assign,assignment]  # the store as it dies
+    client = TestClient(world.app(), follow_redirects=False, raise_server_exceptions=False)
+    client.cookies.set("sigap_session", "whatever")
+    answer = client.get("/")
+    assert answer.status_code == 503
+    assert "Penyimpanan penuh." in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_a_fault_of_our_own_is_one_sentence_and_a_line_in_the_log(
+    world: World, signed_in: SignedIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    world.desk.inbox = broken  # type: ignore[method-assign,assignment]  # a bug, planted
+    client = TestClient(world.app(), follow_redirects=False, raise_server_exceptions=False)
+    client.post("/signin", data=SIGN_IN)
+    answer = client.get("/")
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    assert "ZeroDivisionError" in caplog.text
