@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Key = tuple[str, ...]
@@ -41,10 +41,36 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-@dataclass(slots=True)
 class _Kept:
-    header: str
-    chunks: dict[Key, tuple[float, str]] = field(default_factory=dict)  # key -> expiry, text
+    """The lines of one family."""
+
+    def __init__(self, family: Family) -> None:
+        self.header = family.header.encode()
+        self.chunks: dict[Key, bytes] = {}
+        self._expiries: dict[Key, float] = {}
+        self._soonest = math.inf  # no chunk expires before this
+
+    def put(self, key: Key, text: str, expires: float) -> None:
+        if expires < math.inf:
+            self._expiries[key] = expires
+            self._soonest = min(self._soonest, expires)
+        self.chunks[key] = text.encode()
+
+    def drop(self, key: Key) -> None:
+        self.chunks.pop(key, None)
+        self._expiries.pop(key, None)
+
+    def expire(self, at: float) -> None:
+        """Drop what has expired; almost always one comparison."""
+        if at < self._soonest:
+            return
+        # Reset first: a chunk put meanwhile lowers it again.
+        self._soonest = math.inf
+        for key, expires in list(self._expiries.items()):
+            if expires <= at and self._expiries.get(key) == expires:  # not put anew meanwhile
+                self.drop(key)
+            else:
+                self._soonest = min(self._soonest, expires)
 
 
 class Board:
@@ -59,27 +85,33 @@ class Board:
         kept = self._families.get(family.name)
         if kept is None:
             with self._lock:
-                kept = self._families.setdefault(family.name, _Kept(family.header))
-        kept.chunks[key] = (expires, text)
+                kept = self._families.setdefault(family.name, _Kept(family))
+        kept.put(key, text, expires)
 
     def drop(self, family: str, key: Key) -> None:
         kept = self._families.get(family)
         if kept is not None:
-            kept.chunks.pop(key, None)
+            kept.drop(key)
 
     def forget(self, first: str) -> None:
         """Drop every line whose key begins with ``first``: the target has left."""
         for kept in list(self._families.values()):
-            for key in [key for key in list(kept.chunks) if key[0] == first]:
-                kept.chunks.pop(key, None)
+            for key in list(kept.chunks):
+                if key[0] == first:
+                    kept.drop(key)
 
-    def text(self, at: float) -> str:
+    def page(self, at: float) -> bytes:
         """Everything that has not expired at the monotonic instant ``at``."""
-        parts: list[str] = []
+        parts: list[bytes] = []
         for kept in list(self._families.values()):
+            kept.expire(at)
             # list() of a dict's values is one step of the interpreter: no lock, no torn read
-            lines = [text for expires, text in list(kept.chunks.values()) if expires > at]
+            lines = list(kept.chunks.values())
             if lines:
                 parts.append(kept.header)
                 parts += lines
-        return "".join(parts)
+        return b"".join(parts)
+
+    def text(self, at: float) -> str:
+        """``page`` as text."""
+        return self.page(at).decode()

@@ -87,8 +87,7 @@ class Metrics:
 
     def page(self) -> bytes:
         """The whole text, in Prometheus' text format 0.0.4."""
-        text = self._board.text(self._monotonic())
-        return text.encode() + generate_latest(self.registry)
+        return self._board.page(self._monotonic()) + generate_latest(self.registry)
 
 
 def of_scheduler(scheduler: Scheduler) -> Iterator[Metric]:

@@ -64,6 +64,19 @@ def test_it_starts_with_every_target_down_and_opens_an_incident(tmp_path: Path) 
         assert agent.stop() == 0
 
 
+def test_a_restart_while_trouble_stands_writes_nothing_new(tmp_path: Path) -> None:
+    file = write_config(tmp_path, [CLOSED])
+    with running(file) as agent:
+        (before,) = until("an incident", agent.incidents)
+    head = sigap("verify", folder=tmp_path).stdout
+    with running(file) as agent:
+        until("several rounds", lambda: readings(agent, "mati") > 5)
+        until("the verdict", lambda: agent.metric("sigap_reporter_findings_total"))
+        (after,) = agent.incidents()
+    assert (after["number"], after["version"]) == (before["number"], before["version"])
+    assert sigap("verify", folder=tmp_path).stdout == head
+
+
 def test_a_wrong_password_is_an_incident_and_not_a_refusal_to_start(
     server: postgresql.Server, tmp_path: Path
 ) -> None:
