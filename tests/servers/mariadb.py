@@ -81,6 +81,8 @@ def as_ordinary() -> dict[str, Any]:
 class MariaDB:
     """One server process. ``start`` and ``stop`` may be called as often as a test likes."""
 
+    title = "MariaDB"
+
     def __init__(self, folder: Path, server_id: int, options: Sequence[str] = ()) -> None:
         self.folder = folder
         self.port = free_port()
@@ -116,17 +118,17 @@ class MariaDB:
     def start(self) -> MariaDB:
         """Start and return once it answers."""
         defaults = self.folder / "my.cnf"
-        defaults.write_text("[mariadbd]\n" + "\n".join(self._options) + "\n", encoding="utf-8")
+        defaults.write_text("[mysqld]\n" + "\n".join(self._options) + "\n", encoding="utf-8")
         self._process = subprocess.Popen(
-            [binary("mariadbd"), f"--defaults-file={defaults}"],
+            [self._program(), f"--defaults-file={defaults}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
             **as_ordinary(),
         )
-        eventually(self._answers, f"MariaDB in {self.folder} answers")
-        note("MariaDB", str(self.sql("SELECT version() AS v")[0]["v"]))
+        eventually(self._answers, f"{self.title} in {self.folder} answers")
+        note(self.title, str(self.sql("SELECT version() AS v")[0]["v"]))
         return self
 
     def stop(self) -> None:
@@ -173,7 +175,7 @@ class MariaDB:
         """A session of the administrator, over the socket; the caller closes it."""
         return pymysql.connections.Connection(
             unix_socket=str(self.socket),
-            user=pwd.getpwuid(os.getuid()).pw_name,
+            user=self._administrator(),
             database=database,
             autocommit=True,
             cursorclass=DictCursor,
@@ -230,12 +232,22 @@ class MariaDB:
         )
         return Target(changes.pop("name", "db"), "mysql", address, **changes)
 
+    def with_option(self, *options: str) -> None:
+        """Add lines to the configuration; they count from the next start."""
+        self._options += options
+
+    def _program(self) -> str:
+        return binary("mariadbd")
+
+    def _administrator(self) -> str:
+        return pwd.getpwuid(os.getuid()).pw_name
+
     def _answers(self) -> bool:
         process = self._process
         if process is not None and process.poll() is not None:
             log = self.folder / "error.log"
             said = log.read_text(errors="replace")[-3000:] if log.exists() else "no error log"
-            pytest.fail(f"mariadbd ended with {process.returncode}:\n{said}", pytrace=False)
+            pytest.fail(f"{self.title} ended with {process.returncode}:\n{said}", pytrace=False)
         with suppress(pymysql.err.MySQLError):
             self.admin().close()
             return True
@@ -346,7 +358,8 @@ class Waiter:
                 cursor.fetchall()
 
 
-def _prepared(folder: Path) -> None:
+def prepared(folder: Path) -> None:
+    """Make the folders a server writes to, and give all of them to the ordinary user."""
     folder.chmod(0o755)
     for name in ("data", "tmp", "binlog", "relay"):
         (folder / name).mkdir(exist_ok=True)
@@ -358,7 +371,7 @@ def _prepared(folder: Path) -> None:
 
 def install(folder: Path) -> None:
     """Fill ``folder/data`` with the system tables; our own OS user is the administrator."""
-    _prepared(folder)
+    prepared(folder)
     done = subprocess.run(
         [
             binary("mariadb-install-db"),
@@ -390,7 +403,7 @@ def servers(count: int, options: Sequence[str] = ()) -> Iterator[list[MariaDB]]:
         install(folders[0])
         for folder in folders[1:]:
             shutil.copytree(folders[0], folder)
-            _prepared(folder)
+            prepared(folder)
         running = [MariaDB(folder, number, options) for number, folder in enumerate(folders, 1)]
         try:
             for server in running:
