@@ -321,6 +321,18 @@ def test_every_step_leaves_its_document_and_the_last_one_is_a_letter(
         assert words in letter
 
 
+def test_the_letter_carries_no_technical_detail_out_of_the_office(
+    world: World, signed_in: SignedIn
+) -> None:
+    number = world.open_incident()
+    sign_up_to(world, number, 9)
+    letter = world.desk.documents(number)[-1]
+    page = signed_in("KD").get(f"/incidents/{number}/documents/{letter.id}").text
+    paper = page[page.index('<article class="paper"') :]
+    for detail in ("simpeg-primary", "app_simpeg", "4711"):
+        assert detail not in paper
+
+
 def test_the_letter_stays_in_bahasa_indonesia_for_an_english_reader(
     world: World, signed_in: SignedIn
 ) -> None:
