@@ -228,18 +228,24 @@ def sweep(records: Path, folders: Sequence[Path]) -> list[str]:
 
     Records whose pid now belongs to somebody else are only thrown away.
     """
-    ended = []
+    found = []
     for file in sorted(records.glob("*.json")):
         try:
-            record = Record(**json.loads(file.read_text("utf-8")))
+            found.append(Record(**json.loads(file.read_text("utf-8"))))
         except (OSError, ValueError, TypeError):
+            continue  # half written: the working directory still tells whose process it is
+        finally:
             file.unlink(missing_ok=True)
-            continue
+    alive = [record for record in found if record.alive()]
+    for record in alive:
+        thaw(record)  # all of them first: a primary waits for its frozen replica
+    for record in alive:
+        send([record.pid], signal.SIGINT if record.program == "postgres" else signal.SIGTERM)
+    wait_until(lambda: not any(record.alive() for record in alive), 20.0)
+    for record in alive:
         if record.alive():
-            gentle = signal.SIGINT if record.program == "postgres" else signal.SIGTERM
-            end(record, gentle, 20.0)
-            ended.append(record.name)
-        file.unlink(missing_ok=True)
+            send(tree(record.pid), signal.SIGKILL)
+    ended = [record.name for record in alive]
     left = living_in(folders)
     if left:
         send(left, signal.SIGCONT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -13,12 +14,13 @@ import sysconfig
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from agent.demo import process
-from agent.demo.home import Home, default_home
+from agent.demo.home import Home, default_home, write_private
 from tests.agent.demo.places import data_folders, demo_folder
 
 pytestmark = pytest.mark.servers
@@ -240,16 +242,17 @@ def test_a_stranger_with_a_recorded_pid_is_left_alone(folder: Path) -> None:
     """A pid is used again after a restart: start time and command line must agree as well."""
     home = Home(folder)
     home.make()
-    with subprocess.Popen(["sleep", "600", str(home.server("simpeg-primary"))]) as stranger:
-        try:
-            record = process.Record(
-                "simpeg-primary", stranger.pid, 1, "postgres", str(home.server("simpeg-primary"))
-            )
-            assert not record.alive()
-            assert process.sweep(home.run, data_folders(home)) == []
-            assert stranger.poll() is None
-        finally:
-            stranger.kill()
+    data = str(home.server("simpeg-primary"))
+    idle = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()", data]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(idle, stdin=pipe, stdout=pipe, text=True) as stranger:
+        assert stranger.stdout is not None
+        stranger.stdout.readline()
+        record = process.Record("simpeg-primary", stranger.pid, 1, "postgres", data)
+        write_private(home.run / "simpeg-primary.json", json.dumps(asdict(record)))
+        assert process.sweep(home.run, data_folders(home)) == []
+        assert stranger.poll() is None
+        assert not (home.run / "simpeg-primary.json").exists()
 
 
 def as_nobody(readable: Path) -> tuple[dict[str, str], tuple[str, ...]]:
