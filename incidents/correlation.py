@@ -52,6 +52,7 @@ class Rule:
     scope: Scope
     root_only: bool
     because: Text
+    linger: timedelta  # how long after it cleared the cause explains what begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,6 @@ class Table:
     """The causes and effects, in the order they are tried."""
 
     rules: tuple[Rule, ...]
-    linger: timedelta  # how long a cleared cause goes on explaining
     lead: timedelta  # how long before its cause an effect may show
 
 
@@ -116,15 +116,21 @@ def place(
     """Which of the open incidents ``finding`` belongs to, and as what.
 
     The incident that already holds the fingerprint comes first; then the table's rules in
-    their order, the oldest incident first. A finding that is clear joins nothing new.
+    their order, the oldest incident first. A finding that is clear joins nothing new. A symptom
+    that had cleared and comes back when nothing explains it any more is a fault of its own,
+    if it is severe enough to open an incident.
     """
     table = table or shipped()
     incidents = sorted(open_incidents, key=lambda each: (each.opened_at, each.number))
+    holder = ""
     for incident in incidents:
-        if any(trouble.fingerprint == finding.fingerprint for trouble in incident.troubles):
-            return Placement(incident.number, known=True)
+        for trouble in incident.troubles:
+            if trouble.fingerprint == finding.fingerprint:
+                holder = incident.number
+                if trouble.root or trouble.severity > Severity.CLEAR or not finding.opens:
+                    return Placement(holder, known=True)
     if finding.severity is Severity.CLEAR:
-        return Placement()
+        return Placement(holder, known=bool(holder))
     found = _of_finding(finding)
     near = [
         (incident.number, sights)
@@ -137,9 +143,11 @@ def place(
     ]
     for rule in table.rules:
         for number, sights in near:
-            if _explained(found, finding.at, sights, rule, table):
+            if _explained(found, sights, rule):
+                if number == holder:
+                    return Placement(number, known=True)
                 return Placement(number, rule=rule.name, because=rule.because)
-            if _explains(found, sights, rule, table):
+            if number != holder and _explains(found, sights, rule, table):
                 return Placement(number, root=True, rule=rule.name, because=rule.because)
     return Placement()
 
@@ -152,7 +160,7 @@ def _near(found: _Sight, trouble: Trouble) -> bool:
     )
 
 
-def _explained(found: _Sight, at: datetime, sights: _Sights, rule: Rule, table: Table) -> bool:
+def _explained(found: _Sight, sights: _Sights, rule: Rule) -> bool:
     """Whether something in the incident explains the finding by this rule."""
     if not any(found.is_a(effect) for effect in rule.effects):
         return False
@@ -160,7 +168,7 @@ def _explained(found: _Sight, at: datetime, sights: _Sights, rule: Rule, table: 
         if (
             (trouble.root or not rule.root_only)
             and cause.is_a(rule.cause)
-            and _still_explains(trouble, at, rule, table)
+            and _still_explains(trouble, found, rule)
             and _within(rule.scope, cause, found)
         ):
             return True
@@ -183,9 +191,10 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
     return False
 
 
-def _still_explains(trouble: Trouble, at: datetime, rule: Rule, table: Table) -> bool:
+def _still_explains(trouble: Trouble, found: _Sight, rule: Rule) -> bool:
+    """A cause that is gone explains what began while it was there, not the next fault."""
     if trouble.cleared_at is not None:
-        return at - trouble.cleared_at <= table.linger
+        return found.since - trouble.cleared_at <= rule.linger
     return trouble.severity >= rule.severity
 
 
@@ -243,20 +252,19 @@ def _of_trouble(trouble: Trouble) -> _Sight:
 
 
 def _table(top: Entry) -> Table:
-    top.only(("linger_minutes", "lead_minutes", "rules"))
+    top.only(("lead_minutes", "rules"))
     rules = tuple(_rule(entry) for entry in top.entries("rules"))
     names = [rule.name for rule in rules]
     for name in sorted({name for name in names if names.count(name) > 1}):
         top.wrong(f"two rules are called {name!r}", "rules")
     return Table(
         rules=rules,
-        linger=timedelta(minutes=top.number("linger_minutes")),
         lead=timedelta(minutes=top.number("lead_minutes")),
     )
 
 
 def _rule(entry: Entry) -> Rule:
-    entry.only(("name", "cause", "effects", "scope", "root_only", "because"))
+    entry.only(("name", "cause", "effects", "scope", "root_only", "linger_minutes", "because"))
     cause = entry.entry("cause")
     cause.only(("family", "measures", "severity"))
     severity, scope = cause.string("severity"), entry.string("scope")
@@ -277,6 +285,7 @@ def _rule(entry: Entry) -> Rule:
         scope=Scope(scope) if scope in frozenset(Scope) else Scope.TARGET,
         root_only=entry.boolean("root_only", False),
         because=entry.text("because"),
+        linger=timedelta(minutes=entry.number("linger_minutes", 0.0)),
     )
 
 

@@ -262,6 +262,8 @@ class Desk:
             plan = placing.plan(connection, finding, self._folds.load_open, self._table)
             if plan.release:
                 records.release(connection, finding.fingerprint)
+            if plan.moves:
+                records.hand_over(connection, finding.fingerprint)
             if plan.change is Change.NOTHING:
                 return Reported(Change.NOTHING, plan.number)
             if plan.change is Change.OPENED:

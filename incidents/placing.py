@@ -30,6 +30,7 @@ class Plan:
     placement: Placement = _ALONE
     previous: str = ""  # the closed incident of the same finding, when a new one opens
     release: bool = False  # it was held back and is clear: it counts again
+    moves: bool = False  # a cleared symptom of one incident is the next fault, or part of it
 
     @property
     def writes(self) -> bool:
@@ -45,7 +46,13 @@ def plan(
     """Decide about one finding; reads only."""
     known = records.known(connection, finding.fingerprint)
     if known is not None:
-        return Plan(_heard(known.severity, finding.severity), known.number)
+        if known.severity > Severity.CLEAR or not finding.opens:
+            return Plan(_heard(known.severity, finding.severity), known.number)
+        placement = correlation.place(finding, load_open(connection), table)
+        if placement.number == known.number:
+            return Plan(_heard(known.severity, finding.severity), known.number)
+        change = Change.ATTACHED if placement.number else Change.OPENED
+        return Plan(change, placement.number, placement, moves=True)
     past = records.past(connection, finding.fingerprint)
     if finding.severity is Severity.CLEAR:
         return Plan(Change.NOTHING, release=past is not None and past.held > Severity.CLEAR)

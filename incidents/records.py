@@ -252,6 +252,15 @@ def let_go(connection: Connection, number: str, held_back: bool) -> None:
     )
 
 
+def hand_over(connection: Connection, fingerprint: str) -> None:
+    """The incident that holds this finding holds it no longer; another one will."""
+    connection.execute(
+        update(_findings)
+        .where(_findings.c.fingerprint == fingerprint, _findings.c.is_open == 1)
+        .values(is_open=0)
+    )
+
+
 def release(connection: Connection, fingerprint: str) -> None:
     """A finding that was held back is clear: from now on it counts again."""
     connection.execute(

@@ -173,7 +173,13 @@ def _observed(incident: Incident, event: Event, procedure: Procedure) -> Inciden
         )
 
     changed = _with_trouble(incident, event, seen.fingerprint, change)
-    return replace(changed, severity=max(incident.severity, seen.severity))
+    changed = replace(changed, severity=max(incident.severity, seen.severity))
+    back = any(
+        each.root and each.cleared_at is not None and each.fingerprint == seen.fingerprint
+        for each in incident.troubles
+    )
+    # A root that comes back may have another reason: frozen yesterday, refusing connections now.
+    return replace(changed, title=seen.title) if back else changed
 
 
 def _cleared(incident: Incident, event: Event, procedure: Procedure) -> Incident:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -203,14 +204,33 @@ def test_two_replicas_that_stall_on_their_own_are_two_faults() -> None:
     assert desk.report(lag("simpeg-replica-2")).number == ""
 
 
-def test_a_cause_that_went_away_explains_what_follows_at_once_and_not_next_day() -> None:
+def test_a_cause_that_went_away_explains_the_catching_up_and_not_next_day() -> None:
     desk = Desk()
     desk.report(down())
     gone = finding(severity=Severity.CLEAR, when=NOW + MINUTE, role="primary")
     desk.report(gone)
-    assert desk.report(lag(when=NOW + 10 * MINUTE)).number == "GDB-2026-0001"
+    catching_up = replace(
+        lag(when=NOW + 10 * MINUTE), measure="replication_lag_seconds", since=NOW + 9 * MINUTE
+    )
+    assert desk.report(catching_up).number == "GDB-2026-0001"
     late = lag("simpeg-replica-2", when=NOW + timedelta(hours=20))
     assert desk.report(late).number == ""
+
+
+def test_a_volume_that_fills_after_its_server_came_back_is_the_next_fault() -> None:
+    desk = Desk()
+    desk.report(down())
+    desk.report(finding(severity=Severity.CLEAR, when=NOW + MINUTE, role="primary"))
+    later = replace(full(), at=NOW + 2 * MINUTE, since=NOW + 2 * MINUTE)
+    assert desk.report(later).number == ""
+
+
+def test_what_began_during_the_outage_belongs_to_it_even_when_seen_after() -> None:
+    desk = Desk()
+    desk.report(down())
+    desk.report(finding(severity=Severity.CLEAR, when=NOW + MINUTE, role="primary"))
+    waiting = replace(blocked(), at=NOW + 2 * MINUTE, since=NOW + MINUTE / 2)
+    assert desk.report(waiting).number == "GDB-2026-0001"
 
 
 def test_an_effect_far_older_than_the_cause_stays_its_own_incident() -> None:
@@ -287,10 +307,10 @@ def test_the_place_does_not_depend_on_the_order_the_store_returns(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("linger_minutes: x\nlead_minutes: 1\nrules: []", "expected a number"),
-        ("rules: []", "linger_minutes: is missing"),
+        ("lead_minutes: x\nrules: []", "expected a number"),
+        ("rules: []", "lead_minutes: is missing"),
         (
-            "linger_minutes: 1\nlead_minutes: 1\n"
+            "lead_minutes: 1\n"
             "rules: [{name: a, cause: {family: b, severity: red}, effects: [], scope: moon, "
             "because: {id: a, en: b}}]",
             "expected one of: target",
