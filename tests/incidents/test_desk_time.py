@@ -1,0 +1,175 @@
+"""What the desk promises of time, of messages, and of what it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from incidents import outbox
+from incidents.desk import Desk
+from incidents.ledger import verify
+from incidents.model import EventKind
+from incidents.store import Store, StoreUnavailable
+from incidents.views import Change, NoSuchIncident
+from tests.incidents.office_of_five import (
+    HOUR,
+    MINUTE,
+    MONDAY,
+    desk_on,
+    finding,
+    sign_step,
+    signer,
+    walk,
+)
+
+
+@pytest.fixture
+def desk(store: Store) -> Desk:
+    return desk_on(store)
+
+
+def opened(desk: Desk) -> str:
+    reported = desk.report(finding(), MONDAY)
+    assert reported.change is Change.OPENED
+    return reported.number
+
+
+def test_a_breach_is_recorded_once_and_stands_at_its_deadline(desk: Desk) -> None:
+    number = opened(desk)
+    due = desk.clocks(number, MONDAY).steps[0].due_at
+    assert due == MONDAY + 30 * MINUTE
+    assert desk.sweep(MONDAY + 29 * MINUTE) == 1  # the reminder
+    late = MONDAY + 3 * HOUR
+    assert desk.sweep(late) == 1
+    assert desk.sweep(late) == 0
+    assert desk.incident(number).visits[0].breached_at == due
+    lines = [line for line in desk.timeline(number) if line.kind is EventKind.BREACHED]
+    assert [line.at for line in lines] == [due]
+
+
+def test_a_late_signature_records_the_breach_before_itself(desk: Desk) -> None:
+    number = opened(desk)
+    sign_step(desk, number, MONDAY + 2 * HOUR)
+    kinds = [event.kind for event in desk.events(number)]
+    assert kinds == [EventKind.OPENED, EventKind.BREACHED, EventKind.SIGNED]
+    assert desk.sweep(MONDAY + 2 * HOUR) == 0
+
+
+def test_reminders_and_breaches_are_told_to_whose_turn_it_is(desk: Desk, store: Store) -> None:
+    opened(desk)
+    desk.sweep(MONDAY + 29 * MINUTE)
+    told = {(message.topic, message.role) for message in outbox.claim_due(store, MONDAY + HOUR)}
+    assert told == {("opened", "PP"), ("reminded", "PP")}
+
+
+def test_the_overall_breach_goes_to_the_head_too(desk: Desk, store: Store) -> None:
+    opened(desk)
+    desk.sweep(MONDAY + timedelta(days=7))
+    sent = outbox.claim_due(store, MONDAY + timedelta(days=7), limit=100)
+    assert ("breached", "KD") in {(message.topic, message.role) for message in sent}
+
+
+# The outbox.
+
+
+def test_a_claimed_message_comes_back_when_its_claim_runs_out(desk: Desk, store: Store) -> None:
+    opened(desk)
+    (first,) = outbox.claim_due(store, MONDAY)
+    assert outbox.claim_due(store, MONDAY + MINUTE) == ()
+    (again,) = outbox.claim_due(store, MONDAY + outbox.LEASE)
+    assert (again.id, again.tries) == (first.id, 2)
+    outbox.done(store, again, MONDAY + outbox.LEASE)
+    assert outbox.claim_due(store, MONDAY + HOUR) == ()
+
+
+def test_a_message_that_fails_is_kept_and_tried_later(desk: Desk, store: Store) -> None:
+    opened(desk)
+    sent: list[str] = []
+
+    def broken(message: outbox.Message) -> None:
+        raise OSError("the mail server is away")
+
+    assert outbox.deliver(store, MONDAY, broken) == 0
+    assert outbox.deliver(store, MONDAY, lambda m: sent.append(m.topic)) == 0
+    assert outbox.deliver(store, MONDAY + HOUR, lambda m: sent.append(m.topic)) == 1
+    assert sent == ["opened"]
+
+
+# Reading.
+
+
+def test_the_inbox_shows_mine_first_then_what_is_late_then_the_rest(desk: Desk) -> None:
+    mine = opened(desk)
+    for name in ("b", "c"):
+        desk.report(finding(target=name, cluster=name), MONDAY)
+    sign_step(desk, "GDB-2026-0002", MONDAY)  # now waits for PA, an hour
+    sign_step(desk, "GDB-2026-0003", MONDAY + 10 * MINUTE)
+    now = MONDAY + 65 * MINUTE
+    inbox = desk.inbox(signer("PP"), now)
+    assert [row.number for row in inbox.mine] == [mine]
+    assert [row.number for row in inbox.late] == ["GDB-2026-0002"]
+    assert [row.number for row in inbox.others] == ["GDB-2026-0003"]
+
+
+def test_a_search_pages_through_everything_once(desk: Desk) -> None:
+    for index in range(7):
+        desk.report(finding(target=f"server-{index}", cluster=f"c{index}"), MONDAY)
+    seen: list[str] = []
+    page = desk.search("open", "SERVER gangguan", limit=3)
+    while True:
+        seen += [row.number for row in page.rows]
+        if page.after is None:
+            break
+        page = desk.search("open", "SERVER gangguan", after=page.after, limit=3)
+    assert seen == [f"GDB-2026-{n:04d}" for n in range(7, 0, -1)]
+    assert desk.search("all", "server-3").rows[0].target == "server-3"
+    assert desk.search("all", "100%_").rows == ()
+    assert desk.search("closed").rows == ()
+
+
+def test_an_unknown_number_is_said(desk: Desk) -> None:
+    with pytest.raises(NoSuchIncident, match="There is no incident GDB-2000-0001"):
+        desk.incident("GDB-2000-0001")
+    with pytest.raises(NoSuchIncident):
+        desk.events("GDB-2000-0001")
+
+
+def test_an_incident_keeps_the_procedure_it_opened_under(desk: Desk, store: Store) -> None:
+    number = opened(desk)
+    kept = desk.procedure(number)
+    newer = Desk(
+        store,
+        replace(kept, hash="another", steps=kept.steps[:1], overall=kept.overall),
+        desk.calendar(number),
+    )
+    assert newer.procedure(number) == kept
+    assert newer.calendar(number).hash == desk.calendar(number).hash
+    assert newer.incident(number) == desk.incident(number)
+
+
+def test_a_desk_that_starts_anew_reads_the_same_incidents(desk: Desk, store: Store) -> None:
+    number = opened(desk)
+    walk(desk, number, 6, MONDAY)
+    assert desk_on(store).open_incidents() == desk.open_incidents()
+    assert verify(store).problem is None
+
+
+def test_a_store_that_fails_midway_changes_nothing(
+    desk: Desk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = opened(desk)
+    head, row = desk.ledger_head(), desk.row(number)
+
+    def broken(*_: object, **__: object) -> None:
+        raise StoreUnavailable(finding().title)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("incidents.records.summarise", broken)
+        with pytest.raises(StoreUnavailable):
+            sign_step(desk, number, MONDAY)
+    assert (desk.ledger_head(), desk.row(number)) == (head, row)
+    assert desk.documents(number) == ()
+    sign_step(desk, number, MONDAY)
+    assert verify(store).problem is None
