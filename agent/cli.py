@@ -141,6 +141,9 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     grants = _command(commands, "grants", "probing:grants", "print the script for the account")
     grants.add_argument("flavour", metavar="ENGINE", help="postgresql, mysql or mariadb")
     grants.add_argument("--user", help="the account's name (sigap)")
+    grants.add_argument(
+        "--canary", action="store_true", help="and the small table for the write canary (optional)"
+    )
 
 
 def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -274,8 +274,8 @@ class Session(Protocol):
         """Ask one question and take the whole answer."""
         ...
 
-    def fresh(self) -> AbstractContextManager[Session]:
-        """A second session with a new login, closed on leaving."""
+    def fresh(self, database: str = "") -> AbstractContextManager[Session]:
+        """A second session with a new login, closed on leaving; in ``database`` when named."""
         ...
 
     def paths(self) -> Mapping[str, str]:
@@ -333,6 +333,8 @@ class Engine:
     """``open(target, purpose)``: log in within the deadline in force; raises ``ProbeError``.
     ``purpose`` ends up in the session's application name ("sigap/availability")."""
     base_grants: tuple[Grant, ...] = ()  # the account itself and the rights every probe needs
+    options: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
+    """What an administrator may add by choice (``canary``), as lines to run; never by default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,11 +125,11 @@ class _Metered:
         return answer
 
     @contextmanager
-    def fresh(self) -> Iterator[Session]:
+    def fresh(self, database: str = "") -> Iterator[Session]:
         with ExitStack() as stack:
             started = time.perf_counter()
             try:
-                inner = stack.enter_context(self._inner.fresh())
+                inner = stack.enter_context(self._inner.fresh(database))
             finally:
                 self._cost.seconds += time.perf_counter() - started
             session = _Metered(inner, self._cost)
@@ -167,7 +167,7 @@ class HostView:
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         raise ProbeError(FailureKind.UNSUPPORTED, "a host probe has no server to ask")
 
-    def fresh(self) -> AbstractContextManager[Session]:
+    def fresh(self, database: str = "") -> AbstractContextManager[Session]:
         raise ProbeError(FailureKind.UNSUPPORTED, "a host probe has no server to ask")
 
     def paths(self) -> Mapping[str, str]:

@@ -222,6 +222,10 @@ def grants(given: argparse.Namespace) -> int:
     declared = list(engine.base_grants)
     for probe in registry.probes_for(engine.name):
         declared += probe.grants
+    if given.canary:
+        if "canary" not in engine.options:
+            raise Trouble(f"there is no write canary for {given.flavour}")
+        declared += engine.options["canary"]
     needed: dict[str, Grant] = {}
     for grant in declared:
         if grant.flavour == given.flavour:

@@ -12,6 +12,7 @@ import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -119,8 +120,11 @@ class MySQLSession:
             raise errors.not_mysql(self.target.address, error) from error
 
     @contextmanager
-    def fresh(self) -> Iterator[Session]:
-        session = connect(self.target, self._purpose)
+    def fresh(self, database: str = "") -> Iterator[Session]:
+        target = self.target
+        if database:
+            target = replace(target, address=replace(target.address, database=database))
+        session = connect(target, self._purpose)
         try:
             yield session
         finally:

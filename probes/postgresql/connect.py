@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -104,9 +105,12 @@ class PostgresSession:
             raise errors.of_statement(error, self.target.address, closed=closed) from error
 
     @contextmanager
-    def fresh(self) -> Iterator[Session]:
-        """A second session with a login of its own, closed on leaving."""
-        session = open_session(self.target, self._purpose)
+    def fresh(self, database: str = "") -> Iterator[Session]:
+        """A second session with a login of its own, closed on leaving; elsewhere when named."""
+        target = self.target
+        if database:
+            target = replace(target, address=replace(target.address, database=database))
+        session = open_session(target, self._purpose)
         try:
             yield session
         finally:

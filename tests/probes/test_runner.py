@@ -65,7 +65,7 @@ class FakeSession:
         return [{"one": 1}, {"one": 2}]
 
     @contextmanager
-    def fresh(self) -> Iterator[Session]:
+    def fresh(self, database: str = "") -> Iterator[Session]:
         session = self.server.open(self.target, "fresh")
         try:
             yield session

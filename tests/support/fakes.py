@@ -54,7 +54,7 @@ class FakeSession:
         return [{"up": 1}]
 
     @contextmanager
-    def fresh(self) -> Iterator[Session]:
+    def fresh(self, database: str = "") -> Iterator[Session]:
         session = self._server.open(self.target, "fresh")
         yield session
         session.close()

@@ -65,7 +65,7 @@ class Answering:
         self.asked.append(sql)
         return self.answer
 
-    def fresh(self) -> AbstractContextManager[Session]:
+    def fresh(self, database: str = "") -> AbstractContextManager[Session]:
         raise NotImplementedError
 
     def paths(self) -> Mapping[str, str]:

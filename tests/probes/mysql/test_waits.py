@@ -59,7 +59,7 @@ class MySQL9:
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         return self._answers.get(sql, [])
 
-    def fresh(self) -> AbstractContextManager[Session]:
+    def fresh(self, database: str = "") -> AbstractContextManager[Session]:
         raise NotImplementedError
 
     def paths(self) -> Mapping[str, str]:
