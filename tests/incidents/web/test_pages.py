@@ -321,6 +321,14 @@ def test_every_step_leaves_its_document_and_the_last_one_is_a_letter(
         assert words in letter
 
 
+def test_a_closed_incident_offers_nothing_to_do(world: World, signed_in: SignedIn) -> None:
+    number = world.open_incident()
+    sign_up_to(world, number, 9)
+    page = signed_in("PP").get(f"/incidents/{number}").text
+    assert "Ditutup." in page
+    assert f'action="/incidents/{number}/' not in page
+
+
 def test_the_letter_carries_no_technical_detail_out_of_the_office(
     world: World, signed_in: SignedIn
 ) -> None:
