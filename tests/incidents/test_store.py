@@ -342,3 +342,17 @@ def test_sqlite_writes_are_durable_and_its_tables_strict(tmp_path: Path) -> None
             text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'alembic%'")
         ).scalars()
         assert all(sql.rstrip().endswith("STRICT") for sql in made if "sqlite_" not in sql)
+
+
+def test_a_sqlite_write_holds_the_lock_from_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LOCK_WAIT_SECONDS", 0.1)
+    first = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    second = Store(first.url)  # as another process has
+    with (
+        first.write(),
+        pytest.raises(StoreUnavailable, match="locked by another process"),
+        second.write(),
+    ):
+        pytest.fail("two writers at once")
