@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probes.model import Engine, Grant
 from probes.postgresql.connect import FLAVOUR, open_session
-from probes.postgresql.grants import PG_MONITOR
+from probes.postgresql.grants import CANARY, PG_MONITOR, RESERVED_CONNECTIONS
 
 ENGINE = Engine(
     name="postgresql",
@@ -14,11 +14,13 @@ ENGINE = Engine(
     open=open_session,
     base_grants=(
         Grant(
-            "CREATE ROLE {user} LOGIN CONNECTION LIMIT 6",
+            "CREATE ROLE {user} LOGIN CONNECTION LIMIT 5",
             FLAVOUR,
             "the agent's own account: at most three sessions, and room for `sigap try`; set its "
             "password with \\password in psql",
         ),
         PG_MONITOR,
+        RESERVED_CONNECTIONS,
     ),
+    options={"canary": CANARY},
 )

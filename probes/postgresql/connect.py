@@ -37,6 +37,7 @@ _SERVER_SETTINGS: Mapping[str, str] = {
     "lock_timeout": "250",
     "idle_in_transaction_session_timeout": "10000",
     "search_path": "pg_catalog",
+    "jit": "off",  # compiling a question that runs for a millisecond costs a hundred
     "datestyle": "ISO",  # spares the driver a round trip
     # The server notices within half a minute that an agent is gone, and frees its slot.
     "tcp_keepalives_idle": "10",
@@ -171,9 +172,9 @@ def open_session(target: Target, purpose: str) -> Session:
     ips = [""] if address.host.startswith("/") else deadline.resolve(address.host)
     phases["resolve"] = time.perf_counter() - started
 
-    started = time.perf_counter()
-    connection = _connected(address, ips, purpose)
-    phases["login"] = time.perf_counter() - started
+    with wait.timing() as waited:
+        connection = _connected(address, ips, purpose, waited)
+    phases |= waited
 
     started = time.perf_counter()
     session = PostgresSession(target, purpose, connection, phases)
@@ -202,12 +203,14 @@ def _check_client(session: PostgresSession) -> None:
         raise _NotOnThisPlatform from error
 
 
-def _connected(address: Address, ips: list[str], purpose: str) -> psycopg2.extensions.connection:
+def _connected(
+    address: Address, ips: list[str], purpose: str, waited: Mapping[str, float]
+) -> psycopg2.extensions.connection:
     worst: ProbeError | None = None
     for index, ip in enumerate(ips):
         try:
             with deadline.within(deadline.remaining() / (len(ips) - index)):
-                return _login(address, ip, purpose)
+                return _login(address, ip, purpose, waited)
         except _NextAddress as error:
             # Silence says more than a closed port: "localhost" is often refused on ::1 alone.
             if worst is None or worst.failure.kind is not FailureKind.TIMEOUT:
@@ -227,13 +230,16 @@ class _NextAddress(Exception):
         self.said = said
 
 
-def _login(address: Address, ip: str, purpose: str) -> psycopg2.extensions.connection:
+def _login(
+    address: Address, ip: str, purpose: str, waited: Mapping[str, float]
+) -> psycopg2.extensions.connection:
     try:
         connection: psycopg2.extensions.connection = psycopg2.connect(
             **_parameters(address, ip, purpose)
         )
     except wait.DeadlineExceeded as error:
-        raise _NextAddress(deadline.timed_out("the login did not end")) from error
+        phase = next(reversed(list(waited)), wait.CONNECT)
+        raise _NextAddress(errors.silent(phase, address)) from error
     except psycopg2.ProgrammingError as error:
         raise ProbeError(
             FailureKind.BROKEN,

@@ -9,6 +9,7 @@ Codes: PostgreSQL manual, appendix A.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg2
@@ -55,10 +56,12 @@ _LOGIN: tuple[Known, ...] = (
         Text(
             "Slot koneksi habis: cari aplikasi yang menimbun sesi (SELECT usename, "
             "application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3) dan "
-            "batasi pool-nya; menaikkan max_connections perlu restart.",
+            "batasi pool-nya; menaikkan max_connections perlu restart. reserved_connections (sejak "
+            "16) menyisakan pintu bagi Sigap.",
             "No connection slot is left: find the application that hoards sessions (SELECT "
             "usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3) "
-            "and cap its pool; raising max_connections needs a restart.",
+            "and cap its pool; raising max_connections needs a restart. reserved_connections (16 "
+            "and later) keeps a door open for Sigap.",
         ),
         r"too many clients|connection slots are reserved|too many connections for",
         ("53300",),
@@ -173,6 +176,41 @@ _LOGIN: tuple[Known, ...] = (
     ),
 )
 
+# A server whose kernel takes the connection and that then says nothing is not the same fault as
+# a network that swallows the first packet.
+_SILENT: Mapping[str, tuple[str, Text]] = {
+    "connect": (
+        "nothing answers at {host} port {port}: the network swallows packets or the host is off",
+        Text(
+            "Paket pertama ke {host} port {port} tidak dijawab: periksa firewall (DROP), rute, dan "
+            "apakah host itu menyala.",
+            "The first packet to {host} port {port} is not answered: check the firewall (DROP), "
+            "the route, and whether that host is on.",
+        ),
+    ),
+    "tls": (
+        "{host} port {port} takes connections but the server behind it says nothing",
+        Text(
+            "Kernel menerima sambungan tetapi postgres diam sejak paket pertama: periksa apakah "
+            "prosesnya berhenti sementara (status T atau D), penyimpanan macet, atau host "
+            "kelebihan beban.",
+            "The kernel takes the connection but postgres is silent from the first packet on: "
+            "look for a stopped process (state T or D), stalled storage, or an overloaded host.",
+        ),
+    ),
+    "login": (
+        "the login to {host} port {port} was begun but did not end",
+        Text(
+            "Server menerima sambungan tetapi login tidak selesai: periksa apakah prosesnya "
+            "berhenti sementara (status T atau D), server autentikasi (LDAP, RADIUS) yang diam, "
+            "atau host kelebihan beban.",
+            "The server takes the connection but the login does not end: look for a stopped "
+            "process (state T or D), a silent authentication server (LDAP, RADIUS), or an "
+            "overloaded host.",
+        ),
+    ),
+}
+
 _LOST = Text(
     "Sambungan terputus: server mati, dimulai ulang, atau jaringan memutusnya. Baca baris akhir "
     "log server.",
@@ -264,6 +302,13 @@ def of_login(error: psycopg2.Error, address: Address, code: str | None = None) -
     if known is None:
         return ProbeError(FailureKind.BROKEN, message, _UNKNOWN)
     return ProbeError(known.kind, message, _filled(known.hint, address))
+
+
+def silent(phase: str, address: Address) -> ProbeError:
+    """The deadline passed in this phase of a login (``probes.postgresql.wait``)."""
+    message, hint = _SILENT[phase]
+    said = message.format(host=address.host, port=address.port)
+    return ProbeError(FailureKind.TIMEOUT, f"{said}, within the deadline", _filled(hint, address))
 
 
 def is_known_login(error: psycopg2.Error) -> bool:

@@ -1,4 +1,4 @@
-"""The one right Sigap asks of PostgreSQL beyond logging in."""
+"""The rights Sigap asks of PostgreSQL beyond logging in, and how a missing one shows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,35 @@ PG_MONITOR = Grant(
     "postgresql",
     "statistics, settings and sessions of everybody, read only; never superuser",
 )
+
+RESERVED_CONNECTIONS = Grant(
+    "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pg_use_reserved_connections') "
+    "THEN GRANT pg_use_reserved_connections TO {user}; END IF; END $$",
+    "postgresql",
+    "lets Sigap in when the slots are full, where reserved_connections is set; 16 and later",
+)
+
+CANARY = (
+    Grant(
+        "CREATE SCHEMA IF NOT EXISTS sigap AUTHORIZATION CURRENT_USER",
+        "postgresql",
+        "room for the one table Sigap writes to; run this in the database of the target's url",
+    ),
+    Grant(
+        "CREATE TABLE IF NOT EXISTS sigap.canary "
+        "(id int PRIMARY KEY CHECK (id = 1), at timestamptz NOT NULL)",
+        "postgresql",
+        "one row: written to see whether commits end, read on replicas as a heartbeat",
+    ),
+    Grant(
+        "INSERT INTO sigap.canary VALUES (1, clock_timestamp()) ON CONFLICT DO NOTHING",
+        "postgresql",
+        "the row",
+    ),
+    Grant("GRANT USAGE ON SCHEMA sigap TO {user}", "postgresql", "to reach the table"),
+    Grant("GRANT SELECT, UPDATE ON sigap.canary TO {user}", "postgresql", "to write the row"),
+)
+"""What makes the write canary sing; it is silent where the table does not exist."""
 
 SEES_EVERYBODY = "pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
 """SQL that says whether this account sees other accounts' sessions.

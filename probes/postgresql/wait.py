@@ -6,17 +6,29 @@ TLS, login, query, rollback); this is that function. A thread without a deadline
 before, with one difference that comes with any wait callback: libpq's ``connect_timeout`` no
 longer counts, so whoever shares the process and connects should do it inside
 ``probes.deadline.within``.
+
+It is also the only place that sees which step of a login libpq waits in, so ``timing`` tells the
+phases apart without a second connection.
 """
 
 from __future__ import annotations
 
 import select
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, set_wait_callback
 
 from probes import deadline
+
+_here = threading.local()
+
+CONNECT, TLS, LOGIN = "connect", "tls", "login"
+# libpq's ConnStatusType while a wait goes on; whatever else it says belongs to the login.
+_PHASES = {2: CONNECT, 7: TLS}
 
 _EVENTS = {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}
 
@@ -28,12 +40,49 @@ class DeadlineExceeded(psycopg2.OperationalError):
     """
 
 
+@contextmanager
+def timing() -> Iterator[dict[str, float]]:
+    """Seconds by phase of the login made inside the block, in the order they came.
+
+    When the deadline passes, the last one is the phase that did not end.
+    """
+    phases: dict[str, float] = {}
+    _here.phases = phases
+    try:
+        yield phases
+    finally:
+        _here.phases = None
+
+
 def wait(conn: connection) -> None:
     """Let libpq move until it is done; raises ``DeadlineExceeded`` when the deadline passes."""
+    phases: dict[str, float] | None = getattr(_here, "phases", None)
+    if phases is None:
+        _wait(conn)
+        return
+    mark = time.perf_counter()
+
+    def waiting() -> None:
+        nonlocal mark
+        now = time.perf_counter()
+        phase = _PHASES.get(conn.info.status, LOGIN)
+        # What passed since the last wait was spent on the answer to it.
+        last = next(reversed(phases), phase)
+        phases[last] = phases.get(last, 0.0) + now - mark
+        phases.setdefault(phase, 0.0)
+        mark = now
+
+    _wait(conn, waiting)
+    last = next(reversed(phases), LOGIN)
+    phases[last] = phases.get(last, 0.0) + time.perf_counter() - mark
+
+
+def _wait(conn: connection, waiting: Callable[[], None] = lambda: None) -> None:
     limit = deadline.at()
     while (state := conn.poll()) != POLL_OK:
         if state not in _EVENTS:
             raise psycopg2.OperationalError(f"libpq asked to wait for {state}")
+        waiting()
         # The descriptor may change while libpq connects, and select() ends at number 1023.
         poll = select.poll()
         poll.register(conn.fileno(), _EVENTS[state])

@@ -125,7 +125,7 @@ def test_a_session_is_read_only_and_bounded_and_says_whose_it_is(single: Server)
         with pytest.raises(ProbeError, match="read-only transaction"):
             session.rows("create table public.hasil (id int)")
         assert session.version == single.connect().server_version
-        assert set(session.phases) == {"resolve", "login", "first_answer"}
+        assert set(session.phases) == {"resolve", "connect", "tls", "login", "first_answer"}
 
 
 def test_ending_a_question_early_leaves_nothing_running_on_the_server(single: Server) -> None:
