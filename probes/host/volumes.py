@@ -8,136 +8,25 @@ ordinary user cannot even tell where pg_wal leads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from probes import deadline
-from probes.host.mounts import Mounts, StuckError, Volume
-from probes.model import (
-    FailureKind,
-    Measure,
-    Measurement,
-    Probe,
-    ProbeError,
-    Session,
-    Text,
-    Threshold,
-)
+from probes.host.seen import Seen, data_unseen, fix, look_at, paths_of
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mounts import SHARED, Volume
 from probes.units import written
 
 LARGE_BYTES = 200e9
 """Beyond this size a share of the volume stops meaning urgency: 5 % of 10 TB lasts for weeks."""
-
-SECONDS_PER_LOOK = 2.0
-
-_MOUNTS = Mounts()
-
-_FIRST = ("data", "wal", "log", "temp", "tmp")
-
-
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """A path that could not be looked at, and why."""
-
-    path: str
-    reason: Text
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was found behind all paths of one target."""
-
-    volumes: Mapping[str, tuple[Volume, tuple[str, ...]]]  # mount -> volume and what it holds
-    unseen: Mapping[str, Unseen]  # purpose ->
-    readable: Mapping[str, str]  # purpose -> path
-    stuck: Mapping[str, tuple[float, tuple[str, ...]]]  # mount -> seconds and what it holds
 
 
 def read(session: Session) -> Iterable[Measurement]:
     """Every volume once. Raises ``ProbeError``: UNSUPPORTED for a server on another host, BLIND
     when no path is known or the data directory cannot be seen from here.
     """
-    target = session.target
-    if not target.host:
-        raise ProbeError(FailureKind.UNSUPPORTED, "the server does not run on the agent's host")
-    paths = {**session.paths(), **target.volumes}
-    if not paths:
-        raise _nothing_known(target.name)
-    seen = look_at(paths, _MOUNTS)
+    seen = look_at(paths_of(session), SHARED)
     if "data" in seen.unseen:
-        raise _data_unseen(seen.unseen["data"])
+        raise data_unseen(seen.unseen["data"])
     return tuple(measurements(seen))
-
-
-def look_at(paths: Mapping[str, str], mounts: Mounts) -> Seen:
-    """Look behind every path, data first; volumes on one device count once."""
-    by_device: dict[int, tuple[Volume, list[str]]] = {}
-    unseen: dict[str, Unseen] = {}
-    readable: dict[str, str] = {}
-    stuck: dict[str, tuple[float, list[str]]] = {}
-    for purpose in sorted(paths, key=_order):
-        path = paths[purpose]
-        try:
-            volume = mounts.look(path, min(SECONDS_PER_LOOK, deadline.remaining() / 2))
-        except StuckError as error:
-            stuck.setdefault(error.mount, (error.since_seconds, []))[1].append(purpose)
-        except OSError as error:
-            unseen[purpose] = Unseen(path, _why(error))
-        else:
-            readable[purpose] = path
-            by_device.setdefault(volume.device, (volume, []))[1].append(purpose)
-    return Seen(
-        {volume.mount: (volume, tuple(holds)) for volume, holds in by_device.values()},
-        unseen,
-        readable,
-        {mount: (seconds, tuple(holds)) for mount, (seconds, holds) in stuck.items()},
-    )
-
-
-def _order(purpose: str) -> tuple[int, str]:
-    return (_FIRST.index(purpose) if purpose in _FIRST else len(_FIRST), purpose)
-
-
-def _why(error: OSError) -> Text:
-    if isinstance(error, PermissionError):
-        return Text("tidak boleh dibaca agen", "the agent may not read it")
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return Text("tidak ada di host ini", "does not exist on this host")
-    return Text(f"{error.strerror}", f"{error.strerror}")
-
-
-def _nothing_known(target: str) -> ProbeError:
-    return ProbeError(
-        FailureKind.BLIND,
-        "it is not known where the server keeps its files",
-        Text(
-            f"Beri akun pemantau pg_monitor (PostgreSQL), atau tulis volumes: {{data: …}} pada "
-            f"target {target}.",
-            f"Grant the monitoring account pg_monitor (PostgreSQL), or write volumes: "
-            f"{{data: …}} at target {target}.",
-        ),
-    )
-
-
-def _data_unseen(unseen: Unseen) -> ProbeError:
-    return ProbeError(
-        FailureKind.BLIND,
-        f"the data directory {unseen.path} {unseen.reason.en}",
-        _fix("data", unseen.path),
-    )
-
-
-def _fix(purpose: str, path: str) -> Text:
-    return Text(
-        f"Tulis volumes: {{{purpose}: /titik/kait}} pada target dengan direktori pada volume yang "
-        f"sama yang boleh dibaca agen, atau beri agen akses ke {path} (PostgreSQL: initdb "
-        f"--allow-group-access dan keanggotaan grup). Bila server ini di host lain atau dalam "
-        f"kontainer, hapus host dari target.",
-        f"Write volumes: {{{purpose}: /mount/point}} at the target, naming a directory on the "
-        f"same volume that the agent may read, or give the agent access to {path} (PostgreSQL: "
-        f"initdb --allow-group-access and membership of the group). If the server lives on "
-        f"another host or in a container, take host off the target.",
-    )
 
 
 def measurements(seen: Seen) -> Iterable[Measurement]:
@@ -147,13 +36,17 @@ def measurements(seen: Seen) -> Iterable[Measurement]:
     for mount, (seconds, holds) in seen.stuck.items():
         detail = {"holds": ", ".join(holds), "seconds": f"{seconds:.0f}"}
         yield Measurement("volume_stuck", 1.0, mount, detail)
+    for mount, (reason, holds) in seen.failing.items():
+        yield Measurement(
+            "volume_failing", 1.0, mount, {"holds": ", ".join(holds), "reason": reason}
+        )
     for purpose, path in seen.readable.items():
         yield Measurement("volume_path_readable", 1.0, purpose, {"path": path})
     for purpose, unseen in seen.unseen.items():
         detail_unseen = {
             "path": unseen.path,
             "reason": unseen.reason,
-            "fix": _fix(purpose, unseen.path),
+            "fix": fix(purpose, unseen.path),
         }
         yield Measurement("volume_path_readable", 0.0, purpose, detail_unseen)
 
@@ -172,8 +65,48 @@ def _of_volume(mount: str, volume: Volume, holds: str) -> Iterable[Measurement]:
     if volume.inodes > 0:  # some file systems make inodes as they go
         ratio = volume.free_inodes / volume.inodes
         yield Measurement("volume_free_inodes_ratio", ratio, mount, detail)
-    yield Measurement("volume_read_only", float(volume.read_only), mount, detail)
+    why = _BY_ITSELF if volume.after_an_error else _MOUNTED_SO
+    yield Measurement("volume_read_only", float(volume.read_only), mount, {**detail, "why": why})
     yield Measurement("volume_stuck", 0.0, mount, detail)
+    yield Measurement("volume_failing", 0.0, mount, detail)
+    if volume.errors is not None:
+        yield Measurement("volume_errors", float(volume.errors), mount, detail)
+
+
+_BY_ITSELF = Text("berhenti menerima tulisan sesudah galat", "stopped taking writes after an error")
+_MOUNTED_SO = Text("hanya-baca", "is read only")
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """df, as it was at the onset, of every volume that holds something of this server."""
+    seen = look_at(paths_of(session), SHARED)
+    rows = [
+        (
+            mount,
+            ", ".join(holds),
+            written(volume.size_bytes, "bytes").en,
+            written(volume.free_bytes, "bytes").en,
+            written(volume.used_bytes, "bytes").en,
+            f"{volume.free_inodes} / {volume.inodes}" if volume.inodes else "-",
+            "read only" if volume.read_only else "ok",
+        )
+        for mount, (volume, holds) in seen.volumes.items()
+    ]
+    rows += [
+        (mount, ", ".join(holds), "-", "-", "-", "-", f"no answer for {seconds:.0f} s")
+        for mount, (seconds, holds) in seen.stuck.items()
+    ]
+    rows += [
+        (mount, ", ".join(holds), "-", "-", "-", "-", reason)
+        for mount, (reason, holds) in seen.failing.items()
+    ]
+    unseen = [f"{purpose}: {each.path} {each.reason.en}" for purpose, each in seen.unseen.items()]
+    yield Exhibit(
+        Text("Volume yang memuat berkas server", "Volumes that hold the server's files"),
+        ("volume", "holds", "size", "free", "used", "free inodes", "state"),
+        tuple(rows),
+        note="; ".join(unseen),
+    )
 
 
 def room_ratio(volume: Volume) -> float:
@@ -206,8 +139,15 @@ PROBE = Probe(
             "volume",
         ),
         Measure("volume_free_inodes_ratio", "ratio", "Free share of the inodes.", "volume"),
-        Measure("volume_read_only", "", "1 when the volume is mounted read only.", "volume"),
+        Measure("volume_read_only", "", "1 when the file system takes no writes.", "volume"),
         Measure("volume_stuck", "", "1 when the mount does not answer.", "volume"),
+        Measure("volume_failing", "", "1 when the mount answers with a device error.", "volume"),
+        Measure(
+            "volume_errors",
+            "",
+            "Errors the file system has recorded since its last fsck.",
+            "volume",
+        ),
         Measure(
             "volume_path_readable",
             "",
@@ -252,8 +192,8 @@ PROBE = Probe(
         Threshold(
             "volume_read_only",
             Text(
-                "{target}: volume {subject} ({holds}) hanya-baca",
-                "{target}: volume {subject} ({holds}) is read only",
+                "{target}: volume {subject} ({holds}) {why}",
+                "{target}: volume {subject} ({holds}) {why}",
             ),
             Text(
                 "Kernel memasang ulang hanya-baca sesudah galat: baca dmesg, periksa perangkat, "
@@ -281,6 +221,37 @@ PROBE = Probe(
             raise_after=2,
         ),
         Threshold(
+            "volume_failing",
+            Text(
+                "{target}: volume {subject} ({holds}) gagal: {reason}",
+                "{target}: volume {subject} ({holds}) fails: {reason}",
+            ),
+            Text(
+                "Perangkat atau server penyimpanan hilang atau rusak: baca dmesg, periksa disk "
+                "(smartctl), RAID atau multipath. Jangan fsck selagi terpasang.",
+                "The device or the storage server is gone or broken: read dmesg, check the disk "
+                "(smartctl), the RAID or multipath. Never run fsck on what is mounted.",
+            ),
+            "volume",
+            critical=1.0,
+        ),
+        Threshold(
+            "volume_errors",
+            Text(
+                "{target}: sistem berkas volume {subject} ({holds}) mencatat {value} galat",
+                "{target}: the file system of volume {subject} ({holds}) has recorded {value} "
+                "errors",
+            ),
+            Text(
+                "Baca dmesg (EXT4-fs error), pastikan cadangan ada, lalu jadwalkan fsck dengan "
+                "volume dilepas; catatan ini baru hilang sesudah fsck.",
+                "Read dmesg (EXT4-fs error), make sure there is a backup, then plan an fsck with "
+                "the volume unmounted; only fsck wipes this record.",
+            ),
+            "volume",
+            warning=1.0,
+        ),
+        Threshold(
             "volume_path_readable",
             Text(
                 "{target}: volume {subject} tidak dapat dilihat: {path} {reason}",
@@ -293,6 +264,7 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    exhibits=exhibits,
     runbook=Text(
         "1. df -h dan df -i pada volume itu. 2. Siapa yang tumbuh: pg_wal, log, berkas sementara, "
         "tabel. 3. Lepaskan penahan WAL (slot mati, arsip gagal). 4. Perluas volume.",

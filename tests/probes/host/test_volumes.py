@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from probes import Address, FailureKind, Measurement, ProbeError, Target, deadline
-from probes.host.mounts import Mounts, Volume
-from probes.host.volumes import PROBE, Seen, look_at, measurements, room_ratio
+from probes.host.seen import Seen, look_at
+from probes.host.volumes import PROBE, measurements, room_ratio
+from probes.mounts import Mounts, Volume
 from probes.postgresql.connect import open_session
 from probes.runner import HostView
 from tests.servers import postgresql
@@ -29,7 +30,7 @@ def target(host: str = "db01", volumes: Mapping[str, str] | None = None) -> Targ
 
 def read(paths: Mapping[str, str], host: str = "db01") -> dict[tuple[str, str], Measurement]:
     with deadline.within(10):
-        found = list(PROBE.read(HostView(target(host), paths)))
+        found = list(PROBE.read(HostView(target(host), paths, {})))
     return {(m.measure, m.subject): m for m in found}
 
 
@@ -178,7 +179,7 @@ def test_not_knowing_any_path_is_blind_and_not_ok() -> None:
 
 def test_paths_told_by_hand_count_besides_the_servers_own() -> None:
     with deadline.within(10):
-        view = HostView(target(volumes={"arsip": "/"}), {"data": "/"})
+        view = HostView(target(volumes={"arsip": "/"}), {"data": "/"}, {})
         found = {(m.measure, m.subject): m for m in PROBE.read(view)}
     assert found["volume_free_bytes", "/"].detail["holds"] == "data, arsip"
 

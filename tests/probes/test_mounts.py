@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.host.mounts import Mounts, StuckError, holder
+from probes.mounts import Mounts, StuckError, holder
 from tests.servers.postgresql import until
 
 

@@ -11,19 +11,25 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from probes.mountinfo import Mounted, errors_recorded, mounted
+
 T = TypeVar("T")
 
 _MOST_LINKS = 40  # as the kernel itself allows
+
+_FAILING = frozenset(
+    {errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ESHUTDOWN, errno.EUCLEAN, errno.ENODEV}
+)
+"""What a device or a storage server that is gone answers; not what a missing path answers."""
 
 
 class StuckError(Exception):
@@ -35,9 +41,22 @@ class StuckError(Exception):
         self.since_seconds = since_seconds
 
 
+class FailingError(Exception):
+    """A mount answers, but with an error of its device or of its storage server."""
+
+    def __init__(self, mount: str, error: OSError) -> None:
+        super().__init__(f"{mount}: {error.strerror}")
+        self.mount = mount
+        self.reason = error.strerror or str(error)
+
+
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """What one look at a volume says; bytes as a process without privileges may use them."""
+    """What one look at a volume says.
+
+    ``free_bytes`` and ``free_inodes`` are what a process without privileges may use; the root
+    reserve counts neither as free nor as used.
+    """
 
     mount: str
     device: int
@@ -45,7 +64,10 @@ class Volume:
     free_bytes: int
     inodes: int
     free_inodes: int
-    read_only: bool
+    read_only: bool  # the file system takes no writes, whatever this view of it says
+    used_bytes: int = 0
+    errors: int | None = None  # recorded by the file system itself; None: it keeps no record
+    after_an_error: bool = False  # read only by the file system's own decision
 
 
 class _Gate:
@@ -68,31 +90,45 @@ class Mounts:
         """The volume that holds ``path``, symbolic links followed.
 
         Raises ``StuckError`` when a mount on the way does not answer within ``seconds``,
-        ``OSError`` when the path does not exist here or may not be seen.
+        ``FailingError`` when one answers with an error of its device, ``OSError`` when the path
+        does not exist here or may not be seen.
+        """
+        return self.at(path, seconds, self._measure)
+
+    def at(self, path: str, seconds: float, job: Callable[[str, Mounted], T]) -> T:
+        """What ``job(path, mount)`` gives, run in the thread of the mount that holds ``path``.
+
+        ``job`` gets the path with its links followed, and must touch nothing on other mounts.
+        Raises as ``look`` does, and what ``job`` raises.
         """
         end = time.monotonic() + seconds
-        points = mount_points()
+        table = mounted()
+        points = frozenset(table)
         step = _Walk("/", _parts(path), 0, points)
         while True:
-            found = self._on(step.mount, partial(self._advance, step), end)
+            try:
+                found = self._on(step.mount, partial(_advance, step, table, job), end)
+            except OSError as error:
+                if error.errno in _FAILING:
+                    raise FailingError(step.mount, error) from error
+                raise
             if found is not None:
-                return found
+                return found[0]
             step = _Walk(step.at, step.rest, step.links, points)
 
-    def _advance(self, step: _Walk) -> Volume | None:
-        """Go as far as this mount goes; at the path's end, measure."""
-        return self._measure(step.at, step.mount) if step.arrives() else None
-
-    def _measure(self, path: str, mount: str) -> Volume:
+    def _measure(self, path: str, mount: Mounted) -> Volume:
         seen = self._statvfs(path)
         return Volume(
-            mount=mount,
+            mount=mount.point,
             device=os.stat(path).st_dev,
             size_bytes=seen.f_blocks * seen.f_frsize,
             free_bytes=seen.f_bavail * seen.f_frsize,
             inodes=seen.f_files,
             free_inodes=seen.f_favail,
-            read_only=bool(seen.f_flag & os.ST_RDONLY),
+            read_only=mount.takes_no_writes,
+            used_bytes=(seen.f_blocks - seen.f_bfree) * seen.f_frsize,
+            errors=errors_recorded(mount.device),
+            after_an_error=mount.after_an_error,
         )
 
     def _on(self, mount: str, job: Callable[[], T], end: float) -> T:
@@ -128,6 +164,13 @@ class Mounts:
                 if not ended:
                     gate.stuck_since = started
             raise StuckError(mount, time.monotonic() - started) from None
+
+
+def _advance(
+    step: _Walk, table: Mapping[str, Mounted], job: Callable[[str, Mounted], T]
+) -> tuple[T] | None:
+    """Go as far as this mount goes; at the path's end, do the job."""
+    return (job(step.at, table[step.mount]),) if step.arrives() else None
 
 
 class _Walk:
@@ -195,11 +238,5 @@ def holder(path: str, points: frozenset[str]) -> str:
     return path
 
 
-def mount_points() -> frozenset[str]:
-    """Every mount point this process sees; reading it touches none of them."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
-        return frozenset(_unescaped(line.split()[4]) for line in lines)
-
-
-def _unescaped(name: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), name)
+SHARED = Mounts()
+"""The one that all probes use: a mount has one gate, however many targets ask about it."""

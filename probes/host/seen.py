@@ -1,0 +1,135 @@
+"""What lies behind a server's paths: which volumes hold them, and which paths nobody can see.
+
+Why: several questions (room, time to full, deleted files) need the same map from what the server
+calls data, WAL or binlog to the volumes of this host. Promise: a path that cannot be seen is said
+with the line that mends it, never guessed and never taken for the volume next to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from probes import deadline
+from probes.model import FailureKind, ProbeError, Session, Target, Text
+from probes.mounts import FailingError, Mounts, StuckError, Volume
+
+SECONDS_PER_LOOK = 2.0
+
+_FIRST = ("data", "wal", "log", "temp", "tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A path that could not be looked at, and why."""
+
+    path: str
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found behind all paths of one target."""
+
+    volumes: Mapping[str, tuple[Volume, tuple[str, ...]]]  # mount -> volume and what it holds
+    unseen: Mapping[str, Unseen]  # purpose ->
+    readable: Mapping[str, str]  # purpose -> path
+    stuck: Mapping[str, tuple[float, tuple[str, ...]]]  # mount -> seconds and what it holds
+    failing: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Mount -> what its device answers, and what it holds."""
+
+
+def require_here(target: Target) -> None:
+    """Raise ``ProbeError(UNSUPPORTED)`` for a server on another host than the agent's."""
+    if not target.host:
+        raise ProbeError(FailureKind.UNSUPPORTED, "the server does not run on the agent's host")
+
+
+def paths_of(session: Session) -> Mapping[str, str]:
+    """Purpose -> path, what the server says and what the configuration adds or corrects.
+
+    Raises ``ProbeError``: UNSUPPORTED for a server on another host, BLIND when no path is known.
+    """
+    target = session.target
+    require_here(target)
+    paths = {**session.paths(), **target.volumes}
+    if not paths:
+        raise _nothing_known(target.name)
+    return paths
+
+
+def look_at(paths: Mapping[str, str], mounts: Mounts) -> Seen:
+    """Look behind every path, data first; volumes on one device count once."""
+    by_device: dict[int, tuple[Volume, list[str]]] = {}
+    unseen: dict[str, Unseen] = {}
+    readable: dict[str, str] = {}
+    stuck: dict[str, tuple[float, list[str]]] = {}
+    failing: dict[str, tuple[str, list[str]]] = {}
+    for purpose in sorted(paths, key=_order):
+        path = paths[purpose]
+        try:
+            volume = mounts.look(path, min(SECONDS_PER_LOOK, deadline.remaining() / 2))
+        except StuckError as error:
+            stuck.setdefault(error.mount, (error.since_seconds, []))[1].append(purpose)
+        except FailingError as error:
+            failing.setdefault(error.mount, (error.reason, []))[1].append(purpose)
+        except OSError as error:
+            unseen[purpose] = Unseen(path, _why(error))
+        else:
+            readable[purpose] = path
+            by_device.setdefault(volume.device, (volume, []))[1].append(purpose)
+    return Seen(
+        {volume.mount: (volume, tuple(holds)) for volume, holds in by_device.values()},
+        unseen,
+        readable,
+        {mount: (seconds, tuple(holds)) for mount, (seconds, holds) in stuck.items()},
+        {mount: (reason, tuple(holds)) for mount, (reason, holds) in failing.items()},
+    )
+
+
+def _order(purpose: str) -> tuple[int, str]:
+    return (_FIRST.index(purpose) if purpose in _FIRST else len(_FIRST), purpose)
+
+
+def _why(error: OSError) -> Text:
+    if isinstance(error, PermissionError):
+        return Text("tidak boleh dibaca agen", "the agent may not read it")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return Text("tidak ada di host ini", "does not exist on this host")
+    return Text(f"{error.strerror}", f"{error.strerror}")
+
+
+def _nothing_known(target: str) -> ProbeError:
+    return ProbeError(
+        FailureKind.BLIND,
+        "it is not known where the server keeps its files",
+        Text(
+            f"Beri akun pemantau pg_monitor (PostgreSQL), atau tulis volumes: {{data: …}} pada "
+            f"target {target}.",
+            f"Grant the monitoring account pg_monitor (PostgreSQL), or write volumes: "
+            f"{{data: …}} at target {target}.",
+        ),
+    )
+
+
+def data_unseen(unseen: Unseen) -> ProbeError:
+    """The failure of a target of which not even the data directory can be seen."""
+    return ProbeError(
+        FailureKind.BLIND,
+        f"the data directory {unseen.path} {unseen.reason.en}",
+        fix("data", unseen.path),
+    )
+
+
+def fix(purpose: str, path: str) -> Text:
+    """The line that lets the agent see a path it may not look at."""
+    return Text(
+        f"Tulis volumes: {{{purpose}: /titik/kait}} pada target dengan direktori pada volume yang "
+        f"sama yang boleh dibaca agen, atau beri agen akses ke {path} (PostgreSQL: initdb "
+        f"--allow-group-access dan keanggotaan grup). Bila server ini di host lain atau dalam "
+        f"kontainer, hapus host dari target.",
+        f"Write volumes: {{{purpose}: /mount/point}} at the target, naming a directory on the "
+        f"same volume that the agent may read, or give the agent access to {path} (PostgreSQL: "
+        f"initdb --allow-group-access and membership of the group). If the server lives on "
+        f"another host or in a container, take host off the target.",
+    )

@@ -1,0 +1,117 @@
+"""When will each volume of the server be full, if it goes on like this?
+
+Remembers how full the volumes were (``probes.host.samples``) and asks ``probes.host.forecast``.
+Where no honest answer exists there is no time at all, only ``volume_forecast_known`` 0 and why.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast
+from probes.host.samples import from_plain
+from probes.host.seen import Seen, look_at, paths_of
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mounts import SHARED
+from probes.units import written
+
+_HISTORY = "used"
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """One forecast for each volume that answers; raises ``ProbeError`` as ``volumes`` does.
+
+    The time is the host's own clock: the history must stay true over a restart of the agent.
+    """
+    return tuple(forecasts(look_at(paths_of(session), SHARED), session.memory, time.time()))
+
+
+def forecasts(seen: Seen, memory: MutableMapping[str, Any], now: float) -> Iterable[Measurement]:
+    """Note how full every volume is at ``now`` (seconds since the epoch), and look ahead.
+
+    ``memory`` stays a plain value that JSON can hold. Volumes that are gone for good are
+    forgotten; one that only does not answer keeps its history.
+    """
+    kept = memory.setdefault(_HISTORY, {})
+    for mount in set(kept) - set(seen.volumes) - set(seen.stuck) - set(seen.failing):
+        del kept[mount]
+    for mount, (volume, holds) in seen.volumes.items():
+        history = from_plain(kept.get(mount)).add(now, volume.used_bytes)
+        kept[mount] = history.as_plain()
+        detail: dict[str, object] = {
+            "holds": ", ".join(holds),
+            "free": written(volume.free_bytes, "bytes"),
+        }
+        match forecast(history, volume.free_bytes, now):
+            case Unknown(reason):
+                known = {**detail, "reason": reason}
+                yield Measurement("volume_forecast_known", 0.0, mount, known)
+            case Forecast(seconds, speed, basis):
+                detail["basis"] = basis
+                detail["speed"] = written(speed * 3600, "bytes")
+                yield Measurement("volume_forecast_known", 1.0, mount, detail)
+                yield Measurement("volume_growth_bytes_per_second", speed, mount, detail)
+                yield Measurement("volume_full_in_seconds", seconds, mount, detail)
+
+
+PROBE = Probe(
+    name="volume_forecast",
+    engine="host",
+    question=Text(
+        "Kapan tiap volume akan penuh bila terus begini?",
+        "When will each volume be full, if it goes on like this?",
+    ),
+    measures=(
+        Measure(
+            "volume_full_in_seconds",
+            "seconds",
+            f"Until the volume is full; {FAR_SECONDS / 86400:.0f} days stands for not filling.",
+            "volume",
+        ),
+        Measure(
+            "volume_growth_bytes_per_second", "bytes", "The growth it is reckoned from.", "volume"
+        ),
+        Measure("volume_forecast_known", "", "0 when no time can honestly be told.", "volume"),
+    ),
+    thresholds=(
+        Threshold(
+            "volume_full_in_seconds",
+            Text(
+                "{target}: volume {subject} ({holds}) penuh dalam {value}: bertambah {speed} per "
+                "jam {basis}, {free} bebas",
+                "{target}: volume {subject} ({holds}) is full in {value}: growing by {speed} an "
+                "hour {basis}, {free} free",
+            ),
+            Text(
+                "Lihat siapa yang tumbuh (temuan disk_growth; slot, arsip, binlog, berkas "
+                "sementara), lepaskan penahannya, atau perluas volume sebelum waktunya habis.",
+                "See who grows (finding disk_growth; slot, archive, binlog, temporary files), "
+                "release what holds it, or enlarge the volume before the time is up.",
+            ),
+            "volume",
+            # A day leaves an office one working day to act; two hours is when somebody is
+            # called (the tightest rule in common use). Clearing at twice the limit keeps a
+            # growth that breathes from flapping.
+            warning=86400.0,
+            critical=7200.0,
+            above=False,
+            raise_after=3,
+            clear_after=5,
+            clear_margin=1.0,
+            # After a clean-up the time is unknown, and the old alarm no longer true: if it
+            # fills on, the minutes say so again.
+        ),
+    ),
+    read=read,
+    every=30.0,
+    runbook=Text(
+        "1. Temuan disk_growth menyebut siapa yang tumbuh. 2. Bila slot: sambungkan replika atau "
+        "hapus slot yang tak bertuan. 3. Bila arsip: perbaiki archive_command. 4. Bila binlog: "
+        "periksa masa simpan. 5. Perluas volume.",
+        "1. The finding disk_growth names who grows. 2. A slot: reconnect the replica or drop the "
+        "slot nobody owns. 3. The archive: mend archive_command. 4. Binlogs: check how long they "
+        "are kept. 5. Enlarge the volume.",
+    ),
+)
