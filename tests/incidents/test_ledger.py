@@ -191,7 +191,7 @@ REFUSED = [
     "a\0b",
     {"k\udfff": 1},
     {1: "x"},
-    [object()],
+    [{1, 2}],
     b"bytes",
     datetime(2026, 1, 1, tzinfo=UTC),
 ]
