@@ -2,10 +2,12 @@
 
 from probes.model import (
     CONNECTION_KINDS,
+    KEPT,
     Address,
     Engine,
     Evidence,
     Exhibit,
+    Expectations,
     Failure,
     FailureKind,
     Finding,
@@ -28,10 +30,12 @@ from probes.model import (
 
 __all__ = [
     "CONNECTION_KINDS",
+    "KEPT",
     "Address",
     "Engine",
     "Evidence",
     "Exhibit",
+    "Expectations",
     "Failure",
     "FailureKind",
     "Finding",

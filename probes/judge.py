@@ -7,7 +7,7 @@ does not flap. The judge holds these states and nothing else; it reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -46,6 +46,24 @@ REASONS: Mapping[FailureKind, Text] = {
 }
 
 
+_SIGHTLESS: Mapping[FailureKind, Text] = {
+    FailureKind.BLIND: Text("hak atau sarananya kurang", "a right or an instrument is missing"),
+    FailureKind.BROKEN: Text("jawaban tak terduga", "an unexpected answer"),
+}
+"""Why a probe cannot see although the server answers, before the server's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Trouble that stood before this process began, as the desk still has it open."""
+
+    probe: str
+    measure: str
+    subject: str
+    severity: Severity
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """One limit's memory."""
@@ -71,6 +89,7 @@ class _Memory:
     last: Measurement | None = None
     worst: Measurement | None = None  # the last bad one: a clear finding says what it was about
     hint: Text = NOTHING_SAID
+    decided: bool = False  # there was a verdict: it was raised, or a reading was good
 
     @property
     def severity(self) -> Severity:
@@ -85,10 +104,16 @@ class Assessment(NamedTuple):
     findings: list[Finding]
     onsets: frozenset[str]
     """Fingerprints whose first bad reading this is: now is the time to freeze evidence."""
+    undecided: frozenset[str] = frozenset()
+    """Fingerprints that never had a verdict: bad, but not yet for long enough. No all-clear."""
 
 
 class Judge:
-    """Holds the streaks of one agent's targets. Not thread-safe across one target."""
+    """Holds the streaks of one agent's targets. Not thread-safe across one target.
+
+    After a start, trouble that is bad but not yet for long enough is ``undecided``: stating it as
+    an all-clear would clear an open incident that nothing has healed.
+    """
 
     def __init__(self) -> None:
         self._memory: dict[tuple[str, str, str], dict[str, _Memory]] = {}
@@ -98,6 +123,14 @@ class Judge:
         for key in [key for key in self._memory if key[0] == target]:
             del self._memory[key]
 
+    def recall(self, target: str, troubles: Iterable[Recalled]) -> None:
+        """Know at a start what stands, so that it can clear: also of a subject that is gone."""
+        for each in troubles:
+            level = Level(raised=True, bad=1, since=each.since)
+            critical = level if each.severity is Severity.CRITICAL else Level()
+            memories = self._memory.setdefault((target, each.probe, each.measure), {})
+            memories.setdefault(each.subject, _Memory(level, critical, decided=True))
+
     def assess(self, target: Target, probe: Probe, reading: Reading) -> Assessment:
         """The present verdicts of this probe on this target.
 
@@ -106,6 +139,7 @@ class Judge:
         """
         findings: list[Finding] = []
         onsets: set[str] = set()
+        undecided: set[str] = set()
         failure = reading.failure
         measured = reading.measurements
         hint = NOTHING_SAID
@@ -122,11 +156,11 @@ class Judge:
                 limits = tuning.thresholds.get(declared.measure, Limits())
                 self._judge(
                     target, probe, tuned(declared, limits), measured, reading.at, hint,
-                    findings, onsets,
+                    findings, onsets, undecided,
                 )  # fmt: skip
         if failure is None or failure.kind not in CONNECTION_KINDS | {FailureKind.UNSUPPORTED}:
             self._judge_sight(target, probe, failure, reading.at, findings)
-        return Assessment(findings, frozenset(onsets))
+        return Assessment(findings, frozenset(onsets), frozenset(undecided))
 
     def _judge(
         self,
@@ -138,6 +172,7 @@ class Judge:
         hint: Text,
         findings: list[Finding],
         onsets: set[str],
+        undecided: set[str],
     ) -> None:
         memories = self._memory.setdefault((target.name, probe.name, threshold.measure), {})
         measure = next(m for m in probe.measures if m.name == threshold.measure)
@@ -148,6 +183,8 @@ class Judge:
             memories[subject] = after
             finding = _finding(target, probe, measure, threshold, subject, after, at)
             findings.append(finding)
+            if not after.decided:
+                undecided.add(finding.fingerprint)
             if _bad(after) and not _bad(before):
                 onsets.add(finding.fingerprint)
         for subject in [subject for subject in memories if subject not in seen]:
@@ -170,8 +207,8 @@ class Judge:
         """A probe that cannot see is a warning of its own, with the line that mends it."""
         memories = self._memory.setdefault((target.name, probe.name, BLIND), {})
         level = memories.get("", _Memory()).warning.next(failure is not None, at, 1, 1)
-        memories[""] = _Memory(warning=level)
-        reason = failure.message if failure else ""
+        memories[""] = _Memory(warning=level, decided=True)
+        reason = _why_blind(failure) if failure else NOTHING_SAID
         findings.append(
             Finding(
                 target=target.name,
@@ -180,8 +217,8 @@ class Judge:
                 subject="",
                 severity=Severity.WARNING if level.raised else Severity.CLEAR,
                 title=Text(
-                    f"{target.name}: {probe.name} tidak dapat melihat: {reason}",
-                    f"{target.name}: {probe.name} cannot see: {reason}",
+                    f"{target.name}: {probe.name} tidak dapat melihat: {reason.id}",
+                    f"{target.name}: {probe.name} cannot see: {reason.en}",
                 )
                 if failure
                 else Text(
@@ -223,6 +260,14 @@ def about(target: Target) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
+def _why_blind(failure: Failure) -> Text:
+    """The probe's own words in both languages, else the kind's before the server's words."""
+    if failure.said.en:
+        return failure.said
+    kind = _SIGHTLESS.get(failure.kind) or REASONS[failure.kind]
+    return Text(f"{kind.id} ({failure.message})", f"{kind.en} ({failure.message})")
+
+
 def _as_zero(measure: str, failure: Failure) -> Measurement:
     return Measurement(
         measure, 0.0, detail={"reason": REASONS[failure.kind], "message": failure.message}
@@ -252,7 +297,14 @@ def _updated(
     warning = moved(memory.warning, threshold.warning)
     critical = moved(memory.critical, threshold.critical)
     bad = warning.bad > 0 or critical.bad > 0
-    return _Memory(warning, critical, measurement, measurement if bad else memory.worst, hint)
+    return _Memory(
+        warning,
+        critical,
+        measurement,
+        measurement if bad else memory.worst,
+        hint,
+        decided=memory.decided or not bad or warning.raised or critical.raised,
+    )
 
 
 def _absent(memory: _Memory, threshold: Threshold, at: datetime) -> _Memory:

@@ -104,16 +104,25 @@ class Failure:
     """We could not look, and why; as visible as any value."""
 
     kind: FailureKind
-    message: str
+    message: str  # English or the server's own words, for logs
     hint: Text = NOTHING_SAID
+    said: Text = NOTHING_SAID
+    """The message in both languages, where the probe wrote it itself."""
 
 
 class ProbeError(Exception):
-    """A probe or a connection failed in a way that has a name; carries its ``Failure``."""
+    """A probe or a connection failed in a way that has a name; carries its ``Failure``.
 
-    def __init__(self, kind: FailureKind, message: str, hint: Text | None = None) -> None:
-        super().__init__(message)
-        self.failure = Failure(kind, message, hint or NOTHING_SAID)
+    ``message``: the server's own words, or a ``Text`` where the probe says it in its own.
+    """
+
+    def __init__(self, kind: FailureKind, message: str | Text, hint: Text | None = None) -> None:
+        said = message if isinstance(message, Text) else NOTHING_SAID
+        words = message.en if isinstance(message, Text) else message
+        super().__init__(words)
+        self.failure = Failure(kind, words, hint or NOTHING_SAID, said)
+        self.waited_for_lock = False
+        """Set by an engine whose server gave up our statement because of somebody's lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +158,23 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True)
+class Expectations:
+    """What must be there, told by hand; what is left out is learned and remembered.
+
+    Each name is a subject as the probes report it (``sigap learn`` lists them).
+    """
+
+    standbys: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    upstream: str = ""  # host:port this replica must follow
+
+
+NOTHING_EXPECTED = Expectations()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One monitored server."""
 
@@ -163,6 +189,7 @@ class Target:
     volumes: Mapping[str, str] = field(default_factory=dict)  # purpose -> path, told by hand
     probes: Mapping[str, Tuning] = field(default_factory=dict)  # by probe name
     host: str = ""  # name of the host the agent runs on, when the server is local to it
+    expects: Expectations = NOTHING_EXPECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +275,10 @@ class Evidence:
     exhibits: tuple[Exhibit, ...]
 
 
+KEPT = "kept"
+"""The one key of ``Session.memory`` whose value (plain JSON) outlives the process."""
+
+
 class Session(Protocol):
     """What a probe may do with a server. The one thing tests may fake.
 
@@ -266,7 +297,8 @@ class Session(Protocol):
     def memory(self) -> MutableMapping[str, Any]:
         """What this probe noted about this target at earlier readings; empty after a restart.
 
-        For rates and for "since when": a probe is a function and keeps nothing itself.
+        For rates and for "since when": a probe is a function and keeps nothing itself. Only what
+        lies under the key ``KEPT``, as plain JSON values, survives a restart of the agent.
         """
         ...
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from probes import deadline
+from probes import deadline, evidence
 from probes.model import (
     CONNECTION_KINDS,
+    KEPT,
     Engine,
     Evidence,
     Exhibit,
@@ -85,6 +86,9 @@ class Cost:
     statements: int = 0
     rows: int = 0
     seconds: float = 0.0  # spent waiting for this server's answers, logins included
+    lock_waits: int = 0  # statements of ours that gave up on somebody's lock
+    longest_seconds: float = 0.0  # the longest single statement
+    most_sessions: int = 0  # ever open at once
 
 
 class _Metered:
@@ -95,6 +99,7 @@ class _Metered:
         self._cost = cost
         self.memory: MutableMapping[str, Any] = {}
         cost.sessions += 1
+        cost.most_sessions = max(cost.most_sessions, cost.sessions)
         cost.logins += 1
         self._open = True
 
@@ -119,8 +124,13 @@ class _Metered:
         self._cost.statements += 1
         try:
             answer = self._inner.rows(sql, parameters)
+        except ProbeError as error:
+            self._cost.lock_waits += error.waited_for_lock
+            raise
         finally:
-            self._cost.seconds += time.perf_counter() - started
+            spent = time.perf_counter() - started
+            self._cost.seconds += spent
+            self._cost.longest_seconds = max(self._cost.longest_seconds, spent)
         self._cost.rows += len(answer)
         return answer
 
@@ -218,14 +228,24 @@ class Owner:
             return None
         try:
             with deadline.within(self._budget_seconds):
-                return Evidence(now, tuple(probe.exhibits(session)))
+                return Evidence(now, evidence.bounded(probe.exhibits(session)))
         except ProbeError as error:
             said = error.failure.message
         except Exception as error:  # evidence is a courtesy: its bugs must not stop the finding
             log.exception("evidence of %s on %s broke", probe.name, self.target.name)
             said = f"{type(error).__name__}: {error}"
         missing = Text("Bukti tidak dapat diambil", "Evidence could not be taken")
-        return Evidence(now, (Exhibit(missing, (), (), note=said),))
+        return Evidence(now, evidence.bounded([Exhibit(missing, (), (), note=said)]))
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What the probes want to outlive the process, by probe; plain JSON values."""
+        return {name: each[KEPT] for name, each in self._memories.items() if KEPT in each}
+
+    def remember(self, kept: Mapping[str, Any]) -> None:
+        """Give the probes back what an earlier process kept; before the first round."""
+        for name, value in kept.items():
+            self._memories.setdefault(name, {}).setdefault(KEPT, value)
 
     def drop(self) -> None:
         """Let go of the kept session; returns at once even when the server hangs."""

@@ -17,7 +17,8 @@ _EXHAUSTED = {1040, 1203, 1226}
 _DENIED = {1044, 1045, 1049, 1129, 1130, 1251, 1396, 1524, 1698, 1820, 1862, 2059, 3118, 4151}
 _BLIND = {1142, 1143, 1227, 1370}
 _RENAMED = {1054, 1109, 1146, 1193}
-_SLOW = {1205, 1969, 3024, 1907}
+_LOCK_WAIT_TIMEOUT = 1205
+_SLOW = {_LOCK_WAIT_TIMEOUT, 1969, 3024, 1907}
 _LOST = {2002, 2003, 2006, 2013, 2055, 1927, 1152, 1158, 1159, 1160, 1161, 4031}
 _STOPPING = {1053, 1077, 1079}
 
@@ -147,7 +148,9 @@ def failure(error: BaseException, address: Address, account: str) -> ProbeError:
     cause = getattr(error, "original_exception", None)
     if isinstance(cause, ssl.SSLError):
         kind, hint = FailureKind.UNREACHABLE, _HINTS["tls"]
-    return ProbeError(kind, f"({number}) {message}" if number else message, hint)
+    meant = ProbeError(kind, f"({number}) {message}" if number else message, hint)
+    meant.waited_for_lock = number == _LOCK_WAIT_TIMEOUT
+    return meant
 
 
 def not_mysql(address: Address, error: BaseException) -> ProbeError:

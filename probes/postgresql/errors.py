@@ -325,12 +325,17 @@ def server_answered(error: psycopg2.Error) -> bool:
     return bool(re.search(r"(?:^|failed: +)[^\s:]+ ?: ", _one_line(error)))
 
 
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
 def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
     """What a failed statement means; ``closed`` tells that the connection went with it."""
     message = _one_line(error)
     known = _by_code(_STATEMENT, error.pgcode)
     if known is not None:
-        return ProbeError(known.kind, message, _filled(known.hint, address))
+        meant = ProbeError(known.kind, message, _filled(known.hint, address))
+        meant.waited_for_lock = error.pgcode == _LOCK_NOT_AVAILABLE
+        return meant
     if closed or (error.pgcode or "").startswith("08") or error.pgcode == "57P05":
         return ProbeError(FailureKind.UNREACHABLE, message, _LOST)
     return ProbeError(FailureKind.BROKEN, f"{error.pgcode or 'no code'}: {message}", _UNKNOWN)

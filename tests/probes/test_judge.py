@@ -16,6 +16,7 @@ from probes import (
     Measure,
     Measurement,
     Probe,
+    ProbeError,
     Reading,
     Severity,
     Target,
@@ -23,7 +24,7 @@ from probes import (
     Threshold,
     Tuning,
 )
-from probes.judge import Judge
+from probes.judge import Judge, Recalled
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 TARGET = Target("simpeg-replica", "postgresql", Address("127.0.0.1", 5432, "sigap"))
@@ -226,3 +227,53 @@ def test_severity_is_critical_only_after_a_full_streak_and_until_a_full_streak_o
         elif critical and len(tail) >= clear_after and not any(tail[-clear_after:]):
             critical = False
         assert (verdict(judge, probe, reading(n, value)).severity is Severity.CRITICAL) == critical
+
+
+def test_after_a_start_what_is_bad_for_too_short_is_undecided_and_no_all_clear() -> None:
+    judge, probe = Judge(), lag_probe(raise_after=2)
+    name = "simpeg-replica/lag/lag_seconds/"
+    assert judge.assess(TARGET, probe, reading(0, 412)).undecided == {name}
+    assert judge.assess(TARGET, probe, reading(1, 412)).undecided == set()
+
+
+def test_one_good_reading_after_a_start_is_a_verdict() -> None:
+    judge, probe = Judge(), lag_probe(raise_after=2)
+    judge.assess(TARGET, probe, reading(0, 412))
+    assert judge.assess(TARGET, probe, reading(1, 3)).undecided == set()
+    assert judge.assess(TARGET, probe, reading(2, 412)).undecided == set()
+
+
+def recalled(subject: str = "", severity: Severity = Severity.CRITICAL) -> Recalled:
+    return Recalled("lag", "lag_seconds", subject, severity, START - timedelta(hours=3))
+
+
+def test_trouble_recalled_at_a_start_stays_until_it_was_good_for_long_enough() -> None:
+    judge, probe = Judge(), lag_probe(raise_after=3, clear_after=2)
+    judge.recall("simpeg-replica", [recalled()])
+    first = verdict(judge, probe, reading(0, 412))
+    assert (first.severity, first.since) == (Severity.CRITICAL, START - timedelta(hours=3))
+    assert verdict(judge, probe, reading(1, 3)).severity is Severity.CRITICAL
+    assert verdict(judge, probe, reading(2, 3)).severity is Severity.CLEAR
+
+
+def test_recalled_trouble_of_a_subject_that_is_gone_clears() -> None:
+    judge, probe = Judge(), lag_probe(clear_after=2)
+    judge.recall("simpeg-replica", [recalled("gone", Severity.WARNING)])
+    assert verdict(judge, probe, reading(0)).severity is Severity.WARNING
+    cleared = verdict(judge, probe, reading(1))
+    assert (cleared.severity, cleared.subject) == (Severity.CLEAR, "gone")
+
+
+def test_a_blind_probe_says_why_in_both_languages() -> None:
+    judge, probe = Judge(), lag_probe()
+    foreign = verdict(judge, probe, failed(0, FailureKind.BLIND), "blind")
+    assert foreign.title == Text(
+        "simpeg-replica: lag tidak dapat melihat: hak atau sarananya kurang (no answer)",
+        "simpeg-replica: lag cannot see: a right or an instrument is missing (no answer)",
+    )
+    own = ProbeError(FailureKind.BLIND, Text("butuh pg_monitor", "needs pg_monitor")).failure
+    said = Reading("simpeg-replica", "lag", START, 0.1, failure=own)
+    assert verdict(judge, probe, said, "blind").title == Text(
+        "simpeg-replica: lag tidak dapat melihat: butuh pg_monitor",
+        "simpeg-replica: lag cannot see: needs pg_monitor",
+    )
