@@ -1,7 +1,7 @@
 # From nothing but Python 3.11-3.13 and make. `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test check format bench lock clean help .venv
+.PHONY: run test check format bench generated lock clean help .venv
 
 PY := .venv/bin/python
 export PYTHON
@@ -40,6 +40,11 @@ bench: .venv ## measure what the README's figures come from (ARGS="--list")
 	@tools/test-needs
 	$(PY) -m benchmarks $(ARGS)
 
+generated: .venv ## write anew what is made from the code: docs, dashboards, translations
+	$(PY) -m tools.reference
+	$(PY) -m tools.dashboards
+	$(PY) -m tools.translations
+
 lock: ## remake requirements/*.txt from pyproject.toml (ARGS=--upgrade for the newest)
 	tools/lock $(ARGS)
 
@@ -48,7 +53,7 @@ clean: ## remove .venv and every cache; nothing of yours
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv:
 	@tools/venv dev

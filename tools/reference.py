@@ -1,0 +1,137 @@
+"""Writes docs/probes.md and docs/metrics.md from what the code declares.
+
+    python -m tools.reference
+
+A test fails when the committed pages are not what this writes, so neither can drift.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.latest import measure_family
+from probes import Probe, Threshold, registry
+from probes.units import written
+
+ROOT = Path(__file__).resolve().parents[1]
+TITLES = {"postgresql": "PostgreSQL", "mysql": "MySQL and MariaDB", "host": "The host"}
+
+
+def probes_page() -> str:
+    """Every probe: its question, metrics, limits, rights, and what to do."""
+    lines = [
+        "# Probes",
+        "",
+        "Written by `python -m tools.reference` from the declarations in `probes/`. Limits are the",
+        "declared ones; `agent.yaml` may change them per target.",
+    ]
+    for folder, title in TITLES.items():
+        lines += ["", f"## {title}"]
+        for probe in _of(folder):
+            lines += ["", *_probe(probe)]
+    return "\n".join(lines) + "\n"
+
+
+def _of(folder: str) -> list[Probe]:
+    engine = "postgresql" if folder == "host" else folder
+    return [probe for probe in registry.probes_for(engine) if probe.engine == folder]
+
+
+def _probe(probe: Probe) -> Iterator[str]:
+    yield f"### {probe.name}"
+    yield ""
+    yield f"{probe.question.en} *{probe.question.id}*"
+    yield ""
+    every = written(probe.every, "seconds").en if probe.every else "the agent's interval"
+    shows = "; freezes evidence at the onset" if probe.exhibits else ""
+    yield f"Asked every: {every}{shows}."
+    yield ""
+    yield "| metric | unit | label | meaning |"
+    yield "|---|---|---|---|"
+    for measure in probe.measures:
+        name = measure_family(probe, measure).name
+        yield f"| `{name}` | {measure.unit} | {measure.subject} | {_cell(measure.help)} |"
+    if probe.thresholds:
+        yield ""
+        yield "| measure | warning | critical | raises after | clears after | family |"
+        yield "|---|---|---|---|---|---|"
+        units = {measure.name: measure.unit for measure in probe.measures}
+        for threshold in probe.thresholds:
+            yield _limits(threshold, units[threshold.measure])
+    rights = sorted({f"`{grant.sql}` ({grant.flavour})" for grant in probe.grants})
+    if rights:
+        yield ""
+        yield "Needs: " + "; ".join(rights) + "."
+    if probe.runbook.en:
+        yield ""
+        yield f"What to do: {probe.runbook.en}"
+        yield ""
+        yield f"*Yang dilakukan: {probe.runbook.id}*"
+
+
+def _limits(threshold: Threshold, unit: str) -> str:
+    side = "≥" if threshold.above else "≤"
+    limits = [
+        "" if limit is None else f"{side} {written(limit, unit).en}"
+        for limit in (threshold.warning, threshold.critical)
+    ]
+    return (
+        f"| {threshold.measure} | {limits[0]} | {limits[1]} | {threshold.raise_after} "
+        f"| {threshold.clear_after} | {threshold.family} |"
+    )
+
+
+def metrics_page() -> str:
+    """The agent's own series; those of the probes stand in docs/probes.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "Written by `python -m tools.reference`. The measures of the probes, `sigap_<engine>_…`",
+        "and for the host `sigap_…`, are in [probes.md](probes.md). Every series is served from",
+        "memory.",
+        "",
+        "| metric | kind | meaning |",
+        "|---|---|---|",
+    ]
+    found = {name: (kind, text) for name, kind, text in _declared()}
+    lines += [
+        f"| `{name}` | {kind} | {_cell(text)} |" for name, (kind, text) in sorted(found.items())
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _declared() -> Iterator[tuple[str, str, str]]:
+    """Name, kind and help wherever the agent declares a series, read from the source."""
+    for path in sorted((ROOT / "agent").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or len(node.args) < 2:
+                continue
+            name, text = (_string(argument) for argument in node.args[:2])
+            if not name.startswith("sigap_") or not text:
+                continue
+            called = ast.unparse(node.func).lower()
+            rest = [_string(argument) for argument in node.args[2:]]
+            kind = "gauge"
+            if "counter" in called or "counter" in rest:
+                kind = "counter"
+            elif "histogram" in called:
+                kind = "histogram"
+            total = kind == "counter" and not name.endswith("_total")
+            yield (f"{name}_total" if total else name), kind, text
+
+
+def _string(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+PAGES = {"probes.md": probes_page, "metrics.md": metrics_page}
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (ROOT / "docs" / page).write_text(write(), encoding="utf-8")
