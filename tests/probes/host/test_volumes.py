@@ -124,7 +124,7 @@ def test_an_unreadable_pg_wal_is_said_and_not_guessed(tmp_path: Path) -> None:
     for parent in (tmp_path, *tmp_path.parents):
         if parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o011)
-    assert as_nobody(lambda: seen_of(data)) == "data:1 wal:0 holds:data"
+    assert as_user("nobody", lambda: seen_of(data)) == "data:1 wal:0 holds:data"
 
 
 def seen_of(data: Path) -> str:
@@ -137,12 +137,12 @@ def seen_of(data: Path) -> str:
     return " ".join(readable + holds)
 
 
-def as_nobody(job: Callable[[], str]) -> str:
-    """Run ``job`` in a fork without root's rights; this interpreter may be root's alone."""
+def as_user(name: str, job: Callable[[], str]) -> str:
+    """Run ``job`` in a fork with that account's rights; this interpreter may be root's alone."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        entry = pwd.getpwnam("nobody")
+        entry = pwd.getpwnam(name)
         os.setgroups([])
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)

@@ -1,0 +1,213 @@
+"""How old is the last good backup?
+
+Reads, never runs, what the backup job leaves behind, at the path written in the target's
+configuration as ``volumes: {backup: /path}`` or ``labels: {backup: /path}``: a tool's report, a
+mark the job touches at its end, a dump, or a directory of any of these. Without that path nothing
+is asked. What a report means is in ``probes.host.backups``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from probes import deadline
+from probes.host.backups import Backup, NotUnderstoodError, backups_in
+from probes.host.seen import SECONDS_PER_LOOK, require_here
+from probes.model import (
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.mountinfo import Mounted
+from probes.mounts import SHARED, FailingError, StuckError
+
+_MOST_FILES = 5000
+_MOST_REPORT_BYTES = 4_000_000
+"""Beyond this a file is a dump and not a report, and only its time is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    modified: float
+    size: int
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Age of the last backup and of the last full one.
+
+    Raises ``ProbeError``: UNSUPPORTED for a server on another host or without a path in its
+    configuration, BLIND when the path is missing, may not be read or is not understood.
+    """
+    target = session.target
+    path = target.volumes.get("backup") or target.labels.get("backup", "")
+    if not path:
+        raise ProbeError(FailureKind.UNSUPPORTED, "no path to the backups is configured")
+    require_here(target)
+    zone = datetime.now().astimezone().tzinfo
+
+    def look(place: str, mount: Mounted) -> list[Backup]:
+        return found_at(place, zone)
+
+    try:
+        found = SHARED.at(path, min(SECONDS_PER_LOOK, deadline.remaining() / 2), look)
+    except (StuckError, FailingError, NotUnderstoodError) as error:
+        raise _blind(path, str(error)) from error
+    except OSError as error:
+        raise _blind(path, error.strerror or str(error)) from error
+    return measurements(found, time.time(), path)
+
+
+def found_at(place: str, zone: tzinfo | None) -> list[Backup]:
+    """Every good backup the file or directory tells of.
+
+    Where a tool reports, only its reports count: the files of a backup that broke off are as
+    young as those of a good one. Raises ``OSError`` and ``NotUnderstoodError``.
+    """
+    if not os.path.isdir(place):
+        facts = os.stat(place)
+        files = [_File(place, facts.st_mtime, facts.st_size)]
+    else:
+        files = list(_files(place))
+    reports = [report for each in files if (report := _report(each, zone)) is not None]
+    if reports:
+        return [found for report in reports for found in report]
+    # An empty file is a backup that failed.
+    return [
+        Backup(each.modified, full=True, name=os.path.basename(each.path))
+        for each in files
+        if each.size > 0
+    ]
+
+
+def _files(folder: str) -> Iterable[_File]:
+    """The files of a directory and of the directories in it, at most ``_MOST_FILES``."""
+    left = _MOST_FILES
+    waiting = [(folder, 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        with os.scandir(place) as entries:
+            for entry in entries:
+                left -= 1
+                if left < 0:
+                    raise NotUnderstoodError(
+                        f"more than {_MOST_FILES} entries; name the report or a mark instead"
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    if depth == 0:
+                        waiting.append((entry.path, 1))
+                elif entry.is_file(follow_symlinks=False):
+                    facts = entry.stat(follow_symlinks=False)
+                    yield _File(entry.path, facts.st_mtime, facts.st_size)
+
+
+def _report(file: _File, zone: tzinfo | None) -> list[Backup] | None:
+    """The backups a tool's report lists; None for a file that is none."""
+    name = os.path.basename(file.path)
+    may_be_one = name.endswith((".json", "_info")) or "." not in name
+    if not may_be_one or not 0 < file.size <= _MOST_REPORT_BYTES:
+        return None
+    with open(file.path, encoding="utf-8", errors="replace") as opened:
+        return backups_in(opened.read(), zone)
+
+
+def measurements(found: list[Backup], now: float, path: str) -> Iterable[Measurement]:
+    """Ages at ``now`` (seconds since the epoch); no backup at all is a count of 0."""
+    yield Measurement("backup_count", float(len(found)), detail={"path": path})
+    for measure, among in (
+        ("backup_age_seconds", found),
+        ("backup_full_age_seconds", [each for each in found if each.full]),
+    ):
+        if among:
+            last = max(among, key=lambda each: each.ended)
+            detail = {"name": last.name, "path": path}
+            # A backup from the future is a wrong clock, not an old backup.
+            yield Measurement(measure, max(0.0, now - last.ended), detail=detail)
+
+
+def _blind(path: str, why: str) -> ProbeError:
+    return ProbeError(
+        FailureKind.BLIND,
+        f"the backups at {path} cannot be judged: {why}",
+        Text(
+            f"Pastikan {path} ada dan boleh dibaca agen: laporan (pgbackrest info --output=json, "
+            f"wal-g backup-list --detail --json), xtrabackup_info, dump, atau berkas penanda yang "
+            f"disentuh pekerjaan cadangan pada akhirnya.",
+            f"See that {path} exists and the agent may read it: a report (pgbackrest info "
+            f"--output=json, wal-g backup-list --detail --json), xtrabackup_info, a dump, or a "
+            f"mark that the backup job touches at its end.",
+        ),
+    )
+
+
+_HINT = Text(
+    "Periksa pekerjaan cadangan (cron, timer systemd) dan log-nya, jalankan sekali dengan tangan, "
+    "lalu uji pemulihannya: cadangan yang belum pernah dipulihkan belum terbukti.",
+    "Check the backup job (cron, systemd timer) and its log, run it once by hand, then try a "
+    "restore: a backup that was never restored is not proven.",
+)
+
+PROBE = Probe(
+    name="backup_age",
+    engine="host",
+    question=Text("Berapa umur cadangan terakhir yang baik?", "How old is the last good backup?"),
+    measures=(
+        Measure("backup_age_seconds", "seconds", "Since the last good backup of any kind ended."),
+        Measure("backup_full_age_seconds", "seconds", "Since the last good full backup ended."),
+        Measure("backup_count", "", "Good backups found."),
+    ),
+    thresholds=(
+        Threshold(
+            "backup_age_seconds",
+            Text(
+                "{target}: cadangan terakhir ({name}) berumur {value}",
+                "{target}: the last backup ({name}) is {value} old",
+            ),
+            _HINT,
+            "backup",
+            # A daily backup may be half a day late; after three days two were missed.
+            warning=36 * 3600.0,
+            critical=72 * 3600.0,
+        ),
+        Threshold(
+            "backup_full_age_seconds",
+            Text(
+                "{target}: cadangan penuh terakhir ({name}) berumur {value}",
+                "{target}: the last full backup ({name}) is {value} old",
+            ),
+            _HINT,
+            "backup",
+            # A weekly full backup, half a day late.
+            warning=7.5 * 86400.0,
+        ),
+        Threshold(
+            "backup_count",
+            Text(
+                "{target}: tidak ada satu pun cadangan yang baik di {path}",
+                "{target}: there is not one good backup at {path}",
+            ),
+            _HINT,
+            "backup",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+    ),
+    read=read,
+    every=300.0,
+    runbook=Text(
+        "1. Log pekerjaan cadangan. 2. Ruang dan akses tempat penyimpanan. 3. Jalankan cadangan. "
+        "4. Uji pemulihan.",
+        "1. The backup job's log. 2. Room and access where backups are kept. 3. Run a backup. "
+        "4. Try a restore.",
+    ),
+)

@@ -1,0 +1,79 @@
+"""What a backup tool left behind that tells when it last succeeded.
+
+Pure: the text of a file in, backups out. Known by content, so that nobody has to say which tool it
+is: ``pgbackrest info --output=json``, ``wal-g backup-list --detail --json`` (both written to a
+file by the job that makes the backup), ``xtrabackup_info`` / ``mariadb_backup_info`` as the tool
+leaves it. Anything else is a plain dump or a mark, and its own time counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One backup that ended well."""
+
+    ended: float  # seconds since the epoch
+    full: bool  # can be restored by itself
+    name: str
+
+
+class NotUnderstoodError(Exception):
+    """A file that begins like a known tool's but does not read like it."""
+
+
+def backups_in(text: str, zone: tzinfo | None) -> list[Backup] | None:
+    """The good backups a tool's report lists; None when it is no tool's report.
+
+    ``zone`` is the host's, for reports that write local time without saying so. An empty list
+    means: the tool says there is none. Raises ``NotUnderstoodError``.
+    """
+    if text.lstrip()[:1] == "[":
+        try:
+            return _listed(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NotUnderstoodError(f"{type(error).__name__}: {error}") from error
+    if re.search(r"(?m)^end_time\s*=", text):
+        return _xtrabackup(text, zone)
+    return None
+
+
+def _listed(report: Any) -> list[Backup]:
+    if any("stanza" in each or "backup" in each for each in report) or (
+        report and all("name" in each and "status" in each for each in report)
+    ):
+        return [found for stanza in report for found in _pgbackrest(stanza)]
+    return [_walg(each) for each in report]
+
+
+def _pgbackrest(stanza: Mapping[str, Any]) -> Iterable[Backup]:
+    for each in stanza.get("backup", []):
+        if not each.get("error"):  # true: pages with wrong checksums were copied
+            yield Backup(float(each["timestamp"]["stop"]), each["type"] == "full", each["label"])
+
+
+def _walg(each: Mapping[str, Any]) -> Backup:
+    ended = each.get("finish_time") or each.get("time") or each["modified"]
+    name = str(each["backup_name"])
+    full = "_D_" not in name and not each.get("is_incremental", False)
+    return Backup(datetime.fromisoformat(str(ended)).timestamp(), full, name)
+
+
+def _xtrabackup(text: str, zone: tzinfo | None) -> list[Backup]:
+    facts = {
+        name.strip(): value.strip()
+        for name, _, value in (line.partition("=") for line in text.splitlines())
+    }
+    try:
+        ended = datetime.fromisoformat(facts["end_time"])
+    except ValueError as error:
+        raise NotUnderstoodError(f"end_time: {error}") from error
+    full = facts.get("incremental", "N") == "N" and facts.get("partial", "N") == "N"
+    return [Backup(ended.replace(tzinfo=zone).timestamp(), full, facts.get("name") or "xtrabackup")]

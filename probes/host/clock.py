@@ -1,0 +1,189 @@
+"""Is the host's clock kept right, and has it jumped?
+
+Working time, replication lag and certificates all rest on it. Synchronisation is asked of the
+kernel, not of whichever NTP daemon runs: adjtimex(2) says whether anybody steers the clock and how
+wrong it may be. A jump shows against the clock that never jumps (CLOCK_BOOTTIME).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probes.host.seen import require_here
+from probes.host.uptime import uptime_seconds
+from probes.model import (
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Session,
+    Text,
+    Threshold,
+)
+
+_STA_UNSYNC = 0x0040
+_TIME_ERROR = 5
+_TIMESYNCD = Path("/run/systemd/timesync/synchronized")
+_TIMESYNCD_GOOD_FOR_SECONDS = 3 * 3600.0  # it asks at least every 34 minutes
+_STEP_SHOWN_SECONDS = 600.0
+_LEAST_STEP_SECONDS = 0.2  # slewing and the time between two calls stay below
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the kernel, or the daemon that steers it, says of the clock."""
+
+    synchronised: bool
+    worst_error_seconds: float | None  # None: not told
+
+
+class _Timex(ctypes.Structure):
+    """The beginning of the kernel's struct timex; the rest is room."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),  # microseconds
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 256),
+    )
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """State of the clock; raises ``ProbeError``: UNSUPPORTED for a server on another host, BLIND
+    where the kernel may not be asked and systemd-timesyncd does not steer the clock.
+    """
+    require_here(session.target)
+    step = stepped(time.time(), uptime_seconds(), session.memory)
+    clock = kernel_clock() or timesyncd_clock(time.time())
+    if clock is None:
+        raise _may_not_ask()
+    yield Measurement("host_clock_synchronised", float(clock.synchronised))
+    if clock.worst_error_seconds is not None:
+        yield Measurement("host_clock_worst_error_seconds", clock.worst_error_seconds)
+    yield Measurement("host_clock_step_seconds", step)
+
+
+def kernel_clock() -> Clock | None:
+    """The kernel's own word, read only (modes = 0 changes nothing); None where it is forbidden.
+
+    systemd's ProtectClock=yes forbids even reading.
+    """
+    asked = _Timex()
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(asked))
+    except (OSError, AttributeError, MemoryError):
+        return None  # no such call in this C library, or none may be made from here
+    if state < 0:
+        return None
+    synchronised = state != _TIME_ERROR and not asked.status & _STA_UNSYNC
+    return Clock(synchronised, asked.maxerror / 1e6)
+
+
+def timesyncd_clock(now: float, mark: Path = _TIMESYNCD) -> Clock | None:
+    """What systemd-timesyncd leaves behind: a file it touches at each agreement; None without."""
+    try:
+        touched = os.stat(mark).st_mtime
+    except OSError:
+        return None
+    return Clock(now - touched <= _TIMESYNCD_GOOD_FOR_SECONDS, None)
+
+
+def stepped(wall: float, uptime: float, memory: MutableMapping[str, Any]) -> float:
+    """Seconds by which the wall clock jumped within the last ten minutes; 0 for none.
+
+    ``wall`` and ``uptime`` are the two clocks now. The jump is told for a while, so that a
+    reading or two cannot miss it; it has no sign, since both ways do harm.
+    """
+    between = wall - uptime
+    known = memory.get("between")
+    jump = abs(between - float(known)) if known is not None else 0.0
+    memory["between"] = between
+    if jump >= _LEAST_STEP_SECONDS:
+        memory["step"] = [uptime, jump]
+    at, size = memory.get("step", [uptime, 0.0])
+    return float(size) if 0 <= uptime - at < _STEP_SHOWN_SECONDS else 0.0
+
+
+def _may_not_ask() -> ProbeError:
+    return ProbeError(
+        FailureKind.BLIND,
+        "the kernel may not be asked about the clock",
+        Text(
+            "Hapus ProtectClock=yes dari unit layanan Sigap (membaca jam pun dilarangnya), atau "
+            "matikan pertanyaan ini: probes: {clock: {enabled: false}}",
+            "Take ProtectClock=yes out of Sigap's service unit (it forbids even reading), or "
+            "turn this question off: probes: {clock: {enabled: false}}",
+        ),
+    )
+
+
+PROBE = Probe(
+    name="clock",
+    engine="host",
+    question=Text(
+        "Apakah jam host ini benar dan tidak melompat?",
+        "Is this host's clock kept right, and has it not jumped?",
+    ),
+    measures=(
+        Measure("host_clock_synchronised", "", "1 when the kernel's clock is being steered (NTP)."),
+        Measure(
+            "host_clock_worst_error_seconds", "seconds", "How wrong the clock may be, at worst."
+        ),
+        Measure(
+            "host_clock_step_seconds",
+            "seconds",
+            "How far the clock jumped within the last ten minutes.",
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            "host_clock_synchronised",
+            Text(
+                "{target}: jam host tidak disinkronkan (NTP)",
+                "{target}: the host's clock is not synchronised (NTP)",
+            ),
+            Text(
+                "Jalankan chrony atau systemd-timesyncd (timedatectl set-ntp true) dan pastikan "
+                "server NTP terjangkau (UDP 123).",
+                "Run chrony or systemd-timesyncd (timedatectl set-ntp true) and see that the NTP "
+                "server can be reached (UDP 123).",
+            ),
+            "clock",
+            warning=0.0,
+            above=False,
+            raise_after=10,  # a daemon that has just started needs its minutes
+        ),
+        Threshold(
+            "host_clock_step_seconds",
+            Text(
+                "{target}: jam host melompat {value}", "{target}: the host's clock jumped {value}"
+            ),
+            Text(
+                "Siapa yang menyetel jam (date, hypervisor, NTP pertama kali)? Lag replikasi, "
+                "tenggat dan log di sekitar saat itu tidak dapat dipercaya.",
+                "Who set the clock (date, the hypervisor, a first NTP answer)? Lag, deadlines and "
+                "logs around that moment are not to be trusted.",
+            ),
+            "clock",
+            # A second already mixes up the order of log lines of two hosts.
+            warning=1.0,
+            clear_after=1,
+        ),
+    ),
+    read=read,
+    every=60.0,
+    runbook=Text(
+        "1. timedatectl; chronyc tracking. 2. Jangkau server NTP. 3. Jam hypervisor.",
+        "1. timedatectl; chronyc tracking. 2. Reach the NTP server. 3. The hypervisor's clock.",
+    ),
+)

@@ -1,0 +1,253 @@
+"""Does the server hold deleted files open, whose room nobody can see?
+
+A dropped table, a rotated log or a temporary file that some backend still has open goes on taking
+room: df says full, du says empty. They show only in /proc of the server's processes (proc(5)),
+which the agent may read as root, as the server's own account, or with CAP_SYS_PTRACE; otherwise
+the probe says that it is blind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from probes import deadline
+from probes.host.seen import SECONDS_PER_LOOK, Unseen, data_unseen, paths_of, require_here
+from probes.model import (
+    Exhibit,
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.mountinfo import Mounted, mounted
+from probes.mounts import SHARED, FailingError, StuckError
+from probes.units import written
+
+PROC = Path("/proc")
+_NAMES = {
+    "postgresql": ("postgres", "postmaster"),
+    "mysql": ("mariadbd", "mysqld"),
+}
+_DELETED = " (deleted)"
+_MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A deleted file that is still open; it counts once, however many processes hold it."""
+
+    path: str
+    pid: int
+    device: str  # "major:minor"
+    inode: int
+    bytes: int  # what it takes on the disk
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that may be the server's, and where it stands; None where that may not be seen."""
+
+    pid: int
+    directory: tuple[int, int] | None  # device and inode
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Room held by deleted files, per volume with any; 0 for the volume of the data otherwise.
+
+    Raises ``ProbeError``: UNSUPPORTED for a server on another host or without a process here
+    (down, or in a container of its own), BLIND when its processes may not be looked at.
+    """
+    points = {mount.device: point for point, mount in mounted().items()}
+    home, held = _held_by_server(session)
+    totals: dict[str, list[Held]] = {points.get(home, "/"): []}
+    for each in held:
+        totals.setdefault(points.get(each.device, each.device), []).append(each)
+    for point, files in totals.items():
+        room = sum(each.bytes for each in files)
+        detail: dict[str, object] = {"files": len(files)}
+        if files:
+            largest = max(files, key=lambda each: each.bytes)
+            detail |= {"largest": largest.path, "pid": largest.pid}
+        yield Measurement("deleted_files_bytes", float(room), point, detail)
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """The largest deleted files and who holds them."""
+    _, held = _held_by_server(session)
+    largest = sorted(held, key=lambda each: -each.bytes)[:_MOST_SHOWN]
+    yield Exhibit(
+        Text("Berkas terhapus yang masih terbuka", "Deleted files still open"),
+        ("pid", "size", "path"),
+        tuple((str(each.pid), written(each.bytes, "bytes").en, each.path) for each in largest),
+        note=f"the {len(largest)} largest of {len(held)}",
+    )
+
+
+def _held_by_server(session: Session) -> tuple[str, list[Held]]:
+    """The device of the data directory, and every deleted file the server holds."""
+    require_here(session.target)
+    data = paths_of(session).get("data", "")
+    if not data:
+        raise data_unseen(Unseen("data", Text("tidak diketahui", "is not known")))
+
+    def place(path: str, mount: Mounted) -> tuple[str, tuple[int, int]]:
+        found = os.stat(path)
+        return mount.device, (found.st_dev, found.st_ino)
+
+    engine, name = session.target.engine, f"the open files of {session.target.name}"
+    try:
+        device, home = SHARED.at(data, _seconds(), place)
+        # Open files may lie on any mount, a dead one too: that must not count against the data's.
+        held = SHARED.run(name, _seconds(), lambda: held_by(processes(engine), home))
+    except (StuckError, FailingError) as error:
+        raise ProbeError(FailureKind.BLIND, str(error)) from error
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise data_unseen(Unseen(data, Text(said, said))) from error
+    return device, held
+
+
+def _seconds() -> float:
+    return min(SECONDS_PER_LOOK, deadline.remaining() / 2)
+
+
+def processes(engine: str, proc: Path = PROC) -> list[Process]:
+    """Every process of this engine on the host, by its name."""
+    found = []
+    for folder in proc.iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            if (folder / "comm").read_text().strip() not in _NAMES.get(engine, ()):
+                continue
+        except OSError:
+            continue  # ended meanwhile
+        found.append(Process(int(folder.name), _stands_in(folder)))
+    return found
+
+
+def _stands_in(folder: Path) -> tuple[int, int] | None:
+    try:
+        place = os.stat(folder / "cwd")
+    except OSError:
+        return None
+    return place.st_dev, place.st_ino
+
+
+def held_by(candidates: list[Process], home: tuple[int, int], proc: Path = PROC) -> list[Held]:
+    """The deleted files of those processes that stand in the data directory ``home``.
+
+    Both engines' processes do. Raises ``ProbeError``: UNSUPPORTED when there is none, BLIND when
+    there are some and none of them may be looked at.
+    """
+    ours = [each.pid for each in candidates if each.directory == home]
+    if not ours:
+        if any(each.directory is None for each in candidates):
+            raise _may_not_look()
+        raise ProbeError(FailureKind.UNSUPPORTED, "no process of this server runs on this host")
+    held: dict[tuple[str, int], Held] = {}
+    refused = 0
+    for pid in ours:
+        try:
+            for each in deleted_of(pid, proc):
+                held.setdefault((each.device, each.inode), each)
+        except PermissionError:
+            refused += 1
+        except OSError:
+            continue  # ended meanwhile
+    if refused == len(ours):
+        raise _may_not_look()
+    return list(held.values())
+
+
+def deleted_of(pid: int, proc: Path = PROC) -> Iterable[Held]:
+    """The deleted files one process holds; raises ``OSError`` when it may not be looked at.
+
+    Memory that only looks like a file (memfd, shared segments, io_uring) is on no volume.
+    """
+    folder = proc / str(pid) / "fd"
+    for name in os.listdir(folder):
+        try:
+            target = os.readlink(folder / name)
+            if not target.endswith(_DELETED) or target.startswith(("/memfd:", "/dev/")):
+                continue
+            facts = os.stat(folder / name)
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        device = f"{os.major(facts.st_dev)}:{os.minor(facts.st_dev)}"
+        path = target.removesuffix(_DELETED)
+        yield Held(path, pid, device, facts.st_ino, facts.st_blocks * 512)
+
+
+def _may_not_look() -> ProbeError:
+    return ProbeError(
+        FailureKind.BLIND,
+        "the agent may not see which files the server's processes hold open",
+        Text(
+            "Tambahkan pada unit layanan Sigap AmbientCapabilities=CAP_SYS_PTRACE dan "
+            "CAP_DAC_READ_SEARCH (serta pada CapabilityBoundingSet), atau matikan pertanyaan ini: "
+            "probes: {deleted_files: {enabled: false}}",
+            "Give Sigap's service unit AmbientCapabilities=CAP_SYS_PTRACE and "
+            "CAP_DAC_READ_SEARCH (and the same in CapabilityBoundingSet), or turn this question "
+            "off: probes: {deleted_files: {enabled: false}}",
+        ),
+    )
+
+
+PROBE = Probe(
+    name="deleted_files",
+    engine="host",
+    question=Text(
+        "Adakah berkas terhapus yang masih dipegang server dan memakan ruang?",
+        "Does the server hold deleted files that still take room?",
+    ),
+    measures=(
+        Measure(
+            "deleted_files_bytes",
+            "bytes",
+            "Room taken by deleted files the server still holds open.",
+            "volume",
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            "deleted_files_bytes",
+            Text(
+                "{target}: {value} pada volume {subject} dipakai {files} berkas terhapus yang "
+                "masih terbuka (terbesar {largest}, pid {pid})",
+                "{target}: {value} on volume {subject} is taken by {files} deleted files still "
+                "open (largest {largest}, pid {pid})",
+            ),
+            Text(
+                "Ruangnya kembali bila proses menutup berkas itu: akhiri sesi yang memegangnya "
+                "(PostgreSQL: SELECT pg_terminate_backend({pid});), putar ulang log "
+                "(pg_rotate_logfile, FLUSH LOGS), atau restart terencana.",
+                "The room comes back when the process closes the file: end the session that holds "
+                "it (PostgreSQL: SELECT pg_terminate_backend({pid});), rotate the log "
+                "(pg_rotate_logfile, FLUSH LOGS), or plan a restart.",
+            ),
+            "volume",
+            # Sorts and temporary tables hold unlinked files of megabytes as a matter of course;
+            # ten gigabytes that stay for half an hour are somebody's lost disk.
+            warning=10e9,
+            raise_after=6,
+            clear_margin=0.2,
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    every=300.0,
+    runbook=Text(
+        "1. lsof +L1 pada host. 2. Kenali sesi pemegangnya dan tanyakan pemilik aplikasinya. "
+        "3. Akhiri sesi itu atau putar ulang log.",
+        "1. lsof +L1 on the host. 2. Find the session that holds it and ask the application's "
+        "owner. 3. End that session or rotate the log.",
+    ),
+)

@@ -1,0 +1,157 @@
+"""Is the host overloaded: more work than processors, or everybody waiting for the disk?
+
+Load is told per processor, over five minutes. Time spent waiting for input and output comes twice:
+iowait (share of processor time between two readings) and, where the kernel keeps it, pressure,
+which alone is true on hosts with many processors (proc(5), the kernel's PSI documentation).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+import psutil
+
+from probes.host.pressure import pressure
+from probes.host.seen import require_here
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+
+_MOST_PROCESSES = 20
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Load, iowait, pressure; raises ``ProbeError(UNSUPPORTED)`` for a server elsewhere."""
+    require_here(session.target)
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[1]
+    detail = {"load": f"{load:.1f}", "cores": cores}
+    yield Measurement("host_load_ratio", load / cores, detail=detail)
+    times = psutil.cpu_times()
+    waited = iowait_ratio(float(times.iowait), float(sum(times[:8])), session.memory)
+    if waited is not None:
+        yield Measurement("host_iowait_ratio", waited)
+    for resource, measure in (("io", "host_io_pressure_ratio"), ("cpu", "host_cpu_pressure_ratio")):
+        waiting = pressure(resource)
+        if waiting is not None:
+            share = waiting.full if resource == "io" else waiting.some
+            yield Measurement(measure, share)
+
+
+def iowait_ratio(iowait: float, total: float, memory: MutableMapping[str, Any]) -> float | None:
+    """The share of processor time spent waiting since the last reading; None at the first.
+
+    Both in seconds since boot. The kernel's iowait may go back a little; that is no wait.
+    """
+    before = memory.get("times")
+    memory["times"] = [iowait, total]
+    if before is None or total <= before[1]:
+        return None
+    return min(1.0, max(0.0, (iowait - float(before[0])) / (total - float(before[1]))))
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """Who was stuck: processes in state D, which wait for a device and cannot be interrupted."""
+    require_here(session.target)
+    waiting = [
+        process.info
+        for process in psutil.process_iter(["pid", "name", "username", "status"])
+        if process.info["status"] == psutil.STATUS_DISK_SLEEP
+    ]
+    yield Exhibit(
+        Text(
+            "Proses yang menunggu perangkat (status D)", "Processes waiting for a device (state D)"
+        ),
+        ("pid", "name", "user"),
+        tuple(
+            (str(each["pid"]), str(each["name"]), str(each["username"] or "-"))
+            for each in waiting[:_MOST_PROCESSES]
+        ),
+        note=f"{len(waiting)} in all",
+    )
+
+
+PROBE = Probe(
+    name="load",
+    engine="host",
+    question=Text("Apakah host ini kelebihan beban?", "Is this host overloaded?"),
+    measures=(
+        Measure("host_load_ratio", "ratio", "Load of the last five minutes per processor."),
+        Measure("host_iowait_ratio", "ratio", "Processor time spent waiting for input and output."),
+        Measure(
+            "host_io_pressure_ratio",
+            "ratio",
+            "Share of the last minute in which every busy task waited for input or output.",
+        ),
+        Measure(
+            "host_cpu_pressure_ratio",
+            "ratio",
+            "Share of the last minute in which some task waited for a processor.",
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            "host_load_ratio",
+            Text(
+                "{target}: beban host {load} pada {cores} prosesor ({value})",
+                "{target}: the host's load is {load} on {cores} processors ({value})",
+            ),
+            Text(
+                "top: apakah prosesor habis dipakai (kueri berat, cadangan) atau proses menunggu "
+                "disk (status D)? Cocokkan dengan sesi aktif basis data.",
+                "top: are the processors used up (heavy queries, a backup) or do processes wait "
+                "for the disk (state D)? Compare with the database's active sessions.",
+            ),
+            "host",
+            # Twice the processors for five minutes is a queue. Load alone is no outage: whether
+            # anybody suffers, the database's own probes say.
+            warning=2.0,
+            raise_after=4,
+            clear_margin=0.25,
+        ),
+        Threshold(
+            "host_iowait_ratio",
+            Text(
+                "{target}: {value} waktu prosesor host habis menunggu disk",
+                "{target}: {value} of the host's processor time waits for the disk",
+            ),
+            Text(
+                "iostat -x 5: disk mana yang jenuh? Cadangan, checkpoint, atau RAID yang sedang "
+                "membangun ulang?",
+                "iostat -x 5: which disk is saturated? A backup, a checkpoint, or a RAID being "
+                "rebuilt?",
+            ),
+            "host",
+            warning=0.30,
+            raise_after=6,
+            clear_margin=0.3,
+        ),
+        Threshold(
+            "host_io_pressure_ratio",
+            Text(
+                "{target}: semua pekerjaan di host menunggu disk {value} dari waktunya",
+                "{target}: all work on the host waits for the disk {value} of the time",
+            ),
+            Text(
+                "Penyimpanan tidak mengimbangi atau menggantung: iostat -x 5, dmesg, keadaan "
+                "RAID, dan batas IOPS pada penyedia.",
+                "The storage cannot keep pace or hangs: iostat -x 5, dmesg, the RAID's state, and "
+                "the provider's IOPS limit.",
+            ),
+            "host",
+            warning=0.40,
+            critical=0.90,
+            raise_after=6,
+            clear_margin=0.3,
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    every=30.0,
+    runbook=Text(
+        "1. top dan iostat -x 5. 2. Proses berstatus D menunggu perangkat. 3. Sesi aktif basis "
+        "data dan kueri terberat. 4. Tunda cadangan atau pekerjaan massal.",
+        "1. top and iostat -x 5. 2. Processes in state D wait for a device. 3. The database's "
+        "active sessions and heaviest queries. 4. Put off the backup or the bulk job.",
+    ),
+)

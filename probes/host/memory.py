@@ -1,0 +1,141 @@
+"""Is there memory left on the host, or does everybody wait for it?
+
+Available memory is what the kernel itself reckons programs could get without swapping
+(MemAvailable; "free" alone would alarm on every healthy host with a warm cache). Waiting for
+memory is told by the kernel's pressure figures where it keeps them (proc(5); the kernel's PSI
+documentation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psutil
+
+from probes.host.pressure import pressure
+from probes.host.seen import require_here
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.units import written
+
+_MOST_PROCESSES = 10
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Memory and swap; raises ``ProbeError(UNSUPPORTED)`` for a server on another host."""
+    require_here(session.target)
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    detail = {
+        "available": written(memory.available, "bytes"),
+        "total": written(memory.total, "bytes"),
+    }
+    yield Measurement("host_memory_available_bytes", memory.available, detail=detail)
+    yield Measurement("host_memory_available_ratio", memory.available / memory.total, detail=detail)
+    if swap.total:
+        yield Measurement("host_swap_used_ratio", swap.used / swap.total)
+    waiting = pressure("memory")
+    if waiting is not None:
+        yield Measurement("host_memory_pressure_ratio", waiting.full)
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """Who held the memory: the largest processes by resident size (shared memory counted)."""
+    require_here(session.target)
+    found = []
+    for process in psutil.process_iter(["pid", "name", "username", "memory_info"]):
+        facts = process.info
+        if facts["memory_info"] is not None:  # None: gone meanwhile, or not ours to see
+            found.append((facts["memory_info"].rss, facts))
+    found.sort(key=lambda each: -each[0])
+    yield Exhibit(
+        Text("Proses pemakai memori terbesar", "Processes using most memory"),
+        ("pid", "name", "user", "resident"),
+        tuple(
+            (str(facts["pid"]), str(facts["name"]), str(facts["username"] or "-"),
+             written(rss, "bytes").en)
+            for rss, facts in found[:_MOST_PROCESSES]
+        ),
+        note=f"the {_MOST_PROCESSES} largest of {len(found)}",
+    )  # fmt: skip
+
+
+PROBE = Probe(
+    name="memory",
+    engine="host",
+    question=Text("Masih adakah memori di host ini?", "Is there memory left on this host?"),
+    measures=(
+        Measure("host_memory_available_bytes", "bytes", "Memory programs could get now."),
+        Measure("host_memory_available_ratio", "ratio", "The same, as a share of all memory."),
+        Measure("host_swap_used_ratio", "ratio", "Used share of the swap space, where there is."),
+        Measure(
+            "host_memory_pressure_ratio",
+            "ratio",
+            "Share of the last minute in which every busy task waited for memory.",
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            "host_memory_available_ratio",
+            Text(
+                "{target}: memori host hampir habis: {available} tersedia dari {total}",
+                "{target}: the host is nearly out of memory: {available} available of {total}",
+            ),
+            Text(
+                "Cari proses terbesar (ps --sort=-rss). Untuk basis data: work_mem kali jumlah "
+                "sesi, buffer pool terlalu besar, atau sesi menumpuk. Pembunuhan oleh kernel "
+                "(OOM) menjatuhkan seluruh PostgreSQL.",
+                "Find the largest process (ps --sort=-rss). For a database: work_mem times the "
+                "sessions, a buffer pool too large, or sessions piling up. A kill by the kernel "
+                "(OOM) takes all of PostgreSQL down.",
+            ),
+            "host",
+            # Below a tenth is the common alarm; at 3 % the kernel is about to kill somebody.
+            warning=0.10,
+            critical=0.03,
+            above=False,
+            raise_after=3,
+            clear_margin=0.3,
+        ),
+        Threshold(
+            "host_swap_used_ratio",
+            Text("{target}: swap host terpakai {value}", "{target}: {value} of the swap is used"),
+            Text(
+                "Lihat siapa yang terdorong ke swap (VmSwap di /proc/PID/status) dan kurangi "
+                "pemakaian memori; server basis data yang di-swap menjadi lambat tak menentu.",
+                "See who was pushed out (VmSwap in /proc/PID/status) and use less memory; a "
+                "database server in swap is slow at random.",
+            ),
+            "host",
+            warning=0.80,
+            raise_after=3,
+            clear_margin=0.1,
+        ),
+        Threshold(
+            "host_memory_pressure_ratio",
+            Text(
+                "{target}: semua pekerjaan di host menunggu memori {value} dari waktunya",
+                "{target}: all work on the host waits for memory {value} of the time",
+            ),
+            Text(
+                "Host sedang berebut memori (thrashing): hentikan pekerjaan besar yang dapat "
+                "ditunda sebelum kernel memilih korbannya.",
+                "The host is thrashing: stop large work that can wait before the kernel chooses "
+                "a victim.",
+            ),
+            "host",
+            # A tenth of the time in which nothing at all gets done is felt by every user.
+            warning=0.10,
+            critical=0.40,
+            raise_after=3,
+            clear_margin=0.5,
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    every=30.0,
+    runbook=Text(
+        "1. ps aux --sort=-rss. 2. Apakah sesi basis data menumpuk? 3. Batasi pool aplikasi, "
+        "turunkan work_mem atau buffer pool. 4. Lindungi postmaster: OOMScoreAdjust=-900.",
+        "1. ps aux --sort=-rss. 2. Do database sessions pile up? 3. Cap the application's pool, "
+        "lower work_mem or the buffer pool. 4. Protect the postmaster: OOMScoreAdjust=-900.",
+    ),
+)

@@ -1,0 +1,126 @@
+"""Has the kernel killed somebody for want of memory?
+
+A killed backend makes PostgreSQL throw every session out and recover; a killed mariadbd is simply
+gone. The kernel only counts (oom_kill in /proc/vmstat, since boot), so the probe remembers the
+counts of the last hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from probes.host.seen import require_here
+from probes.host.uptime import uptime_seconds
+from probes.model import (
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Session,
+    Text,
+    Threshold,
+)
+
+WITHIN_SECONDS = 3600.0
+VMSTAT = Path("/proc/vmstat")
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Kills within the last hour; raises ``ProbeError``: UNSUPPORTED on another host, BLIND where
+    the kernel does not count them (before Linux 4.13).
+    """
+    require_here(session.target)
+    yield measured(count_in(VMSTAT.read_text()), uptime_seconds(), session.memory)
+
+
+def count_in(vmstat: str) -> int:
+    """The kernel's count since boot; raises ``ProbeError(BLIND)`` where there is none."""
+    for line in vmstat.splitlines():
+        name, _, value = line.partition(" ")
+        if name == "oom_kill":
+            return int(value)
+    raise ProbeError(
+        FailureKind.BLIND,
+        "the kernel does not count its OOM kills",
+        Text(
+            "Perlu Linux 4.13 atau lebih baru; atau matikan pertanyaan ini: "
+            "probes: {oom_kills: {enabled: false}}",
+            "Linux 4.13 or newer is needed; or turn this question off: "
+            "probes: {oom_kills: {enabled: false}}",
+        ),
+    )
+
+
+def measured(count: int, uptime: float, memory: MutableMapping[str, Any]) -> Measurement:
+    """How many were killed within the last hour, as far as this agent has watched.
+
+    ``uptime`` is the host's, in seconds. After a boot the count begins anew, and so does this.
+    What was killed before the first reading is not counted: it may be weeks old.
+    """
+    past = [each for each in memory.get("seen", []) if uptime - WITHIN_SECONDS <= each[0] <= uptime]
+    last = memory.get("seen", [])[-1:]
+    if not past and last and last[0][0] <= uptime:
+        past = last  # away for long: what was killed meanwhile still counts once
+    if past and past[0][1] > count:
+        past = []
+    seen = [*past, [uptime, count]]
+    memory["seen"] = _thinned(seen)
+    killed = count - seen[0][1]
+    return Measurement("host_oom_kills", float(killed), detail={"since_boot": count})
+
+
+def _thinned(seen: list[list[float]]) -> list[list[float]]:
+    """Of readings with the same count, the first and the last are enough."""
+    return [
+        each
+        for index, each in enumerate(seen)
+        if index in (0, len(seen) - 1)
+        or each[1] != seen[index - 1][1]
+        or each[1] != seen[index + 1][1]
+    ]
+
+
+PROBE = Probe(
+    name="oom_kills",
+    engine="host",
+    question=Text(
+        "Adakah proses yang dibunuh kernel karena memori habis?",
+        "Has the kernel killed a process for want of memory?",
+    ),
+    measures=(
+        Measure("host_oom_kills", "", "Processes the kernel killed within the last hour (OOM)."),
+    ),
+    thresholds=(
+        Threshold(
+            "host_oom_kills",
+            Text(
+                "{target}: kernel membunuh {value} proses karena memori habis dalam sejam terakhir",
+                "{target}: the kernel killed {value} processes for want of memory in the last hour",
+            ),
+            Text(
+                "Siapa korbannya: journalctl -k | grep -i 'killed process'. Bila basis data: "
+                "kurangi memori (work_mem, buffer pool, jumlah sesi), pasang "
+                "vm.overcommit_memory=2 dan OOMScoreAdjust=-900 pada layanannya.",
+                "Who was it: journalctl -k | grep -i 'killed process'. If the database: use less "
+                "memory (work_mem, buffer pool, sessions), set vm.overcommit_memory=2 and "
+                "OOMScoreAdjust=-900 for its service.",
+            ),
+            "host",
+            # One kill may have hit anybody; a series means the host cannot go on.
+            warning=1.0,
+            critical=3.0,
+            clear_after=1,
+        ),
+    ),
+    read=read,
+    every=30.0,
+    runbook=Text(
+        "1. journalctl -k | grep -i oom. 2. Apakah PostgreSQL memulihkan diri (log: terminated by "
+        "signal 9)? 3. Kurangi pemakaian memori.",
+        "1. journalctl -k | grep -i oom. 2. Did PostgreSQL recover (log: terminated by signal 9)? "
+        "3. Use less memory.",
+    ),
+)

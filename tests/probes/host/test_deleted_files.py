@@ -1,0 +1,70 @@
+"""Deleted files of real servers: seen as root, and never taken for none where they are hidden."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from probes import Address, FailureKind, Measurement, ProbeError, Target, deadline
+from probes.host.deleted_files import PROBE, exhibits, held_by, processes
+from probes.runner import HostView
+from tests.probes.host.test_volumes import as_user
+from tests.servers import mariadb, postgresql
+
+pytestmark = [pytest.mark.servers, pytest.mark.root]
+MB = 1_000_000
+
+
+def read(target: Target, paths: Mapping[str, str]) -> list[Measurement]:
+    with deadline.within(10):
+        return list(PROBE.read(HostView(target, paths, {})))
+
+
+def test_a_log_somebody_deleted_goes_on_growing_in_the_dark() -> None:
+    with postgresql.single() as server:
+        target = server.target(host="db01")
+        paths = {"data": str(server.data)}
+        assert sum(m.value for m in read(target, paths)) < MB
+        os.unlink(server.folder / "single.log")
+        server.sql("do $$ begin for n in 1..4 loop raise log '%', repeat('x', 1000000); "
+                   "end loop; end $$")  # fmt: skip
+        (found,) = [m for m in read(target, paths) if m.value >= 4 * MB]
+        assert found.detail["largest"] == str(server.folder / "single.log")
+        assert os.path.ismount(found.subject)
+        with deadline.within(10):
+            (table,) = exhibits(HostView(target, paths, {}))
+        assert table.rows[0][2] == str(server.folder / "single.log")
+
+        # Another account sees the processes and none of their files.
+        home = os.stat(server.data).st_dev, os.stat(server.data).st_ino
+        assert as_user("daemon", lambda: kind_of(home)) == "blind"
+        assert kind_of(home) == "seen"
+
+        server.stop()
+        with pytest.raises(ProbeError) as caught:
+            read(target, paths)
+        assert caught.value.failure.kind is FailureKind.UNSUPPORTED
+
+
+def kind_of(home: tuple[int, int]) -> str:
+    """Whether the processes that stand in ``home`` could be looked at."""
+    try:
+        held_by(processes("postgresql"), home)
+    except ProbeError as error:
+        return error.failure.kind.value
+    return "seen"
+
+
+def test_mariadb_is_known_by_its_data_directory(tmp_path: Path) -> None:
+    with mariadb.servers(1) as (server,):
+        log = server.folder / "data" / "umum.log"
+        server.sql(f"SET GLOBAL general_log_file='{log}'", "SET GLOBAL general_log=1")
+        os.unlink(log)
+        server.sql("SELECT length('" + "x" * 3 * MB + "')")
+        address = Address("127.0.0.1", server.port, "sigap")
+        target = Target("m", "mysql", address, host="db01")
+        found = read(target, {"data": str(server.folder / "data")})
+        assert sum(m.value for m in found) >= 3 * MB
