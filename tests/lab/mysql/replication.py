@@ -1,0 +1,120 @@
+"""Replication is broken, behind or cut, as the replica itself reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from probes import Limits
+from tests.lab.mysql.world import World
+from tests.lab.scenario import REPLICA, Break, Fault
+from tests.servers.mariadb import Holder, eventually
+
+SOON = Limits(warning=0.5, critical=1.0, raise_after=2)
+"""A second instead of five minutes: the lab has no time to wait for the real limit."""
+
+
+@contextmanager
+def duplicate_key(world: World) -> Iterator[None]:
+    world.pair.break_sql_thread("app.nik_ganda")
+    try:
+        yield
+    finally:
+        world.pair.mend_sql_thread("app.nik_ganda")
+        world.primary.sql("DROP TABLE app.nik_ganda")
+        world.wait_whole()
+
+
+@contextmanager
+def applier_stopped(world: World) -> Iterator[None]:
+    world.replicate("STOP {replica} SQL_THREAD")
+    try:
+        yield
+    finally:
+        world.go_on()
+
+
+@contextmanager
+def receiver_stopped(world: World) -> Iterator[None]:
+    world.replicate("STOP {replica} IO_THREAD")
+    try:
+        yield
+    finally:
+        world.go_on()
+
+
+@contextmanager
+def all_stopped(world: World) -> Iterator[None]:
+    world.replicate("STOP {replica}")
+    try:
+        yield
+    finally:
+        world.go_on()
+
+
+@contextmanager
+def password_wrong(world: World) -> Iterator[None]:
+    """The replication account's password was changed, and the replica was not told."""
+    world.primary.sql("SET sql_log_bin = 0", "ALTER USER 'repl'@'%' IDENTIFIED BY 'baru'")
+    world.replicate("STOP {replica} IO_THREAD", "START {replica} IO_THREAD")
+    eventually(lambda: world.channel("Last_IO_Errno") == 1045, "the receiver is refused")
+    try:
+        yield
+    finally:
+        world.primary.sql("SET sql_log_bin = 0", "ALTER USER 'repl'@'%' IDENTIFIED BY 'repl-uji'")
+        world.wait_whole()
+
+
+@contextmanager
+def applier_blocked(world: World) -> Iterator[None]:
+    """A session on the replica holds the row that the applier needs."""
+    holder = Holder(world.replica, "SELECT * FROM app.pegawai WHERE id = 7 FOR UPDATE")
+    world.primary.sql("UPDATE app.pegawai SET gaji = gaji + 1 WHERE id = 7")
+    try:
+        eventually(
+            lambda: (world.channel("Seconds_Behind_{source}") or 0) >= 2, "the applier is behind"
+        )
+        yield
+    finally:
+        holder.let_go()
+        world.wait_whole()
+
+
+@contextmanager
+def configuration_gone(world: World) -> Iterator[None]:
+    """Somebody ran RESET SLAVE ALL: no error anywhere, and no replication."""
+    world.replicate("STOP {replica}", "RESET {replica} ALL")
+    try:
+        yield
+    finally:
+        world.pair.replicate()
+        world.wait_whole()
+
+
+def _fault(name: str, inject: Break[World], measure: str, *words: str, **more: Any) -> Fault[World]:
+    return Fault(
+        f"replication/{name}", "mysql", inject, REPLICA, "replication_lag", measure,
+        "replication", words, **more,
+    )  # fmt: skip
+
+
+IO, SQL = "replication_io_running", "replication_sql_running"
+
+FAULTS = (
+    _fault("duplicate_key", duplicate_key, SQL, "replica", "applier", "1062"),
+    _fault("applier_stopped", applier_stopped, SQL, "replica", "applier"),
+    _fault("receiver_stopped", receiver_stopped, IO, "replica", "receiver"),
+    _fault("all_stopped", all_stopped, SQL, "replica"),
+    _fault("password_wrong", password_wrong, IO, "receiver", "1045"),
+    _fault(
+        "applier_blocked", applier_blocked, "replication_lag_seconds", "replica", "behind",
+        limits={"replication_lag.replication_lag_seconds": SOON},
+    ),
+    # Neither configured nor writable: the role says it shorter than the missing channel does.
+    replace(
+        _fault("configuration_gone", configuration_gone, "role_as_expected", "replica", "primary"),
+        probe="availability", family="role",
+    ),
+)  # fmt: skip

@@ -1,0 +1,172 @@
+"""A MariaDB or MySQL primary and its GTID replica, set up as an office would: durable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import pymysql
+
+from probes import Grant, Target, registry
+from tests.lab.scenario import PRIMARY, REPLICA
+from tests.servers import mariadb, mysql
+from tests.servers.dripping import DrippingProxy
+from tests.servers.mariadb import MONITOR, Holder, MariaDBPair, Waiter, eventually
+
+OPTIONS = (
+    # The shared fixtures loosen these to be quick; here an unsafe setting would be a fault.
+    "innodb-flush-log-at-trx-commit=1",
+    "sync-binlog=1",
+    "max-connections=40",
+)
+CLERK = "petugas"
+
+
+class World:
+    """The pair, and hands to break it with."""
+
+    engine = "mysql"
+    rest_seconds = 0.12
+    """InnoDB renews what it shows of transactions only once nobody has looked for 0.1 s."""
+
+    def __init__(self, pair: MariaDBPair) -> None:
+        self.pair = pair
+        self.primary = pair.primary
+        self.replica = pair.replica
+        said = str(self.primary.sql("SELECT version() AS v")[0]["v"]).split("-")[0]
+        self.title = pair.primary.title
+        self.flavour = self.title.lower()
+        self.shown_version = said
+        major, minor, patch = (int(part) for part in said.split(".")[:3])
+        self.version = major * 10000 + minor * 100 + patch
+        self.proxy = DrippingProxy(self.primary.port)
+
+    def targets(self, *, through_proxy: bool = False) -> Sequence[Target]:
+        primary = self.primary.target(name=PRIMARY, cluster="lab", role=PRIMARY)
+        if through_proxy:
+            primary = replace(primary, address=replace(primary.address, port=self.proxy.port))
+        return primary, self.replica.target(name=REPLICA, cluster="lab", role=REPLICA)
+
+    def is_whole(self) -> bool:
+        """Both run, and the replica has caught up."""
+        with suppress(pymysql.err.MySQLError):
+            return self.pair.running() and self.pair.caught_up()
+        return False
+
+    def wait_whole(self) -> None:
+        eventually(self.is_whole, "both servers run and the replica has caught up")
+
+    def replicate(self, *statements: str) -> None:
+        """Replication commands on the replica, each flavour's own word for ``{replica}``."""
+        word = "SLAVE" if self.flavour == "mariadb" else "REPLICA"
+        self.replica.sql(*(each.format(replica=word) for each in statements))
+
+    def channel(self, column: str) -> Any:
+        """One column of the replica's own report, each flavour's own word for ``{source}``."""
+        word = "Master" if self.flavour == "mariadb" else "Source"
+        return self.pair.channel()[column.format(source=word)]
+
+    def waited(self, seconds: float) -> None:
+        """Wait until the oldest lock wait is that old, by the server's own account."""
+        ask = (
+            "SELECT coalesce(max(TIME_MS), 0) / 1000 AS s FROM information_schema.PROCESSLIST "
+            if self.flavour == "mariadb"
+            else "SELECT coalesce(max(TIME), 0) AS s FROM information_schema.PROCESSLIST "
+        ) + f"WHERE USER <> '{MONITOR}' AND COMMAND = 'Query' AND ID <> connection_id()"
+        eventually(lambda: self.primary.sql(ask)[0]["s"] >= seconds, "somebody waiting that long")
+
+    def go_on(self) -> None:
+        """Start replication again where a fault stopped it, and wait until nothing is missing."""
+        with suppress(pymysql.err.MySQLError):
+            self.replicate("START {replica}")
+        self.wait_whole()
+
+    @contextmanager
+    def session(self, *statements: str) -> Iterator[Holder]:
+        """A session that has begun a transaction and stays in it."""
+        holder = Holder(self.primary, "USE app", *statements)
+        try:
+            yield holder
+        finally:
+            holder.let_go()
+
+    @contextmanager
+    def waiters(self, number: int, *statements: str) -> Iterator[None]:
+        """So many sessions run the statements, the last of which will wait."""
+        waiting = [Waiter(self.primary, "USE app", *statements) for _ in range(number)]
+        try:
+            yield
+        finally:
+            for each in waiting:
+                each.gone()
+
+    @contextmanager
+    def setting(self, name: str, value: str, *, on_replica: bool = False) -> Iterator[None]:
+        """A global variable changed, and changed back."""
+        server = self.replica if on_replica else self.primary
+        before = server.sql(f"SELECT @@global.{name} AS v")[0]["v"]
+        server.sql(f"SET GLOBAL {name} = {value}")
+        try:
+            yield
+        finally:
+            shown = f"'{before}'" if isinstance(before, str) else before
+            server.sql(f"SET GLOBAL {name} = {shown}")
+
+    @contextmanager
+    def crowd(self, user: str = CLERK, most: int = 100) -> Iterator[int]:
+        """An application takes every connection it gets; yields how many."""
+        with ExitStack() as stack:
+            taken = 0
+            with suppress(pymysql.err.OperationalError):
+                while taken < most:
+                    stack.callback(self._connect(user).close)
+                    taken += 1
+            yield taken
+
+    def _connect(self, user: str) -> Any:
+        return pymysql.connect(
+            unix_socket=str(self.primary.socket), user=user, password=CLERK, connect_timeout=10
+        )
+
+
+def grants(flavour: str) -> list[str]:
+    """The lines ``sigap grants`` prints."""
+    declared: list[Grant] = list(registry.engine("mysql").base_grants)
+    for probe in registry.probes_for("mysql"):
+        declared += probe.grants
+    return list(dict.fromkeys(each.sql for each in declared if each.flavour == flavour))
+
+
+@contextmanager
+def _pair(flavour: str) -> Iterator[MariaDBPair]:
+    if flavour == "mysql":
+        with mysql.servers(2, OPTIONS) as (primary, replica):
+            yield mysql.MySQLPair(primary, replica)
+    else:
+        with mariadb.servers(2, OPTIONS) as (primary_, replica_):
+            yield MariaDBPair(primary_, replica_)
+
+
+@contextmanager
+def world(flavour: str = "mariadb") -> Iterator[World]:
+    """A world of its own, gone afterwards."""
+    with _pair(flavour) as pair:
+        pair.replicate()
+        pair.replica.sql("SET GLOBAL read_only = 1")
+        pair.primary.grant_monitor(grants(flavour))
+        pair.primary.sql(
+            "CREATE DATABASE app",
+            f"CREATE USER {CLERK} IDENTIFIED BY '{CLERK}'",
+            f"GRANT ALL ON app.* TO {CLERK}",
+            "CREATE TABLE app.pegawai (id INT PRIMARY KEY, gaji INT) ENGINE=InnoDB",
+            "INSERT INTO app.pegawai WITH RECURSIVE n(id) AS "
+            "(SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 500) SELECT id, 0 FROM n",
+        )
+        made = World(pair)
+        made.wait_whole()
+        try:
+            yield made
+        finally:
+            made.proxy.close()

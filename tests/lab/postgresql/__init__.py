@@ -1,0 +1,1 @@
+"""Every fault of PostgreSQL the lab can cause, family by family."""

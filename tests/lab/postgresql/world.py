@@ -1,0 +1,187 @@
+"""A PostgreSQL primary and its streaming replica, set up as an office would: durable, archiving."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import psycopg2
+
+from probes import Target
+from tests.lab.scenario import PRIMARY, REPLICA
+from tests.servers import postgresql
+from tests.servers.dripping import DrippingProxy
+from tests.servers.machine import until
+
+SETTINGS = {
+    # The shared fixtures switch these off to be quick; here an unsafe setting would be a fault.
+    "fsync": "on",
+    "full_page_writes": "on",
+    "wal_level": "logical",
+    "max_wal_senders": "10",
+    "max_replication_slots": "10",
+    "archive_mode": "on",
+    "archive_command": "/bin/true",
+    "max_connections": "40",
+    "hot_standby_feedback": "off",
+    "max_standby_streaming_delay": "-1",
+    "wal_receiver_status_interval": "1s",
+    "wal_sender_timeout": "10s",
+    "log_min_messages": "fatal",
+}
+
+CLERK = "petugas"
+
+
+class World:
+    """The pair, and hands to break it with."""
+
+    engine = flavour = "postgresql"
+    title = "PostgreSQL"
+    rest_seconds = 0.0
+
+    def __init__(self, pair: postgresql.PostgresPair) -> None:
+        self.pair = pair
+        self.primary = pair.primary
+        self.replica = pair.replica
+        self.shown_version = str(self.primary.sql("show server_version")[0][0]).split()[0]
+        self.version = int(self.primary.sql("show server_version_num")[0][0])
+        self.proxy = DrippingProxy(self.primary.port)
+
+    def targets(self, *, through_proxy: bool = False) -> Sequence[Target]:
+        primary = self.primary.target(PRIMARY, cluster="lab", role=PRIMARY)
+        if through_proxy:
+            primary = replace(primary, address=replace(primary.address, port=self.proxy.port))
+        return primary, self.replica.target(REPLICA, cluster="lab", role=REPLICA)
+
+    def is_whole(self) -> bool:
+        """Both run, and the replica has caught up."""
+        with suppress(psycopg2.Error):
+            return self.pair.is_streaming()
+        return False
+
+    def wait_whole(self) -> None:
+        until(self.is_whole, "both servers running and the replica caught up")
+
+    @contextmanager
+    def session(
+        self,
+        *statements: str,
+        name: str = "impor_gaji",
+        database: str = "postgres",
+        on_replica: bool = False,
+    ) -> Iterator[Any]:
+        """An application's session that has begun a transaction and stays in it."""
+        server = self.replica if on_replica else self.primary
+        connection = server.connect(database)
+        connection.autocommit = False
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"set application_name = '{name}'")
+                for statement in statements:
+                    cursor.execute(statement)
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def waiters(self, number: int, statement: str, at_least_seconds: float = 0.0) -> Iterator[None]:
+        """So many sessions run ``statement``; yields once all of them wait for a lock, so long."""
+        threads = [threading.Thread(target=self._ask, args=(statement,)) for _ in range(number)]
+        for thread in threads:
+            thread.start()
+        waiting = (
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
+            f"and clock_timestamp() - query_start > interval '{at_least_seconds} s'"
+        )
+        try:
+            until(
+                lambda: self.primary.sql(waiting)[0][0] >= number,
+                f"{number} sessions waiting {at_least_seconds:g} s",
+            )
+            yield
+        finally:
+            self.primary.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where wait_event_type = 'Lock' and application_name = 'loket'"
+            )
+            for thread in threads:
+                thread.join(30)
+
+    def connect_as_clerk(self) -> Any:
+        """A session of an ordinary account; raises the driver's error when there is no slot."""
+        return psycopg2.connect(
+            host=str(self.primary.folder), port=self.primary.port, user=CLERK, password=CLERK,
+            dbname="postgres",
+        )  # fmt: skip
+
+    def _ask(self, statement: str) -> None:
+        connection = self.primary.connect()
+        # Being terminated while it waits is how a waiter ends.
+        with suppress(psycopg2.Error), connection.cursor() as cursor:
+            cursor.execute("set application_name = 'loket'")
+            cursor.execute(statement)
+        connection.close()
+
+    @contextmanager
+    def hba(self, line: str) -> Iterator[None]:
+        """A line put before all others of the primary's pg_hba.conf."""
+        file = self.primary.data / "pg_hba.conf"
+        before = file.read_text()
+        rules = "select count(*) from pg_hba_file_rules"
+
+        def become(text: str) -> None:
+            file.write_text(text)
+            loaded = self.primary.sql("select pg_conf_load_time()")[0][0]
+            self.primary.sql("select pg_reload_conf()")
+            until(
+                lambda: self.primary.sql("select pg_conf_load_time()")[0][0] > loaded,
+                "pg_hba.conf being read again",
+            )
+            assert self.primary.sql(f"{rules} where error is not null")[0][0] == 0
+
+        become(f"{line}\n{before}")
+        try:
+            yield
+        finally:
+            become(before)
+
+    @contextmanager
+    def setting(self, name: str, value: str, *, on_replica: bool = False) -> Iterator[None]:
+        """A setting changed by ALTER SYSTEM and a reload."""
+        server = self.replica if on_replica else self.primary
+
+        def become(statement: str, wanted: str | None) -> None:
+            before = server.sql(f"show {name}")[0][0]
+            server.sql(statement)
+            server.sql("select pg_reload_conf()")
+            if wanted is None:
+                until(lambda: server.sql(f"show {name}")[0][0] != before, f"{name} being reset")
+            else:
+                shown = f"select setting from pg_file_settings where name = '{name}' and applied"
+                until(lambda: (wanted,) in server.sql(shown), f"{name} being {wanted}")
+
+        become(f"alter system set {name} = '{value}'", value)
+        try:
+            yield
+        finally:
+            become(f"alter system reset {name}", None)
+
+
+@contextmanager
+def world(settings: dict[str, str] | None = None) -> Iterator[World]:
+    """A world of its own, gone afterwards."""
+    with postgresql.pair({**SETTINGS, **(settings or {})}) as pair:
+        pair.primary.sql("create table pegawai (id int primary key, gaji int)")
+        pair.primary.sql("insert into pegawai select n, 0 from generate_series(1, 1000) n")
+        pair.primary.sql(f"create role {CLERK} login password '{CLERK}'")
+        pair.primary.sql(f"grant all on all tables in schema public to {CLERK}")
+        made = World(pair)
+        made.wait_whole()
+        try:
+            yield made
+        finally:
+            made.proxy.close()

@@ -1,0 +1,77 @@
+"""What a scenario is: a fault with what must be said of it, or a healthy state that is silent.
+
+Why data: the table of what is detected, by which probe, in which words, is read by people and
+printed by the run; a scenario that promises nothing cannot be written down here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from probes import Limits, Probe, Severity, Threshold, registry
+
+World = TypeVar("World")
+Break = Callable[[World], AbstractContextManager[Any]]
+"""Enter: the fault is there, waited for by condition. Leave: it is healed, waited for as well."""
+
+PRIMARY, REPLICA = "primary", "replica"
+WARNS = Limits(opens=Severity.WARNING)
+"""For what only warns by default: the office may tune it to open an incident, and the lab does."""
+
+
+@dataclass(frozen=True)
+class Fault(Generic[World]):
+    """One fault on a real server, and the one incident it must become."""
+
+    name: str  # family of the file / what is broken
+    engine: str  # postgresql | mysql
+    inject: Break[World]
+    target: str  # whose trouble is the root
+    probe: str
+    measure: str
+    family: str
+    words: tuple[str, ...]  # in the English title: the cause, named
+    evidence: tuple[str, ...] = ()  # words that the frozen tables must hold
+    no_evidence: str = ""  # why there can be none although the probe has tables to show
+    limits: Mapping[str, Limits] = field(default_factory=dict)  # "probe.measure": changed limits
+    severity: Severity = Severity.CRITICAL
+    versions: tuple[int, int] = (0, 10**9)  # least and first beyond, as Session.version counts
+    flavours: tuple[str, ...] = ()  # empty: all of the engine
+    host: tuple[str, ...] = ()  # host probes that look too
+    deadline: float = 2.0  # seconds a probe may take
+    through_proxy: bool = False  # the primary is reached through a proxy that can fall silent
+
+    @property
+    def declared(self) -> Probe:
+        """The probe that must see it. Raises ``StopIteration`` when there is none of the name."""
+        return next(p for p in registry.probes_for(self.engine) if p.name == self.probe)
+
+    @property
+    def threshold(self) -> Threshold:
+        """The declared threshold of the measure."""
+        return next(t for t in self.declared.thresholds if t.measure == self.measure)
+
+    @property
+    def streak(self) -> int:
+        """Within so many rounds of its probe: two, or the streak the threshold states."""
+        own = self.limits.get(f"{self.probe}.{self.measure}", Limits())
+        return max(2, own.raise_after or self.threshold.raise_after)
+
+
+@dataclass(frozen=True)
+class Healthy(Generic[World]):
+    """Something ordinary that must not become an incident."""
+
+    name: str
+    engine: str
+    during: Break[World]
+    rounds: int = 20
+    seconds_a_round: float = 15.0  # of the faked clock
+    own_clocks: bool = False  # each probe at its own interval instead of in every round
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    host: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()  # targets under planned maintenance meanwhile
+    flavours: tuple[str, ...] = ()

@@ -1,0 +1,142 @@
+"""The path under test, whole: owner, take, judge, pipeline, reporter, desk; only the clock is ours.
+
+Promise: a round asks every target what is due, each in a thread of its own as the agent does, and
+returns once the desk has heard everything of it. The clock stands still between rounds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from agent.exposition import Board
+from agent.latest import Latest
+from agent.pipeline import Pipeline
+from agent.reporter import Reporter
+from agent.scheduler import Clocks, Loop, Plan, plan
+from incidents import calendar, procedure
+from incidents.desk import Desk
+from incidents.model import Incident
+from incidents.store import StoreUnavailable, open_store
+from probes import Finding, Limits, Severity, Target, Tuning, registry
+from probes.runner import HOST, Owner
+from tests.support.wait import until
+
+INTERVAL_SECONDS = 15.0
+USUAL: Mapping[str, Limits] = {
+    # Servers of the lab have only just been started; what restarts is the scenarios' own business.
+    "restart.uptime_seconds": Limits(warning=0.5),
+}
+"""What every scenario changes of the declared limits, unless it changes it itself."""
+
+
+class Hands:
+    """The agent's clock: real when it starts, moved by the lab."""
+
+    def __init__(self) -> None:
+        self._start = datetime.now(UTC)
+        self._monotonic = time.monotonic()
+        self._moved = 0.0
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._moved)
+
+    def monotonic(self) -> float:
+        return self._monotonic + self._moved
+
+    def move(self, seconds: float) -> None:
+        self._moved += seconds
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the targets of one scenario are watched."""
+
+    limits: Mapping[str, Limits]  # by "probe.measure"
+    host: tuple[str, ...] = ()  # host probes to run
+    own_clocks: bool = False
+    deadline: float = 2.0
+    rest_seconds: float = 0.0  # really waited between two rounds
+
+
+class Tap:
+    """Sees every finding on its way to the reporter."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.newest: dict[str, Finding] = {}
+        self._reporter = reporter
+
+    def put(self, finding: Finding) -> None:
+        self.newest[finding.fingerprint] = finding
+        self._reporter.put(finding)
+
+    def bad(self) -> list[Finding]:
+        """What is a warning or worse now."""
+        return [each for each in self.newest.values() if each.severity > Severity.CLEAR]
+
+
+class Stage:
+    """An agent and a desk with an empty store, for one scenario."""
+
+    def __init__(self, targets: Sequence[Target], folder: Path, setup: Setup) -> None:
+        self.hands = Hands()
+        self._rest_seconds = setup.rest_seconds
+        self._store = open_store(f"sqlite:///{folder / 'lab.db'}")
+        self.desk = Desk(self._store, procedure.load("kaltim"), calendar.load("kaltim"))
+        self._reporter = Reporter(self.desk, self.hands.now, time.monotonic, (StoreUnavailable,))
+        self.tap = Tap(self._reporter)
+        latest = Latest(Board(), self.hands.monotonic)
+        self._pipeline = Pipeline(latest, self.tap)
+        self._loops = []
+        clocks = Clocks(self.hands.now, self.hands.monotonic)
+        for target in targets:
+            each = _plan(target, setup)
+            latest.declare(each)
+            owner = Owner(each.target, registry.engine(target.engine), setup.deadline)
+            first = self.hands.monotonic()
+            self._loops.append(Loop(each, owner, self._pipeline.handle, clocks, first))
+        self._threads = ThreadPoolExecutor(len(self._loops), thread_name_prefix="lab")
+        self._reporter.start()
+
+    def round(self, seconds: float = INTERVAL_SECONDS) -> None:
+        """Look at every target once, and move the clock on."""
+        time.sleep(self._rest_seconds)
+        at = self.hands.monotonic()
+        for done in [self._threads.submit(loop.round, at) for loop in self._loops]:
+            done.result()
+        until("the desk having heard it all", lambda: self._reporter.counts().pending == 0)
+        assert self._reporter.counts().failed == 0
+        self.hands.move(seconds)
+
+    def incidents(self) -> tuple[Incident, ...]:
+        return self.desk.open_incidents()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        for loop in self._loops:
+            loop.owner.drop()
+        self._reporter.stop(5)
+        self._store.close()
+
+
+def _plan(target: Target, setup: Setup) -> Plan:
+    """Every probe of the engine, in every round; of the host's only those the scenario is about.
+
+    The rest of the host (load, memory) is whatever the machine of the tests goes through just now.
+    """
+    tunings = {}
+    for probe in registry.probes_for(target.engine):
+        chosen = probe.engine != HOST or probe.name in setup.host
+        limits = {
+            where.partition(".")[2]: each
+            for where, each in {**USUAL, **setup.limits}.items()
+            if where.partition(".")[0] == probe.name
+        }
+        every = None if setup.own_clocks else INTERVAL_SECONDS
+        tunings[probe.name] = Tuning(enabled=chosen, every=every, thresholds=limits)
+    tuned = replace(target, probes=tunings, host="lab" if setup.host else "")
+    return plan(tuned, registry.probes_for(target.engine), INTERVAL_SECONDS, setup.deadline)

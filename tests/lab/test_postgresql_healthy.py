@@ -1,0 +1,28 @@
+"""Ordinary life of a PostgreSQL pair, watched with the declared limits, opens no incident."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.postgresql.healthy import HEALTHY
+from tests.lab.postgresql.world import World, world
+from tests.lab.scenario import Healthy
+from tests.lab.trial import play_healthy
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def where() -> Iterator[World]:
+    with world() as made:
+        yield made
+
+
+@pytest.mark.parametrize("healthy", HEALTHY, ids=lambda healthy: healthy.name)
+def test_the_healthy_state_stays_silent(
+    healthy: Healthy[World], where: World, tmp_path: Path
+) -> None:
+    play_healthy(healthy, where, tmp_path)

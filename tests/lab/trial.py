@@ -1,0 +1,161 @@
+"""Plays one scenario on a stage and holds what came of it against what the scenario promises."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+
+from incidents.model import EventKind, Incident
+from probes import Severity, Target
+from tests.lab import table
+from tests.lab.scenario import Fault, Healthy
+from tests.lab.stage import INTERVAL_SECONDS, Setup, Stage
+
+WARM_UP_ROUNDS = 2
+FURTHER_ROUNDS = 3  # in which nothing more may open
+HEALING_ROUNDS = 25
+
+
+class Place(Protocol):
+    """The servers a scenario is played on."""
+
+    engine: str
+    flavour: str
+    title: str
+    version: int
+    shown_version: str
+    rest_seconds: float  # between two rounds, without which the server shows old answers
+
+    def targets(self, *, through_proxy: bool = False) -> Sequence[Target]: ...
+
+
+Where = TypeVar("Where", bound=Place)
+
+
+def _fits(where: Place, flavours: tuple[str, ...], versions: tuple[int, int]) -> None:
+    least, beyond = versions
+    if flavours and where.flavour not in flavours:
+        pytest.skip(f"{where.title} has no such thing; only {', '.join(flavours)}")
+    if not least <= where.version < beyond:
+        pytest.skip(f"{where.title} {where.shown_version} cannot have this fault")
+
+
+def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
+    """Break, see it told once with its cause and evidence, heal, see it told clear."""
+    _fits(where, fault.flavours, fault.versions)
+    targets = where.targets(through_proxy=fault.through_proxy)
+    setup = Setup(
+        fault.limits, fault.host, deadline=fault.deadline, rest_seconds=where.rest_seconds
+    )
+    stage = Stage(targets, folder, setup)
+    try:
+        for _ in range(WARM_UP_ROUNDS):
+            stage.round()
+        assert stage.incidents() == (), _told(stage)
+        with fault.inject(where):
+            started = time.perf_counter()
+            rounds = _until_opened(fault, stage)
+            seconds = time.perf_counter() - started
+            for _ in range(FURTHER_ROUNDS):
+                stage.round()
+            incident = _the_one(fault, stage)
+        _heals(stage, incident.number)
+    finally:
+        stage.close()
+    every = fault.declared.every or INTERVAL_SECONDS
+    table.add(
+        table.Row(
+            fault.name, where.title, where.shown_version, rounds, seconds,
+            rounds * every + seconds, 1, incident.title.en,
+        )
+    )  # fmt: skip
+
+
+def _until_opened(fault: Fault[Where], stage: Stage) -> int:
+    """How many rounds it took until the incident was open, its cause being the root."""
+    for number in range(1, fault.streak + 1):
+        stage.round()
+        if any(_is_it(fault, incident) for incident in stage.incidents()):
+            return number
+    pytest.fail(f"not told within {fault.streak} rounds; {_told(stage)}")
+
+
+def _is_it(fault: Fault[Where], incident: Incident) -> bool:
+    start = f"{fault.target}/{fault.probe}/{fault.measure}/"
+    return any(each.root and each.fingerprint.startswith(start) for each in incident.troubles)
+
+
+def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
+    """The one incident, as promised: who, what, how bad, in which words, with which evidence."""
+    assert len(stage.incidents()) == 1, _told(stage)
+    (incident,) = stage.incidents()
+    assert _is_it(fault, incident), _told(stage)
+    assert (incident.target, incident.family) == (fault.target, fault.family), _told(stage)
+    assert incident.severity == fault.severity
+    missing = [word for word in fault.words if word not in incident.title.en]
+    assert not missing, f"{missing} not in {incident.title.en!r}"
+    assert incident.title.id != incident.title.en
+    if fault.evidence:
+        frozen = json.dumps(
+            [each.evidence for each in incident.troubles if each.evidence], ensure_ascii=False
+        )
+        assert [word for word in fault.evidence if word not in frozen] == [], frozen
+        assert "Evidence could not be taken" not in frozen
+    return incident
+
+
+def _heals(stage: Stage, number: str) -> None:
+    """Clear again within some rounds, told as such, and still waiting for people's signatures."""
+    for _ in range(HEALING_ROUNDS):
+        stage.round()
+        if not any(incident.red for incident in stage.incidents()):
+            break
+    (incident,) = stage.incidents()
+    assert not incident.red, _told(stage)
+    kinds = {event.kind for event in stage.desk.events(number)}
+    assert EventKind.CLEARED in kinds
+    assert (incident.open, incident.step) == (True, 1)
+
+
+def play_healthy(healthy: Healthy[Where], where: Where, folder: Path) -> None:
+    """Watch something ordinary for as long as it says, and hear of no incident."""
+    _fits(where, healthy.flavours, (0, 10**9))
+    targets = where.targets()
+    setup = Setup(healthy.limits, healthy.host, healthy.own_clocks)
+    stage = Stage(targets, folder, setup)
+    started = time.perf_counter()
+    try:
+        for _ in range(WARM_UP_ROUNDS):
+            stage.round(healthy.seconds_a_round)
+        with healthy.during(where):
+            for _ in range(healthy.rounds):
+                stage.round(healthy.seconds_a_round)
+                assert stage.incidents() == (), _told(stage)
+        for _ in range(FURTHER_ROUNDS):
+            stage.round(healthy.seconds_a_round)
+        assert stage.incidents() == (), _told(stage)
+        assert stage.tap.newest, "nothing was judged: this silence would prove nothing"
+    finally:
+        stage.close()
+    seconds = time.perf_counter() - started
+    table.add(
+        table.Row(
+            healthy.name, where.title, where.shown_version, healthy.rounds, seconds, 0.0, 0, ""
+        )
+    )
+
+
+def _told(stage: Stage) -> str:
+    """What is open and what is red, for a failed test's message."""
+    opened = [
+        f"{each.number} {each.title.en} "
+        f"{[(t.fingerprint, t.root, t.severity.name) for t in each.troubles]}"
+        for each in stage.incidents()
+    ]
+    red = [f"{f.fingerprint} {Severity(f.severity).name} {f.title.en}" for f in stage.tap.bad()]
+    return f"open: {opened}; red: {red}"
