@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from incidents import payloads, sla
+from incidents import payloads, people, sla
 from incidents.canonical import canonical, digest, mended
 from incidents.change import Change
 from incidents.documents import shelf
@@ -47,6 +47,7 @@ def leave_document(
         clock,
         earlier,
         revises if revision > 1 else None,
+        people.names(change.connection),
     )
     data = mended(data)
     id = f"{visit.step}-{visit.attempt}-{kind.kind.replace('_', '-')}"

@@ -42,8 +42,12 @@ def document_data(
     clock: SlaClock | None,
     earlier: Sequence[Document],
     revises: Document | None,
+    names: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The data of the document that ``signature`` leaves on the waiting step."""
+    """The data of the document that ``signature`` leaves on the waiting step.
+
+    ``names``: printed name by username; paper names people, not accounts.
+    """
     step = procedure.step(incident.step)
     data: dict[str, Any] = {
         "incident": _facts(incident),
@@ -57,17 +61,28 @@ def document_data(
             "role_title": _said(procedure.role(step.role).title),
         },
         "decision": signature.decision.value,
-        "form": _form(step, signature.form),
+        "form": _form(step, signature.form, names),
         "signer": _signer(procedure, signature),
         "troubles": [_verdict(trouble, signature.at) for trouble in incident.troubles],
         "clock": _clock(clock),
         "visits": _visits(incident, procedure),
         "notes": [
-            {"at": written(note.at), "username": note.username, "text": note.text}
+            {
+                "at": written(note.at),
+                "username": note.username,
+                "name": names.get(note.username, note.username),
+                "text": note.text,
+            }
             for note in incident.notes
         ],
         "dispensations": [
-            {**asdict(given), "at": written(given.at)} for given in incident.dispensations
+            {
+                **asdict(given),
+                "at": written(given.at),
+                "name": names.get(given.username, given.username),
+                "granted_by_name": names.get(given.granted_by, given.granted_by),
+            }
+            for given in incident.dispensations
         ],
         "revises": {"id": revises.id, "sha256": revises.sha256} if revises else None,
         "office": asdict(office),
@@ -97,7 +112,7 @@ def _facts(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _form(step: Step, form: JSON) -> list[dict[str, Any]]:
+def _form(step: Step, form: JSON, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """The answers in the order of the form, each as the person wrote it and as it is printed."""
     rows = []
     for field in step.form:
@@ -109,17 +124,17 @@ def _form(step: Step, form: JSON) -> list[dict[str, Any]]:
                     "kind": field.kind.value,
                     "label": _said(field.label),
                     "value": value,
-                    "printed": _said(_printed(field, value)),
+                    "printed": _said(_printed(field, value, names)),
                 }
             )
     return rows
 
 
-def _printed(field: Field, value: Any) -> Text:
+def _printed(field: Field, value: Any, names: Mapping[str, str]) -> Text:
     if isinstance(value, bool):
         return Text("Ya", "Yes") if value else Text("Tidak", "No")
     if isinstance(value, list | tuple):
-        joined = ", ".join(str(each) for each in value)
+        joined = "; ".join(names.get(str(each), str(each)) for each in value)
         return Text(joined, joined)
     for option in field.options:
         if option.value == value:
@@ -217,7 +232,7 @@ def _letter(
         "numbered": bool(form.get("letter_number")),
         "place": office.place,
         "date": written(signature.at),
-        "nature": _printed(nature, form.get("urgency")).id if nature else office.nature,
+        "nature": _printed(nature, form.get("urgency"), {}).id if nature else office.nature,
         "attachment": "1 (satu) berkas" if attached else "-",
         "attached_document": attached.id if attached else "",
         "attached_title": _said(attached.title) if attached else _said(Text("", "")),

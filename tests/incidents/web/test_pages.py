@@ -321,6 +321,16 @@ def test_every_step_leaves_its_document_and_the_last_one_is_a_letter(
         assert words in letter
 
 
+def test_paper_names_people_and_not_their_accounts(world: World, signed_in: SignedIn) -> None:
+    number = world.open_incident()
+    sign_up_to(world, number, 4)
+    repair = world.desk.documents(number)[-1]
+    page = signed_in("KD").get(f"/incidents/{number}/documents/{repair.id}").text
+    paper = plain(page[page.index('<article class="paper"') :])
+    assert "Andi Saputra, S.Kom." in paper
+    assert "andi" not in paper
+
+
 def test_a_closed_incident_offers_nothing_to_do(world: World, signed_in: SignedIn) -> None:
     number = world.open_incident()
     sign_up_to(world, number, 9)
