@@ -65,7 +65,7 @@ def document_data(
         "signer": _signer(procedure, signature),
         "troubles": [_verdict(trouble, signature.at) for trouble in incident.troubles],
         "clock": _clock(clock),
-        "visits": _visits(incident, procedure),
+        "visits": _visits(incident, procedure, names),
         "notes": [
             {
                 "at": written(note.at),
@@ -196,7 +196,9 @@ def _clock(clock: SlaClock | None) -> dict[str, Any] | None:
     }
 
 
-def _visits(incident: Incident, procedure: Procedure) -> list[dict[str, Any]]:
+def _visits(
+    incident: Incident, procedure: Procedure, names: Mapping[str, str]
+) -> list[dict[str, Any]]:
     return [
         {
             "step": visit.step,
@@ -208,7 +210,7 @@ def _visits(incident: Incident, procedure: Procedure) -> list[dict[str, Any]]:
             "decision": visit.signoff.decision.value,
             "at": written(visit.signoff.at),
             "document": visit.signoff.document_id,
-            "form": _form(procedure.step(visit.step), visit.signoff.form),
+            "form": _form(procedure.step(visit.step), visit.signoff.form, names),
         }
         for visit in incident.visits
         if visit.signoff is not None
