@@ -7,6 +7,7 @@ never changes anything on the server it watches.
 from probes.model import Engine
 from probes.mysql.connect import connect
 from probes.mysql.grants import BASE
+from probes.mysql.heartbeat import CANARY
 
 ENGINE = Engine(
     name="mysql",
@@ -15,4 +16,5 @@ ENGINE = Engine(
     flavours=("mysql", "mariadb"),
     open=connect,
     base_grants=BASE,
+    options={"canary": CANARY},
 )

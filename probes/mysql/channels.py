@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probes.model import FailureKind, ProbeError, Row, Session, Text
+from probes.mysql import gtid_sets
 from probes.mysql.redact import error_text
 
 RUNNING = "Yes"
@@ -39,6 +40,8 @@ class Channel:
     until: str  # the condition of START ... UNTIL, or ""
     received: str  # position, for people
     applied: str
+    source_id: int = 0  # server_id of the source; 0 until the first connection
+    gap: int | None = None  # transactions received and not applied; None without GTID
 
     @property
     def io_running(self) -> bool:
@@ -105,7 +108,21 @@ def channel(row: Row) -> Channel:
         applied=_position(
             applied_file, applied_at, _text(row, "Gtid_Slave_Pos", "Executed_Gtid_Set", default="")
         ),
+        source_id=_number(row, "Master_Server_Id", "Source_Server_Id", default=0),
+        gap=gap(row),
     )
+
+
+def gap(row: Row) -> int | None:
+    """Transactions received and not applied, by their ids; ``None`` where none are used."""
+    if "Using_Gtid" in row:
+        received = gtid_sets.domains(_text(row, "Gtid_IO_Pos", default=""))
+        applied = gtid_sets.domains(_text(row, "Gtid_Slave_Pos", default=""))
+        return None if row["Using_Gtid"] == "No" else gtid_sets.behind(received, applied)
+    retrieved = _text(row, "Retrieved_Gtid_Set", default="")
+    if not retrieved:
+        return None
+    return gtid_sets.missing(retrieved, _text(row, "Executed_Gtid_Set", default=""))
 
 
 _MISSING = object()

@@ -19,7 +19,7 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from probes import deadline
-from probes.model import FailureKind, ProbeError, Row, Session, Target, Text
+from probes.model import Address, FailureKind, ProbeError, Row, Session, Target, Text
 from probes.mysql import errors, tls
 from probes.mysql.paths import VARIABLES, directories
 from probes.mysql.sockets import dial
@@ -72,8 +72,9 @@ def preamble(flavour: str) -> tuple[str, ...]:
 class MySQLSession:
     """One login. Used by one thread; see ``probes.model.Session`` for what each call promises."""
 
-    def __init__(self, target: Target, purpose: str) -> None:
+    def __init__(self, target: Target, purpose: str, address: Address | None = None) -> None:
         self.target = target
+        self._address = address or target.address
         self.flavour = ""
         self.version = 0
         self.phases: Mapping[str, float] = {}
@@ -117,14 +118,14 @@ class MySQLSession:
             raise errors.failure(error, *self._who) from error
         except _NOT_MYSQL as error:
             self._abandon()
-            raise errors.not_mysql(self.target.address, error) from error
+            raise errors.not_mysql(self._address, error) from error
 
     @contextmanager
     def fresh(self, database: str = "") -> Iterator[Session]:
         target = self.target
         if database:
             target = replace(target, address=replace(target.address, database=database))
-        session = connect(target, self._purpose)
+        session = _opened(target, self._purpose)  # never by the reserve port: it must tell
         try:
             yield session
         finally:
@@ -144,14 +145,14 @@ class MySQLSession:
 
     @property
     def _who(self) -> tuple[Any, str]:
-        return self.target.address, self._account
+        return self._address, self._account
 
     def _abandon(self) -> None:
         """After a broken answer the session is out of step and must not be asked again."""
         self.close()
 
     def _connect(self, clock: _Phases) -> _Connection:
-        address = self.target.address
+        address = self._address
         choice = tls.choice(address)
         local = address.host.startswith("/")
         addresses = [] if local else deadline.resolve(address.host)
@@ -168,7 +169,7 @@ class MySQLSession:
             raise errors.failure(error, address, "") from error
 
     def _log_in(self, addresses: list[str], choice: tls.Choice, clock: _Phases) -> _Connection:
-        address = self.target.address
+        address = self._address
         connected = dial(address, addresses)
         clock.done("connect")
         left = deadline.remaining()
@@ -200,6 +201,8 @@ class MySQLSession:
             if not connection.open:
                 connected.close()
         clock.done("login")
+        shaken = getattr(getattr(connection, "_sock", None), "handshake_seconds", 0.0)
+        clock.move(shaken, "login", "tls")
         return connection
 
 
@@ -220,14 +223,45 @@ class _Phases:
         self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
         self._last = now
 
+    def move(self, seconds: float, phase: str, to: str) -> None:
+        """Count part of one phase as another; the driver does both in one call."""
+        if seconds:
+            self.seconds[phase] -= seconds
+            self.seconds[to] = self.seconds.get(to, 0.0) + seconds
+
+
+def reserve(address: Address) -> Address | None:
+    """Where the server still lets somebody in when its slots are taken, if we were told.
+
+    ``extra_port`` (MariaDB), ``admin_port`` with ``admin_host`` (MySQL's admin_address, which
+    needs SERVICE_CONNECTION_ADMIN) are options of the address. Only for whoever configures it:
+    MariaDB keeps one such slot by default, and a person may need it.
+    """
+    port = address.options.get("extra_port") or address.options.get("admin_port") or ""
+    if not port.isdigit():
+        return None
+    host = address.options.get("admin_host") or address.host
+    return replace(address, host="127.0.0.1" if host.startswith("/") else host, port=int(port))
+
 
 def connect(target: Target, purpose: str) -> Session:
     """Log in to ``target`` within the deadline in force; ``purpose`` names the asker.
 
     The server shows it as program_name (performance_schema.session_connect_attrs).
+    A server whose slots are taken is watched through its reserve port, where there is one.
     Raises ``ProbeError``.
     """
-    session = MySQLSession(target, purpose)
+    try:
+        return _opened(target, purpose)
+    except ProbeError as error:
+        other = reserve(target.address)
+        if other is None or error.failure.kind is not FailureKind.EXHAUSTED:
+            raise
+    return _opened(target, purpose, other)
+
+
+def _opened(target: Target, purpose: str, address: Address | None = None) -> MySQLSession:
+    session = MySQLSession(target, purpose, address)
     try:
         session.login()
     except IndexError as error:  # VERSION() without a row: a proxy with nothing behind it

@@ -21,6 +21,7 @@ _LOCK_WAIT_TIMEOUT = 1205
 _SLOW = {_LOCK_WAIT_TIMEOUT, 1969, 3024, 1907}
 _LOST = {2002, 2003, 2006, 2013, 2055, 1927, 1152, 1158, 1159, 1160, 1161, 4031}
 _STOPPING = {1053, 1077, 1079}
+_OFFLINE = 3032
 
 _HINTS: dict[str, Text] = {
     "server_full": Text(
@@ -79,6 +80,12 @@ _HINTS: dict[str, Text] = {
     "stopping": Text(
         "Server sedang dimatikan: tunggu, lalu periksa siapa yang mematikannya.",
         "The server is shutting down: wait, then find out who stopped it.",
+    ),
+    "offline": Text(
+        "Seseorang menyalakan offline_mode: server hidup, tetapi hanya menerima administrator. "
+        "SET GLOBAL offline_mode = OFF oleh petugas bila pekerjaannya selesai.",
+        "Somebody turned offline_mode on: the server lives but takes administrators only. A person "
+        "runs SET GLOBAL offline_mode = OFF once the work is done.",
     ),
     "slow": Text(
         "Server hidup, tetapi tidak selesai menjawab dalam batas waktunya sendiri: beban terlalu "
@@ -180,6 +187,8 @@ def _meaning(number: int, message: str, address: Address, account: str) -> tuple
         return FailureKind.BLIND, _HINTS["renamed"]
     if number in _SLOW:
         return FailureKind.TIMEOUT, _HINTS["slow"]
+    if number == _OFFLINE:
+        return FailureKind.REFUSED, _HINTS["offline"]
     if number in _STOPPING:
         return FailureKind.REFUSED, _HINTS["stopping"]
     if number in _LOST or (number == 0 and "closed" in message.lower()):

@@ -8,7 +8,7 @@ Sources: MySQL 8.4 manual, data_lock_waits, metadata_locks, threads; MariaDB, IN
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 METADATA_STATES = (
     "Waiting for table metadata lock",
@@ -31,7 +31,7 @@ class LockQueries:
     """One dialect."""
 
     count: str  # (states) -> row_waits, row_seconds, metadata_waits, metadata_seconds, instrumented
-    edges: str  # (transactions) -> waiter, first, last
+    edges: str  # (transactions) -> waiter, first, last; empty: who blocks whom is not shown
     tables: str  # (lock ids) -> id, name
     metadata: str  # (states) -> id, seconds, state, info
     sessions: str  # (ids) -> id, user, host, db, command, state, info
@@ -65,7 +65,7 @@ WHERE trx_state <> 'LOCK WAIT' AND trx_mysql_thread_id NOT IN %s ORDER BY trx_st
 INFORMATION_SCHEMA = LockQueries(
     count="""
 SELECT t.waiting AS row_waits, t.seconds AS row_seconds, p.waiting AS metadata_waits,
-       p.seconds AS metadata_seconds, 1 AS instrumented
+       p.seconds AS metadata_seconds, @@performance_schema AS instrumented
 FROM (SELECT count(*) AS waiting,
              max(timestampdiff(SECOND, trx_wait_started, now())) AS seconds
       FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT') t,
@@ -131,6 +131,10 @@ JOIN performance_schema.metadata_locks g
 JOIN performance_schema.threads b ON b.THREAD_ID = g.OWNER_THREAD_ID
 WHERE p.LOCK_STATUS = 'PENDING' LIMIT 2500""",
 )
+
+
+UNINSTRUMENTED = replace(INFORMATION_SCHEMA, edges="", tables="")
+"""MySQL 8 and later with performance_schema off: who waits is seen, for whom is not."""
 
 
 def dialect(flavour: str, version: int) -> LockQueries:

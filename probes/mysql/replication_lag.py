@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
 from probes.mysql.channels import RUNNING, Channel, channels
 from probes.mysql.grants import INSTRUMENTS, REPLICATION
+from probes.mysql.workers import failed_workers, named
 
 
 def read(session: Session) -> Iterator[Measurement]:
@@ -20,8 +21,9 @@ def read(session: Session) -> Iterator[Measurement]:
     found = channels(session)
     if session.target.role == "replica":
         yield Measurement("replication_configured", float(bool(found)), detail={"said": has(found)})
+    failed = failed_workers(session) if any(not each.sql_running for each in found) else {}
     for channel in found:
-        yield from measured(channel)
+        yield from measured(named(channel, failed.get(channel.name, [])))
     yield Measurement("connected_replicas", float(_connected_replicas(session)))
 
 
@@ -74,6 +76,8 @@ def measured(channel: Channel) -> Iterator[Measurement]:
     yield Measurement("replication_delay_seconds", channel.delay_seconds, channel.name)
     if channel.lag_bytes is not None:
         yield Measurement("replication_lag_bytes", float(channel.lag_bytes), channel.name)
+    if channel.gap is not None:
+        yield Measurement("replication_gap_transactions", float(channel.gap), channel.name)
     yield Measurement("replication_relay_bytes", float(channel.relay_bytes), channel.name)
 
 
@@ -128,6 +132,17 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         note="" if rows else "this server has no replication channel",
     )  # fmt: skip
     yield _own_position(session)
+    failed = failed_workers(session)
+    if failed:
+        yield Exhibit(
+            Text("Pekerja penerap yang gagal", "Applier workers that failed"),
+            ("channel", "worker", "errno", "error", "transaction"),
+            tuple(
+                (name, str(each.number), str(each.errno), each.error, each.transaction)
+                for name, workers in failed.items()
+                for each in workers
+            ),
+        )
 
 
 def _own_position(session: Session) -> Exhibit:
@@ -186,6 +201,12 @@ PROBE = Probe(
             "replication_lag_bytes",
             "bytes",
             "Received but not yet applied, when both lie in the same source log",
+            "channel",
+        ),
+        Measure(
+            "replication_gap_transactions",
+            "",
+            "Received but not yet applied, by global transaction ids",
             "channel",
         ),
         Measure("replication_relay_bytes", "bytes", "Size of the relay logs", "channel"),

@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 import ssl
+import time
 from typing import Any
 
 from probes import deadline
@@ -29,7 +30,7 @@ class DeadlineSocket(socket.socket):
         try:
             super().connect(address)
         except TimeoutError:
-            raise deadline.timed_out("no connection") from None
+            raise _swallowed() from None
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         self.settimeout(deadline.remaining())
@@ -49,12 +50,16 @@ class DeadlineSocket(socket.socket):
 class DeadlineTLSSocket(ssl.SSLSocket):
     """The same under TLS; an ``SSLContext`` makes these once it is told to (``tls.py``)."""
 
+    handshake_seconds = 0.0
+
     def do_handshake(self, block: bool = False) -> None:
         self.settimeout(deadline.remaining())
+        started = time.perf_counter()
         try:
             super().do_handshake(block)
         except TimeoutError:
             raise deadline.timed_out("no TLS handshake") from None
+        self.handshake_seconds = time.perf_counter() - started
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         self.settimeout(deadline.remaining())
@@ -69,6 +74,20 @@ class DeadlineTLSSocket(ssl.SSLSocket):
             return super().send(data, flags)
         except TimeoutError:
             raise deadline.timed_out("the question was not taken") from None
+
+
+def _swallowed() -> ProbeError:
+    """Not even the kernel of the other side answered: the network, not the database."""
+    return ProbeError(
+        FailureKind.TIMEOUT,
+        "no TCP connection within the deadline: the packets are swallowed",
+        Text(
+            "Bukan basis datanya yang diam, melainkan jaringan atau mesinnya: firewall yang "
+            "membuang paket, rute yang hilang, atau mesin yang mati. Coba ping dan telnet.",
+            "It is not the database that is silent but the network or the machine: a firewall "
+            "that drops, a lost route, or a dead host. Try ping and telnet.",
+        ),
+    )
 
 
 def is_local(address: Address) -> bool:

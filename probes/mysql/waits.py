@@ -2,8 +2,8 @@
 
 Why so careful: a queue on one row is quadratic (200 waiters, 20,100 edges, 99 ms to fetch), so
 each waiter brings only the two ends of its list of blockers, and the server does the counting.
-MariaDB shows metadata locks to nobody by default: there the oldest running transaction is named,
-and said to be a suspect.
+MariaDB shows metadata locks to nobody by default, and MySQL no lock at all with performance_schema
+off: there the oldest running transaction is named, and said to be a suspect.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from probes.model import FailureKind, ProbeError, Row, Session, Text
+from probes.model import FailureKind, ProbeError, Row, Session
 from probes.mysql.blocking import UNSEEN, Edge, Node, Picture
 from probes.mysql.lock_queries import (
     AGES,
+    INFORMATION_SCHEMA,
     METADATA_STATES,
     OLDEST_RUNNING,
+    PERFORMANCE_SCHEMA,
     ROW_WAITERS,
     TRANSACTIONS,
+    UNINSTRUMENTED,
     LockQueries,
     dialect,
 )
@@ -32,28 +35,30 @@ def count(session: Session) -> tuple[int, float]:
     """How many sessions wait for a lock, and for how many seconds the longest has.
 
     Raises ``ProbeError``: BLIND without PROCESS (INNODB_TRX refuses, where the list of sessions
-    alone would silently show one's own only), or with performance_schema off on MySQL 8.
+    alone would silently show one's own only).
     """
+    return _counted(session)[1:]
+
+
+def _counted(session: Session) -> tuple[LockQueries, int, float]:
+    """Whom to ask further, the number of waiters, and the longest wait."""
     ask = dialect(session.flavour, session.version)
     found = session.rows(ask.count, (METADATA_STATES,))[0]
-    if not int(found["instrumented"]):
-        raise ProbeError(
-            FailureKind.BLIND,
-            "performance_schema is off, so lock waits are not shown",
-            Text(
-                "Tulis performance_schema=ON pada my.cnf lalu mulai ulang server.",
-                "Write performance_schema=ON in my.cnf and restart the server.",
-            ),
-        )
+    instrumented = bool(int(found["instrumented"]))
+    if ask is PERFORMANCE_SCHEMA and not instrumented:
+        ask = UNINSTRUMENTED
+        found = session.rows(ask.count, (METADATA_STATES,))[0]
+    elif ask is INFORMATION_SCHEMA and instrumented:
+        # MySQL 5.7 and MariaDB show the holders of metadata locks when they are told to
+        ask = replace(ask, granted=PERFORMANCE_SCHEMA.granted)
     waiting = int(found["row_waits"]) + int(found["metadata_waits"])
     longest = max(_seconds(found["row_seconds"]), _seconds(found["metadata_seconds"]))
-    return waiting, longest if waiting else 0.0
+    return ask, waiting, longest if waiting else 0.0
 
 
 def look(session: Session) -> Picture:
     """Waiters, blockers and the edges between them."""
-    waiting, longest = count(session)
-    ask = dialect(session.flavour, session.version)
+    ask, waiting, longest = _counted(session)
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
     _row_locks(session, ask, nodes, edges)
@@ -70,6 +75,10 @@ def _row_locks(
         return
     tables = _locked_tables(session, ask, [row["lock_id"] for row in rows if row["lock_id"]])
     keys = {str(row["trx_id"]): _take(row, nodes, tables) for row in rows}
+    if not ask.edges:
+        suspect = _suspect(session, nodes, set(keys.values()))
+        edges += (Edge(waiter, suspect, suspected=True) for waiter in set(keys.values()))
+        return
     waiting = list(keys)
     for _ in range(_HOPS):
         pairs = _row_edges(session, ask, waiting)
@@ -125,7 +134,7 @@ def _row_edges(
 
 def _locked_tables(session: Session, ask: LockQueries, locks: list[object]) -> dict[str, str]:
     """Lock id to ``schema.table`` for the waiters shown."""
-    found = session.rows(ask.tables, (locks,)) if locks else []
+    found = session.rows(ask.tables, (locks,)) if locks and ask.tables else []
     return {str(row["id"]): str(row["name"]).replace("`", "") for row in found}
 
 
@@ -156,7 +165,7 @@ def _metadata_locks(
 def _granted(session: Session, nodes: dict[str, Node], sql: str) -> list[Edge]:
     """Metadata-lock edges where the server shows them."""
     found = []
-    for row in session.rows(sql):
+    for row in _shown(session, sql):
         waiter, blocker = str(row["waiter"]), str(row["blocker"])
         if waiter not in nodes or row["blocker"] is None:
             continue
@@ -164,6 +173,16 @@ def _granted(session: Session, nodes: dict[str, Node], sql: str) -> list[Edge]:
         nodes[waiter] = replace(nodes[waiter], table=str(row["name"]))
         found.append(Edge(waiter, blocker))
     return found
+
+
+def _shown(session: Session, sql: str) -> list[Row]:
+    """The lock table, or nothing without the right to it: then the root is only suspected."""
+    try:
+        return session.rows(sql)
+    except ProbeError as error:
+        if error.failure.kind is FailureKind.BLIND and session.flavour == "mariadb":
+            return []
+        raise
 
 
 def _suspect(session: Session, nodes: dict[str, Node], waiters: Iterable[str]) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-
-import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Target
 from probes.mysql.blocking import roots
 from probes.mysql.lock_queries import (
     AGES,
+    INFORMATION_SCHEMA,
     OLDEST_RUNNING,
     PERFORMANCE_SCHEMA,
     ROW_WAITERS,
     TRANSACTIONS,
+    UNINSTRUMENTED,
 )
 from probes.mysql.waits import count, look
 
@@ -52,11 +52,18 @@ class MySQL9:
     target = Target("db", "mysql", Address("127.0.0.1", 3306, "sigap"))
     phases: Mapping[str, float] = {}
 
-    def __init__(self, answers: Mapping[str, list[Row]]) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, list[Row]],
+        refusals: Mapping[str, Callable[[], list[Row]]] | None = None,
+    ) -> None:
         self._answers = answers
+        self._refusals = refusals or {}
         self.memory: dict[str, object] = {}
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        if sql in self._refusals:
+            return self._refusals[sql]()
         return self._answers.get(sql, [])
 
     def fresh(self, database: str = "") -> AbstractContextManager[Session]:
@@ -143,8 +150,50 @@ def test_a_transaction_younger_than_the_wait_is_no_suspect() -> None:
     assert root.node.connection == 0
 
 
-def test_performance_schema_switched_off_is_blind_not_zero() -> None:
-    with pytest.raises(ProbeError) as caught:
-        count(MySQL9({ASK.count: [{**NOTHING, "instrumented": 0}]}))
-    assert caught.value.failure.kind is FailureKind.BLIND
-    assert "performance_schema=ON" in caught.value.failure.hint.id
+def test_with_performance_schema_off_waiters_are_counted_and_the_root_is_a_suspect() -> None:
+    session = MySQL9(
+        {
+            ASK.count: [{**NOTHING, "instrumented": 0}],
+            UNINSTRUMENTED.count: [
+                {**NOTHING, "row_waits": 1, "row_seconds": 20, "instrumented": 0}
+            ],
+            ROW_WAITERS: [transaction(11, 202, waited=20)],
+            OLDEST_RUNNING: [transaction(9, 201)],
+            UNINSTRUMENTED.sessions: [person(201, "Sleep"), person(202)],
+        }
+    )
+    assert count(session) == (1, 20.0)
+    (root,) = roots(look(session))
+    assert (root.node.connection, root.victims, root.suspected) == (201, 1, True)
+
+
+def test_mariadb_without_the_right_to_see_metadata_locks_names_a_suspect() -> None:
+    def refused() -> list[Row]:
+        raise ProbeError(FailureKind.BLIND, "(1142) SELECT command denied")
+
+    old = INFORMATION_SCHEMA
+    session = MySQL9(
+        {
+            old.count: [{**NOTHING, "metadata_waits": 1, "metadata_seconds": 30}],
+            old.metadata: [{"id": 202, "seconds": 30, "state": "s", "info": "ALTER TABLE a"}],
+            OLDEST_RUNNING: [transaction(9, 201)],
+        },
+        {ASK.granted: refused},
+    )
+    session.flavour = "mariadb"
+    (root,) = roots(look(session))
+    assert (root.node.connection, root.suspected) == (201, True)
+
+
+def test_mariadb_that_shows_metadata_locks_names_the_holder() -> None:
+    old = INFORMATION_SCHEMA
+    session = MySQL9(
+        {
+            old.count: [{**NOTHING, "metadata_waits": 1, "metadata_seconds": 30}],
+            old.metadata: [{"id": 202, "seconds": 30, "state": "s", "info": "ALTER TABLE a"}],
+            ASK.granted: [{"waiter": 202, "blocker": 200, "name": "app.t"}],
+        }
+    )
+    session.flavour = "mariadb"
+    (root,) = roots(look(session))
+    assert (root.node.connection, root.suspected, root.table) == (200, False, "app.t")

@@ -1,0 +1,179 @@
+"""How near is the server, or one account, to its limit of connections.
+
+Why: at the limit new logins fail with 1040 or 1226 while everything that is already in looks well.
+Promise: who holds the most is named; refusals between two readings are seen even when the peak has
+gone. Sources: status Threads_connected, Connection_errors_max_connections; max_connections (one
+more is kept for an administrator), max_user_connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.mysql.ask import counted, growth, number, status, variables
+from probes.mysql.grants import INSTRUMENTS, PROCESS
+
+_TOP = 20
+_BY_ACCOUNT = {
+    # the list in INFORMATION_SCHEMA takes MySQL's lock over all sessions, threads does not
+    "mysql": """
+SELECT PROCESSLIST_USER AS user, substring_index(PROCESSLIST_HOST, ':', 1) AS host,
+       count(*) AS sessions, sum(PROCESSLIST_COMMAND = 'Sleep') AS idle
+FROM performance_schema.threads WHERE TYPE = 'FOREGROUND' AND PROCESSLIST_USER IS NOT NULL
+GROUP BY 1, 2 ORDER BY 3 DESC LIMIT %s""",
+    "mariadb": """
+SELECT USER AS user, substring_index(HOST, ':', 1) AS host, count(*) AS sessions,
+       sum(COMMAND = 'Sleep') AS idle
+FROM information_schema.PROCESSLIST WHERE USER NOT IN ('system user', 'event_scheduler')
+GROUP BY 1, 2 ORDER BY 3 DESC LIMIT %s""",
+}
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Used and possible connections, the fullest account, and logins refused since last time."""
+    found = status(
+        session, "Threads_connected", "Threads_running", "Connection_errors_max_connections",
+        "Uptime",
+    )  # fmt: skip
+    limits = variables(session, "max_connections", "max_user_connections")
+    used, most = number(found, "Threads_connected"), number(limits, "max_connections")
+    if used is None or not most:
+        return
+    top = _by_account(session)
+    who = told(top)
+    yield Measurement("connections", used)
+    yield Measurement("connections_limit", most)
+    yield Measurement("connections_used_ratio", used / most, detail={"top": who, "used": int(used)})
+    if running := number(found, "Threads_running"):
+        yield Measurement("running_sessions", running)
+    per_account = number(limits, "max_user_connections")
+    if per_account and top:
+        fullest = fullest_account(top)
+        yield Measurement(
+            "account_connections_used_ratio",
+            fullest[1] / per_account,
+            detail={"account": fullest[0], "used": fullest[1], "most": int(per_account)},
+        )
+    grown, _ = growth(session, counted(found))
+    refused = grown.get("connection_errors_max_connections")
+    if refused is not None:
+        yield Measurement("refused_logins", refused, detail={"top": who})
+
+
+def _by_account(session: Session) -> list[Row]:
+    return session.rows(_BY_ACCOUNT[session.flavour], (_TOP,))
+
+
+def fullest_account(rows: list[Row]) -> tuple[str, int]:
+    """The account with most sessions over all its hosts."""
+    sums: dict[str, int] = {}
+    for row in rows:
+        name = str(row["user"])
+        sums[name] = sums.get(name, 0) + int(row["sessions"])
+    return max(sums.items(), key=lambda each: (each[1], each[0]))
+
+
+def told(rows: list[Row]) -> Text:
+    """The biggest holder in words, for a title."""
+    if not rows:
+        return Text("", "")
+    first = rows[0]
+    account = f"{first['user']}@{first['host']}"
+    return Text(
+        f"; terbanyak {account}: {first['sessions']}, {int(first['idle'] or 0)} di antaranya diam",
+        f"; most by {account}: {first['sessions']}, {int(first['idle'] or 0)} of them idle",
+    )
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """Sessions by account and host."""
+    rows = tuple(
+        (str(row["user"]), str(row["host"]), str(row["sessions"]), str(int(row["idle"] or 0)))
+        for row in _by_account(session)
+    )
+    yield Exhibit(
+        Text("Sesi menurut akun", "Sessions by account"),
+        ("account", "host", "sessions", "idle"),
+        rows,
+        note=f"the first {_TOP}" if len(rows) == _TOP else "",
+    )
+
+
+_HINT = Text(
+    "Cari aplikasi yang tidak mengembalikan koneksi (pool bocor) atau sesi yang menunggu kunci; "
+    "menaikkan max_connections hanya menunda.",
+    "Look for an application that does not give connections back (a leaking pool) or sessions "
+    "that wait for a lock; raising max_connections only postpones it.",
+)
+
+PROBE = Probe(
+    name="connections",
+    engine="mysql",
+    question=Text(
+        "Seberapa dekat server dan akunnya dengan batas koneksi?",
+        "How near are the server and its accounts to the limit of connections?",
+    ),
+    measures=(
+        Measure("connections", "", "Sessions open now"),
+        Measure("connections_limit", "", "Sessions the server allows (max_connections)"),
+        Measure("connections_used_ratio", "ratio", "Open sessions over the allowed ones"),
+        Measure("running_sessions", "", "Sessions that work right now"),
+        Measure(
+            "account_connections_used_ratio",
+            "ratio",
+            "Sessions of the fullest account over max_user_connections, where that is set",
+        ),
+        Measure("refused_logins", "", "Logins refused for lack of a slot since the last reading"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="connections_used_ratio",
+            title=Text(
+                "{target}: {value} koneksi terpakai ({used}){top}",
+                "{target}: {value} of its connections are taken ({used}){top}",
+            ),
+            hint=_HINT,
+            family="connections",
+            # 80 % is where every rule set warns; at 90 % the next deployment fails
+            warning=0.8,
+            critical=0.9,
+            raise_after=2,
+            clear_margin=0.1,
+        ),
+        Threshold(
+            measure="account_connections_used_ratio",
+            title=Text(
+                "{target}: akun {account} memakai {used} dari {most} koneksi yang diizinkan",
+                "{target}: account {account} uses {used} of its {most} allowed connections",
+            ),
+            hint=_HINT,
+            family="connections",
+            warning=0.9,
+            critical=1.0,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="refused_logins",
+            title=Text(
+                "{target} menolak {value} login karena slot koneksi habis{top}",
+                "{target} refused {value} logins for lack of a connection slot{top}",
+            ),
+            hint=_HINT,
+            family="connections",
+            warning=1.0,
+            clear_after=4,  # a peak between two readings is over when seen: let it be read
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    runbook=Text(
+        "1) SHOW PROCESSLIST: menunggu kunci, atau diam? 2) Menunggu: lihat blocked_sessions. "
+        "3) Diam: pool aplikasi mana? Hubungi pemiliknya. 4) Darurat: masuk lewat extra_port / "
+        "admin_address, KILL oleh petugas.",
+        "1) SHOW PROCESSLIST: waiting for locks, or idle? 2) Waiting: see blocked_sessions. "
+        "3) Idle: whose pool? Reach its owner. 4) Emergency: in by extra_port / admin_address, "
+        "KILL by a person.",
+    ),
+)

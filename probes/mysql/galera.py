@@ -1,0 +1,165 @@
+"""Is this Galera node part of the primary component, synced, and not braking the others.
+
+Why: a node outside the primary component answers logins and refuses every query; one that is not
+synced serves old data; one slow node brakes all by flow control. Promise: silent where wsrep is
+off; nodes that were there and are gone are counted for as long as we watch. Source: the wsrep_
+status variables of MariaDB (and of Percona XtraDB Cluster).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from probes.model import KEPT, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql.ask import growth, is_on, number, status, variables
+
+_STATES = (
+    "wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_ready", "wsrep_connected",
+    "wsrep_cluster_size", "wsrep_local_recv_queue", "wsrep_flow_control_paused_ns", "Uptime",
+)  # fmt: skip
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Component, state, size, queue, and the share of time spent paused by flow control."""
+    if not is_on(variables(session, "wsrep_on"), "wsrep_on"):
+        return
+    found = status(session, *_STATES)
+    kept = session.memory.setdefault(KEPT, {})
+    most = max(int(kept.get("most", 0)), int(number(found, "wsrep_cluster_size") or 0))
+    kept["most"] = most
+    yield from states(found, most)
+    counters = {
+        name: value
+        for name in ("uptime", "wsrep_flow_control_paused_ns")
+        if (value := number(found, name)) is not None
+    }
+    grown, seconds = growth(session, counters)
+    if seconds and "wsrep_flow_control_paused_ns" in grown:
+        paused = grown["wsrep_flow_control_paused_ns"] / 1e9 / seconds
+        yield Measurement("galera_paused_ratio", min(1.0, paused))
+
+
+def states(found: Mapping[str, str], most: int) -> Iterator[Measurement]:
+    """The measurements of one answer, the cluster having had ``most`` nodes before."""
+    component = found.get("wsrep_cluster_status", "")
+    state = found.get("wsrep_local_state_comment", "")
+    ready = is_on(found, "wsrep_ready") and component.lower() == "primary"
+    detail = {"component": component or "?", "state": state or "?"}
+    yield Measurement("galera_ready", float(ready), detail=detail)
+    yield Measurement("galera_synced", float(state.lower() == "synced"), detail=detail)
+    if (size := number(found, "wsrep_cluster_size")) is not None:
+        yield Measurement("galera_nodes", size)
+        if ready:
+            yield Measurement(
+                "galera_nodes_missing",
+                max(0.0, most - size),
+                detail={"size": int(size), "most": most},
+            )
+    if (queue := number(found, "wsrep_local_recv_queue")) is not None:
+        yield Measurement("galera_receive_queue", queue)
+
+
+PROBE = Probe(
+    name="galera",
+    engine="mysql",
+    question=Text(
+        "Apakah simpul Galera ini dalam komponen primer, tersinkron, dan klasternya utuh?",
+        "Is this Galera node in the primary component, synced, and is the cluster whole?",
+    ),
+    measures=(
+        Measure(
+            "galera_ready", "", "1 when the node is in the primary component and takes queries"
+        ),
+        Measure("galera_synced", "", "1 when the node is Synced"),
+        Measure("galera_nodes", "", "Nodes in this node's component"),
+        Measure("galera_nodes_missing", "", "Nodes fewer than the most seen"),
+        Measure("galera_receive_queue", "", "Write sets waiting to be applied here"),
+        Measure("galera_paused_ratio", "ratio", "Share of time replication stood still"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="galera_ready",
+            title=Text(
+                "{target}: simpul Galera di luar komponen primer ({component}, {state}): semua "
+                "pertanyaan ditolak",
+                "{target}: the Galera node is outside the primary component ({component}, "
+                "{state}): every query is refused",
+            ),
+            hint=Text(
+                "Cari bagian klaster yang masih mayoritas; pc.bootstrap hanya oleh petugas, dan "
+                "hanya bila tidak ada lagi bagian yang primer.",
+                "Find the part that still has the majority; pc.bootstrap only by a person, and "
+                "only where no part is primary any more.",
+            ),
+            family="replication",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="galera_synced",
+            title=Text(
+                "{target}: simpul Galera belum tersinkron ({state})",
+                "{target}: the Galera node is not synced ({state})",
+            ),
+            hint=Text(
+                "Donor atau sedang bergabung itu wajar sementara; bila lama, lihat log SST/IST.",
+                "Donor or joining is ordinary for a while; if it lasts, see the SST/IST log.",
+            ),
+            family="replication",
+            warning=0.0,
+            above=False,
+            raise_after=20,  # five minutes at the usual interval: a state transfer takes as long
+        ),
+        Threshold(
+            measure="galera_nodes_missing",
+            title=Text(
+                "{target}: klaster Galera tinggal {size} dari {most} simpul",
+                "{target}: the Galera cluster is down to {size} of {most} nodes",
+            ),
+            hint=Text(
+                "Simpul mana yang hilang? Dua simpul tanpa arbiter berhenti bila satu lagi mati.",
+                "Which node is gone? Two nodes without an arbitrator stop when one more dies.",
+            ),
+            family="replication",
+            warning=1.0,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="galera_receive_queue",
+            title=Text(
+                "{target}: {value} write set menunggu diterapkan",
+                "{target}: {value} write sets wait to be applied",
+            ),
+            hint=Text(
+                "Simpul ini lebih lambat dari yang lain: disk, kunci, wsrep_slave_threads.",
+                "This node is slower than the others: disk, locks, wsrep_slave_threads.",
+            ),
+            family="replication",
+            warning=100.0,  # the length at which stock rules call a donor late
+            raise_after=3,
+        ),
+        Threshold(
+            measure="galera_paused_ratio",
+            title=Text(
+                "{target}: replikasi Galera terhenti {value} dari waktunya (flow control)",
+                "{target}: Galera replication stood still {value} of the time (flow control)",
+            ),
+            hint=Text(
+                "Cari simpul dengan galera_receive_queue terpanjang: ia yang mengerem.",
+                "Find the node with the longest galera_receive_queue: it is the brake.",
+            ),
+            family="replication",
+            warning=0.1,
+            raise_after=3,
+        ),
+    ),
+    read=read,
+    runbook=Text(
+        "1) wsrep_cluster_status di setiap simpul. 2) Mayoritas di mana? 3) Simpul hilang: proses, "
+        "jaringan 4567/4568/4444. 4) grastate.dat sebelum bootstrap. 5) Bergabung satu per satu.",
+        "1) wsrep_cluster_status on every node. 2) Where is the majority? 3) A missing node: "
+        "process, network 4567/4568/4444. 4) grastate.dat before any bootstrap. 5) Rejoin one by "
+        "one.",
+    ),
+)

@@ -1,0 +1,141 @@
+"""Is this member of a MySQL group online, is the group whole, and does it keep up.
+
+Why: a member in ERROR or alone in a minority answers reads with old data and looks well to a plain
+login. Promise: silent on a server that belongs to no group; members that were there and are gone
+are counted for as long as we watch. Source: performance_schema.replication_group_members and
+replication_group_member_stats (MySQL 5.7 to 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import KEPT, Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.mysql.ask import variables
+from probes.mysql.grants import INSTRUMENTS
+
+_MEMBERS = "SELECT * FROM performance_schema.replication_group_members"
+_STATS = "SELECT * FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = %s"
+_QUEUES = ("COUNT_TRANSACTIONS_IN_QUEUE", "COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE")
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """This member's state, the group's size, and what waits to be certified or applied."""
+    if session.flavour != "mysql":
+        return
+    found = variables(session, "group_replication_group_name", "server_uuid")
+    if not found.get("group_replication_group_name"):
+        return
+    uuid = found["server_uuid"]
+    members = session.rows(_MEMBERS)
+    yield from group(members, uuid, session)
+    for row in session.rows(_STATS, (uuid,)):
+        queue = sum(float(row[name]) for name in _QUEUES if name in row and row[name] is not None)
+        yield Measurement("group_queue_transactions", queue)
+
+
+def group(members: list[Row], uuid: str, session: Session) -> Iterator[Measurement]:
+    """What the list of members says; the largest group seen so far is what it is held against."""
+    mine = next((str(row["MEMBER_STATE"]) for row in members if row["MEMBER_ID"] == uuid), "")
+    state = mine or "OFFLINE"
+    online = sum(row["MEMBER_STATE"] == "ONLINE" for row in members)
+    away = ", ".join(
+        f"{row['MEMBER_HOST']}:{row['MEMBER_PORT']} {row['MEMBER_STATE']}"
+        for row in members
+        if row["MEMBER_STATE"] != "ONLINE" and row["MEMBER_ID"] != uuid
+    )
+    yield Measurement("group_member_online", float(state == "ONLINE"), detail={"state": state})
+    if state not in {"ONLINE", "RECOVERING"}:
+        return  # alone, it sees only itself: no word about the group
+    kept = session.memory.setdefault(KEPT, {})
+    most = max(int(kept.get("most", 0)), online)
+    kept["most"] = most
+    yield Measurement("group_members_online", float(online))
+    yield Measurement(
+        "group_members_missing",
+        float(most - online),
+        detail={"online": online, "most": most, "away": f" ({away})" if away else ""},
+    )
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The group as this member sees it."""
+    if session.flavour != "mysql":
+        return
+    rows = session.rows(_MEMBERS)
+    columns = tuple(rows[0]) if rows else ()
+    yield Exhibit(
+        Text("Anggota grup", "Members of the group"),
+        columns,
+        tuple(tuple(str(row[name]) for name in columns) for row in rows),
+    )
+
+
+PROBE = Probe(
+    name="group_replication",
+    engine="mysql",
+    question=Text(
+        "Apakah anggota grup ini ONLINE, dan grupnya utuh?",
+        "Is this member of the group ONLINE, and is the group whole?",
+    ),
+    measures=(
+        Measure("group_member_online", "", "1 when this member is ONLINE in its group"),
+        Measure("group_members_online", "", "Members this one sees ONLINE"),
+        Measure("group_members_missing", "", "Members fewer than the most seen ONLINE"),
+        Measure("group_queue_transactions", "", "Transactions waiting to be certified or applied"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="group_member_online",
+            title=Text(
+                "{target}: anggota Group Replication berstatus {state}",
+                "{target}: the Group Replication member is {state}",
+            ),
+            hint=Text(
+                "Baca log kesalahannya, benahi, lalu START GROUP_REPLICATION oleh petugas.",
+                "Read its error log, mend it, then a person runs START GROUP_REPLICATION.",
+            ),
+            family="replication",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="group_members_missing",
+            title=Text(
+                "{target}: grup tinggal {online} dari {most} anggota{away}",
+                "{target}: the group is down to {online} of {most} members{away}",
+            ),
+            hint=Text(
+                "Anggota mana yang hilang, dan masih adakah mayoritas bila satu lagi mati?",
+                "Which member is gone, and is there a majority left if one more dies?",
+            ),
+            family="replication",
+            warning=1.0,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="group_queue_transactions",
+            title=Text(
+                "{target}: {value} transaksi menunggu di antrean Group Replication",
+                "{target}: {value} transactions wait in the Group Replication queue",
+            ),
+            hint=Text(
+                "Anggota ini lebih lambat dari grupnya: disk, transaksi besar, kunci.",
+                "This member is slower than its group: disk, large transactions, locks.",
+            ),
+            family="replication",
+            warning=25_000.0,  # where the group's own flow control begins to brake everybody
+            raise_after=3,
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    grants=tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    runbook=Text(
+        "1) Siapa yang masih mayoritas? 2) Anggota ERROR: log, transaksi errant? 3) Bergabung lagi "
+        "oleh petugas; tanpa mayoritas: group_replication_force_members hanya setelah yakin.",
+        "1) Who still has the majority? 2) A member in ERROR: log, errant transactions? 3) Rejoin "
+        "by a person; no majority: group_replication_force_members only when certain.",
+    ),
+)

@@ -1,0 +1,92 @@
+"""Who has a transaction open, for how long, and does the session do anything.
+
+Shared by the probes on long and on idle transactions. Promise: replication's own threads are left
+out (a delayed replica keeps none open, and an applier's is judged by its lag); prepared XA
+transactions without a session are kept, for nobody will ever end those.
+Source: INFORMATION_SCHEMA.INNODB_TRX, on both flavours; needs PROCESS.
+"""
+
+from __future__ import annotations
+
+from probes.model import Exhibit, Row, Session, Text
+from probes.mysql.redact import statement
+
+MOST = 20
+_FIELDS = """
+SELECT t.trx_id, t.trx_mysql_thread_id AS id, t.trx_rows_modified AS modified,
+       t.trx_rows_locked AS locked, t.trx_query AS query, t.trx_state AS state,
+       timestampdiff(SECOND, t.trx_started, now()) AS age,"""
+_ASK = {
+    "mariadb": f"""{_FIELDS}
+       p.USER AS user, p.HOST AS host, p.DB AS db, p.COMMAND AS command, p.TIME AS seconds
+FROM information_schema.INNODB_TRX t
+LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
+WHERE t.trx_mysql_thread_id <> connection_id() AND coalesce(p.USER, '') <> 'system user'
+ORDER BY t.trx_started LIMIT %s""",
+    # INFORMATION_SCHEMA.PROCESSLIST takes MySQL's lock over all sessions; threads does not
+    "mysql": f"""{_FIELDS}
+       p.PROCESSLIST_USER AS user, p.PROCESSLIST_HOST AS host, p.PROCESSLIST_DB AS db,
+       p.PROCESSLIST_COMMAND AS command, p.PROCESSLIST_TIME AS seconds
+FROM information_schema.INNODB_TRX t
+LEFT JOIN performance_schema.threads p ON p.PROCESSLIST_ID = t.trx_mysql_thread_id
+WHERE t.trx_mysql_thread_id <> connection_id()
+  AND coalesce(p.NAME, '') NOT LIKE 'thread/sql/replica%%'
+  AND coalesce(p.NAME, '') NOT LIKE 'thread/sql/slave%%'
+ORDER BY t.trx_started LIMIT %s""",
+}
+
+
+def oldest(session: Session) -> list[Row]:
+    """The open transactions, the oldest first, at most ``MOST``."""
+    return session.rows(_ASK[session.flavour], (MOST,))
+
+
+def is_idle(row: Row) -> bool:
+    """Whether its session sleeps between two statements."""
+    return bool(row["command"] == "Sleep")
+
+
+def facts(row: Row) -> dict[str, object]:
+    """Who, where from, and doing what, for a title."""
+    if not row["id"]:
+        return {
+            "who": Text(
+                f"transaksi XA {row['trx_id']} tanpa sesi (PREPARE)",
+                f"XA transaction {row['trx_id']} without a session (PREPARED)",
+            ),
+            "command": "XA RECOVER; XA ROLLBACK '…'",
+            "modified": int(row["modified"] or 0),
+        }
+    account = f"{row['user']}@{row['host']}"
+    return {
+        "who": Text(f"sesi {row['id']} ({account})", f"session {row['id']} ({account})"),
+        "command": f"KILL {row['id']}",
+        "modified": int(row["modified"] or 0),
+    }
+
+
+def drawn(rows: list[Row]) -> Exhibit:
+    """The transactions as a table, literals redacted."""
+    return Exhibit(
+        Text("Transaksi yang terbuka", "Open transactions"),
+        (
+            "session", "account", "database", "state", "age s", "in this state s",
+            "rows changed", "rows locked", "statement", "a person might run",
+        ),
+        tuple(
+            (
+                str(row["id"]) if row["id"] else f"XA {row['trx_id']}",
+                f"{row['user']}@{row['host']}" if row["user"] else "",
+                str(row["db"] or ""),
+                "idle" if is_idle(row) else str(row["command"] or row["state"]),
+                str(row["age"]),
+                str(row["seconds"] if row["seconds"] is not None else ""),
+                str(row["modified"]),
+                str(row["locked"]),
+                statement(row["query"]),
+                str(facts(row)["command"]),
+            )
+            for row in rows
+        ),
+        note=f"the oldest {MOST}" if len(rows) == MOST else "",
+    )  # fmt: skip

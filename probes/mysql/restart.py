@@ -1,0 +1,94 @@
+"""Did the server start anew, by itself or by somebody's hand.
+
+Why: a server that died and came back looks healthy at the next reading, and its cold caches, lost
+sessions and broken replicas look like faults of their own. Source: status variable Uptime; MySQL
+8.0.22+ keeps its error log in performance_schema.error_log, where a crash shows in InnoDB's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql.ask import number, status
+from probes.mysql.grants import INSTRUMENTS
+
+# MY-012551: "Database was not shutdown normally!"; MY-013951 and MY-012544 begin and scan recovery
+_CRASH = """
+SELECT count(*) AS found FROM performance_schema.error_log
+WHERE LOGGED > now() - INTERVAL %s SECOND AND DATA LIKE '%%not shut%%down normally%%'"""
+_MARGIN_SECONDS = 300
+"""Recovery begins before the server counts its uptime; a long one writes its first line early."""
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Seconds since the start; whether that start had to recover from a crash, where it is told."""
+    uptime = number(status(session, "Uptime"), "Uptime")
+    if uptime is None:
+        return
+    crashed = _crashed(session, uptime)
+    after = Text("", "")
+    if crashed:
+        after = Text(
+            ", setelah mati tidak wajar (pemulihan InnoDB)", ", after a crash (InnoDB recovery)"
+        )
+    yield Measurement("uptime_seconds", uptime, detail={"after": after})
+    if crashed is not None:
+        yield Measurement("started_after_crash", float(crashed))
+
+
+def _crashed(session: Session, uptime: float) -> bool | None:
+    """``None``: this server does not show its error log (MariaDB, MySQL before 8.0.22)."""
+    if session.flavour != "mysql" or session.version < 80022:
+        return None
+    noted = session.memory.get("start")
+    # the log is asked once for each start: it may be long
+    if noted is not None and noted[0] <= uptime:
+        session.memory["start"] = (uptime, noted[1])
+        return bool(noted[1])
+    found = session.rows(_CRASH, (int(uptime) + _MARGIN_SECONDS,))
+    crashed = bool(found[0]["found"])
+    session.memory["start"] = (uptime, crashed)
+    return crashed
+
+
+PROBE = Probe(
+    name="restart",
+    engine="mysql",
+    question=Text(
+        "Kapan server ini mulai, dan apakah setelah mati tidak wajar?",
+        "When did this server start, and was it after a crash?",
+    ),
+    measures=(
+        Measure("uptime_seconds", "seconds", "Since the server started"),
+        Measure("started_after_crash", "", "1 when the present start recovered from a crash"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="uptime_seconds",
+            title=Text(
+                "{target} baru mulai {value} yang lalu{after}",
+                "{target} started only {value} ago{after}",
+            ),
+            hint=Text(
+                "Baca log kesalahan sebelum waktu mulai itu: siapa yang mematikan, atau kehabisan "
+                "memori (OOM), atau gagal disk.",
+                "Read the error log from before that start: who stopped it, or out of memory, or "
+                "a disk failure.",
+            ),
+            family="restart",
+            warning=600.0,  # ten minutes, as Zabbix: long enough to be seen, then it is history
+            above=False,
+            clear_after=1,
+        ),
+    ),
+    read=read,
+    every=30.0,
+    grants=tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    runbook=Text(
+        "1) Direncanakan? Buat jendela pemeliharaan lain kali. 2) journalctl -u mariadb / mysql, "
+        "dmesg (OOM). 3) Periksa replika: penerima dan penerap berjalan lagi? 4) Simpan log.",
+        "1) Planned? Declare a maintenance window next time. 2) journalctl -u mariadb / mysql, "
+        "dmesg (OOM). 3) See the replicas: do receiver and applier run again? 4) Keep the log.",
+    ),
+)

@@ -1,0 +1,69 @@
+"""Do queries spill their temporary tables to disk.
+
+Why: sorts and groupings that do not fit in memory fill tmpdir and slow everybody's disk; one report
+can do it. Promise: rates since the last reading; the share is only told when there is something to
+share. Source: status Created_tmp_disk_tables, Created_tmp_tables, Created_tmp_files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql.ask import counted, growth, status
+
+_NAMES = ("Created_tmp_disk_tables", "Created_tmp_tables", "Created_tmp_files", "Uptime")
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Temporary tables a second, and how many of them on disk; nothing at the first reading."""
+    grown, seconds = growth(session, counted(status(session, *_NAMES)))
+    if not seconds:
+        return
+    disk = grown.get("created_tmp_disk_tables", 0.0)
+    total = max(grown.get("created_tmp_tables", 0.0), disk)
+    share = f"{disk / total:.0%}" if total else "0%"
+    yield Measurement("temp_tables_per_second", total / seconds)
+    yield Measurement("temp_disk_tables_per_second", disk / seconds, detail={"share": share})
+    yield Measurement("temp_files_per_second", grown.get("created_tmp_files", 0.0) / seconds)
+
+
+PROBE = Probe(
+    name="temp_tables",
+    engine="mysql",
+    question=Text(
+        "Apakah kueri menumpahkan tabel sementara ke disk?",
+        "Do queries spill temporary tables to disk?",
+    ),
+    measures=(
+        Measure("temp_tables_per_second", "", "Temporary tables made per second"),
+        Measure("temp_disk_tables_per_second", "", "Temporary tables made on disk per second"),
+        Measure("temp_files_per_second", "", "Temporary files made per second"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="temp_disk_tables_per_second",
+            title=Text(
+                "{target}: {value} tabel sementara per detik tumpah ke disk ({share})",
+                "{target}: {value} temporary tables a second spill to disk ({share})",
+            ),
+            hint=Text(
+                "Cari kueri dengan Created_tmp_disk_tables tinggi (BLOB/TEXT pada GROUP BY, indeks "
+                "yang kurang); menaikkan tmp_table_size jarang menolong.",
+                "Find the queries that make them (BLOB/TEXT in GROUP BY, a missing index); raising "
+                "tmp_table_size seldom helps.",
+            ),
+            family="performance",
+            # a busy application makes some; fifty a second is a query in a loop
+            warning=50.0,
+            raise_after=8,
+        ),
+    ),
+    read=read,
+    runbook=Text(
+        "1) Kueri mana (slow log, sys.statements_with_temp_tables)? 2) tmpdir di volume mana, "
+        "berapa sisa? 3) Indeks atau bentuk kueri, bukan memori.",
+        "1) Which query (slow log, sys.statements_with_temp_tables)? 2) On which volume is tmpdir, "
+        "how much is left? 3) An index or the query's shape, not memory.",
+    ),
+)

@@ -1,0 +1,176 @@
+"""Does a small write commit, and how old is the newest write that reached this replica.
+
+Why: a server with a full or hung disk, a read-only file system or a semi-synchronous replica that
+never answers goes on answering questions; only a commit shows it. Promise: opt-in (``sigap grants
+--canary``), one row, a session of its own that is given up after two seconds; a replica is never
+written to. The same row is the heartbeat: unlike the server's own seconds it goes on counting when
+replication stops, and it needs both clocks to agree (see clock_skew).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from probes import deadline
+from probes.model import (
+    KEPT,
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.mysql import heartbeat
+from probes.mysql.channels import Channel, channels
+from probes.mysql.heartbeat import Beat
+
+WRITE_SECONDS = 2.0
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Where writes are taken: one commit, timed. On a replica: the age of the newest row."""
+    kept = session.memory.setdefault(KEPT, {})
+    found = heartbeat.beats(session)
+    if found is None:
+        if kept.get("chosen"):
+            raise ProbeError(
+                FailureKind.BLIND,
+                "the table sigap.heartbeat is gone, or its rights are",
+                Text(
+                    "Jalankan lagi baris dari: sigap grants --canary.",
+                    "Run the lines of: sigap grants --canary again.",
+                ),
+            )
+        return
+    kept["chosen"] = True
+    follows = channels(session)
+    if session.target.role == "primary" or (not follows and session.target.role != "replica"):
+        yield from _written(session)
+    me = heartbeat.itself(session).server_id
+    for channel in follows:
+        beat = newest(channel, [each for each in found if each.server_id != me])
+        if beat is not None:
+            yield Measurement(
+                "heartbeat_lag_seconds",
+                max(0.0, beat.age_seconds - channel.delay_seconds),
+                channel.name,
+                {"source": channel.source},
+            )
+
+
+def newest(channel: Channel, found: list[Beat]) -> Beat | None:
+    """The row of the server this channel follows; of a chain of replicas, the newest there is."""
+    own = [each for each in found if each.server_id == channel.source_id]
+    return next(iter(own or found), None)
+
+
+def _written(session: Session) -> Iterator[Measurement]:
+    """One commit within two seconds; what hangs or is refused is a measurement, not our failure."""
+    try:
+        with session.fresh() as own:
+            own.rows("SET SESSION TRANSACTION READ WRITE")
+            me = heartbeat.itself(own)
+            with deadline.within(WRITE_SECONDS):
+                started = time.perf_counter()
+                heartbeat.write(own, me)
+                seconds = time.perf_counter() - started
+    except ProbeError as error:
+        yield Measurement("write_ok", 0.0, detail={"said": refused(error)})
+        return
+    said = Text("tulisan uji tersimpan", "a test write commits")
+    yield Measurement("write_ok", 1.0, detail={"said": said})
+    yield Measurement("write_seconds", seconds)
+
+
+def refused(error: ProbeError) -> Text:
+    """Why the write did not happen, in words."""
+    if error.failure.kind is FailureKind.TIMEOUT:
+        return Text(
+            "tulisan uji tidak selesai: disk penuh atau menggantung, kunci, atau replika "
+            f"semi-sinkron tidak menjawab ({error})",
+            "a test write does not finish: a full or hung disk, a lock, or a semi-synchronous "
+            f"replica that does not answer ({error})",
+        )
+    return Text(f"tulisan uji ditolak: {error}", f"a test write is refused: {error}")
+
+
+PROBE = Probe(
+    name="write_canary",
+    engine="mysql",
+    question=Text(
+        "Apakah tulisan kecil benar-benar tersimpan, dan sampai ke replika? (pilihan)",
+        "Does a small write really commit, and reach the replica? (opt-in)",
+    ),
+    measures=(
+        Measure("write_ok", "", "1 when the test write committed"),
+        Measure("write_seconds", "seconds", "How long the test write took to commit"),
+        Measure(
+            "heartbeat_lag_seconds",
+            "seconds",
+            "Age of the newest test write that reached this replica, beyond the intended delay",
+            "channel",
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            measure="write_ok",
+            title=Text("{target}: {said}", "{target}: {said}"),
+            hint=Text(
+                "Periksa volume data dan binary log (penuh, hanya-baca, menggantung), read_only, "
+                "dan status semi-sinkron.",
+                "Check the volumes of data and binary log (full, read-only, hung), read_only, and "
+                "the semi-synchronous status.",
+            ),
+            family="availability",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="write_seconds",
+            title=Text(
+                "{target}: satu tulisan kecil memakan {value}",
+                "{target}: one small write takes {value}",
+            ),
+            hint=Text(
+                "Periksa beban disk (iostat), fsync yang lambat, dan replika semi-sinkron.",
+                "Check disk load (iostat), slow fsync, and semi-synchronous replicas.",
+            ),
+            family="availability",
+            warning=0.5,  # a commit is milliseconds on any disk; half a second is felt by users
+            raise_after=3,
+        ),
+        Threshold(
+            measure="heartbeat_lag_seconds",
+            title=Text(
+                "{target}: tulisan terakhir dari {source} berumur {value} (kanal {subject})",
+                "{target}: the newest write from {source} is {value} old (channel {subject})",
+            ),
+            hint=Text(
+                "Bandingkan dengan replication_lag: bila server sendiri berkata 0 detik, "
+                "penerimanya tersangkut pada sambungan mati.",
+                "Compare with replication_lag: where the server itself says 0 seconds, its "
+                "receiver is stuck on a dead connection.",
+            ),
+            family="replication",
+            # the row is written every 15 s or so: below a minute it says little
+            warning=90.0,
+            critical=300.0,
+            raise_after=2,
+            absent_clears=False,
+        ),
+    ),
+    read=read,
+    runbook=Text(
+        "1) Apa galatnya? Penuh: volumes. Hanya-baca: availability. Menggantung: dmesg, iostat, "
+        "semi_sync. 2) Aplikasi ikut gagal menulis: umumkan. 3) Jangan memulai ulang server yang "
+        "menunggu disk sebelum disknya beres.",
+        "1) Which error? Full: volumes. Read-only: availability. Hangs: dmesg, iostat, semi_sync. "
+        "2) Applications fail to write too: announce it. 3) Do not restart a server that waits "
+        "for its disk before the disk is mended.",
+    ),
+)
