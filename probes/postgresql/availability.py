@@ -7,10 +7,12 @@ reading fails and ``up`` counts as 0.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from probes import deadline
 from probes.model import Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
+from probes.units import duration
 
 _SHARE_OF_THE_LOGIN = 0.8
 """Of the time left, so that a login that hangs still leaves time to report the rest."""
@@ -21,6 +23,15 @@ _WAIT = Text(
     "Login sudah berhasil lagi; tunggu pembacaan berikut.",
     "Logging in works again; wait for the next reading.",
 )
+
+_PHASES = {
+    "resolve": Text("mencari alamat (DNS)", "resolving the name (DNS)"),
+    "connect": Text("menyambung (jaringan)", "connecting (network)"),
+    "tls": Text("jabat tangan TLS", "the TLS handshake"),
+    "login": Text("autentikasi", "authentication"),
+    "first_answer": Text("jawaban pertama", "the first answer"),
+    "role": Text("pertanyaan peran", "the question for its role"),
+}
 
 _STATE = """
 select pg_is_in_recovery() as in_recovery,
@@ -55,15 +66,21 @@ def _fresh_login(session: Session) -> Iterable[Measurement]:
             deadline.within(deadline.remaining() * _SHARE_OF_THE_LOGIN),
             session.fresh() as fresh,
         ):
-            fresh.rows("select 1")
-            seconds = sum(fresh.phases.values())
+            phases = dict(fresh.phases)
+            started = time.perf_counter()
+            fresh.rows("select pg_is_in_recovery()")
+            phases["role"] = time.perf_counter() - started
     except ProbeError as error:
         said = error.failure
         reason = {"reason": said.message, "kind": said.kind.value, "next": said.hint}
         yield Measurement("fresh_login_ok", 0.0, detail=reason)
         return
     yield Measurement("fresh_login_ok", 1.0, detail={"reason": _AGAIN, "next": _WAIT})
-    yield Measurement("login_seconds", seconds)
+    slowest = max(phases, key=lambda phase: phases[phase])
+    detail = {"phase": _PHASES[slowest], "took": duration(phases[slowest])}
+    yield Measurement("login_seconds", sum(phases.values()), detail=detail)
+    for phase, seconds in phases.items():
+        yield Measurement("login_phase_seconds", seconds, phase)
 
 
 PROBE = Probe(
@@ -77,6 +94,7 @@ PROBE = Probe(
         Measure("up", "", "1 when a session that is already open gets an answer."),
         Measure("fresh_login_ok", "", "1 when a new login succeeds."),
         Measure("login_seconds", "seconds", "Resolving, logging in and the first answer."),
+        Measure("login_phase_seconds", "seconds", "The steps of that login, each.", "phase"),
         Measure("in_recovery", "", "1 on a replica, 0 on a primary."),
         Measure(
             "read_only", "", "1 when new sessions start read only although this is no replica."
@@ -114,8 +132,9 @@ PROBE = Probe(
         Threshold(
             "login_seconds",
             Text(
-                "Login ke {target} lambat: {value} (batas {limit})",
-                "Logging in to {target} is slow: {value} (limit {limit})",
+                "Login ke {target} lambat: {value} (batas {limit}), terlama {phase} {took}",
+                "Logging in to {target} is slow: {value} (limit {limit}), most of it "
+                "{phase} {took}",
             ),
             Text(
                 "Biasanya DNS, server autentikasi (LDAP), atau CPU yang penuh: lihat fase login.",

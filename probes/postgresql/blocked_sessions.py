@@ -12,7 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import (
+    NOTHING_SAID,
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.postgresql.blocking import PREPARED, Roots, roots
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.statements import redacted
@@ -170,6 +180,7 @@ def _detail(queue: Queue, root: int) -> dict[str, object]:
          if top == root and pid in queue.relations), "",
     )  # fmt: skip
     detail["relation"] = relation
+    detail["queue"] = _ddl_in_the_queue(queue, root)
     if root == PREPARED:
         return detail | _prepared_detail(queue)
     row = queue.sessions.get(root)
@@ -187,6 +198,25 @@ def _detail(queue: Queue, root: int) -> dict[str, object]:
         "PID {pid} ({user}, {app}, {state}, transaction {since})",
     ).format(pid=root, **facts)
     return detail | facts | {"blocker": blocker}
+
+
+def _ddl_in_the_queue(queue: Queue, root: int) -> Text:
+    """The DDL that waits for the root itself and makes everybody else wait behind it.
+
+    Readers do not wait for a reader; they wait for the exclusive lock asked for ahead of them.
+    """
+    for pid, mode in sorted(queue.modes.items(), key=lambda each: -queue.waited_seconds[each[0]]):
+        behind = sum(1 for row in queue.sessions.values() if pid in (row["blockers"] or ()))
+        if mode == "AccessExclusiveLock" and queue.roots.of.get(pid) == root and behind:
+            row = queue.sessions[pid]
+            return Text(
+                "; {n} di antaranya antre di belakang DDL PID {pid} ({user}, {mode} atas {table})",
+                "; {n} of them queue behind the DDL of PID {pid} ({user}, {mode} on {table})",
+            ).format(
+                n=behind, pid=pid, user=row["account"] or "-", mode=mode,
+                table=queue.relations.get(pid, "?"),
+            )  # fmt: skip
+    return NOTHING_SAID
 
 
 def _prepared_detail(queue: Queue) -> dict[str, object]:
@@ -318,8 +348,10 @@ PROBE = Probe(
         Threshold(
             "blocked_seconds",
             Text(
-                "{target}: {victims} sesi menunggu {blocker}; terlama {value} (batas {limit})",
-                "{target}: {victims} sessions wait for {blocker}; longest {value} (limit {limit})",
+                "{target}: {victims} sesi menunggu {blocker}; terlama {value} (batas {limit})"
+                "{queue}",
+                "{target}: {victims} sessions wait for {blocker}; longest {value} (limit {limit})"
+                "{queue}",
             ),
             _HINT,
             "locks",
@@ -330,8 +362,8 @@ PROBE = Probe(
         Threshold(
             "blocked_sessions",
             Text(
-                "{target}: {value} sesi menunggu kunci; pangkalnya {blocker}",
-                "{target}: {value} sessions wait for a lock; the root is {blocker}",
+                "{target}: {value} sesi menunggu kunci; pangkalnya {blocker}{queue}",
+                "{target}: {value} sessions wait for a lock; the root is {blocker}{queue}",
             ),
             _HINT,
             "locks",

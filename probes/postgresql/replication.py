@@ -6,13 +6,13 @@ The rows are those ``replication_lag`` asks for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from probes.model import Measurement, Row, Text
 from probes.units import written
 
-_WAL_STATUS = {"reserved": 0.0, "extended": 1.0, "unreserved": 2.0, "lost": 3.0}
+_OF_REPLAY = ("replication_lag_bytes", "replication_lag_seconds")
 
 
 def streams(row: Row) -> bool:
@@ -45,6 +45,8 @@ def replica_measurements(
         )
     if not streaming:
         return tuple(found)
+    if row["timeline"] is not None:
+        found.append(Measurement("timeline", float(row["timeline"])))
     silent = row["silent_seconds"]
     if silent is not None:
         found.append(Measurement("receiver_silent_seconds", max(0.0, silent)))
@@ -52,8 +54,12 @@ def replica_measurements(
         return tuple(found)
     detail = {"who": target, "cause": _cause(row)}
     behind = max(0.0, row["behind_bytes"])
-    found.append(Measurement("replication_lag_bytes", behind, detail=detail))
     seconds = lag_seconds(row, caught_up_at)
+    if row["intended_seconds"]:
+        # Nobody can tell which of these bytes are late and which only wait; seconds can.
+        found.append(Measurement("replication_delayed_bytes", behind))
+    else:
+        found.append(Measurement("replication_lag_bytes", behind, detail=detail))
     if seconds is not None:
         found.append(Measurement("replication_lag_seconds", seconds, detail=detail))
     return tuple(found)
@@ -88,14 +94,26 @@ def lag_seconds(row: Row, caught_up_at: datetime | None) -> float | None:
     return max(0.0, (now - behind_since - intended).total_seconds())
 
 
-def standby_measurements(rows: Iterable[Row], target: str) -> tuple[Measurement, ...]:
-    """What the primary says of each standby; subjects are application names, made unique."""
+def expected(label: str) -> tuple[str, ...]:
+    """The names in a target's label, which separates them by commas."""
+    return tuple(name.strip() for name in label.split(",") if name.strip())
+
+
+def standby_measurements(
+    rows: Iterable[Row], target: str, delayed: frozenset[str] = frozenset()
+) -> tuple[Measurement, ...]:
+    """What the primary says of each standby; subjects are application names, made unique.
+
+    Of those in ``delayed`` replay is left out: they lag on purpose, by how much only they know.
+    """
     rows = list(rows)
     times = Counter(row["name"] for row in rows)
     found: dict[tuple[str, str], Measurement] = {}
     for row in rows:
         name = row["name"] if times[row["name"]] == 1 else f"{row['name']}@{row['client']}"
         for measurement in _of_standby(row, name, target):
+            if row["name"] in delayed and measurement.measure in _OF_REPLAY:
+                continue
             key = (measurement.measure, name)
             if key not in found or _is_worse(measurement, found[key]):
                 found[key] = measurement
@@ -127,28 +145,3 @@ def _is_worse(one: Measurement, other: Measurement) -> bool:
     if one.measure == "standby_streaming":
         return one.value < other.value
     return one.value > other.value
-
-
-def slot_measurements(rows: Iterable[Row]) -> Iterable[Measurement]:
-    """What the physical slots say; a slot that was never used keeps nothing and misses nobody.
-
-    ``wal_status`` is looked at first: once a slot is lost its byte columns are empty, and must
-    not read as 0.
-    """
-    for row in rows:
-        name, status = str(row["name"]), row["wal_status"]
-        if not row["used"] and status != "lost":
-            continue
-        active = bool(row["active"])
-        retained = row["retained_bytes"]
-        detail: Mapping[str, object] = {
-            "retained": "?" if retained is None else written(max(0.0, retained), "bytes"),
-            "status": status or "?",
-        }
-        yield Measurement("slot_active", float(active), name, detail)
-        if retained is not None:
-            yield Measurement("slot_retained_bytes", max(0.0, retained), name, detail)
-        if row["safe_bytes"] is not None:
-            yield Measurement("slot_safe_wal_bytes", row["safe_bytes"], name, detail)
-        if status in _WAL_STATUS:
-            yield Measurement("slot_wal_status", _WAL_STATUS[status], name, detail)

@@ -4,24 +4,23 @@ A replica that is cut off has replayed all it received, so "received minus repla
 the primary runs ahead; and on an idle primary the age of the last replayed transaction grows
 without any lag. Therefore the receiver's state comes first, and seconds are only told where a
 receiver streams: 0 when everything the primary announced is replayed, else an age bounded from
-both sides. The primary tells the same story from its side, per standby and per slot, so that a
-replica that has vanished is seen as well.
-Sources: PostgreSQL manual, pg_stat_wal_receiver, pg_stat_replication, pg_replication_slots.
+both sides. The primary tells the same story from its side, per standby.
+Sources: PostgreSQL manual, pg_stat_wal_receiver, pg_stat_replication, recovery_min_apply_delay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.replication import (
+    expected,
     replica_measurements,
-    slot_measurements,
     standby_measurements,
     streams,
 )
+from probes.postgresql.tables import exhibit
 
 _WHO = f"""
 select pg_is_in_recovery() as in_recovery, current_user as account,
@@ -33,7 +32,7 @@ select pg_is_in_recovery() as in_recovery, current_user as account,
 _REPLICA = """
 select clock_timestamp() as now,
        r.pid is not null as has_receiver, r.status, r.sender_host, r.sender_port, r.slot_name,
-       r.latest_end_time,
+       r.latest_end_time, r.received_tli as timeline,
        extract(epoch from clock_timestamp() - r.last_msg_receipt_time)::float8 as silent_seconds,
        pg_last_xact_replay_timestamp() as last_replayed,
        pg_wal_lsn_diff(
@@ -62,13 +61,18 @@ where l.slot_type is distinct from 'logical' and s.state <> 'backup'
 order by name, client
 """
 
-_SLOTS = """
-select slot_name as name, active, restart_lsn is not null as used, {status} as wal_status,
-       pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::float8 as retained_bytes,
-       {safe}::float8 as safe_bytes
-from pg_replication_slots where slot_type = 'physical' and not temporary order by slot_name
+
+# A checkpoint's timeline may be the one before a promotion; a file's name is the present one.
+_TIMELINE = """
+select ('x' || substring(pg_walfile_name(pg_current_wal_lsn()) from 1 for 8))::bit(32)::int
+  as timeline
 """
-_WAL_STATUS_SINCE = 130000
+
+DELAYED_LABEL = "expects.delayed_standbys"
+"""Target label: application names of standbys that lag on purpose, separated by commas.
+
+The primary cannot see recovery_min_apply_delay of a standby; its own target subtracts it.
+"""
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -77,30 +81,17 @@ def read(session: Session) -> Iterable[Measurement]:
     require_sight(who)
     if who["in_recovery"]:
         row = session.rows(_REPLICA)[0]
-        name = session.target.name
-        caught_up_at = _CAUGHT_UP.get(name)
+        # Without this note the first write after an idle night would count as a night's lag.
+        caught_up_at = session.memory.get("caught_up_at")
         if streams(row) and row["behind_bytes"] is not None and row["behind_bytes"] <= 0:
-            _CAUGHT_UP[name] = row["now"]
-        return replica_measurements(row, name, caught_up_at)
-    _CAUGHT_UP.pop(session.target.name, None)
+            session.memory["caught_up_at"] = row["now"]
+        return replica_measurements(row, session.target.name, caught_up_at)
+    session.memory.pop("caught_up_at", None)
+    delayed = frozenset(expected(session.target.labels.get(DELAYED_LABEL, "")))
+    timeline = session.rows(_TIMELINE)[0]["timeline"]
     return (
-        *standby_measurements(session.rows(_STANDBYS), session.target.name),
-        *slot_measurements(session.rows(_slots_query(session.version))),
-    )
-
-
-_CAUGHT_UP: dict[str, datetime] = {}
-"""When each replica was last seen with nothing left to replay, by its own clock.
-
-Without it, the first write after an idle night would count as a night's lag. One entry a target;
-each is touched only by that target's thread.
-"""
-
-
-def _slots_query(version: int) -> str:
-    known = version >= _WAL_STATUS_SINCE
-    return _SLOTS.format(
-        status="wal_status" if known else "null", safe="safe_wal_size" if known else "null"
+        Measurement("timeline", float(timeline)),
+        *standby_measurements(session.rows(_STANDBYS), session.target.name, delayed),
     )
 
 
@@ -113,24 +104,16 @@ _RECEIVER_COLUMNS = (
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The rows a DBA would have looked at, of whichever side this is."""
     if session.rows(_WHO)[0]["in_recovery"]:
-        yield _table(
+        yield exhibit(
             Text("Penerima WAL dan pemutaran", "WAL receiver and replay"),
             session.rows(_REPLICA),
             _RECEIVER_COLUMNS,
         )
         return
-    yield _table(Text("Replika menurut primary", "Standbys as the primary sees them"),
-                 session.rows(_STANDBYS))  # fmt: skip
-    yield _table(Text("Slot replikasi fisik", "Physical replication slots"),
-                 session.rows(_slots_query(session.version)))  # fmt: skip
-
-
-def _table(title: Text, rows: list[Row], columns: tuple[str, ...] = ()) -> Exhibit:
-    shown = columns or (tuple(rows[0]) if rows else ())
-    cells = tuple(
-        tuple("-" if row[column] is None else str(row[column]) for column in shown) for row in rows
+    yield exhibit(
+        Text("Replika menurut primary", "Standbys as the primary sees them"),
+        session.rows(_STANDBYS),
     )
-    return Exhibit(title, shown, cells, note="" if rows else "none")
 
 
 PROBE = Probe(
@@ -160,16 +143,11 @@ PROBE = Probe(
         Measure(
             "replication_flush_lag_bytes", "bytes", "WAL the standby has not flushed.", "replica"
         ),
-        Measure("standby_streaming", "", "1 when the primary streams to this standby.", "replica"),
-        Measure("slot_active", "", "1 when somebody reads from this physical slot.", "slot"),
-        Measure("slot_retained_bytes", "bytes", "WAL kept for this slot.", "slot"),
         Measure(
-            "slot_safe_wal_bytes",
-            "bytes",
-            "WAL that may still be written before it is lost.",
-            "slot",
+            "replication_delayed_bytes", "bytes", "WAL not replayed because of an intended delay."
         ),
-        Measure("slot_wal_status", "", "0 reserved, 1 extended, 2 unreserved, 3 lost.", "slot"),
+        Measure("timeline", "", "The timeline written here, or received from the primary."),
+        Measure("standby_streaming", "", "1 when the primary streams to this standby.", "replica"),
     ),
     thresholds=(
         Threshold(
@@ -276,41 +254,6 @@ PROBE = Probe(
             warning=0.0,
             above=False,
             raise_after=4,
-        ),
-        Threshold(
-            "slot_active",
-            Text(
-                "{target}: tidak ada replika pada slot {subject}; WAL tertahan {retained}",
-                "{target}: no replica reads slot {subject}; {retained} of WAL is kept for it",
-            ),
-            Text(
-                "Replika pemilik slot mati atau terputus: hidupkan atau sambungkan. Bila replika "
-                "itu sudah tidak ada: SELECT pg_drop_replication_slot('{subject}');",
-                "The replica that owns the slot is down or cut off: start or reconnect it. If "
-                "that replica is gone for good: SELECT pg_drop_replication_slot('{subject}');",
-            ),
-            "replication",
-            # The replica's own target opens the incident; where there is none, tune this to
-            # critical.
-            warning=0.0,
-            above=False,
-            raise_after=2,
-        ),
-        Threshold(
-            "slot_wal_status",
-            Text(
-                "{target}: slot {subject} berstatus {status}; WAL tertahan {retained}",
-                "{target}: slot {subject} is {status}; {retained} of WAL is kept for it",
-            ),
-            Text(
-                "unreserved: sambungkan replika sebelum checkpoint berikut atau naikkan "
-                "max_slot_wal_keep_size; lost: replika harus dibangun ulang (pg_basebackup).",
-                "unreserved: reconnect the replica before the next checkpoint or raise "
-                "max_slot_wal_keep_size; lost: the replica must be rebuilt (pg_basebackup).",
-            ),
-            "replication",
-            warning=2.0,
-            critical=3.0,
         ),
     ),
     read=read,

@@ -5,7 +5,7 @@ acknowledging. psycopg2 lets one function, for the whole process, do all the wai
 TLS, login, query, rollback); this is that function. A thread without a deadline waits as it did
 before, with one difference that comes with any wait callback: libpq's ``connect_timeout`` no
 longer counts, so whoever shares the process and connects should do it inside
-``probes.deadline.within``.
+``probes.deadline.within`` or, for work of unknown length, ``probes.deadline.each_wait``.
 
 It is also the only place that sees which step of a login libpq waits in, so ``timing`` tells the
 phases apart without a second connection.
@@ -27,8 +27,10 @@ from probes import deadline
 _here = threading.local()
 
 CONNECT, TLS, LOGIN = "connect", "tls", "login"
-# libpq's ConnStatusType while a wait goes on; whatever else it says belongs to the login.
+# libpq's ConnStatusType while a wait goes on. "Made" is passed before TLS and, where the server
+# declines it, once more after; whatever else it says belongs to the login.
 _PHASES = {2: CONNECT, 7: TLS}
+_MADE = 3
 
 _EVENTS = {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}
 
@@ -61,24 +63,29 @@ def wait(conn: connection) -> None:
         _wait(conn)
         return
     mark = time.perf_counter()
+    phase = CONNECT
 
-    def waiting() -> None:
+    def spend() -> None:
         nonlocal mark
         now = time.perf_counter()
-        phase = _PHASES.get(conn.info.status, LOGIN)
-        # What passed since the last wait was spent on the answer to it.
-        last = next(reversed(phases), phase)
-        phases[last] = phases.get(last, 0.0) + now - mark
-        phases.setdefault(phase, 0.0)
+        phases[phase] = phases.get(phase, 0.0) + now - mark
         mark = now
 
+    def waiting() -> None:
+        nonlocal phase
+        status = conn.info.status
+        if phases:
+            spend()  # what passed since the last wait went into the answer to it
+        if status != _MADE:
+            phase = _PHASES.get(status, LOGIN)
+        phases.setdefault(phase, 0.0)
+
     _wait(conn, waiting)
-    last = next(reversed(phases), LOGIN)
-    phases[last] = phases.get(last, 0.0) + time.perf_counter() - mark
+    spend()
 
 
 def _wait(conn: connection, waiting: Callable[[], None] = lambda: None) -> None:
-    limit = deadline.at()
+    limit = deadline.of_this_wait()
     while (state := conn.poll()) != POLL_OK:
         if state not in _EVENTS:
             raise psycopg2.OperationalError(f"libpq asked to wait for {state}")

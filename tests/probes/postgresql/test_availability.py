@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
+
 import pytest
 
-from probes import ProbeError, deadline
+from probes import Failure, ProbeError, deadline
 from probes.postgresql.availability import PROBE
 from probes.postgresql.connect import open_session
-from tests.probes.postgresql.asking import read, values
-from tests.servers.postgresql import NO_RIGHTS, PostgresPair
+from tests.probes.postgresql.asking import failure_of, read, session_to, values
+from tests.servers.postgresql import NO_RIGHTS, PostgresPair, Server, free_port, until
 
 pytestmark = pytest.mark.servers
 
@@ -79,3 +83,83 @@ def test_a_frozen_server_fails_the_reading_itself(pair: PostgresPair) -> None:
         kept.close()
     assert caught.value.failure.kind == "timeout"
     assert PROBE.judged_on_failure == "up"
+
+
+def test_every_phase_of_the_login_is_timed_and_their_sum_is_the_login(pair: PostgresPair) -> None:
+    found = read(PROBE, pair.primary.target())
+    phases = {subject: m.value for (name, subject), m in found.items() if subject}
+    assert set(phases) == {"resolve", "connect", "tls", "login", "first_answer", "role"}
+    assert found["login_seconds", ""].value == pytest.approx(sum(phases.values()))
+    assert phases["login"] > phases["connect"]  # SCRAM computes; loopback does not
+
+
+def test_a_frozen_server_and_a_network_that_swallows_packets_are_told_apart(
+    single: Server,
+) -> None:
+    single.freeze()
+    try:
+        frozen = failure_of(single.target(), seconds=0.4)
+    finally:
+        single.thaw()
+    with socket.socket() as full:
+        # A backlog that is full drops the first packet, as a firewall would.
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        with ExitStack() as taken:
+            for _ in range(4):
+                client = taken.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(("127.0.0.1", port))
+            target = single.target()
+            target = replace(target, address=replace(target.address, port=port))
+            hole = failure_of(target, seconds=0.4)
+    assert frozen.kind == hole.kind == "timeout"
+    assert "behind it says nothing" in frozen.message
+    assert "nothing answers" in hole.message
+    refused = replace(target, address=replace(target.address, port=free_port()))
+    assert failure_of(refused).kind == "refused"
+
+
+def test_a_starting_and_a_stopping_server_each_say_what_they_do(single: Server) -> None:
+    """Startup is held open by a restore command that waits for a file."""
+    single.stop()
+    go = single.folder / "go"
+    (single.data / "recovery.signal").touch()
+    restore = single.settings
+    single.settings = restore | {
+        "restore_command": f"while [ ! -e {go} ]; do sleep 0.05; done; false",
+        "hot_standby": "off",
+    }
+    single.launch()
+    try:
+        starting = until(lambda: _refusal(single), "the server refusing logins")
+        assert "starting" in starting.hint.en
+    finally:
+        go.touch()
+        until(lambda: not (single.data / "recovery.signal").exists(), "recovery ending")
+        until(lambda: _logs_in(single), "logins after recovery")
+    single.settings = restore
+    with single.busy_client():
+        single.begin_smart_shutdown()
+        stopping = until(lambda: _refusal(single), "the server refusing logins")
+        assert "shutting down" in stopping.hint.en
+    single.stop()
+    single.start()
+
+
+def _refusal(server: Server) -> Failure | None:
+    try:
+        with session_to(server.target(), 2):
+            return None
+    except ProbeError as error:
+        said = error.failure
+        return said if said.kind == "refused" and "FATAL" in said.message else None
+
+
+def _logs_in(server: Server) -> bool:
+    try:
+        with session_to(server.target(), 2):
+            return True
+    except ProbeError:
+        return False

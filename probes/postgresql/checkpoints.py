@@ -1,0 +1,108 @@
+"""Does WAL force checkpoints instead of the clock?
+
+Checkpoints that come because max_wal_size is used up come too often: each makes every page be
+written in full once more. Judged over an hour of this agent's own watching, so that one bulk load
+says nothing. Sources: PostgreSQL manual, pg_stat_checkpointer (17 and later), pg_stat_bgwriter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from probes.model import Measure, Measurement, Probe, Row, Session, Text, Threshold
+
+WINDOW_SECONDS = 3600.0
+LEAST_CHECKPOINTS = 6
+"""In the window, before a share of them means anything."""
+
+_NEW = """
+select extract(epoch from clock_timestamp())::float8 as now, num_timed::float8 as timed,
+       num_requested::float8 as requested, write_time / 1000 as write_seconds,
+       sync_time / 1000 as sync_seconds, current_setting('max_wal_size') as max_wal_size
+from pg_stat_checkpointer
+"""
+_OLD = """
+select extract(epoch from clock_timestamp())::float8 as now, checkpoints_timed::float8 as timed,
+       checkpoints_req::float8 as requested, checkpoint_write_time / 1000 as write_seconds,
+       checkpoint_sync_time / 1000 as sync_seconds, current_setting('max_wal_size') as max_wal_size
+from pg_stat_bgwriter
+"""
+_NEW_SINCE = 170000
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """The share of requested checkpoints; nothing before there are enough to tell."""
+    row = session.rows(_NEW if session.version >= _NEW_SINCE else _OLD)[0]
+    first = _window(session.memory, row)
+    requested = row["requested"] - first["requested"]
+    total = requested + row["timed"] - first["timed"]
+    yield Measurement("checkpoints_requested", requested)
+    yield Measurement(
+        "checkpoint_sync_seconds", max(0.0, row["sync_seconds"] - first["sync_seconds"])
+    )
+    if total < LEAST_CHECKPOINTS:
+        return
+    detail = {
+        "requested": int(requested), "total": int(total), "max_wal_size": row["max_wal_size"],
+    }  # fmt: skip
+    yield Measurement("checkpoint_requested_ratio", requested / total, detail=detail)
+
+
+def _window(memory: MutableMapping[str, Any], row: Row) -> Row:
+    """The oldest reading of the last hour, after noting this one; a reset begins anew."""
+    kept = [
+        old
+        for old in memory.get("readings", [])
+        if row["now"] - old["now"] <= WINDOW_SECONDS
+        and old["requested"] <= row["requested"]
+        and old["timed"] <= row["timed"]
+    ]
+    kept.append(dict(row))
+    memory["readings"] = kept
+    return dict(kept[0])
+
+
+PROBE = Probe(
+    name="checkpoints",
+    engine="postgresql",
+    question=Text(
+        "Apakah WAL memaksa checkpoint terlalu sering?",
+        "Does WAL force checkpoints too often?",
+    ),
+    measures=(
+        Measure("checkpoints_requested", "", "Checkpoints forced within the last hour watched."),
+        Measure("checkpoint_sync_seconds", "seconds", "Spent syncing files within that hour."),
+        Measure("checkpoint_requested_ratio", "ratio", "Of the checkpoints within that hour."),
+    ),
+    thresholds=(
+        Threshold(
+            "checkpoint_requested_ratio",
+            Text(
+                "{target}: {requested} dari {total} checkpoint sejam terakhir dipaksa WAL "
+                "(max_wal_size {max_wal_size})",
+                "{target}: WAL forced {requested} of {total} checkpoints within the last hour "
+                "(max_wal_size {max_wal_size})",
+            ),
+            Text(
+                "Naikkan max_wal_size (cukup dimuat ulang) sepanjang ruang volume WAL "
+                "mengizinkan, atau sebar pekerjaan massal.",
+                "Raise max_wal_size (a reload is enough) as far as the WAL volume allows, or "
+                "spread the bulk work.",
+            ),
+            "performance",
+            # The server's own checkpoint_warning speaks of "too frequently" as well; half of
+            # them being forced is tuning advice, never an outage.
+            warning=0.5,
+            clear_margin=0.2,
+        ),
+    ),
+    read=read,
+    every=300.0,
+    runbook=Text(
+        "1. Pekerjaan massal apa yang berjalan. 2. Ruang volume WAL. 3. max_wal_size dan "
+        "checkpoint_timeout. 4. wal_compression.",
+        "1. Which bulk work is running. 2. Room on the WAL volume. 3. max_wal_size and "
+        "checkpoint_timeout. 4. wal_compression.",
+    ),
+)

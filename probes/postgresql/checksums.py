@@ -1,0 +1,71 @@
+"""Has the server read a page whose checksum was wrong?
+
+A failed checksum is damage by storage, memory or somebody's hand; PostgreSQL counts it and
+refuses the page. Without checksums nobody would know, which is shown as a figure of its own.
+Source: PostgreSQL manual, pg_stat_database (checksum_failures), data_checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+
+# Shared catalogues are counted in a row without a database's name.
+_FAILURES = """
+select coalesce(datname::text, 'shared') as database, checksum_failures::float8 as failures,
+       to_char(checksum_last_failure at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as last
+from pg_stat_database where checksum_failures is not null
+"""
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Whether checksums are on, and failures by database since its statistics were reset."""
+    on = session.rows("select current_setting('data_checksums') = 'on' as enabled")[0]["enabled"]
+    yield Measurement("data_checksums", float(bool(on)))
+    if not on:
+        return
+    for row in session.rows(_FAILURES):
+        yield Measurement(
+            "checksum_failures", row["failures"], row["database"], {"last": row["last"] or "-"}
+        )
+
+
+PROBE = Probe(
+    name="checksums",
+    engine="postgresql",
+    question=Text("Adakah halaman data yang rusak?", "Has a damaged page been read?"),
+    measures=(
+        Measure("data_checksums", "", "1 when pages carry checksums."),
+        Measure("checksum_failures", "", "Pages whose checksum was wrong when read.", "database"),
+    ),
+    thresholds=(
+        Threshold(
+            "checksum_failures",
+            Text(
+                "{target}: {value} halaman rusak dibaca di basis data {subject}, terakhir {last}",
+                "{target}: {value} damaged pages were read in database {subject}, last {last}",
+            ),
+            Text(
+                "Hentikan penulisan ke objek itu, amankan salinan berkasnya, cari nama berkas di "
+                "log server (page verification failed), periksa penyimpanan dan RAM, pulihkan dari "
+                "pencadangan atau replika. Sesudah selesai: SELECT pg_stat_reset();",
+                "Stop writing to that object, secure a copy of the files, find the file's name in "
+                "the server log (page verification failed), check storage and memory, restore "
+                "from a backup or a replica. When done: SELECT pg_stat_reset();",
+            ),
+            "corruption",
+            critical=1.0,
+        ),
+    ),
+    read=read,
+    every=60.0,
+    runbook=Text(
+        "1. page verification failed di log: berkas dan blok. 2. dmesg dan SMART. 3. Apakah "
+        "replika sehat? Alihkan. 4. Pulihkan; jangan memakai zero_damaged_pages tanpa salinan. 5. "
+        "Setel ulang statistik sesudah diperbaiki.",
+        "1. page verification failed in the log: file and block. 2. dmesg and SMART. 3. Is the "
+        "replica sound? Fail over. 4. Restore; never use zero_damaged_pages without a copy. "
+        "5. Reset the statistics once it is mended.",
+    ),
+)

@@ -1,0 +1,81 @@
+"""Asks every database of a server in turn, within the time there is.
+
+Some catalogues exist once for each database. Each is visited on a short session of its own, one
+after the other, so a probe never holds more than one; what time does not allow is visited at the
+next readings, and the last answer stands meanwhile, since not seeing is not clearing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from probes import deadline
+from probes.model import FailureKind, ProbeError, Session, Text
+
+SHARE_OF_THE_TIME = 0.6
+"""Of the deadline in force; the rest is left for what the probe does besides."""
+
+_NAMES = """
+select datname::text as name from pg_database
+where datallowconn and not datistemplate order by datname
+"""
+
+_CLOSED = frozenset({FailureKind.DENIED, FailureKind.BLIND, FailureKind.BROKEN})
+
+
+@dataclass(slots=True)
+class Visits:
+    """What is known of each database, from this reading or an earlier one."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    closed: dict[str, str] = field(default_factory=dict)  # database -> what it said
+    next: str = ""  # where the coming reading goes on
+
+    @property
+    def unseen(self) -> Text:
+        """The databases that cannot be looked at, with the reason of the first."""
+        names = ", ".join(sorted(self.closed))
+        return Text("{names}: {why}", "{names}: {why}").format(
+            names=names, why=next(iter(self.closed.values()), "")
+        )
+
+
+def visit(
+    session: Session, ask: Callable[[Session], Any], names: Sequence[str] | None = None
+) -> Visits:
+    """Ask each database (or those of ``names``), going on where the reading before stopped.
+
+    A database that refuses the account or the question is noted in ``closed`` and does not stop
+    the others. Raises ``ProbeError`` only from the kept session.
+    """
+    there = [str(row["name"]) for row in session.rows(_NAMES)] if names is None else list(names)
+    visits: Visits = session.memory.setdefault("databases", Visits())
+    for known in (visits.answers, visits.closed):
+        for gone in known.keys() - set(there):
+            del known[gone]
+    reserve = deadline.remaining() * (1 - SHARE_OF_THE_TIME)
+    for name in _in_turn(there, visits.next):
+        if deadline.remaining() <= reserve:
+            visits.next = name
+            return visits
+        try:
+            with deadline.within(deadline.remaining() - reserve), session.fresh(name) as own:
+                visits.answers[name] = ask(own)
+            visits.closed.pop(name, None)
+        except ProbeError as error:
+            if error.failure.kind in _CLOSED:
+                visits.closed[name] = error.failure.message
+                continue
+            # No time or no slot: the next reading goes on behind the one that took too long.
+            visits.next = there[(there.index(name) + 1) % len(there)]
+            return visits
+    visits.next = ""
+    return visits
+
+
+def _in_turn(names: Sequence[str], first: str) -> Iterator[str]:
+    start = names.index(first) if first in names else 0
+    yield from names[start:]
+    yield from names[:start]

@@ -1,0 +1,84 @@
+"""Who keeps old row versions alive: the oldest snapshot anybody still needs, and whose it is.
+
+VACUUM removes nothing newer than that, in any database, and wraparound cannot be pushed back past
+it. Four kinds hold it: sessions, prepared transactions, replication slots, and standbys with
+hot_standby_feedback. Sources: PostgreSQL manual, "Routine Vacuuming", pg_stat_activity,
+pg_prepared_xacts, pg_replication_slots, pg_stat_replication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from probes.model import Row, Session, Text
+from probes.units import duration
+
+# A standby that uses a slot shows its xmin in the slot; a walsender's own xmin is listed as
+# standby. VACUUM itself and our own session hold nobody up.
+HOLDERS = """
+select 'session' as kind, a.pid::text as name, r.rolname::text as account,
+       a.application_name as application, d.datname::text as database, a.state,
+       greatest(age(a.backend_xmin), age(a.backend_xid)) as age_xids,
+       extract(epoch from clock_timestamp() - coalesce(a.xact_start, a.backend_start))::float8
+         as age_seconds
+from pg_stat_get_activity(null) a
+left join pg_roles r on r.oid = a.usesysid left join pg_database d on d.oid = a.datid
+where (a.backend_xmin is not null or a.backend_xid is not null) and a.pid <> pg_backend_pid()
+  and a.backend_type not in ('walsender', 'autovacuum worker')
+  and a.query not ilike 'vacuum%'
+union all
+select 'prepared', gid, owner::text, null, database::text, 'prepared', age(transaction),
+       extract(epoch from clock_timestamp() - prepared)::float8
+from pg_prepared_xacts
+union all
+select 'slot', slot_name::text, null, null, database::text,
+       case when active then 'active' else 'inactive' end,
+       greatest(age(xmin), age(catalog_xmin)), null
+from pg_replication_slots where xmin is not null or catalog_xmin is not null
+union all
+select 'standby', application_name, usename::text, application_name, null, state,
+       age(backend_xmin), null
+from pg_stat_replication where backend_xmin is not null
+order by age_xids desc nulls last limit 20
+"""
+
+NOBODY = Text("tidak ada yang menahannya", "nobody holds it")
+
+_SAID = {
+    "session": Text(
+        "ditahan sesi PID {name} ({account}, {application}, {state}, {since})",
+        "held by session PID {name} ({account}, {application}, {state}, {since})",
+    ),
+    "prepared": Text(
+        "ditahan transaksi disiapkan '{name}' ({account}, {since})",
+        "held by prepared transaction '{name}' ({account}, {since})",
+    ),
+    "slot": Text("ditahan slot {name} ({state})", "held by slot {name} ({state})"),
+    "standby": Text(
+        "ditahan kueri di replika {name} (hot_standby_feedback)",
+        "held by a query on standby {name} (hot_standby_feedback)",
+    ),
+}
+
+
+def holders(session: Session) -> list[Row]:
+    """Everybody who holds the horizon back, furthest first; at most 20.
+
+    On a replica only its own sessions can be looked at: their snapshots hold up replay, not
+    VACUUM. Needs pg_read_all_stats: check first, since a missing right shows as nobody.
+    """
+    return session.rows(HOLDERS)
+
+
+def said(rows: Sequence[Row]) -> Text:
+    """The furthest holder in words."""
+    if not rows:
+        return NOBODY
+    row = rows[0]
+    return _SAID[str(row["kind"])].format(
+        name=row["name"],
+        account=row["account"] or "-",
+        application=row["application"] or "-",
+        state=row["state"] or "-",
+        since=duration(row["age_seconds"] or 0.0),
+    )

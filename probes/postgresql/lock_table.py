@@ -1,0 +1,92 @@
+"""How full is the table of locks that all sessions share?
+
+Once it is full, any statement may fail with "out of shared memory", often the dump or a query on
+a table with many partitions. Its size is a floor: the server lends it some more.
+Source: PostgreSQL manual, max_locks_per_transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
+
+# Fast-path locks are kept with each session, and predicate locks in a table of their own.
+_FILL = f"""
+select current_user as account, {SEES_EVERYBODY} as sees_everybody,
+       (select count(*) from pg_locks where not fastpath and mode <> 'SIReadLock')::float8 as held,
+       current_setting('max_locks_per_transaction')::float8
+         * (current_setting('max_connections')::float8
+            + current_setting('max_prepared_transactions')::float8) as room
+"""  # noqa: S608 - only constants of this package are inserted
+
+_MOST = """
+select l.pid, r.rolname::text as account, a.application_name as application, l.locks
+from (select pid, count(*) as locks from pg_locks
+      where not fastpath group by pid order by count(*) desc limit 1) l
+left join pg_stat_get_activity(null) a on a.pid = l.pid left join pg_roles r on r.oid = a.usesysid
+"""
+
+_NAME_THE_HOLDER_FROM = 0.2
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Locks held over locks there is room for, and who holds most."""
+    row = session.rows(_FILL)[0]
+    require_sight(row)
+    ratio = row["held"] / row["room"]
+    detail: dict[str, object] = {"held": int(row["held"]), "room": int(row["room"])}
+    if ratio >= _NAME_THE_HOLDER_FROM:
+        most = next(iter(session.rows(_MOST)), None)
+        if most is not None:
+            detail |= {
+                "pid": most["pid"] or "prepared",
+                "user": most["account"] or "-",
+                "app": most["application"] or "-",
+                "locks": most["locks"],
+            }
+    yield Measurement("lock_table_used_ratio", ratio, detail=detail)
+
+
+PROBE = Probe(
+    name="lock_table",
+    engine="postgresql",
+    question=Text("Seberapa penuh tabel kunci bersama?", "How full is the shared lock table?"),
+    measures=(
+        Measure(
+            "lock_table_used_ratio", "ratio", "Locks held over max_locks_per_transaction x slots."
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            "lock_table_used_ratio",
+            Text(
+                "{target}: tabel kunci terpakai {value}; PID {pid} ({user}, {app}) memegang "
+                "{locks}",
+                "{target}: the lock table is {value} full; PID {pid} ({user}, {app}) holds {locks}",
+            ),
+            Text(
+                "Biasanya pg_dump atau kueri atas ribuan partisi: tunggu atau pecah; menaikkan "
+                "max_locks_per_transaction perlu restart (replika lebih dahulu).",
+                "Usually a dump or a query over thousands of partitions: wait for it or split it; "
+                "raising max_locks_per_transaction needs a restart (replicas first).",
+            ),
+            "locks",
+            # A dump of a few thousand tables passes 20 %, common practice's mark, every night.
+            warning=0.5,
+            critical=0.85,
+            clear_margin=0.1,
+        ),
+    ),
+    read=read,
+    every=60.0,
+    grants=(PG_MONITOR,),
+    runbook=Text(
+        "1. Siapa memegang kunci terbanyak. 2. Bila pencadangan: biarkan selesai. 3. Bila "
+        "aplikasi: kurangi partisi yang disentuh satu transaksi. 4. Rencanakan "
+        "max_locks_per_transaction yang lebih besar.",
+        "1. Who holds most locks. 2. A backup: let it finish. 3. An application: touch fewer "
+        "partitions in one transaction. 4. Plan a larger max_locks_per_transaction.",
+    ),
+)

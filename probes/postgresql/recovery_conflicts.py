@@ -1,0 +1,88 @@
+"""Does replay cancel queries on this replica?
+
+A report that dies with "conflict with recovery" is the price of a replica that keeps up. Which
+kind tells what to change. Source: PostgreSQL manual, pg_stat_database_conflicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.postgresql.rates import growth
+
+_KINDS = {
+    "confl_tablespace": Text("tablespace dihapus", "a tablespace was dropped"),
+    "confl_lock": Text("kunci (DDL di primary)", "a lock (DDL on the primary)"),
+    "confl_snapshot": Text("baris lama dibersihkan VACUUM", "VACUUM removed old rows"),
+    "confl_bufferpin": Text("halaman sedang dipakai", "a pinned page"),
+    "confl_deadlock": Text("saling mengunci dengan pemutaran", "a deadlock with replay"),
+    "confl_active_logicalslot": Text("slot logis", "a logical slot"),
+}
+
+_CONFLICTS = """
+select extract(epoch from clock_timestamp())::float8 as now, pg_is_in_recovery() as in_recovery,
+       k.key as kind, sum(k.value::numeric)::float8 as conflicts
+from pg_stat_database_conflicts c, lateral jsonb_each_text(to_jsonb(c)) k
+where k.key like 'confl_%' group by k.key
+"""
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Queries cancelled a minute, on a replica; nothing at the first reading."""
+    rows = session.rows(_CONFLICTS)
+    if not rows or not rows[0]["in_recovery"]:
+        session.memory.clear()
+        return
+    counted = {str(row["kind"]): row["conflicts"] for row in rows}
+    grown = growth(session.memory, rows[0]["now"], counted)
+    if grown is None:
+        return
+    total = sum(grown.by.values())
+    most = max(grown.by, key=lambda kind: grown.by[kind])
+    yield Measurement(
+        "recovery_conflicts_per_minute",
+        60 * total / grown.seconds,
+        detail={"count": int(total), "kind": _KINDS.get(most, Text(most, most))},
+    )
+
+
+PROBE = Probe(
+    name="recovery_conflicts",
+    engine="postgresql",
+    question=Text(
+        "Apakah penerapan WAL membatalkan kueri di replika ini?",
+        "Does replay cancel queries on this replica?",
+    ),
+    measures=(
+        Measure("recovery_conflicts_per_minute", "", "Queries cancelled by replay, per minute."),
+    ),
+    thresholds=(
+        Threshold(
+            "recovery_conflicts_per_minute",
+            Text(
+                "{target}: penerapan WAL membatalkan {value} kueri per menit, terbanyak karena "
+                "{kind}",
+                "{target}: replay cancels {value} queries a minute, most because of {kind}",
+            ),
+            Text(
+                "Naikkan max_standby_streaming_delay (replika boleh tertinggal) atau nyalakan "
+                "hot_standby_feedback (primary menahan baris lama); jadwalkan laporan panjang di "
+                "luar DDL.",
+                "Raise max_standby_streaming_delay (the replica may lag) or turn on "
+                "hot_standby_feedback (the primary keeps old rows); run long reports away from "
+                "DDL.",
+            ),
+            "replication",
+            warning=1.0,
+        ),
+    ),
+    read=read,
+    every=60.0,
+    runbook=Text(
+        "1. Jenis benturan. 2. Laporan siapa yang dibatalkan (log replika). 3. Pilih: tertinggal "
+        "atau menahan baris lama.",
+        "1. The kind of conflict. 2. Whose reports are cancelled (the replica's log). 3. Choose: "
+        "lag, or keep old rows.",
+    ),
+)

@@ -1,0 +1,147 @@
+"""When does the server's TLS certificate expire?
+
+No view of PostgreSQL tells, so the certificate is read from a handshake of its own: an
+SSLRequest, TLS without judging the certificate, and away, without logging in. Expired is counted
+from the server's clock. Sources: PostgreSQL manual, "SSL Session Encryption"; RFC 5280, 4.1.2.5.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Iterable
+
+from probes import deadline
+from probes.model import (
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Session,
+    Text,
+    Threshold,
+)
+
+_SSL_REQUEST = struct.pack("!II", 8, 80877103)
+_READ_BYTES = 16384
+
+_NOW = "select extract(epoch from clock_timestamp())::float8 as now"
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Nothing over a Unix socket; ``tls_offered`` 0 where the server speaks no TLS."""
+    address = session.target.address
+    if address.host.startswith("/"):
+        return
+    der = certificate(address.host, address.port)
+    yield Measurement("tls_offered", float(der is not None))
+    if der is None:
+        return
+    from cryptography import x509  # heavy, and asked for once an hour
+
+    found = x509.load_der_x509_certificate(der)
+    now = float(session.rows(_NOW)[0]["now"])
+    yield Measurement(
+        "tls_certificate_expires_in_seconds",
+        found.not_valid_after_utc.timestamp() - now,
+        detail={
+            "until": found.not_valid_after_utc.strftime("%Y-%m-%d %H:%M UTC"),
+            "name": found.subject.rfc4514_string(),
+            "issuer": found.issuer.rfc4514_string(),
+        },
+    )
+
+
+def certificate(host: str, port: int) -> bytes | None:
+    """The certificate the server shows, DER; None when it speaks no TLS.
+
+    Ends by the deadline in force. A handshake that fails is ``ProbeError(BLIND)``: availability
+    says whether the server can be used at all.
+    """
+    try:
+        with socket.create_connection(
+            (deadline.resolve(host)[0], port), timeout=deadline.remaining()
+        ) as sock:
+            sock.sendall(_SSL_REQUEST)
+            sock.settimeout(deadline.remaining())
+            if sock.recv(1) != b"S":
+                return None
+            return _handshake(sock)
+    except OSError as error:  # ssl.SSLError and TimeoutError are among them
+        raise ProbeError(
+            FailureKind.BLIND,
+            f"the certificate could not be read: {error}",
+            Text(
+                "Coba: openssl s_client -starttls postgres -connect {host}:{port}",
+                "Try: openssl s_client -starttls postgres -connect {host}:{port}",
+            ).format(host=host, port=port),
+        ) from error
+
+
+def _handshake(sock: socket.socket) -> bytes | None:
+    """TLS over memory, so that every single wait obeys the deadline."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    # Only its dates are wanted: an expired or home-made certificate must be readable as well.
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
+    while True:
+        try:
+            tls.do_handshake()
+            return tls.getpeercert(binary_form=True)
+        except ssl.SSLWantReadError:
+            sock.settimeout(deadline.remaining())
+            sock.sendall(outgoing.read())
+            sock.settimeout(deadline.remaining())
+            data = sock.recv(_READ_BYTES)
+            if not data:
+                raise ConnectionResetError("closed during the handshake") from None
+            incoming.write(data)
+
+
+PROBE = Probe(
+    name="tls_certificate",
+    engine="postgresql",
+    question=Text(
+        "Kapan sertifikat TLS server kedaluwarsa?", "When does the TLS certificate expire?"
+    ),
+    measures=(
+        Measure("tls_offered", "", "1 when the server speaks TLS."),
+        Measure("tls_certificate_expires_in_seconds", "seconds", "Until the certificate expires."),
+    ),
+    thresholds=(
+        Threshold(
+            "tls_certificate_expires_in_seconds",
+            Text(
+                "Sertifikat TLS {target} berlaku {value} lagi, sampai {until} ({name})",
+                "The TLS certificate of {target} is valid for {value} more, until {until} ({name})",
+            ),
+            Text(
+                "Minta sertifikat baru dari {issuer}, ganti berkas ssl_cert_file, lalu SELECT "
+                "pg_reload_conf(): tidak perlu restart.",
+                "Have {issuer} issue a new one, replace ssl_cert_file, then SELECT "
+                "pg_reload_conf(): no restart is needed.",
+            ),
+            "certificate",
+            # An office needs its weeks of letters for a new certificate; three days before the
+            # end it is everybody's business.
+            warning=30 * 86400.0,
+            critical=3 * 86400.0,
+            above=False,
+            clear_after=1,
+        ),
+    ),
+    read=read,
+    every=3600.0,
+    runbook=Text(
+        "1. Siapa penerbitnya dan siapa yang mengurus. 2. Ganti ssl_cert_file dan ssl_key_file. "
+        "3. Muat ulang. 4. Uji dari aplikasi dengan sslmode=verify-full. 5. Replika dan pooler "
+        "juga.",
+        "1. Who issued it and who takes care of it. 2. Replace ssl_cert_file and ssl_key_file. "
+        "3. Reload. 4. Try from an application with sslmode=verify-full. 5. Replicas and poolers "
+        "too.",
+    ),
+)

