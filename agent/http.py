@@ -123,6 +123,8 @@ def _threading_server(listener: socket.socket, answers: Routes) -> http.server.T
         sys_version = ""
         timeout = 30.0
         wbufsize = -1
+        # Head and page are two segments; the second must not wait for the first's acknowledgement.
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]

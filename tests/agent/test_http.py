@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -69,6 +70,24 @@ def test_many_scrapers_at_once_are_all_served(port: int) -> None:
     assert all(each.recv(64).startswith(b"HTTP/1.1 200") for each in waiting)
     for each in waiting:
         each.close()
+
+
+def test_a_page_larger_than_the_buffer_is_not_held_back_on_a_kept_connection() -> None:
+    listener = listen("127.0.0.1", 0)
+    server = PlainServer(listener, routes(lambda: b"x" * 20_000, list))
+    server.start()
+    connection = http.client.HTTPConnection(*listener.getsockname()[:2], timeout=10)
+    taken = []
+    for _ in range(40):  # the kernel delays its acknowledgements only after the first dozen
+        started = time.perf_counter()
+        connection.request("GET", "/metrics")
+        assert len(connection.getresponse().read()) == 20_000
+        taken.append(time.perf_counter() - started)
+    connection.close()
+    server.stop()
+    server.join(5)
+    # Waiting for a delayed acknowledgement takes 40 ms at least, every time.
+    assert min(taken[20:]) < 0.03
 
 
 def test_a_taken_port_is_one_sentence_with_the_next_move() -> None:
