@@ -13,7 +13,7 @@ from typing import Any
 from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast
 from probes.host.samples import from_plain
 from probes.host.seen import Seen, look_at, paths_of
-from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import KEPT, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mounts import SHARED
 from probes.units import written
 
@@ -31,10 +31,10 @@ def read(session: Session) -> Iterable[Measurement]:
 def forecasts(seen: Seen, memory: MutableMapping[str, Any], now: float) -> Iterable[Measurement]:
     """Note how full every volume is at ``now`` (seconds since the epoch), and look ahead.
 
-    ``memory`` stays a plain value that JSON can hold. Volumes that are gone for good are
+    What lies under ``KEPT`` in ``memory`` stays plain JSON and outlives the agent. Volumes that are gone for good are
     forgotten; one that only does not answer keeps its history.
     """
-    kept = memory.setdefault(_HISTORY, {})
+    kept = memory.setdefault(KEPT, {}).setdefault(_HISTORY, {})
     for mount in set(kept) - set(seen.volumes) - set(seen.stuck) - set(seen.failing):
         del kept[mount]
     for mount, (volume, holds) in seen.volumes.items():
