@@ -48,9 +48,12 @@ class _Kept:
         self.header = family.header.encode()
         self.chunks: dict[Key, bytes] = {}
         self._expiries: dict[Key, float] = {}
+        self._afterwards: dict[Key, bytes] = {}
         self._soonest = math.inf  # no chunk expires before this
 
-    def put(self, key: Key, text: str, expires: float) -> None:
+    def put(self, key: Key, text: str, expires: float, afterwards: str) -> None:
+        if afterwards:
+            self._afterwards[key] = afterwards.encode()
         if expires < math.inf:
             self._expiries[key] = expires
             self._soonest = min(self._soonest, expires)
@@ -59,16 +62,20 @@ class _Kept:
     def drop(self, key: Key) -> None:
         self.chunks.pop(key, None)
         self._expiries.pop(key, None)
+        self._afterwards.pop(key, None)
 
     def expire(self, at: float) -> None:
-        """Drop what has expired; almost always one comparison."""
+        """Drop or replace what has expired; almost always one comparison."""
         if at < self._soonest:
             return
         # Reset first: a chunk put meanwhile lowers it again.
         self._soonest = math.inf
         for key, expires in list(self._expiries.items()):
             if expires <= at and self._expiries.get(key) == expires:  # not put anew meanwhile
+                afterwards = self._afterwards.get(key)
                 self.drop(key)
+                if afterwards is not None:
+                    self.chunks[key] = afterwards
             else:
                 self._soonest = min(self._soonest, expires)
 
@@ -80,13 +87,21 @@ class Board:
         self._families: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
-    def put(self, family: Family, key: Key, text: str, expires: float = math.inf) -> None:
-        """Replace the lines of ``key``; they vanish at the monotonic instant ``expires``."""
+    def put(
+        self,
+        family: Family,
+        key: Key,
+        text: str,
+        expires: float = math.inf,
+        afterwards: str = "",
+    ) -> None:
+        """Replace the lines of ``key``; at the monotonic instant ``expires`` they vanish, or
+        become ``afterwards``."""
         kept = self._families.get(family.name)
         if kept is None:
             with self._lock:
                 kept = self._families.setdefault(family.name, _Kept(family))
-        kept.put(key, text, expires)
+        kept.put(key, text, expires, afterwards)
 
     def drop(self, family: str, key: Key) -> None:
         kept = self._families.get(family)

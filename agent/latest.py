@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.exposition import Board, Family, line
+from agent.maintenance import On
+from agent.membership import DERIVED
 from agent.scheduler import Plan
 from probes import CONNECTION_KINDS, Finding, Limits, Measure, Measurement, Probe, Reading, Severity
 from probes.judge import tuned
@@ -43,11 +45,23 @@ STATEMENTS = Family(
     "sigap_agent_statements_total", "Statements the agent sent to the server.", "counter"
 )
 ROWS = Family("sigap_agent_rows_total", "Rows the agent took from the server.", "counter")
+LOCK_WAITS = Family(
+    "sigap_agent_lock_waits_total", "Statements of the agent that gave up on a lock.", "counter"
+)
+LONGEST = Family(
+    "sigap_agent_longest_statement_seconds", "The longest single statement of the agent so far."
+)
+STALE = Family(
+    "sigap_probe_stale", "1 when the probe's last reading is too old to say anything, 0 when not."
+)
+MAINTENANCE = Family(
+    "sigap_maintenance_active", "A maintenance window holds this target's incidents back."
+)
 
 
 def measure_family(probe: Probe, measure: Measure) -> Family:
     """The family of a measure: ``sigap_<engine>_<name>``, ``sigap_<name>`` for the host's."""
-    prefix = "sigap" if probe.engine == HOST else f"sigap_{probe.engine}"
+    prefix = "sigap" if probe.engine in (HOST, DERIVED) else f"sigap_{probe.engine}"
     unit = f" ({measure.unit})" if measure.unit else ""
     help_text = measure.help.rstrip(".")
     kind: Any = "counter" if measure.name.endswith("_total") else "gauge"
@@ -74,6 +88,13 @@ class Watched:
     probes: dict[str, Seen]
     flavour: str = ""
     version: int = 0
+    window: str = ""  # the maintenance window that holds its incidents back
+
+    def seen(self, probe: Probe) -> Seen | None:
+        """What was seen of a probe; one that is derived appears with its first reading."""
+        if probe.engine == DERIVED:
+            return self.probes.setdefault(probe.name, Seen(probe))
+        return self.probes.get(probe.name)
 
 
 class Latest:
@@ -103,6 +124,8 @@ class Latest:
             labels = {"target": name, "probe": probe.name}
             text = line(INTERVAL.name, labels, plan.periods[probe.name])
             self._board.put(INTERVAL, (name, probe.name), text)
+            text = line(STALE.name, labels, 1.0)  # until its first reading
+            self._board.put(STALE, (name, probe.name), text)
 
     def forget(self, target: str) -> None:
         """A target left the configuration: everything said of it vanishes."""
@@ -113,7 +136,7 @@ class Latest:
     def update(self, plan: Plan, probe: Probe, reading: Reading, cost: Cost) -> None:
         """Take in one reading."""
         watched = self._targets.get(reading.target)
-        seen = watched.probes.get(probe.name) if watched else None
+        seen = watched.seen(probe) if watched else None
         if watched is None or seen is None or watched.plan is not plan:
             return
         seen.reading = reading
@@ -121,14 +144,18 @@ class Latest:
         if reading.failure is not None:
             kind = reading.failure.kind.value
             seen.failures[kind] = seen.failures.get(kind, 0) + 1
-        self._show_probe(seen, reading)
+        if probe.engine == DERIVED:
+            if seen.readings == 1:
+                self._board.put(THRESHOLD, (reading.target, probe.name), _limits(plan, probe))
+        else:
+            self._show_probe(plan, seen, reading)
+            self._show_target(plan, probe, reading, cost)
         self._show_measures(plan, seen, reading)
-        self._show_target(plan, probe, reading, cost)
 
     def judged(self, plan: Plan, probe: Probe, reading: Reading, said: Iterable[Finding]) -> None:
         """Take in the verdicts on one reading."""
         watched = self._targets.get(reading.target)
-        seen = watched.probes.get(probe.name) if watched else None
+        seen = watched.seen(probe) if watched else None
         if watched is None or seen is None or watched.plan is not plan:
             return
         stated = {finding.fingerprint: finding for finding in said}
@@ -150,7 +177,19 @@ class Latest:
         )
         self._board.put(SEVERITY, (reading.target, probe.name), text)
 
-    def _show_probe(self, seen: Seen, reading: Reading) -> None:
+    def window(self, plan: Plan, on: On | None) -> None:
+        """A maintenance window began, or the last one ended (None)."""
+        name = plan.target.name
+        watched = self._targets.get(name)
+        if watched is not None:
+            watched.window = on.name if on else ""
+        if on is None:
+            self._board.drop(MAINTENANCE.name, (name,))
+        else:
+            labels = {"target": name, "window": on.name}
+            self._board.put(MAINTENANCE, (name,), line(MAINTENANCE.name, labels, 1.0))
+
+    def _show_probe(self, plan: Plan, seen: Seen, reading: Reading) -> None:
         key = (reading.target, reading.probe)
         labels = {"target": reading.target, "probe": reading.probe}
         for family, value in (
@@ -160,6 +199,13 @@ class Latest:
             (READINGS, float(seen.readings)),
         ):
             self._board.put(family, key, line(family.name, labels, value))
+        self._board.put(
+            STALE,
+            key,
+            line(STALE.name, labels, 0.0),
+            self._monotonic() + plan.stale_after(seen.probe),
+            line(STALE.name, labels, 1.0),
+        )
         if seen.failures:
             text = "".join(
                 line(FAILURES.name, {**labels, "kind": kind}, float(count))
@@ -169,7 +215,7 @@ class Latest:
 
     def _show_measures(self, plan: Plan, seen: Seen, reading: Reading) -> None:
         probe, key = seen.probe, (reading.target, reading.probe)
-        expires = self._monotonic() + 3 * plan.periods[probe.name] + plan.longest_round
+        expires = self._monotonic() + plan.stale_after(probe)
         shown: set[str] = set()
         for measure in probe.measures:
             values = [m for m in reading.measurements if m.measure == measure.name]
@@ -203,6 +249,8 @@ class Latest:
             (LOGINS, cost.logins),
             (STATEMENTS, cost.statements),
             (ROWS, cost.rows),
+            (LOCK_WAITS, cost.lock_waits),
+            (LONGEST, cost.longest_seconds),
         ):
             self._board.put(family, (name,), line(family.name, {"target": name}, float(value)))
 

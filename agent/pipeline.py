@@ -6,21 +6,24 @@ Promise: a reading is on /metrics before anything that could fail is tried with 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from agent import budget, pairing
+from agent.clusters import Clusters
 from agent.latest import Latest, usable
-from agent.scheduler import Plan
-from probes import Evidence, Finding, Probe, Reading, Severity
-from probes.judge import Assessment, Judge
+from agent.maintenance import Maintenance, On
+from agent.membership import Membership, role_of
+from agent.notebook import Notebook
+from agent.pairing import Frozen
+from agent.scheduler import Errand, Plan
+from probes import Evidence, Finding, Probe, Reading, Severity, Target, Text
+from probes.judge import Assessment, Judge, Recalled
 from probes.runner import Owner
 
 log = logging.getLogger("sigap.pipeline")
-
-KEPT_WHILE_CLEAR = timedelta(minutes=10)
-"""Evidence of trouble that never grew into a finding is thrown away after this."""
 
 
 class Mailbox(Protocol):
@@ -33,35 +36,157 @@ class Mailbox(Protocol):
 class Memory:
     """What is remembered of one target between two readings."""
 
+    membership: Membership
     judge: Judge = field(default_factory=Judge)
-    evidence: dict[str, Evidence] = field(default_factory=dict)  # by fingerprint
-    decided: set[str] = field(default_factory=set)  # fingerprints that had a verdict
-    brewing: dict[str, datetime] = field(default_factory=dict)  # undecided, bad since
+    frozen: Frozen = field(default_factory=Frozen)
+    budget: budget.Budget = field(default_factory=budget.Budget)
+    held: dict[str, str] = field(default_factory=dict)  # fingerprint: the window that held it
+    on: On | None = None
     up: bool | None = None
 
 
 class Pipeline:
     """Hands every reading on; each target is served by its own thread."""
 
-    def __init__(self, latest: Latest, mailbox: Mailbox) -> None:
+    def __init__(
+        self,
+        latest: Latest,
+        mailbox: Mailbox,
+        *,
+        notebook: Notebook | None = None,
+        clusters: Clusters | None = None,
+        ask: Callable[[str, Errand], bool] = lambda target, errand: False,
+        hold: Callable[[str, float], None] = lambda fingerprint, seconds: None,
+    ) -> None:
+        """``ask(target, errand)`` has the thread of another target do something between its rounds
+        and says whether it will; ``hold(fingerprint, seconds)`` keeps a report waiting."""
+        self.maintenance = Maintenance()
+        self.recalled: Mapping[str, tuple[Recalled, ...]] = {}
         self._latest = latest
         self._mailbox = mailbox
+        self._notebook = notebook or Notebook(None)
+        self._clusters = clusters or Clusters()
+        self._ask = ask
+        self._hold = hold
         self._memories: dict[str, Memory] = {}
 
     def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
         """One reading, all the way to the desk's mailbox."""
-        memory = self._memories.setdefault(plan.target.name, Memory())
-        self._latest.update(plan, probe, reading, owner.cost)
+        memory = self._memory(plan)
+        self._tell_window(memory, plan, reading)
+        self._take(memory, plan, probe, reading, probe, owner)
         _tell_change(memory, probe, reading)
-        assessment = memory.judge.assess(plan.target, probe, reading)
-        self._latest.judged(plan, probe, reading, assessment.findings)
-        _freeze(memory, assessment, lambda: owner.gather(probe, reading.at))
-        for finding in _decided(memory, assessment):
-            self._mailbox.put(_with_evidence(memory, finding))
+        for derived, answer in memory.membership.derive(
+            plan.target, plan.probes, probe, reading, calm=memory.on is None
+        ):
+            self._take(memory, plan, derived, answer, probe, owner)
+        if probe.judged_on_failure:
+            self._look_at_cost(memory, plan, reading, owner)
+            self._look_at_cluster(memory, plan, reading)
 
     def forget(self, target: str) -> None:
         """A target left the configuration: its streaks and its evidence go too."""
         self._memories.pop(target, None)
+
+    def _memory(self, plan: Plan) -> Memory:
+        name = plan.target.name
+        memory = self._memories.get(name)
+        if memory is None:
+            learn_after = timedelta(seconds=plan.learn_after)
+            memory = Memory(Membership(name, self._notebook, learn_after))
+            memory.judge.recall(name, self.recalled.get(name, ()))
+            self._memories[name] = memory
+        return memory
+
+    def _take(
+        self,
+        memory: Memory,
+        plan: Plan,
+        probe: Probe,
+        reading: Reading,
+        source: Probe,
+        owner: Owner,
+    ) -> None:
+        """Publish, judge and report one reading; ``source`` is who can show evidence of it."""
+        self._latest.update(plan, probe, reading, owner.cost)
+        role = memory.membership.role(plan.target)
+        target = replace(plan.target, role=role) if role != plan.target.role else plan.target
+        assessment = memory.judge.assess(target, probe, reading)
+        self._latest.judged(plan, probe, reading, assessment.findings)
+        self._freeze(memory, target, assessment, source, reading, owner)
+        for finding in assessment.findings:
+            if finding.fingerprint not in assessment.undecided:
+                self._report(memory, finding)
+
+    def _freeze(
+        self,
+        memory: Memory,
+        target: Target,
+        assessment: Assessment,
+        source: Probe,
+        reading: Reading,
+        owner: Owner,
+    ) -> None:
+        """At the first bad reading, while the cause is still there to be seen; once for all."""
+        names = memory.frozen.missing(assessment.onsets)
+        taken = owner.gather(source, reading.at) if names else None
+        if taken is None:
+            return
+        memory.frozen.keep(names, taken)
+        paired = tuple(
+            finding.fingerprint
+            for finding in assessment.findings
+            if finding.fingerprint in names and finding.family in pairing.PAIRED
+        )
+        for partner in self._clusters.partners(target) if paired else ():
+
+            def other_side(plan: Plan, owner: Owner, now: datetime) -> None:
+                shown = pairing.other_side(source, plan, owner, now)
+                memory.frozen.answered(paired, shown, self._send)
+
+            memory.frozen.ask(paired)
+            if not self._ask(partner, other_side):
+                memory.frozen.answered(paired, Evidence(reading.at, ()), self._send)
+
+    def _report(self, memory: Memory, finding: Finding) -> None:
+        """One verdict for the desk, with its evidence, held back while a window is on."""
+        memory.frozen.report(_in_window(memory, finding, memory.on), self._send)
+
+    def _send(self, finding: Finding, patience_seconds: float) -> None:
+        self._hold(finding.fingerprint, patience_seconds)
+        self._mailbox.put(finding)
+
+    def _tell_window(self, memory: Memory, plan: Plan, reading: Reading) -> None:
+        """One log sentence and one line on /metrics when a maintenance window begins or ends."""
+        on = self.maintenance.on(plan.target, reading.at)
+        if on == memory.on:
+            return
+        if on is None and memory.on is not None:
+            log.info("%s: maintenance '%s' is over", plan.target.name, memory.on.name)
+        elif on is not None:
+            log.info(
+                "%s: maintenance '%s' holds incidents back until %s",
+                plan.target.name,
+                on.name,
+                on.until.isoformat(timespec="minutes"),
+            )
+        memory.on = on
+        self._latest.window(plan, on)
+
+    def _look_at_cost(self, memory: Memory, plan: Plan, reading: Reading, owner: Owner) -> None:
+        if reading.failure is None:
+            cost = memory.budget.derive(reading, owner.cost)
+            self._take(memory, plan, budget.PROBE, cost, budget.PROBE, owner)
+
+    def _look_at_cluster(self, memory: Memory, plan: Plan, reading: Reading) -> None:
+        target = plan.target
+        expected = memory.membership.role(target)
+        findings = self._clusters.observe(
+            target, expected, role_of(reading), reading.at, plan.interval
+        )
+        on = self.maintenance.of(target.cluster, target.cluster, reading.at) or memory.on
+        for finding in findings:
+            self._mailbox.put(_in_window(memory, finding, on))
 
 
 def _tell_change(memory: Memory, probe: Probe, reading: Reading) -> None:
@@ -77,37 +202,25 @@ def _tell_change(memory: Memory, probe: Probe, reading: Reading) -> None:
     memory.up = up
 
 
-def _freeze(memory: Memory, assessment: Assessment, gather: Callable[[], Evidence | None]) -> None:
-    """At the first bad reading, while the cause is still there to be seen."""
-    taken = gather() if assessment.onsets else None
-    if taken is not None:
-        memory.evidence.update(dict.fromkeys(assessment.onsets, taken))
-
-
-def _decided(memory: Memory, assessment: Assessment) -> Iterator[Finding]:
-    """The findings that are verdicts.
-
-    After a start, trouble that is bad but not yet for long enough is no all-clear: stating it
-    would clear an open incident that nothing has healed.
-    """
-    for finding in assessment.findings:
-        name = finding.fingerprint
-        if finding.severity is Severity.CLEAR and name not in memory.decided:
-            if name in assessment.onsets:
-                memory.brewing[name] = finding.since
-            if memory.brewing.get(name) == finding.since:
-                continue
-        memory.brewing.pop(name, None)
-        memory.decided.add(name)
-        yield finding
-
-
-def _with_evidence(memory: Memory, finding: Finding) -> Finding:
-    evidence = memory.evidence.get(finding.fingerprint)
-    if evidence is None:
+def _in_window(memory: Memory, finding: Finding, on: On | None) -> Finding:
+    """Held back while a window is on; told afterwards that it was."""
+    name = finding.fingerprint
+    if finding.severity is Severity.CLEAR:
+        memory.held.pop(name, None)
         return finding
-    if finding.severity > Severity.CLEAR:
-        return replace(finding, evidence=evidence)
-    if finding.at - evidence.taken_at > KEPT_WHILE_CLEAR:
-        del memory.evidence[finding.fingerprint]
-    return finding
+    if on is not None and finding.opens:
+        memory.held[name] = on.name
+        return replace(finding, opens=False)
+    window = memory.held.get(name)
+    if window is None:
+        return finding
+    held = _HELD.format(window=window)
+    return replace(
+        finding, hint=Text(f"{finding.hint.id} {held.id}", f"{finding.hint.en} {held.en}")
+    )
+
+
+_HELD = Text(
+    "Bertahan sejak jendela pemeliharaan {window}.",
+    "It has stood since the maintenance window {window}.",
+)

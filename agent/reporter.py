@@ -3,6 +3,11 @@
 Promise: ``put`` never waits. One thread tells the desk; of the same trouble only the newest word
 waits, but trouble that came and went while the store was away is told with both its words. While
 the store is away everything is kept and tried again; one log sentence each time that changes.
+
+Findings are levels, stated at every reading; the desk hears what could change something. An
+all-clear goes to it only of what it awaits (it lists that once a minute) or has heard of as
+trouble; trouble that stands unchanged is stated once a minute. So a thousand healthy servers cost
+the store nothing.
 """
 
 from __future__ import annotations
@@ -22,14 +27,18 @@ log = logging.getLogger("sigap.reporter")
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
-CLEAR_AGAIN_AFTER = timedelta(seconds=60)
-"""How often the desk is told again of what was clear and still is."""
+AGAIN_AFTER = timedelta(seconds=60)
+"""How often the desk is told again of trouble that stands unchanged."""
+AWAITED_EVERY_SECONDS = 60.0
+"""How often the desk is asked of which findings an all-clear would change something."""
 
 
 class Desk(Protocol):
     """What the reporter needs of the desk."""
 
     def report(self, finding: Finding, now: datetime) -> Reported: ...
+
+    def awaited(self) -> frozenset[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,10 @@ class Reporter:
         self._waiting: dict[str, list[Finding]] = {}  # by fingerprint: oldest word first, at most 2
         self._urgent: dict[str, None] = {}  # fingerprints in trouble, in the order they came
         self._calm: dict[str, None] = {}  # the others
-        self._cleared_at: dict[str, datetime] = {}
+        self._not_before: dict[str, float] = {}  # monotonic, of words that wait for a partner
+        self._heard: dict[str, Finding] = {}  # trouble the desk has heard of, as last told
+        self._awaited: set[str] | None = None  # None: the desk was not asked yet
+        self._asked_at = monotonic() - AWAITED_EVERY_SECONDS
         self._told = self._failed = self._in_a_row = 0
         self._away = False
         self._broken: set[str] = set()
@@ -79,15 +91,21 @@ class Reporter:
         """Leave a finding for the desk; returns at once."""
         name = finding.fingerprint
         with self._wake:
-            if finding.severity is Severity.CLEAR and name not in self._waiting:
-                told = self._cleared_at.get(name)
-                if told is not None and finding.at - told < CLEAR_AGAIN_AFTER:
-                    return
+            if name not in self._waiting and not self._news(finding):
+                return
             waiting = self._waiting.get(name, [])
             worst = next((word for word in waiting if word.opens and not finding.opens), None)
             self._waiting[name] = [worst, finding] if worst else [finding]
             self._queue(name)
             self._wake.notify()
+
+    def hold(self, fingerprint: str, seconds: float) -> None:
+        """Keep the words of a finding for so long before telling them; 0: no longer."""
+        with self._wake:
+            if seconds > 0:
+                self._not_before[fingerprint] = self._monotonic() + seconds
+            elif self._not_before.pop(fingerprint, None) is not None:
+                self._wake.notify()
 
     def stop(self, seconds: float) -> int:
         """Tell what waits, for so long at most; returns how many findings stay untold."""
@@ -108,6 +126,37 @@ class Reporter:
         """Whether the thread died or has hung in one report for half a minute."""
         return not self._thread.is_alive() or self._monotonic() - self._beat > 30.0
 
+    def _news(self, finding: Finding) -> bool:
+        """Whether the desk could do anything with it."""
+        name = finding.fingerprint
+        heard = self._heard.get(name)
+        if finding.severity is Severity.CLEAR:
+            return heard is not None or self._awaited is None or name in self._awaited
+        return (
+            heard is None
+            or (heard.severity, heard.opens) != (finding.severity, finding.opens)
+            or finding.at - heard.at >= AGAIN_AFTER
+        )
+
+    def _ask_awaited(self) -> None:
+        """Learn of what the desk would like to hear that it is over."""
+        if self._monotonic() - self._asked_at < AWAITED_EVERY_SECONDS and not self._away:
+            return
+        try:
+            awaited = self._desk.awaited()
+        except self._store_errors as error:
+            if not self._away:
+                log.error("the store takes no findings; they wait in memory: %s", error)
+            self._away = True
+            return
+        self._asked_at = self._monotonic()
+        with self._wake:
+            self._awaited = set(awaited)
+            for name in [name for name in self._calm if name not in awaited]:
+                if name not in self._heard:
+                    for kept in (self._waiting, self._calm):
+                        kept.pop(name, None)
+
     def _queue(self, name: str) -> None:
         """Put a fingerprint where it belongs; one that already stands there keeps its turn."""
         trouble = any(word.severity > Severity.CLEAR for word in self._waiting[name])
@@ -118,6 +167,7 @@ class Reporter:
     def _run(self) -> None:
         while True:
             self._beat = self._monotonic()
+            self._ask_awaited()
             finding = self._next()
             if finding is None:
                 if self._stopping:
@@ -133,13 +183,26 @@ class Reporter:
     def _next(self) -> Finding | None:
         """The next word to tell, trouble before all-clear; None after a quiet while."""
         with self._wake:
-            if not self._waiting:
-                self._wake.wait_for(lambda: bool(self._waiting) or self._stopping, 5.0)
-            names = itertools.chain(self._urgent, self._calm)
-            name = next((name for name in names if name not in self._broken), None)
-            if name is None:  # only findings the desk choked on are left: try those again
-                name = next(itertools.chain(self._urgent, self._calm), None)
+            name = self._ready()
+            if name is None:
+                at = self._monotonic()
+                soonest = min(self._not_before.values(), default=at + 5.0)
+                pause = min(5.0, max(0.01, soonest - at))
+                self._wake.wait_for(lambda: self._ready() is not None or self._stopping, pause)
+                name = self._ready()
             return self._waiting[name][0] if name is not None else None
+
+    def _ready(self) -> str | None:
+        """The fingerprint whose turn it is; those the desk choked on come last."""
+        at = self._monotonic()
+        last = None
+        for name in itertools.chain(self._urgent, self._calm):
+            if self._not_before.get(name, at) > at and not self._stopping:
+                continue
+            if name not in self._broken:
+                return name
+            last = last or name
+        return last
 
     def _tell(self, finding: Finding) -> float:
         """Tell the desk one finding; returns the seconds to pause when that failed."""
@@ -186,9 +249,11 @@ class Reporter:
                 self._waiting[name] = left
                 self._queue(name)
             else:
-                for kept in (self._waiting, self._urgent, self._calm):
+                for kept in (self._waiting, self._urgent, self._calm, self._not_before):
                     kept.pop(name, None)
             if finding.severity is Severity.CLEAR:
-                self._cleared_at[name] = finding.at
+                self._heard.pop(name, None)
+                if self._awaited is not None:
+                    self._awaited.discard(name)
             else:
-                self._cleared_at.pop(name, None)
+                self._heard[name] = finding

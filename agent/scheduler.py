@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,12 @@ PATIENCE = 3
 """Failed rounds in a row after which a target that is down is asked at the plain interval only."""
 
 
+MOST_BUSY = 0.25
+"""The share of time a target may spend answering us; beyond it we look less often."""
+
+LONGEST_REST_SECONDS = 300.0
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to do for one target; plans are compared by value when the configuration changes."""
@@ -31,12 +38,22 @@ class Plan:
     probes: tuple[Probe, ...]
     interval: float  # seconds
     deadline: float  # seconds, for one probe
+    learn_after: float = 600.0  # seconds a member is seen before it counts as belonging here
 
     @property
     def periods(self) -> Mapping[str, float]:
         """Seconds between two runs, by probe."""
-        tuned = {name: tuning.every for name, tuning in self.target.probes.items()}
-        return {p.name: tuned.get(p.name) or p.every or self.interval for p in self.probes}
+        return {probe.name: self.period(probe) for probe in self.probes}
+
+    def period(self, probe: Probe) -> float:
+        """Seconds between two readings of a probe; one that is derived comes every interval."""
+        tuning = self.target.probes.get(probe.name)
+        return (tuning.every if tuning else None) or probe.every or self.interval
+
+    def stale_after(self, probe: Probe) -> float:
+        """Seconds after which a reading no longer says anything of the present: three periods,
+        and the time a single question may take."""
+        return 3 * max(self.period(probe), self.interval) + 2 * self.deadline
 
     @property
     def longest_round(self) -> float:
@@ -45,7 +62,11 @@ class Plan:
 
 
 def plan(
-    target: Target, known: Iterable[Probe], interval_seconds: float, deadline_seconds: float
+    target: Target,
+    known: Iterable[Probe],
+    interval_seconds: float,
+    deadline_seconds: float,
+    learn_after_seconds: float = 600.0,
 ) -> Plan:
     """The probes a target gets: those switched on, host probes only where its files are."""
     chosen = tuple(
@@ -54,7 +75,7 @@ def plan(
         if (target.host or probe.engine != HOST)
         and (probe.name not in target.probes or target.probes[probe.name].enabled)
     )
-    return Plan(target, chosen, interval_seconds, deadline_seconds)
+    return Plan(target, chosen, interval_seconds, deadline_seconds, learn_after_seconds)
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,12 @@ class Clocks:
 
 Handle = Callable[[Plan, Probe, Reading, Owner], None]
 """Where a reading goes (``Pipeline.handle``)."""
+
+Errand = Callable[[Plan, Owner, datetime], None]
+"""Something a target's own thread does between two rounds, asked for by another thread."""
+
+MOST_ERRANDS = 20
+"""That wait for one target; a frozen one takes no more."""
 
 
 class Loop:
@@ -85,12 +112,15 @@ class Loop:
         self.owner = owner
         self.timetable = Timetable(plan.periods, first)
         self.rounds = 0
+        self.eased = False
         self._handle = handle
         self._clocks = clocks
         self._previous = previous
         self._failed = 0
         self._beat = first
         self._stop = threading.Event()
+        self._woken = threading.Event()
+        self._errands: deque[Errand] = deque()
         self._probes = {probe.name: probe for probe in plan.probes}
         self._thread = threading.Thread(
             target=self._run, name=f"target {plan.target.name}", daemon=True
@@ -102,6 +132,15 @@ class Loop:
     def stop(self) -> None:
         """Ask the loop to end after the call it is in; returns at once."""
         self._stop.set()
+        self._woken.set()
+
+    def ask(self, errand: Errand) -> bool:
+        """Have this target's thread do something soon; False when it has too much to do."""
+        if self._stop.is_set() or len(self._errands) >= MOST_ERRANDS:
+            return False
+        self._errands.append(errand)
+        self._woken.set()
+        return True
 
     def join(self, seconds: float) -> bool:
         """Wait for the end; False when a server still holds the thread."""
@@ -118,7 +157,11 @@ class Loop:
         if self._previous is not None:
             self._previous.join(self._previous.plan.longest_round)
             self._previous = None
-        while not self._stop.wait(max(0.0, self._wait())):
+        while not self._stop.is_set():
+            if self._woken.wait(max(0.0, self._wait())):
+                self._woken.clear()
+                self._run_errands()
+                continue
             started = self._clocks.monotonic()
             try:
                 self.round(started)
@@ -127,12 +170,22 @@ class Loop:
             self._beat = self._clocks.monotonic()
         self.owner.drop()
 
+    def _run_errands(self) -> None:
+        while self._errands and not self._stop.is_set():
+            errand = self._errands.popleft()
+            try:
+                errand(self.plan, self.owner, self._clocks.now())
+            except Exception:  # an errand is a courtesy to another target
+                log.exception("an errand of %s broke; please report this", self.plan.target.name)
+
     def _wait(self) -> float:
         # Event.wait takes no infinity, and a target without probes has nothing due.
         return min(self.timetable.next - self._clocks.monotonic(), 3600.0)
 
     def round(self, started: float) -> None:
         """Ask what is due at ``started`` and hand every reading on."""
+        self._run_errands()
+        before = self.owner.cost.seconds
         due = [self._probes[name] for name in self.timetable.take(started)]
         down = False
         for reading in self.owner.round(due, self._clocks.now):
@@ -148,6 +201,20 @@ class Loop:
         self.timetable.catch_up(self._clocks.monotonic())
         if self._failed > PATIENCE:
             self.timetable.hold(started + self.plan.interval * 0.999)
+        elif not down:
+            self._ease(started, self.owner.cost.seconds - before)
+
+    def _ease(self, started: float, busy_seconds: float) -> None:
+        """Under distress look less often: all but whether the server lives.
+
+        A round that kept the server busy for longer than its share is followed by rest enough to
+        get back to that share, so a server that slows down is asked less, not more.
+        """
+        rest = busy_seconds / MOST_BUSY
+        self.eased = rest > self.plan.interval
+        if self.eased:
+            vital = [each.name for each in self.plan.probes if each.judged_on_failure]
+            self.timetable.hold(started + min(rest, LONGEST_REST_SECONDS), vital)
 
 
 class Scheduler:
@@ -198,6 +265,11 @@ class Scheduler:
             started.append(name)
         self._leaving = [loop for loop in self._leaving if not loop.join(0)]
         return started, ended
+
+    def ask(self, target: str, errand: Errand) -> bool:
+        """Have the thread of a target do something between two rounds; False: it will not."""
+        loop = self._loops.get(target)
+        return loop is not None and loop.ask(errand)
 
     def waiting(self) -> list[str]:
         """Targets that have not finished their first round."""

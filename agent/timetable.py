@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 NAMES_TO_A_SECOND = 66
 """First rounds are spread so that no more targets than these begin within one second."""
@@ -54,10 +54,11 @@ class Timetable:
                 self.skipped += round((following - when) / self._periods[name])
                 self._due[name] = following
 
-    def hold(self, until: float) -> None:
-        """Back off: nothing is due before ``until``; grid points passed over are not skips."""
+    def hold(self, until: float, but: Collection[str] = ()) -> None:
+        """Back off: nothing is due before ``until`` except the probes named in ``but``; grid
+        points passed over are not skips."""
         for name, when in self._due.items():
-            if when < until:
+            if when < until and name not in but:
                 self._due[name] = self._after(name, until - 1e-9)
 
     def _after(self, name: str, at: float) -> float:

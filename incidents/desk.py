@@ -188,6 +188,11 @@ class Desk:
         with self._store.read() as connection:
             return self._folds.load_open(connection)
 
+    def awaited(self) -> frozenset[str]:
+        """Fingerprints of which an all-clear would change something; all others need none."""
+        with self._store.read() as connection:
+            return records.awaited(connection)
+
     def inbox(self, signer: Signer, now: datetime) -> Inbox:
         """What waits for this person, what runs late elsewhere, and the other open incidents."""
         today = self._rules.calendar.local(now).date()

@@ -211,6 +211,16 @@ def past(connection: Connection, fingerprint: str) -> Past | None:
     return Past(found.incident, Severity(found.held)) if found else None
 
 
+def awaited(connection: Connection) -> frozenset[str]:
+    """The findings of which an all-clear would change something: red in an open incident, or held
+    back until they were clear once."""
+    red = select(_findings.c.fingerprint).where(_findings.c.is_open == 1, _findings.c.severity > 0)
+    held = select(_findings.c.fingerprint).where(_findings.c.held > 0)
+    return frozenset(connection.execute(red).scalars()) | frozenset(
+        connection.execute(held).scalars()
+    )
+
+
 def hold(connection: Connection, number: str, fingerprint: str, severity: Severity) -> None:
     """Bind a finding to an open incident. Raises IntegrityError if another holds it."""
     bound = select(_findings.c.position).where(

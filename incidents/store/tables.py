@@ -131,6 +131,12 @@ findings = Table(
         postgresql_where=text("is_open = 1"),
     ),
     Index("findings_history", "fingerprint", "position"),
+    Index(
+        "findings_held",
+        "fingerprint",
+        sqlite_where=text("held > 0"),
+        postgresql_where=text("held > 0"),
+    ),
     sqlite_strict=True,
 )
 

@@ -104,12 +104,21 @@ def test_evidence_of_trouble_that_passed_is_taken_anew_next_time() -> None:
     line = Line()
     line.reads(1.0)
     line.reads(0.0, 15)
-    line.reads(1.0, 15 + 11 * 60)
+    line.reads(1.0, 60)
+    line.reads(1.0, 60 + 11 * 60)
     line.reads(0.0, 15 + 12 * 60)
     (opening,) = line.reads(0.0, 15 + 13 * 60)
     assert opening.evidence is not None
     assert opening.evidence.taken_at == NOON + timedelta(seconds=15 + 12 * 60)
     assert line.owner.gathered == 2
+
+
+def test_a_flapping_finding_is_asked_for_evidence_once() -> None:
+    line = Line()
+    for minute in range(0, 60, 2):
+        line.reads(0.0, minute * 60)
+        line.reads(1.0, minute * 60 + 60)
+    assert line.owner.gathered == 1
 
 
 def test_after_a_start_trouble_that_stands_is_never_told_as_clear() -> None:

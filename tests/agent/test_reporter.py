@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,14 @@ class FakeDesk:
         self.chokes_on = ""
         self.held = threading.Event()
         self.held.set()
+        self.waits_for: set[str] = set()
+        self.asked = 0
+
+    def awaited(self) -> frozenset[str]:
+        if self.away:
+            raise Away("the store is read-only")
+        self.asked += 1
+        return frozenset(self.waits_for)
 
     def report(self, finding: Finding, now: datetime) -> Reported:
         self.held.wait(30)
@@ -52,6 +61,18 @@ def reporter(desk: FakeDesk) -> Iterator[Reporter]:
     made.start()
     yield made
     desk.away, desk.chokes_on = False, ""
+    desk.held.set()
+    made.stop(10)
+
+
+@pytest.fixture
+def awaiting(desk: FakeDesk) -> Iterator[Reporter]:
+    """A reporter whose desk would like to hear that it is over of some."""
+    names = ("simpeg", "first", *map(str, range(20)))
+    desk.waits_for = {f"{name}/availability/up/" for name in names}
+    made = Reporter(desk, lambda: datetime.now(UTC), time.monotonic, (Away,))
+    made.start()
+    yield made
     desk.held.set()
     made.stop(10)
 
@@ -93,11 +114,12 @@ def test_trouble_that_came_and_went_while_the_store_was_away_is_still_told(
     assert [f.severity for f in desk.told] == [Severity.CRITICAL, Severity.CLEAR]
 
 
-def test_trouble_goes_before_all_clear(desk: FakeDesk, reporter: Reporter) -> None:
+def test_trouble_goes_before_all_clear(desk: FakeDesk, awaiting: Reporter) -> None:
+    reporter = awaiting
     desk.held.clear()
     reporter.put(a_finding(target="first", severity=Severity.CLEAR))
     for n in range(20):
-        reporter.put(a_finding(target=f"calm-{n}", severity=Severity.CLEAR))
+        reporter.put(a_finding(target=str(n), severity=Severity.CLEAR))
     reporter.put(a_finding(target="burning"))
     desk.held.set()
     until("all told", lambda: len(desk.told) == 22)
@@ -127,25 +149,85 @@ def test_putting_never_waits_for_the_store(desk: FakeDesk, reporter: Reporter) -
     assert time.monotonic() - started < 1.0
 
 
-def test_what_stays_clear_is_told_again_only_after_a_while(
+def clear(**changes: Any) -> Finding:
+    return a_finding(severity=Severity.CLEAR, **changes)
+
+
+def test_the_desk_hears_nothing_of_what_is_clear_and_was(
     desk: FakeDesk, reporter: Reporter
 ) -> None:
-    def clear(seconds: int) -> Finding:
-        return a_finding(severity=Severity.CLEAR, at=NOON + timedelta(seconds=seconds))
-
-    reporter.put(clear(0))
-    until("the first word", lambda: len(desk.told) == 1)
-    until("nothing waits", lambda: reporter.counts().pending == 0)
-    reporter.put(clear(15))
+    until("the desk asked", lambda: desk.asked)
+    for n in range(100):
+        reporter.put(clear(target=f"t{n}", at=NOON + timedelta(hours=n)))
     assert reporter.counts().pending == 0
-    reporter.put(clear(61))
-    until("the word a minute later", lambda: len(desk.told) == 2)
+    assert desk.told == []
 
 
-def test_trouble_is_told_at_every_reading(desk: FakeDesk, reporter: Reporter) -> None:
-    for told in range(1, 4):
-        reporter.put(a_finding())
-        until("told again", lambda: len(desk.told) == told)  # noqa: B023 - called in this turn
+def test_an_all_clear_the_desk_awaits_is_told_once(desk: FakeDesk, awaiting: Reporter) -> None:
+    reporter = awaiting
+    reporter.put(clear())
+    until("the all-clear told", lambda: len(desk.told) == 1)
+    until("nothing waits", lambda: reporter.counts().pending == 0)
+    reporter.put(clear(at=NOON + timedelta(hours=1)))
+    assert reporter.counts().pending == 0
+
+
+def test_an_all_clear_before_the_desk_was_asked_is_not_lost(desk: FakeDesk) -> None:
+    desk.waits_for = {"simpeg/availability/up/"}
+    reporter = Reporter(desk, lambda: datetime.now(UTC), time.monotonic, (Away,))
+    reporter.put(clear())
+    reporter.put(clear(target="other"))
+    reporter.start()
+    until("the awaited one told", lambda: len(desk.told) == 1)
+    assert reporter.stop(5) == 0
+    assert [finding.target for finding in desk.told] == ["simpeg"]
+
+
+def test_trouble_that_stands_is_told_at_once_and_then_every_minute(
+    desk: FakeDesk, reporter: Reporter
+) -> None:
+    def stands(seconds: int, **changes: Any) -> None:
+        reporter.put(a_finding(at=NOON + timedelta(seconds=seconds), **changes))
+        until("nothing waits", lambda: reporter.counts().pending == 0)
+
+    stands(0)
+    stands(15)
+    assert len(desk.told) == 1
+    stands(60)
+    assert len(desk.told) == 2
+    stands(75, severity=Severity.WARNING)
+    stands(90, severity=Severity.WARNING, opens=False)
+    assert [(f.severity, f.opens) for f in desk.told[2:]] == [
+        (Severity.WARNING, True),
+        (Severity.WARNING, False),
+    ]
+
+
+def test_trouble_that_was_told_is_told_when_it_is_over(desk: FakeDesk, reporter: Reporter) -> None:
+    until("the desk asked", lambda: desk.asked)
+    reporter.put(a_finding())
+    until("the trouble told", lambda: len(desk.told) == 1)
+    reporter.put(clear())
+    until("the all-clear told", lambda: len(desk.told) == 2)
+
+
+def test_a_held_report_waits_for_its_second_half(desk: FakeDesk, reporter: Reporter) -> None:
+    reporter.hold("simpeg/availability/up/", 30.0)
+    reporter.put(a_finding(value=1.0))
+    reporter.put(a_finding(target="other"))
+    until("the other told", lambda: [f.target for f in desk.told] == ["other"])
+    reporter.put(a_finding(value=2.0))
+    reporter.hold("simpeg/availability/up/", 0.0)
+    until("the whole told", lambda: len(desk.told) == 2)
+    assert desk.told[1].value == 2.0
+
+
+def test_a_held_report_goes_alone_when_its_second_half_does_not_come(
+    desk: FakeDesk, reporter: Reporter
+) -> None:
+    reporter.hold("simpeg/availability/up/", 0.2)
+    reporter.put(a_finding())
+    until("the report told", lambda: len(desk.told) == 1)
 
 
 def test_stopping_tells_what_waits_and_counts_what_it_could_not(desk: FakeDesk) -> None:

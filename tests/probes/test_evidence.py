@@ -30,7 +30,7 @@ TITLE = Text("Antrean", "Queue")
         ("CREATE USER a IDENTIFIED BY 'rahasia'", "CREATE USER a IDENTIFIED BY ***"),
         ("ALTER ROLE a PASSWORD 'rahasia' LOGIN", "ALTER ROLE a PASSWORD *** LOGIN"),
         ("MASTER_PASSWORD = 'x'", "MASTER_PASSWORD = ***"),
-        ("UPDATE pegawai SET nama = 'Budi' WHERE id = ?", "UPDATE pegawai SET nama = ? WHERE id = ?"),
+        ("UPDATE t SET nama = 'Budi' WHERE id = ?", "UPDATE t SET nama = ? WHERE id = ?"),
         ("server 'db1' does not answer", "server 'db1' does not answer"),
     ],
 )  # fmt: skip
