@@ -138,6 +138,21 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     attempt.add_argument("probe", metavar="PROBE", nargs="?")
     _with_json(_with_config(attempt))
     _with_json(_command(commands, "probes", "probing:listing", "list every probe and its limits"))
+    learn = _command(
+        commands, "learn", "learn:learn", "show and mend what was learned to belong to each target"
+    )
+    learn.add_argument("target", metavar="TARGET", nargs="?")
+    learn.add_argument(
+        "--forget",
+        metavar="KIND/NAME",
+        action="append",
+        default=[],
+        help="it does not belong here, e.g. slot/standby1",
+    )
+    learn.add_argument(
+        "--accept", action="store_true", help="what is missing or different now is as it should be"
+    )
+    _with_json(_with_config(learn))
     grants = _command(commands, "grants", "probing:grants", "print the script for the account")
     grants.add_argument("flavour", metavar="ENGINE", help="postgresql, mysql or mariadb")
     grants.add_argument("--user", help="the account's name (sigap)")

@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import sdnotify
+from agent.clusters import Clusters
 from agent.config import Config, ConfigError, load
 from agent.exposition import Board
 from agent.http import DeskServer, PlainServer, Routes, Server, listen, routes
 from agent.latest import Latest
+from agent.maintenance import Maintenance
 from agent.metrics import Metrics, of_scheduler
 from agent.pipeline import Mailbox, Pipeline
 from agent.scheduler import Clocks, Plan, Scheduler, plan
-from probes import Finding, registry
+from agent.state import State
+from probes import Finding, Probe, Reading, registry
 from probes.runner import Owner
 
 if TYPE_CHECKING:
@@ -73,9 +76,19 @@ class Daemon:
             self._listener.close()
             raise
         mailbox: Mailbox = self._office.reporter if self._office else NoDesk()
-        self._pipeline = Pipeline(self._latest, mailbox)
-        self.scheduler = Scheduler(self._pipeline.handle, _owner, clocks, self._gone)
+        self._state = State(config.state)
+        self._clusters = Clusters()
+        self._pipeline = Pipeline(
+            self._latest,
+            mailbox,
+            notebook=self._state.notebook,
+            together=self._clusters,
+            ask=lambda target, errand: self.scheduler.ask(target, errand),
+            hold=self._office.reporter.hold if self._office else _no_hold,
+        )
+        self.scheduler = Scheduler(self._handle, self._owner, clocks, self._gone)
         self.metrics.add(lambda: of_scheduler(self.scheduler))
+        self.metrics.add(self._clusters.collect)
         self._server = self._serve(routes(self.metrics.page, self.unready), routers)
 
     @property
@@ -85,7 +98,9 @@ class Daemon:
 
     def start(self) -> None:
         """Start every loop and the listener; returns at once."""
+        self._state.start()
         if self._office is not None:
+            self._recall(self._office)
             self._office.start()
         self._watch(self.config)
         self.metrics.reloaded(self._clocks.now())
@@ -136,6 +151,7 @@ class Daemon:
 
         self._server.stop()
         held = self.scheduler.stop(left(0.4))
+        self._state.stop(left(0.2))
         untold = self._office.stop(left(0.5)) if self._office else 0
         if untold:
             log.warning("%d findings were not told; the next start states them again", untold)
@@ -162,9 +178,17 @@ class Daemon:
 
     def _watch(self, config: Config) -> tuple[list[str], list[str]]:
         plans = [
-            plan(target, registry.probes_for(target.engine), config.interval, config.deadline)
+            plan(
+                target,
+                registry.probes_for(target.engine),
+                config.interval,
+                config.deadline,
+                config.learn_after,
+            )
             for target in config.targets
         ]
+        self._pipeline.maintenance = Maintenance(config.windows)
+        self._clusters.take_seats(config.targets)
         for each in plans:
             self._latest.declare(each)
         return self.scheduler.apply(plans)
@@ -172,10 +196,32 @@ class Daemon:
     def _gone(self, target: str) -> None:
         self._latest.forget(target)
         self._pipeline.forget(target)
+        self._state.forget(target)
+
+    def _recall(self, office: BackOffice) -> None:
+        """What stands at the desk is told to the judges, so that it can clear."""
+        from agent.recall import recalled  # only for a desk
+        from incidents.store import StoreUnavailable
+
+        try:
+            self._pipeline.recall(recalled(office.desk.open_incidents()))
+        except StoreUnavailable as error:
+            log.warning("what stood before this start is not known yet: %s", error)
+
+    def _owner(self, plan: Plan) -> Owner:
+        owner = Owner(plan.target, registry.engine(plan.target.engine), plan.deadline)
+        owner.remember(self._state.kept(plan.target.name))
+        return owner
+
+    def _handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
+        self._pipeline.handle(plan, probe, reading, owner)
+        kept = owner.kept
+        if probe.name in kept:
+            self._state.keep(plan.target.name, kept)
 
 
-def _owner(plan: Plan) -> Owner:
-    return Owner(plan.target, registry.engine(plan.target.engine), plan.deadline)
+def _no_hold(fingerprint: str, seconds: float) -> None:
+    """An agent without a desk reports to nobody, so nothing waits."""
 
 
 def _shown(host: str, port: int) -> str:

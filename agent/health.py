@@ -29,7 +29,7 @@ def _target(watched: Watched, now: datetime, incident: Incidents) -> TargetHealt
     address = target.address
     where = address.host if address.host.startswith("/") else f"{address.host}:{address.port}"
     up: bool | None = None
-    for seen in watched.probes.values():
+    for seen in list(watched.probes.values()):
         if seen.probe.judged_on_failure and seen.reading is not None:
             up = usable(seen.probe, seen.reading)
     return TargetHealth(
@@ -41,7 +41,10 @@ def _target(watched: Watched, now: datetime, incident: Incidents) -> TargetHealt
         application=target.application,
         agency=target.agency,
         up=up,
-        probes=tuple(_probe(watched.plan, seen, now, incident) for seen in watched.probes.values()),
+        maintenance=watched.window,
+        probes=tuple(
+            _probe(watched.plan, seen, now, incident) for seen in list(watched.probes.values())
+        ),
     )
 
 
@@ -69,8 +72,7 @@ def _state(plan: Plan, seen: Seen, now: datetime) -> ProbeState:
     reading = seen.reading
     if reading is None:
         return ProbeState.STALE
-    allowed = timedelta(seconds=3 * plan.periods[seen.probe.name] + plan.longest_round)
-    if now - reading.at > allowed:
+    if now - reading.at > timedelta(seconds=plan.stale_after(seen.probe)):
         return ProbeState.STALE
     judged = [f.severity for f in list(seen.findings.values()) if f.measure != BLIND]
     worst = max(judged, default=Severity.CLEAR)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from agent import budget, pairing
+from agent import budget, clusters, pairing
 from agent.clusters import Clusters
 from agent.latest import Latest, usable
 from agent.maintenance import Maintenance, On
@@ -54,21 +54,28 @@ class Pipeline:
         mailbox: Mailbox,
         *,
         notebook: Notebook | None = None,
-        clusters: Clusters | None = None,
+        together: Clusters | None = None,
         ask: Callable[[str, Errand], bool] = lambda target, errand: False,
         hold: Callable[[str, float], None] = lambda fingerprint, seconds: None,
     ) -> None:
         """``ask(target, errand)`` has the thread of another target do something between its rounds
         and says whether it will; ``hold(fingerprint, seconds)`` keeps a report waiting."""
         self.maintenance = Maintenance()
-        self.recalled: Mapping[str, tuple[Recalled, ...]] = {}
+        self._recalled: Mapping[str, tuple[Recalled, ...]] = {}
         self._latest = latest
         self._mailbox = mailbox
         self._notebook = notebook or Notebook(None)
-        self._clusters = clusters or Clusters()
+        self._clusters = together or Clusters()
         self._ask = ask
         self._hold = hold
         self._memories: dict[str, Memory] = {}
+
+    def recall(self, standing: Mapping[str, tuple[Recalled, ...]]) -> None:
+        """What stood at the desk before this start, by target or cluster; before any reading."""
+        self._recalled = standing
+        for name, troubles in standing.items():
+            if any(each.probe == clusters.PROBE.name for each in troubles):
+                self._clusters.recall(name, troubles)
 
     def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
         """One reading, all the way to the desk's mailbox."""
@@ -94,7 +101,7 @@ class Pipeline:
         if memory is None:
             learn_after = timedelta(seconds=plan.learn_after)
             memory = Memory(Membership(name, self._notebook, learn_after))
-            memory.judge.recall(name, self.recalled.get(name, ()))
+            memory.judge.recall(name, self._recalled.get(name, ()))
             self._memories[name] = memory
         return memory
 

@@ -32,7 +32,6 @@ class State:
         self.notebook = Notebook(self._folder / MEMBERS_FILE if self._folder else None)
         self._kept = self._read_kept()
         self._texts: dict[str, str] = {}  # by target, JSON made by the target's own thread
-        self._written_at = 0.0
         self._changed = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -48,8 +47,10 @@ class State:
             self._thread.join(seconds)
 
     def kept(self, target: str) -> Mapping[str, Any]:
-        """What the probes of a target kept in an earlier process, by probe."""
-        found = self._kept.get(target)
+        """What the probes of a target kept, by probe: lately, or in an earlier process."""
+        with self._lock:
+            text = self._texts.get(target)
+        found = json.loads(text) if text else self._kept.get(target)
         return found if isinstance(found, dict) else {}
 
     def keep(self, target: str, kept: Mapping[str, Any]) -> None:

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path as File
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
 from agent.config.explain import explain
-from agent.config.models import OfficeSection, Root
+from agent.config.models import OfficeSection, Root, WindowSection
 from agent.config.problems import ConfigError, Problem, Problems, nearest
 from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source, read
 from agent.config.targets import targets
+from agent.config.windows import windows
+from agent.maintenance import Window
 from probes import Secret, Target
 
 PLACES = ("agent.yaml", "/etc/sigap/agent.yaml")
@@ -43,6 +46,9 @@ class Config:
     calendar: str
     office: OfficeSection
     targets: tuple[Target, ...]
+    state: File | None = None  # folder for what is learned
+    learn_after: float = 600.0  # seconds
+    windows: tuple[Window, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
 
@@ -65,6 +71,7 @@ def load(file: File, environment: Mapping[str, str] | None = None) -> Config:
         problems.at(("targets",), "names no server to watch; add one under 'targets:'")
     store = _store(source, root)
     deadline = _deadline(problems, root)
+    announced = tuple(_windows(source, root, found))
     if problems.found:
         raise ConfigError(problems.found)
     host, _, port = root.agent.listen.rpartition(":")
@@ -82,6 +89,9 @@ def load(file: File, environment: Mapping[str, str] | None = None) -> Config:
         calendar=_beside(file, root.calendar),
         office=root.office,
         targets=found,
+        state=_state(source, root, store),
+        learn_after=root.agent.learn_after,
+        windows=announced,
         warnings=tuple(problems.warnings),
     )
 
@@ -139,6 +149,39 @@ def _store(source: Source, root: Root) -> Secret | None:
     elif urlsplit(url).password and ("store",) not in source.substituted:
         problems.warn(("store",), "holds a password; move it to store_password_file")
     return Secret(url)
+
+
+def _windows(source: Source, root: Root, found: tuple[Target, ...]) -> Iterator[Window]:
+    """The windows of the whole office, then those written with a single target."""
+    yield from windows(source.problems, ("maintenance",), root.maintenance, found)
+    listed = source.tree.get("targets")
+    for index, raw in enumerate(listed if isinstance(listed, list) else ()):
+        at = ("targets", index, "maintenance")
+        name = raw.get("name") if isinstance(raw, dict) else None
+        if isinstance(raw, dict) and raw.get("maintenance") and isinstance(name, str):
+            for window in windows(source.problems, at, _sections(raw["maintenance"]), found):
+                yield replace(window, targets=frozenset({name}), clusters=frozenset())
+
+
+def _sections(raw: Any) -> list[WindowSection]:
+    """What was checked with its target; a list with a mistake in it was noted there."""
+    try:
+        return [WindowSection.model_validate(each) for each in raw]
+    except (ValidationError, TypeError):
+        return []
+
+
+def _state(source: Source, root: Root, store: Secret | None) -> File | None:
+    """Where learned things are kept: as told, beside the SQLite file, or where the service may
+    write."""
+    main = source.problems.main.absolute().parent
+    if root.agent.state:
+        return main / root.agent.state
+    kind, _, path = store.reveal().partition(":///") if store else ("", "", "")
+    if kind == "sqlite":
+        return File(path).parent
+    given = source.environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    return File(given) if given else main
 
 
 def _with_password(url: str, password: str) -> str:

@@ -103,6 +103,10 @@ class AgentSection(Strict):
     """When a probe's call is given up; left out: half the interval, at most 5s."""
     language: Literal["id", "en"] = "id"
     """Language of what the command line prints for people."""
+    state: str | None = None
+    """Folder for what is learned; left out: beside an SQLite store, else the service's own."""
+    learn_after: Duration = 600.0
+    """How long a standby, slot, channel or volume is seen before it counts as belonging here."""
 
     @field_validator("listen")
     @classmethod
@@ -172,6 +176,46 @@ class TuningSection(Strict):
     """Limits by measure."""
 
 
+class ExpectsSection(Strict):
+    """What must be there; what is left out is learned (`sigap learn` shows it)."""
+
+    role: Literal["primary", "replica"] | None = None
+    """The same as the target's `role`."""
+    standbys: list[Words] = []
+    """Names of the standbys that must stream from this server."""
+    slots: list[Words] = []
+    """Replication slots that must exist."""
+    channels: list[Words] = []
+    """Replication channels that must exist."""
+    volumes: list[Words] = []
+    """Mount points that must be there, e.g. /srv/pg_wal."""
+    upstream: Words = ""
+    """Whom this replica must follow: host or host:port, as the server itself says it."""
+
+
+class WindowSection(Strict):
+    """Announced work: holds incidents back; what still fails at its end opens then."""
+
+    name: Words
+    """What is being done, e.g. monthly patching."""
+    targets: list[Name] = []
+    """Of these targets; without targets and clusters: of all."""
+    clusters: list[Words] = []
+    """Of these clusters."""
+    from_: Annotated[Words, Field(alias="from")] = ""
+    """Once: when it begins, e.g. 2026-11-28 22:00."""
+    to: Words = ""
+    """Once: when it ends."""
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = []
+    """Again and again: on these days; left out: every day."""
+    at: Words = ""
+    """Again and again: when it begins, e.g. 22:00."""
+    lasts: Duration | None = None
+    """Again and again: how long, e.g. 2h."""
+    zone: Words = "Asia/Makassar"
+    """Time zone of these times."""
+
+
 class TargetSection(Strict):
     """One monitored server."""
 
@@ -199,6 +243,10 @@ class TargetSection(Strict):
     """Directories to watch besides those the server names, by purpose: {wal: /srv/pg_wal}."""
     probes: dict[str, TuningSection] = {}
     """Changes to single probes, by name."""
+    expects: ExpectsSection = ExpectsSection()
+    """What belongs to this server, so that its disappearance is a finding."""
+    maintenance: list[WindowSection] = []
+    """Announced work on this server alone."""
     local: Flag | None = None
     """Whether its files are on this machine; left out: yes for loopback and Unix sockets."""
 
@@ -218,5 +266,7 @@ class Root(Strict):
     """Name of a shipped working calendar, or the path of a calendar file."""
     office: OfficeSection = OfficeSection()
     """Letterhead and signature block."""
+    maintenance: list[WindowSection] = []
+    """Announced work: incidents are held back meanwhile."""
     targets: list[TargetSection] = []
     """The servers to watch."""

@@ -21,6 +21,7 @@ from agent.config.problems import Origin, Path, Problems, dotted
 _VARIABLE = re.compile(
     r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}"
 )
+_ADDED_UP = ("targets", "maintenance")
 _DEEPEST = 40
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -62,15 +63,15 @@ class Source:
             self._merge(file, key, line, value_node)
 
     def _merge(self, file: File, key: str, line: int, node: Node) -> None:
-        """Put one top-level key into the tree: target lists add up, anything else is unique."""
+        """Put one top-level key into the tree: some lists add up, anything else is unique."""
         earlier = self.problems.origins.get((key,))
-        if key == "targets" and isinstance(node, SequenceNode):
-            listed = self.tree.setdefault("targets", [])
-            self.problems.origins.setdefault(("targets",), Origin(str(file), line, ("targets",)))
+        if key in _ADDED_UP and isinstance(node, SequenceNode):
+            listed = self.tree.setdefault(key, [])
+            self.problems.origins.setdefault((key,), Origin(str(file), line, (key,)))
             if isinstance(listed, list):
                 for index, item in enumerate(node.value):
-                    path: Path = ("targets", len(listed))
-                    listed.append(self._value(file, item, path, ("targets", index), _line(item)))
+                    path: Path = (key, len(listed))
+                    listed.append(self._value(file, item, path, (key, index), _line(item)))
                 return
         if earlier is not None:
             self.problems.in_file(

@@ -19,7 +19,18 @@ from agent.config.models import LimitsSection, TargetSection, TuningSection
 from agent.config.problems import Path, Problems, nearest
 from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source
-from probes import Address, Limits, Probe, Secret, Severity, Target, Threshold, Tuning, registry
+from probes import (
+    Address,
+    Expectations,
+    Limits,
+    Probe,
+    Secret,
+    Severity,
+    Target,
+    Threshold,
+    Tuning,
+    registry,
+)
 
 _SEVERITIES = {"warning": Severity.WARNING, "critical": Severity.CRITICAL}
 
@@ -65,6 +76,10 @@ def _target(source: Source, at: Path, raw: Any) -> Target | None:
         _check_tuning(problems, (*at, "probes"), raw.get("probes"), known)
     if section is None or parsed is None or len(problems.found) > before:
         return None
+    both = {section.role, section.expects.role} - {None}
+    if len(both) > 1:
+        problems.at((*at, "expects", "role"), "contradicts the target's 'role'; keep one")
+        return None
     address = parsed.address if password is None else replace(parsed.address, password=password)
     tuning = {name: _tuning(given) for name, given in section.probes.items()}
     for probe in known or ():
@@ -79,13 +94,20 @@ def _built(section: TargetSection, address: Address, tuning: Mapping[str, Tuning
         engine=section.engine,
         address=address,
         cluster=section.cluster,
-        role=section.role or "",
+        role=section.role or section.expects.role or "",
         application=section.application,
         agency=section.agency,
         labels=dict(section.labels),
         volumes=dict(section.volumes),
         probes=tuning,
         host=socket.gethostname() if local else "",
+        expects=Expectations(
+            standbys=tuple(section.expects.standbys),
+            slots=tuple(section.expects.slots),
+            channels=tuple(section.expects.channels),
+            volumes=tuple(section.expects.volumes),
+            upstream=section.expects.upstream,
+        ),
     )
 
 

@@ -85,6 +85,7 @@ class TargetHealth:
     application: str = ""
     agency: str = ""
     up: bool | None = None  # None: not known yet
+    maintenance: str = ""  # the announced work that holds its incidents back now
     probes: tuple[ProbeHealth, ...] = ()
 
     @property

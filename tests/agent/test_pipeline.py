@@ -8,11 +8,24 @@ from typing import Any
 
 import pytest
 
+from agent.clusters import Clusters
 from agent.exposition import Board
 from agent.latest import Latest
+from agent.maintenance import Maintenance, Window
 from agent.pipeline import Pipeline
 from agent.scheduler import Plan
-from probes import Evidence, Finding, Measurement, Probe, Reading, Severity, Text, Threshold
+from probes import (
+    Evidence,
+    Exhibit,
+    Finding,
+    Measurement,
+    Probe,
+    Reading,
+    Severity,
+    Text,
+    Threshold,
+)
+from probes.judge import Recalled
 from probes.runner import Owner
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
 from tests.support.clock import HandClock
@@ -170,3 +183,183 @@ def test_a_server_going_and_coming_back_is_one_log_sentence_each(
         "simpeg cannot be used: refused",
         "simpeg answers again",
     ]
+
+
+def replicating(**changes: Any) -> Probe:
+    return replace(
+        PATIENT, thresholds=(replace(PATIENT.thresholds[0], family="replication", **changes),)
+    )
+
+
+class Pair:
+    """A replica and its primary, each with an owner that shows who was asked."""
+
+    def __init__(self, raise_after: int) -> None:
+        self.probe = replicating(raise_after=raise_after)
+        self.holds: list[float] = []
+        self.errands: list[Any] = []
+        self.willing = True
+        self.line = Line(self.probe)
+        self.seats = Clusters()
+        self.plans = {
+            role: Plan(a_target(role, cluster="c", role=role), (self.probe,), 15.0, 1.0)
+            for role in ("primary", "replica")
+        }
+        self.seats.take_seats(plan.target for plan in self.plans.values())
+        self.box = self.line.box
+        self.pipeline = Pipeline(
+            self.line.latest,
+            self.box,
+            together=self.seats,
+            ask=self.ask,
+            hold=lambda name, seconds: self.holds.append(seconds),
+        )
+        self.owners = {role: Shows(plan.target) for role, plan in self.plans.items()}
+        for role in ("primary", "replica"):
+            self.reads(role, 1.0)
+        self.box.findings.clear()
+        self.holds.clear()
+
+    def ask(self, target: str, errand: Any) -> bool:
+        self.errands.append(lambda: errand(self.plans[target], self.owners[target], NOON))
+        return self.willing
+
+    def reads(self, role: str, up: float, seconds: float = 0) -> None:
+        at = NOON + timedelta(seconds=seconds)
+        reading = a_reading(role, measurements=(Measurement("up", up),), at=at)
+        self.pipeline.handle(self.plans[role], self.probe, reading, self.owners[role])
+
+    def told(self) -> list[list[str]]:
+        """The titles of the evidence of each opening finding."""
+        return [
+            [each.title.en for each in finding.evidence.exhibits] if finding.evidence else []
+            for finding in self.box.findings
+            if finding.opens
+        ]
+
+
+class Shows(Owner):
+    """An owner with evidence to show."""
+
+    def __init__(self, target: Any) -> None:
+        super().__init__(target, FakeServer().engine)
+        self.can_show = True
+
+    def gather(self, probe: Probe, now: Any) -> Evidence | None:
+        if not self.can_show:
+            return None
+        return Evidence(now, (Exhibit(Text("Antrean", "Queue"), (), ()),))
+
+
+def test_evidence_of_replication_takes_both_sides() -> None:
+    pair = Pair(raise_after=2)
+    pair.reads("replica", 0.0, 15)
+    pair.errands.pop()()
+    pair.reads("replica", 0.0, 30)
+    assert pair.told() == [["Queue", "primary: Queue"]]
+    assert set(pair.holds) == {0.0}
+
+
+def test_a_report_that_opens_at_once_waits_a_moment_for_the_other_side() -> None:
+    pair = Pair(raise_after=1)
+    pair.reads("replica", 0.0, 15)
+    assert max(pair.holds) == 0.8
+    pair.errands.pop()()
+    assert pair.told()[-1] == ["Queue", "primary: Queue"]
+    assert pair.holds[-1] == 0.0
+
+
+def test_an_other_side_that_never_answers_is_waited_for_once() -> None:
+    pair = Pair(raise_after=1)
+    pair.reads("replica", 0.0, 15)
+    pair.holds.clear()
+    pair.reads("replica", 0.0, 30)
+    assert set(pair.holds) == {0.0}
+    assert pair.told()[-1] == ["Queue"]
+
+
+def test_an_other_side_that_takes_no_errand_is_not_waited_for() -> None:
+    pair = Pair(raise_after=1)
+    pair.willing = False
+    pair.reads("replica", 0.0, 15)
+    assert set(pair.holds) == {0.0}
+
+
+def test_an_other_side_that_cannot_be_asked_is_said_so() -> None:
+    pair = Pair(raise_after=2)
+    pair.owners["primary"].can_show = False
+    pair.reads("replica", 0.0, 15)
+    pair.errands.pop()()
+    pair.reads("replica", 0.0, 30)
+    assert pair.told() == [["Queue", "primary: this side could not be asked"]]
+
+
+def windowed(line: Line, minutes: int) -> None:
+    window = Window("patch", start=NOON, end=NOON + timedelta(minutes=minutes))
+    line.pipeline.maintenance = Maintenance([window])
+
+
+def test_a_window_holds_incidents_back_and_what_still_fails_at_its_end_opens() -> None:
+    line = Line()
+    windowed(line, 10)
+    line.reads(1.0)
+    line.reads(0.0, 60)
+    (held,) = line.reads(0.0, 120)
+    assert (held.severity, held.opens) == (Severity.CRITICAL, False)
+    (after,) = line.reads(0.0, 600)
+    assert after.opens
+    assert after.hint.en.endswith("It has stood since the maintenance window patch.")
+    assert after.evidence is not None
+    assert after.evidence.taken_at == NOON + timedelta(seconds=60)
+
+
+def test_what_was_mended_within_its_window_opens_nothing() -> None:
+    line = Line()
+    windowed(line, 10)
+    for second in (0, 60, 120):
+        line.reads(0.0, second)
+    for second in (180, 240, 300):
+        line.reads(1.0, second)
+    line.reads(1.0, 600)
+    assert not any(finding.opens for finding in line.box.findings)
+
+
+def test_the_begin_and_end_of_a_window_are_logged_and_on_metrics(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "sigap")
+    line = Line()
+    windowed(line, 10)
+    line.reads(1.0)
+    shown = 'sigap_maintenance_active{target="simpeg",window="patch"} 1.0'
+    assert shown in line.board.text(0)
+    line.reads(1.0, 600)
+    assert shown not in line.board.text(0)
+    said = [record.message for record in caplog.records if "maintenance" in record.message]
+    assert said == [
+        "simpeg: maintenance 'patch' holds incidents back until 2026-11-23T04:10+00:00",
+        "simpeg: maintenance 'patch' is over",
+    ]
+
+
+def test_trouble_that_stood_before_a_start_stays_until_readings_clear_it() -> None:
+    line = Line()
+    stood = Recalled("availability", "up", "", Severity.CRITICAL, NOON - timedelta(hours=1))
+    line.pipeline.recall({"simpeg": (stood,)})
+    (first,) = line.reads(0.0)
+    assert (first.severity, first.since) == (Severity.CRITICAL, stood.since)
+    line.reads(1.0, 15)
+    (cleared,) = line.reads(1.0, 30)
+    assert cleared.severity is Severity.CLEAR
+
+
+def test_what_sigap_costs_is_on_metrics_and_judged() -> None:
+    line = Line()
+    line.owner.cost.most_sessions = 4
+    line.reads(1.0)
+    own = [f for f in line.box.findings if f.measure == "own_sessions"]
+    assert own[0].opens
+    assert own[0].title.en == "Sigap had 4 sessions open at once on simpeg (budget 3)"
+    text = line.board.text(0)
+    assert 'sigap_own_sessions{target="simpeg"} 4.0' in text
+    assert 'sigap_agent_lock_waits_total{target="simpeg"} 0.0' in text

@@ -1,0 +1,72 @@
+"""The agent's own cost is judged like anything else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from agent import budget
+from agent.budget import Budget
+from probes import Severity
+from probes.judge import Judge
+from probes.runner import Cost
+from tests.support.builders import NOON, a_reading, a_target
+
+TARGET = a_target()
+
+
+class Spending:
+    """A target with a judge, and a cost that a test raises."""
+
+    def __init__(self) -> None:
+        self.cost = Cost()
+        self.budget = Budget()
+        self.judge = Judge()
+        self.seconds = 0
+
+    def reads(self, times: int, busy: float = 0.0, lock_waits: int = 0) -> dict[str, Severity]:
+        """The verdicts after so many intervals of 15 s with so much time spent in each."""
+        verdicts: dict[str, Severity] = {}
+        for _ in range(times):
+            self.seconds += 15
+            self.cost.seconds += busy
+            self.cost.lock_waits += lock_waits
+            reading = a_reading(at=NOON + timedelta(seconds=self.seconds))
+            derived = self.budget.derive(reading, self.cost)
+            findings = self.judge.assess(TARGET, budget.PROBE, derived).findings
+            verdicts |= {each.measure: each.severity for each in findings}
+        return verdicts
+
+
+def test_ordinary_watching_is_within_the_budget() -> None:
+    verdicts = Spending().reads(60, busy=0.2)
+    assert set(verdicts.values()) == {Severity.CLEAR}
+    assert {"own_sessions", "own_busy_ratio", "own_lock_waits"} <= set(verdicts)
+
+
+def test_a_fourth_session_is_a_finding_against_ourselves_and_passes() -> None:
+    spending = Spending()
+    spending.cost.sessions, spending.cost.most_sessions = 1, 4
+    assert spending.reads(1)["own_sessions"] is Severity.CRITICAL
+    assert spending.reads(2)["own_sessions"] is Severity.CLEAR
+
+
+def test_time_spent_is_judged_over_minutes_not_by_one_slow_answer() -> None:
+    spending = Spending()
+    spending.reads(20, busy=0.1)
+    assert spending.reads(1, busy=14.0)["own_busy_ratio"] is Severity.CLEAR
+    assert spending.reads(30, busy=5.0)["own_busy_ratio"] is Severity.WARNING
+    assert spending.reads(30, busy=9.0)["own_busy_ratio"] is Severity.CRITICAL
+    assert spending.reads(40, busy=0.1)["own_busy_ratio"] is Severity.CLEAR
+
+
+def test_waiting_for_locks_again_and_again_is_a_warning() -> None:
+    spending = Spending()
+    assert spending.reads(4, lock_waits=1)["own_lock_waits"] is Severity.CLEAR
+    assert spending.reads(4, lock_waits=1)["own_lock_waits"] is Severity.WARNING
+
+
+def test_a_new_owner_begins_a_new_account() -> None:
+    spending = Spending()
+    spending.reads(20, busy=14.0)
+    spending.cost.seconds = 0.0
+    assert spending.reads(10, busy=0.1)["own_busy_ratio"] is Severity.CLEAR
