@@ -133,7 +133,8 @@ class MariaDB:
 
     def stop(self) -> None:
         """Shut down, or kill when it does not listen; nothing is left of it."""
-        if self._process is None:
+        if self._process is None or self._process.poll() is not None:
+            self._process = None
             return
         self.thaw()
         self._process.send_signal(signal.SIGTERM)

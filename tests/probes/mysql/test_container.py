@@ -13,8 +13,8 @@ import pytest
 
 from probes import Address, Secret, Target, registry
 from probes.runner import Owner
+from tests.probes.mysql.asking import BUDGET, NOW
 from tests.probes.mysql.conftest import declared_grants
-from tests.probes.mysql.test_probes_live import BUDGET, NOW
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD
 
 pytestmark = [

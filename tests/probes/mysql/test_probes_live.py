@@ -2,82 +2,37 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pymysql
 import pytest
 
 from probes import (
     CONNECTION_KINDS,
-    Exhibit,
     FailureKind,
-    Finding,
-    Measurement,
-    Probe,
     ProbeError,
-    Reading,
     Session,
     Severity,
-    Target,
     deadline,
-    registry,
 )
 from probes.judge import Judge
 from probes.mysql.connect import connect
 from probes.runner import take
+from tests.probes.mysql.asking import (
+    BUDGET,
+    NOW,
+    findings,
+    measured,
+    probe,
+    reading,
+    settled,
+    shown,
+)
 from tests.servers.mariadb import Holder, MariaDB, MariaDBPair, Waiter, eventually
 
 pytestmark = pytest.mark.servers
-
-BUDGET = 10.0
-NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-SNAPSHOT_SECONDS = 0.15
-"""INNODB_TRX is copied anew only when nobody has read it for 0.1 s."""
-
-
-def probe(name: str) -> Probe:
-    return next(each for each in registry.probes_for("mysql") if each.name == name)
-
-
-def reading(name: str, target: Target, budget: float = BUDGET) -> Reading:
-    with deadline.within(BUDGET):
-        session = connect(target, "test")
-    try:
-        return take(probe(name), target, session, NOW, budget)
-    finally:
-        session.close()
-
-
-def measured(name: str, target: Target) -> dict[str, Measurement]:
-    """What the probe says now, by measure; the test fails when it failed."""
-    taken = reading(name, target)
-    assert taken.failure is None, taken.failure
-    return {each.measure: each for each in taken.measurements}
-
-
-def shown(name: str, target: Target) -> list[Exhibit]:
-    asked = probe(name).exhibits
-    assert asked is not None
-    with deadline.within(BUDGET):
-        session = connect(target, "test")
-        try:
-            return list(asked(session))
-        finally:
-            session.close()
-
-
-def findings(name: str, target: Target, times: int = 1) -> dict[str, Finding]:
-    """The verdicts after ``times`` readings, by measure."""
-    judge = Judge()
-    found: list[Finding] = []
-    for _ in range(times):
-        found = judge.assess(target, probe(name), reading(name, target)).findings
-    return {each.measure: each for each in found}
-
 
 # --- availability ---------------------------------------------------------------------------
 
@@ -270,11 +225,6 @@ def table(primary: MariaDB) -> str:
         "INSERT INTO app.antre VALUES (1, 1), (2, 2)",
     )
     return "app.antre"
-
-
-def settled() -> None:
-    """Let InnoDB's own copy of its transactions grow old enough to be renewed."""
-    time.sleep(SNAPSHOT_SECONDS)
 
 
 def test_nobody_waiting_is_nought(primary: MariaDB, table: str) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from probes import FailureKind, ProbeError, Target, deadline
-from probes.mysql import tls
+from probes import FailureKind, ProbeError, Severity, Target, deadline
+from probes.mysql import tls, tls_certificate
 from probes.mysql.connect import connect
+from tests.probes.mysql.asking import findings, measured
 from tests.servers import mariadb
 from tests.servers.dripping import DrippingProxy
 
@@ -138,3 +139,36 @@ def test_a_dripping_handshake_and_a_dripping_answer_end_by_the_deadline(
             assert LIMIT * 0.9 <= time.monotonic() - started < LIMIT + SLACK
     finally:
         proxy.close()
+
+
+@pytest.mark.parametrize("mode", ["required", "disabled"])
+def test_a_certificate_in_its_last_week_is_critical_however_we_log_in(
+    server: mariadb.MariaDB, mode: str
+) -> None:
+    server.sql(
+        f"CREATE OR REPLACE USER 'bebas'@'%' IDENTIFIED BY '{mariadb.MONITOR_PASSWORD}'",
+        "GRANT SLAVE MONITOR ON *.* TO 'bebas'@'%'",
+    )
+    target = server.target(user="bebas", options={"ssl": mode})
+    found = measured("tls_certificate", target)["tls_certificate_left_seconds"]
+    assert 86400 < found.value < 2 * 86400
+    verdict = findings("tls_certificate", target)["tls_certificate_left_seconds"]
+    assert verdict.severity is Severity.CRITICAL
+    assert "ends" in verdict.title.en
+    assert "GMT" in verdict.title.en
+
+
+def test_an_expired_certificate_is_read_not_refused() -> None:
+    assert tls_certificate.over_tls({"ssl_ca": "a", "ssl_verify_identity": "true", "ssl": "x"}) == {
+        "ssl": "required"
+    }
+
+
+def test_the_tls_handshake_is_a_phase_of_its_own(server: mariadb.MariaDB) -> None:
+    with deadline.within(10):
+        session = connect(server.target(options={"ssl": "required"}), "test")
+        phases = dict(session.phases)
+        session.close()
+    assert sorted(phases) == ["answer", "connect", "login", "resolve", "tls"]
+    assert all(seconds >= 0 for seconds in phases.values())
+    assert phases["tls"] > 0

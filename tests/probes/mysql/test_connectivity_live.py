@@ -1,0 +1,203 @@
+"""Restarts, clocks, the write canary and the reserve port, against real servers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+import pytest
+
+from probes import Address, FailureKind, ProbeError, Row, Severity, Target, deadline, registry
+from probes.mysql import clock_skew
+from probes.mysql.connect import connect, reserve
+from tests.probes.mysql.asking import BUDGET, measured, watched
+from tests.servers import mariadb
+from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, MariaDB, MariaDBPair
+from tests.servers.mariadb import eventually as until
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def spare() -> Iterator[MariaDB]:
+    """A server of its own, with a reserve port and room for few."""
+    port = mariadb.free_port()
+    options = ["max-connections=10", f"extra-port={port}", "extra-max-connections=3"]
+    with mariadb.servers(1, options) as (made,):
+        made.sql(
+            f"CREATE USER '{MONITOR}'@'%' IDENTIFIED BY '{MONITOR_PASSWORD}'",
+            f"GRANT PROCESS, SLAVE MONITOR ON *.* TO '{MONITOR}'@'%'",
+        )
+        made.reserve_port = port  # type: ignore[attr-defined]  # this module's own server
+        yield made
+
+
+# --- restart --------------------------------------------------------------------------------
+
+
+def test_a_server_that_came_back_is_told_to_be_young(spare: MariaDB) -> None:
+    until(
+        lambda: measured("restart", spare.target())["uptime_seconds"].value >= 2,
+        "the server has some age",
+    )
+    spare.kill()
+    spare.start()
+    with watched(spare.target()) as agent:
+        verdict = agent.findings("restart")["uptime_seconds"]
+    assert verdict.severity is Severity.WARNING
+    assert verdict.value is not None
+    assert verdict.value < 60
+    assert not verdict.opens, "a restart is told, and opens nothing by itself"
+
+
+# --- clock ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Clockwork:
+    """A session whose server has the given clock."""
+
+    now: float
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        return [{"now": self.now}]
+
+
+def test_one_machine_has_one_clock(spare: MariaDB) -> None:
+    assert measured("clock_skew", spare.target())["clock_skew_seconds"].value < 2
+
+
+@pytest.mark.parametrize(("off", "way"), [(90.0, "ahead"), (-90.0, "behind")])
+def test_a_clock_that_is_off_is_told_with_its_direction(off: float, way: str) -> None:
+    (found,) = clock_skew.read(Clockwork(time.time() + off))  # type: ignore[arg-type]  # asks once
+    assert found.value == pytest.approx(90, abs=5)
+    assert found.detail["way"].en == way  # type: ignore[attr-defined]  # a Text
+
+
+# --- the reserve port -----------------------------------------------------------------------
+
+
+def test_a_full_server_is_watched_through_its_reserve_port_and_said_to_be_full(
+    spare: MariaDB,
+) -> None:
+    port = str(spare.reserve_port)  # type: ignore[attr-defined]  # set by the fixture
+    target = spare.target(options={"extra_port": port})
+    plain = spare.target()
+    with ExitStack() as crowd:
+        with suppress(pymysql.err.OperationalError):
+            for _ in range(20):
+                crowd.enter_context(spare.admin())
+        with pytest.raises(ProbeError) as caught, deadline.within(BUDGET):
+            connect(plain, "test")
+        assert caught.value.failure.kind is FailureKind.EXHAUSTED
+        with watched(target) as agent:
+            found = agent.values("availability")
+    assert found["up", ""].value == 1
+    fresh = found["fresh_login_ok", ""]
+    assert fresh.value == 0
+    assert fresh.detail["kind"] == "exhausted"
+
+
+def test_a_reserve_port_is_only_used_where_it_is_configured() -> None:
+    plain = Address("10.0.0.1", 3306, "sigap")
+    assert reserve(plain) is None
+    other = reserve(
+        Address(
+            "10.0.0.1", 3306, "sigap", options={"admin_port": "33062", "admin_host": "10.0.0.9"}
+        )
+    )
+    assert other is not None
+    assert (other.host, other.port) == ("10.0.0.9", 33062)
+
+
+def test_logins_refused_between_two_readings_are_told_after_the_peak(spare: MariaDB) -> None:
+    with watched(spare.target()) as agent:
+        agent.values("connections")
+        with ExitStack() as crowd, suppress(pymysql.err.OperationalError):
+            for _ in range(20):
+                crowd.enter_context(spare.admin())
+        refused = agent.a_rate("connections", "refused_logins", lambda value: value >= 1)
+    assert refused.value >= 1
+
+
+# --- the write canary -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def canary(pair: MariaDBPair) -> Iterator[MariaDBPair]:
+    """The pair with the table an administrator may choose to have."""
+    for line in registry.engine("mysql").options["canary"]:
+        if line.flavour == "mariadb":
+            pair.primary.sql(line.sql.format(user=f"'{MONITOR}'@'%'"))
+    until(pair.caught_up, "the table is on the replica")
+    yield pair
+    pair.primary.sql("SET GLOBAL read_only = OFF", "DROP DATABASE sigap")
+    pair.primary.sql(f"REVOKE SELECT, INSERT, UPDATE ON sigap.heartbeat FROM '{MONITOR}'@'%'")
+    until(pair.caught_up, "the table is gone from the replica")
+
+
+def primary_of(pair: MariaDBPair) -> Target:
+    return pair.primary.target(role="primary")
+
+
+def test_without_the_table_the_canary_keeps_silent(pair: MariaDBPair) -> None:
+    assert measured("write_canary", primary_of(pair)) == {}
+
+
+def test_a_write_commits_and_its_age_is_the_replicas_lag(canary: MariaDBPair) -> None:
+    found = measured("write_canary", primary_of(canary))
+    assert found["write_ok"].value == 1
+    assert 0 < found["write_seconds"].value < BUDGET
+    until(canary.caught_up, "the row is on the replica")
+    replica = canary.replica.target(role="replica")
+    assert measured("write_canary", replica)["heartbeat_lag_seconds"].value < 30
+    assert "write_ok" not in measured("write_canary", replica), "a replica is never written to"
+
+
+def test_the_heartbeat_goes_on_counting_when_the_receiver_has_stopped(canary: MariaDBPair) -> None:
+    measured("write_canary", primary_of(canary))
+    until(canary.caught_up, "the row is on the replica")
+    canary.replica.sql("STOP SLAVE IO_THREAD")
+    try:
+        replica = canary.replica.target(role="replica")
+        first = measured("write_canary", replica)["heartbeat_lag_seconds"].value
+        measured("write_canary", primary_of(canary))
+        later = measured("write_canary", replica)["heartbeat_lag_seconds"].value
+    finally:
+        canary.replica.sql("START SLAVE IO_THREAD")
+        until(canary.running, "both threads run again")
+    assert later > first
+
+
+def test_a_write_that_hangs_is_a_finding_and_the_server_stays_up(canary: MariaDBPair) -> None:
+    with canary.primary.admin() as backup, backup.cursor() as cursor:
+        cursor.execute("FLUSH TABLES WITH READ LOCK")
+        with watched(primary_of(canary)) as agent:
+            verdict = agent.findings("write_canary", times=2)["write_ok"]
+            up = agent.value("availability", "up")
+    assert verdict.severity is Severity.CRITICAL
+    assert "does not finish" in verdict.title.en
+    assert up == 1
+
+
+def test_a_primary_that_refuses_writes_is_told_in_the_servers_words(canary: MariaDBPair) -> None:
+    canary.primary.sql("SET GLOBAL read_only = ON")
+    found = measured("write_canary", primary_of(canary))["write_ok"]
+    assert found.value == 0
+    assert "read-only" in str(found.detail["said"])
+
+
+def test_a_canary_whose_rights_are_gone_is_blind_not_silent(canary: MariaDBPair) -> None:
+    with watched(primary_of(canary)) as agent:
+        agent.values("write_canary")
+        canary.primary.sql(f"REVOKE SELECT ON sigap.heartbeat FROM '{MONITOR}'@'%'")
+        lost = agent.reading("write_canary")
+    canary.primary.sql(f"GRANT SELECT ON sigap.heartbeat TO '{MONITOR}'@'%'")
+    assert lost.failure is not None
+    assert lost.failure.kind is FailureKind.BLIND
+    assert "--canary" in lost.failure.hint.en
