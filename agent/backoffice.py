@@ -42,8 +42,11 @@ class BackOffice:
     def __init__(
         self, config: Config, latest: Latest, metrics: Metrics, clocks: Clocks, demo: bool
     ) -> None:
-        """Opens the store. Raises ``agent.opening.OpeningError``, one sentence."""
-        opened = open_desk(config)
+        """Opens the store, or goes on trying when it only does not answer now.
+
+        Raises ``agent.opening.OpeningError``, one sentence, for what waiting would not mend.
+        """
+        opened = open_desk(config, wait=True)
         self._clocks = clocks
         self._store, self.desk, self.people = opened.store, opened.desk, opened.people
         self.figures = Figures(self.desk, [step.number for step in opened.procedure.steps])
@@ -72,7 +75,10 @@ class BackOffice:
         metrics.add(lambda: of_reporter(self.reporter))
         metrics.add(self.figures.collect)
         metrics.add(self._own)
-        log.info("incidents are kept in %s", self._store.describe())
+        if self._store.prepared:
+            log.info("incidents are kept in %s", self._store.describe())
+        else:
+            log.error("%s does not answer yet; findings wait in memory", self._store.describe())
 
     def start(self) -> None:
         self.reporter.start()

@@ -12,13 +12,19 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.metrics import CONTENT_TYPE
 from agent.trouble import Trouble
 
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+
 BACKLOG = 128
 """The standard library's 5 makes a scraper wait a whole second for the lost SYN."""
+
+SCRAPERS = 4
+"""How many requests for /metrics, /healthz and /readyz are answered at the same time."""
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -162,10 +168,14 @@ class DeskServer:
 
     def __init__(self, listener: socket.socket, app: Any, answers: Routes) -> None:
         """``app`` is the FastAPI application of ``incidents.web``."""
-        import uvicorn  # the desk's library; an agent without a desk never gets here
+        import anyio  # the desk's libraries; an agent without a desk never gets here
+        import uvicorn
 
+        # Threads of their own: pages that wait for a silent store may hold all the others.
+        threads = anyio.CapacityLimiter(SCRAPERS)
         for path, answer in answers.items():
-            app.add_route(path, _endpoint(answer), methods=["GET", "HEAD"], include_in_schema=False)
+            endpoint = _endpoint(answer, threads)
+            app.add_route(path, endpoint, methods=["GET", "HEAD"], include_in_schema=False)
         # Open event streams would hold the process for ever; systemd waits no more than this.
         config = uvicorn.Config(
             app,
@@ -193,11 +203,12 @@ class DeskServer:
             self._server.force_exit = True
 
 
-def _endpoint(answer: Callable[[], Answer]) -> Callable[[Any], Any]:
-    from starlette.responses import Response  # only where there is a desk
+def _endpoint(answer: Callable[[], Answer], threads: CapacityLimiter) -> Callable[[Any], Any]:
+    from anyio import to_thread
+    from starlette.responses import Response  # only where there is a desk, like the line above
 
-    def endpoint(request: Any) -> Response:
-        said = answer()
+    async def endpoint(request: Any) -> Response:
+        said = await to_thread.run_sync(answer, limiter=threads)
         return Response(said.body, said.status, media_type=said.content_type)
 
     return endpoint

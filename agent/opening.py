@@ -15,7 +15,8 @@ from incidents.desk import Desk
 from incidents.documents.model import Office
 from incidents.people import People
 from incidents.procedure import Procedure, ProcedureError
-from incidents.store import Store, StoreUnavailable, open_store
+from incidents.store import Bound, Store, StoreUnavailable, open_store
+from probes import deadline, registry
 
 
 class OpeningError(Trouble):
@@ -34,8 +35,11 @@ class Opened:
     office: Office
 
 
-def open_desk(config: Config) -> Opened:
-    """Open the store the configuration names. Raises ``OpeningError``."""
+def open_desk(config: Config, *, wait: bool = False) -> Opened:
+    """Open the store the configuration names. Raises ``OpeningError``.
+
+    With ``wait`` a store that does not answer now is no error: using it is one, until it does.
+    """
     if config.store is None:
         raise OpeningError(
             f"{config.file} names no store, so this agent keeps no incidents; "
@@ -51,7 +55,14 @@ def open_desk(config: Config) -> Opened:
         given["copies"] = tuple(given["copies"])
     office = Office(**given)
     try:
-        store = open_store(config.store.reveal())
+        store = open_store(config.store.reveal(), _bound(config.store.reveal()), wait=wait)
         return Opened(store, Desk(store, steps, hours, office), People(store), steps, hours, office)
     except StoreUnavailable as error:
         raise OpeningError(str(error)) from error
+
+
+def _bound(store: str) -> Bound:
+    if store.startswith("postgresql"):
+        # psycopg2 has one way to wait for a whole process; the engine of that name puts it there.
+        registry.engine("postgresql")
+    return deadline.each_wait

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from incidents.canonical import canonical, digest
 from incidents.model import JSON, Event, EventKind
-from incidents.store import Store, tables
+from incidents.store import LONG_ANSWER_SECONDS, Store, tables
 from incidents.views import Head
 from probes import Text
 
@@ -200,7 +200,7 @@ def verify(store: Store) -> Verdict:
     """
     chain = Chain()
     documents = 0
-    with store.read() as connection:
+    with store.read(LONG_ANSWER_SECONDS) as connection:
         try:
             for row in _stream(connection):
                 chain.follow(row.sequence, row.body, row.hash)

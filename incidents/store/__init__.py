@@ -5,8 +5,15 @@
 
 from __future__ import annotations
 
-from incidents.store.engine import Store
+from incidents.store.engine import LONG_ANSWER_SECONDS, Bound, Store
 from incidents.store.errors import StoreUnavailable
 from incidents.store.schema import installation, open_store
 
-__all__ = ["Store", "StoreUnavailable", "installation", "open_store"]
+__all__ = [
+    "LONG_ANSWER_SECONDS",
+    "Bound",
+    "Store",
+    "StoreUnavailable",
+    "installation",
+    "open_store",
+]

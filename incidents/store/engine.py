@@ -4,14 +4,17 @@ SQLite: BEGIN IMMEDIATE for writes (a plain BEGIN that reads before it writes fa
 under load), synchronous=FULL, and write-ahead logging only with a library that is free of the
 WAL-reset corruption (fixed in 3.51.3, 3.50.7 and 3.44.6); else a truncated rollback journal.
 PostgreSQL: psycopg2, named in full because a bare ``postgresql://`` means another driver.
+
+A frozen PostgreSQL still acknowledges every packet, so nothing of its driver's ends a call: whoever
+opens the store hands in what does (``Bound``).
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,23 @@ from probes import Text
 
 LOCK_WAIT_SECONDS = 10.0
 """How long a write waits for the writer before it."""
+
+CONNECT_SECONDS = 5.0
+"""How long a login, or the sign of life of a kept connection, may take."""
+
+ANSWER_SECONDS = LOCK_WAIT_SECONDS + 5.0
+"""How long one answer may take; longer than the server itself lets a statement wait for a lock."""
+
+LONG_ANSWER_SECONDS = 60.0
+"""How long one answer may take for whoever looks over everything at once."""
+
+Bound = Callable[[float], AbstractContextManager[None]]
+"""Ends every single wait of this thread for a server, inside the block, after so many seconds."""
+
+
+def unbounded(seconds: float) -> AbstractContextManager[None]:
+    """The bound of whoever has none: a frozen server is then waited for."""
+    return nullcontext()
 
 
 def store_url(text: str) -> URL:
@@ -71,17 +91,31 @@ def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
 class Store:
     """An open store; safe to share between threads."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, bound: Bound = unbounded) -> None:
         self.url = url
         self.kind = url.get_backend_name()  # sqlite | postgresql
         self.where = url.render_as_string(hide_password=True)
+        self._bound = bound
         self._writer = threading.Lock()
+        self._prepare: Callable[[], None] | None = None
+        self._preparing = threading.RLock()
+        self._prepares = False
         self.engine = _sqlite(url) if self.kind == "sqlite" else _postgresql(url)
 
+    def prepare_first(self, prepare: Callable[[], None]) -> None:
+        """Have ``prepare`` done before the next use, again and again until it succeeds."""
+        self._prepare = prepare
+
+    @property
+    def prepared(self) -> bool:
+        """Whether nothing is left to be done before it can be used."""
+        return self._prepare is None
+
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """One consistent look; waits for nobody."""
-        with spoken(self.where), self.engine.connect() as connection:
+    def read(self, answer_seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
+        """One consistent look; waits for nobody. Raises ``StoreUnavailable``."""
+        self._make_ready()
+        with spoken(self.where), self._bound(answer_seconds), self._connected() as connection:
             reading = connection.execution_options(sigap_read=True)
             if self.kind == "postgresql":
                 reading = reading.execution_options(isolation_level="REPEATABLE READ")
@@ -94,20 +128,52 @@ class Store:
 
         Raises ``StoreUnavailable``; a broken rule of the database stays ``IntegrityError``.
         """
+        self._make_ready()
         # SQLite's own waiting is unfair: threads of one process queue here instead.
         if self.kind == "sqlite" and not self._writer.acquire(timeout=LOCK_WAIT_SECONDS):
-            raise StoreUnavailable(
-                Text(
-                    "Penyimpanan {where} sibuk; coba lagi sebentar lagi.",
-                    "The store {where} is busy; try again in a moment.",
-                ).format(where=self.where)
-            )
+            raise self._busy()
         try:
-            with spoken(self.where), self.engine.begin() as connection:
+            with (
+                spoken(self.where),
+                self._bound(ANSWER_SECONDS),
+                self._connected() as connection,
+                connection.begin(),
+            ):
                 yield connection
         finally:
             if self.kind == "sqlite":
                 self._writer.release()
+
+    def _connected(self) -> Connection:
+        with self._bound(CONNECT_SECONDS):
+            return self.engine.connect()
+
+    def _make_ready(self) -> None:
+        if self._prepare is None:
+            return
+        if not self._preparing.acquire(timeout=CONNECT_SECONDS):
+            raise self._busy()
+        try:
+            # What prepares reads and writes as well, and so comes here again in its own thread.
+            if self._prepare is None or self._prepares:
+                return
+            self._prepares = True
+            try:
+                self._prepare()
+                self._prepare = None
+            finally:
+                self._prepares = False
+        finally:
+            self._preparing.release()
+
+    def _busy(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            Text(
+                "Penyimpanan {where} sibuk; coba lagi sebentar lagi.",
+                "The store {where} is busy; try again in a moment.",
+            ).format(where=self.where),
+            passing=True,
+        )
 
     def describe(self) -> str:
         """Which way it writes and why, for the log."""
@@ -159,7 +225,10 @@ def _postgresql(url: URL) -> Engine:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
-        "options": f"-c lock_timeout={int(LOCK_WAIT_SECONDS * 1000)} -c statement_timeout=60000",
+        "options": f"-c lock_timeout={int(LOCK_WAIT_SECONDS * 1000)} "
+        f"-c statement_timeout={int(LONG_ANSWER_SECONDS * 1000)}",
     }
     given = {name: value for name, value in options.items() if name not in url.query}
-    return create_engine(url, connect_args=given, pool_pre_ping=True, pool_size=8)
+    return create_engine(
+        url, connect_args=given, pool_pre_ping=True, pool_size=8, pool_timeout=CONNECT_SECONDS
+    )

@@ -11,11 +11,15 @@ from probes import Text
 
 
 class StoreUnavailable(Exception):
-    """The store did not take or give what was asked; nothing was changed."""
+    """The store did not take or give what was asked; nothing was changed.
 
-    def __init__(self, sentence: Text) -> None:
+    ``passing``: it may well answer later without anybody changing the configuration.
+    """
+
+    def __init__(self, sentence: Text, *, passing: bool = False) -> None:
         super().__init__(sentence.en)
         self.sentence = sentence
+        self.passing = passing
 
 
 _SENTENCES: tuple[tuple[tuple[str, ...], Text], ...] = (
@@ -72,6 +76,9 @@ _SENTENCES: tuple[tuple[tuple[str, ...], Text], ...] = (
     ),
 )
 
+_PASSING = ("disk is full", "is locked")
+"""First of the words of those troubles above that end without a change to the configuration."""
+
 _UNREACHABLE = Text(
     "Penyimpanan {where} tidak menjawab; periksa apakah layanannya berjalan.",
     "The store {where} does not answer; check that its server is running.",
@@ -83,8 +90,8 @@ def unavailable(error: BaseException, where: str) -> StoreUnavailable:
     words = str(getattr(error, "orig", None) or error).lower()
     for needles, sentence in _SENTENCES:
         if any(needle in words for needle in needles):
-            return StoreUnavailable(sentence.format(where=where))
-    return StoreUnavailable(_UNREACHABLE.format(where=where))
+            return StoreUnavailable(sentence.format(where=where), passing=needles[0] in _PASSING)
+    return StoreUnavailable(_UNREACHABLE.format(where=where), passing=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select, text
 
-from incidents.store.engine import Store, store_url
+from incidents.store.engine import Bound, Store, store_url, unbounded
 from incidents.store.errors import StoreUnavailable
 from incidents.store.tables import meta
 from probes import Text
@@ -24,22 +24,34 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_162_714  # any constant of ours: two instances starting together take turns
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, bound: Bound = unbounded, *, wait: bool = False) -> Store:
     """The store at ``url``, made or brought to the newest schema.
 
-    ``sqlite:///file.db`` or ``postgresql://…``. Raises ``StoreUnavailable`` with one sentence: no
-    such folder, no answer, no right to write, a schema of a newer version, somebody else's tables.
+    ``sqlite:///file.db`` or ``postgresql://…``. ``bound`` ends every wait for a server that has
+    stopped to answer. Raises ``StoreUnavailable`` with one sentence: no such folder, no answer, no
+    right to write, a schema of a newer version, somebody else's tables. With ``wait``, a store
+    that only does not answer now is given back all the same: each use tries to prepare it first,
+    and raises ``StoreUnavailable`` until that is done.
     """
-    store = Store(store_url(url))
+    store = Store(store_url(url), bound)
     try:
-        with store.read() as connection:
-            revision = _revision(connection)
-        if revision != HEAD:
-            _migrate(store)
+        _prepare(store)
+    except StoreUnavailable as error:
+        if not wait or not error.passing:
+            store.close()
+            raise
+        store.prepare_first(lambda: _prepare(store))
     except BaseException:
         store.close()
         raise
     return store
+
+
+def _prepare(store: Store) -> None:
+    with store.read() as connection:
+        revision = _revision(connection)
+    if revision != HEAD:
+        _migrate(store)
 
 
 def installation(store: Store) -> str:

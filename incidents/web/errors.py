@@ -15,11 +15,11 @@ from starlette.exceptions import HTTPException
 from incidents.model import Refused
 from incidents.store import StoreUnavailable
 from incidents.views import NoSuchDocument, NoSuchIncident
-from incidents.web.i18n import DEFAULT
+from incidents.web.i18n import DEFAULT, known
 from incidents.web.problem import Problem, SignInFirst
 from incidents.web.security import BODY_LIMIT_BYTES
 from incidents.web.site import Site
-from incidents.web.visitor import Visitor, site_of, visitor_of
+from incidents.web.visitor import LANGUAGE_COOKIE, Visitor, site_of, visitor_of
 from probes import Text
 
 log = logging.getLogger(__name__)
@@ -156,10 +156,13 @@ def body(problem: Problem) -> JSONResponse:
 
 def _page(request: Request, problem: Problem) -> Response:
     site: Site = site_of(request)
-    try:
-        visitor = visitor_of(request)
-    except StoreUnavailable:  # the page must not fail by what it reports
-        visitor = Visitor(site.clock(), DEFAULT)
+    if problem.status == 503:  # asking the store who this is would wait for it once more
+        visitor = Visitor(site.clock(), known(request.cookies.get(LANGUAGE_COOKIE)))
+    else:
+        try:
+            visitor = visitor_of(request)
+        except StoreUnavailable:  # the page must not fail by what it reports
+            visitor = Visitor(site.clock(), DEFAULT)
     heading = HEADINGS.get(problem.status, TROUBLE).said_in(visitor.language)
     return site.render(
         request,

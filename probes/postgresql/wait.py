@@ -27,6 +27,7 @@ from probes import deadline
 _here = threading.local()
 
 CONNECT, TLS, LOGIN = "connect", "tls", "login"
+_CONNECTED = 0
 # libpq's ConnStatusType while a wait goes on. "Made" is passed before TLS and, where the server
 # declines it, once more after; whatever else it says belongs to the login.
 _PHASES = {2: CONNECT, 7: TLS}
@@ -98,6 +99,10 @@ def _wait(conn: connection, waiting: Callable[[], None] = lambda: None) -> None:
             continue
         left = limit - time.monotonic()
         if left <= 0 or not poll.poll(left * 1000 + 1):
+            if conn.info.status != _CONNECTED:
+                # At once: the frames of an exception that somebody keeps would keep it open. A
+                # statement holds the connection's lock here, and psycopg2 closes that one itself.
+                conn.close()
             raise DeadlineExceeded("the deadline passed")
 
 

@@ -79,3 +79,21 @@ def test_a_silent_resolver_costs_the_deadline_and_one_thread_however_often_asked
     release.set()
     with deadline.within(10):
         assert deadline.resolve("silent.invalid") == ["192.0.2.7"]
+
+
+def test_each_wait_gets_its_own_time_and_the_smaller_bound_wins() -> None:
+    with deadline.each_wait(5.0):
+        with deadline.each_wait(60.0):
+            assert _left() == pytest.approx(5.0, abs=0.5)
+        with deadline.each_wait(1.0):
+            assert _left() == pytest.approx(1.0, abs=0.5)
+        with deadline.within(0.2):
+            assert _left() == pytest.approx(0.2, abs=0.15)
+        assert deadline.at() is None  # the whole may take as long as it likes
+    assert deadline.of_this_wait() is None
+
+
+def _left() -> float:
+    limit = deadline.of_this_wait()
+    assert limit is not None
+    return limit - time.monotonic()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,10 +100,19 @@ class Agent:
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Status and body."""
+        return self.send("GET", path, headers)
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> tuple[int, str]:
+        """Status and body of any request; longer than a silent store may take is a failure."""
+        wish = urllib.request.Request(  # noqa: S310 - our own loopback address
+            self.address + path, body or None, dict(headers or {}), method=method
+        )
         try:
-            with urllib.request.urlopen(self.address + path, timeout=10) as answer:  # noqa: S310 - our own loopback address
+            with urllib.request.urlopen(wish, timeout=60) as answer:  # noqa: S310 - our own loopback address
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
