@@ -1,0 +1,83 @@
+"""Networks that swallow packets, without touching the machine's own.
+
+Promise: inside ``own_network`` this thread, and all it starts, sees a loopback of its own; rules
+set there vanish with it. Needs root and the programs ip and iptables.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_NEW_NETWORK = 0x40000000  # CLONE_NEWNET, <linux/sched.h>
+
+
+def _libc(call: str, *arguments: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, call)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}; a network of its own needs root")
+
+
+def _run(*command: str) -> None:
+    program = shutil.which(command[0], path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if program is None:
+        raise RuntimeError(f"{command[0]} is not installed; as root: apt-get install iptables")
+    done = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+
+
+@contextmanager
+def own_network() -> Iterator[None]:
+    """A network namespace with nothing but loopback, left again at the end."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _libc("unshare", _NEW_NETWORK)
+        try:
+            _run("ip", "link", "set", "lo", "up")
+            yield
+        finally:
+            _libc("setns", before, _NEW_NETWORK)
+    finally:
+        os.close(before)
+
+
+def swallow(port: int) -> None:
+    """From now on packets to and from a port of this network vanish without a word."""
+    for side in ("--dport", "--sport"):
+        _run("iptables", "-A", "INPUT", "-p", "tcp", side, str(port), "-j", "DROP")
+
+
+class Silent:
+    """A TCP server that accepts and never says anything."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port = int(self._listener.getsockname()[1])
+        self.accepted = 0
+        threading.Thread(target=self._accept, name="silent", daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.accepted += 1
+                threading.Thread(target=self._hold, args=(connection,), daemon=True).start()
+
+    def _hold(self, connection: socket.socket) -> None:
+        """Read and say nothing until the client has had enough."""
+        with connection, suppress(OSError):
+            while connection.recv(4096):
+                pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()

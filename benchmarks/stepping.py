@@ -1,0 +1,104 @@
+"""Why: a peer is asked scrape by scrape, so Sigap must be asked round by round.
+
+The real loop, owner, probes, judge and metrics of one target, moved by hand: each line read is a
+number of seconds of timetable to go through without waiting (0: every probe at once, whatever
+its interval). The answer is a line of JSON with what that took. Called as
+``python -m benchmarks.stepping '<JSON of the address>'``; ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from agent.daemon import NoDesk
+from agent.exposition import Board
+from agent.latest import Latest
+from agent.pipeline import Pipeline
+from agent.scheduler import Clocks, Loop, Plan, plan
+from probes import Address, Probe, Reading, Secret, Target
+from probes.registry import engine, probes_for
+from probes.runner import Owner
+
+INTERVAL_SECONDS = 15.0
+DEADLINE_SECONDS = 5.0
+
+
+@dataclass
+class Steps:
+    """One target under a monotonic clock that is moved by hand."""
+
+    target: Target
+    hand: float = 0.0
+    failures: Counter[str] = field(default_factory=Counter)
+    readings: int = 0
+
+    def __post_init__(self) -> None:
+        self._plan = plan(
+            self.target, probes_for(self.target.engine), INTERVAL_SECONDS, DEADLINE_SECONDS
+        )
+        clocks = Clocks(lambda: datetime.now(UTC), lambda: self.hand)
+        self._board = Board()
+        latest = Latest(self._board, clocks.monotonic)
+        latest.declare(self._plan)
+        self._pipeline = Pipeline(latest, NoDesk())
+        self.owner = Owner(self.target, engine(self.target.engine), DEADLINE_SECONDS)
+        self._loop = Loop(self._plan, self.owner, self._handle, clocks, self.hand)
+
+    def _handle(self, of: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
+        self.readings += 1
+        if reading.failure is not None:
+            self.failures[f"{probe.name}: {reading.failure.kind.value}"] += 1
+        self._pipeline.handle(of, probe, reading, owner)
+
+    def go(self, seconds: float) -> None:
+        """Take every round the timetable holds in the next ``seconds``; 0: every probe once."""
+        if not seconds:
+            self.everything()
+            return
+        end = self.hand + seconds
+        while self._loop.timetable.next < end:
+            self.hand = self._loop.timetable.next
+            self._loop.round(self.hand)
+        self.hand = end
+
+    def everything(self) -> None:
+        """Every probe at once."""
+        now = Clocks(lambda: datetime.now(UTC), lambda: self.hand).now
+        probes = {probe.name: probe for probe in self._plan.probes}
+        for reading in self.owner.round(self._plan.probes, now):
+            self._handle(self._plan, probes[reading.probe], reading, self.owner)
+
+    @property
+    def page(self) -> bytes:
+        """What /metrics would show of this target."""
+        return self._board.page(self.hand)
+
+
+def main(spec: dict[str, Any]) -> None:
+    """Obey lines until there are none."""
+    password = Secret(spec.pop("password"))
+    of = spec.pop("engine")
+    steps = Steps(Target("db", of, Address(password=password, **spec)))
+    for line in sys.stdin:
+        readings, statements = steps.readings, steps.owner.cost.statements
+        cpu, wall = time.process_time(), time.perf_counter()
+        steps.go(float(line))
+        said = {
+            "cpu": time.process_time() - cpu,
+            "wall": time.perf_counter() - wall,
+            "readings": steps.readings - readings,
+            "statements": steps.owner.cost.statements - statements,
+            "failures": dict(steps.failures),
+            "series": sum(1 for each in steps.page.splitlines() if each[:1] != b"#"),
+        }
+        print(json.dumps(said), flush=True)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
