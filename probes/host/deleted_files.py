@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probes import deadline
-from probes.host.seen import SECONDS_PER_LOOK, Unseen, data_unseen, paths_of, require_here
+from probes.host.seen import SECONDS_PER_LOOK, paths_seen_elsewhere, require_here
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -61,8 +61,9 @@ class Process:
 def read(session: Session) -> Iterable[Measurement]:
     """Room held by deleted files, per volume with any; 0 for the volume of the data otherwise.
 
-    Raises ``ProbeError``: UNSUPPORTED for a server on another host or without a process here
-    (down, or in a container of its own), BLIND when its processes may not be looked at.
+    Raises ``ProbeError``: UNSUPPORTED for a server on another host, without a process here (down,
+    or in a container of its own) or without a data directory that can be seen, BLIND when its
+    processes may not be looked at.
     """
     points = {mount.device: point for point, mount in mounted().items()}
     home, held = _held_by_server(session)
@@ -93,9 +94,9 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 def _held_by_server(session: Session) -> tuple[str, list[Held]]:
     """The device of the data directory, and every deleted file the server holds."""
     require_here(session.target)
-    data = paths_of(session).get("data", "")
+    data = paths_seen_elsewhere(session).get("data", "")
     if not data:
-        raise data_unseen(Unseen("data", Text("tidak diketahui", "is not known")))
+        raise ProbeError(FailureKind.UNSUPPORTED, "the data directory is not known")
 
     def place(path: str, mount: Mounted) -> tuple[str, tuple[int, int]]:
         found = os.stat(path)
@@ -106,11 +107,9 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
         device, home = SHARED.at(data, _seconds(), place)
         # Open files may lie on any mount, a dead one too: that must not count against the data's.
         held = SHARED.run(name, _seconds(), lambda: held_by(processes(engine), home))
-    except (StuckError, FailingError) as error:
-        raise ProbeError(FailureKind.BLIND, str(error)) from error
-    except OSError as error:
-        said = error.strerror or str(error)
-        raise data_unseen(Unseen(data, Text(said, said))) from error
+    except (StuckError, FailingError, OSError) as error:
+        # That the data cannot be looked at is what ``volumes`` says, with its severity.
+        raise ProbeError(FailureKind.UNSUPPORTED, f"{data} cannot be looked at: {error}") from error
     return device, held
 
 

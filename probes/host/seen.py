@@ -58,6 +58,17 @@ def paths_of(session: Session) -> Mapping[str, str]:
     return paths
 
 
+def paths_seen_elsewhere(session: Session) -> Mapping[str, str]:
+    """The same for probes that need the map but do not answer for it.
+
+    One blindness is told once, by ``volumes``: here an unknown path is UNSUPPORTED.
+    """
+    try:
+        return paths_of(session)
+    except ProbeError as error:
+        raise ProbeError(FailureKind.UNSUPPORTED, error.failure.message) from error
+
+
 def look_at(paths: Mapping[str, str], mounts: Mounts) -> Seen:
     """Look behind every path, data first; volumes on one device count once."""
     by_device: dict[int, tuple[Volume, list[str]]] = {}

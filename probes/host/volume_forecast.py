@@ -12,7 +12,7 @@ from typing import Any
 
 from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast
 from probes.host.samples import from_plain
-from probes.host.seen import Seen, look_at, paths_of
+from probes.host.seen import Seen, look_at, paths_seen_elsewhere
 from probes.model import KEPT, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mounts import SHARED
 from probes.units import written
@@ -21,18 +21,21 @@ _HISTORY = "used"
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """One forecast for each volume that answers; raises ``ProbeError`` as ``volumes`` does.
+    """One forecast for each volume that answers; raises ``ProbeError(UNSUPPORTED)`` for a server
+    on another host or whose paths nobody knows (``volumes`` is blind then, and says so).
 
     The time is the host's own clock: the history must stay true over a restart of the agent.
     """
-    return tuple(forecasts(look_at(paths_of(session), SHARED), session.memory, time.time()))
+    return tuple(
+        forecasts(look_at(paths_seen_elsewhere(session), SHARED), session.memory, time.time())
+    )
 
 
 def forecasts(seen: Seen, memory: MutableMapping[str, Any], now: float) -> Iterable[Measurement]:
     """Note how full every volume is at ``now`` (seconds since the epoch), and look ahead.
 
-    What lies under ``KEPT`` in ``memory`` stays plain JSON and outlives the agent. Volumes that are gone for good are
-    forgotten; one that only does not answer keeps its history.
+    What lies under ``KEPT`` in ``memory`` stays plain JSON and outlives the agent. Volumes that
+    are gone for good are forgotten; one that only does not answer keeps its history.
     """
     kept = memory.setdefault(KEPT, {}).setdefault(_HISTORY, {})
     for mount in set(kept) - set(seen.volumes) - set(seen.stuck) - set(seen.failing):

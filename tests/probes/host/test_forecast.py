@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probes import Measurement, Reading, Text
 from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast, theil_sen
 from probes.host.samples import DAY, HOUR, History, Hour, from_plain
+from probes.host.seen import Seen
+from probes.host.volume_forecast import PROBE, forecasts
+from probes.judge import Judge
+from probes.model import KEPT
+from probes.mounts import Volume
+from tests.support.builders import a_target
 
 GB = 1e9
 START = 1_790_000_000.0 - 1_790_000_000.0 % DAY
@@ -259,3 +268,69 @@ def test_theil_sen_ignores_a_quarter_of_wild_points(slope: float, wild: list[int
     points = [(float(x), slope * x + (1e12 if x in wild else 0.0)) for x in range(20)]
     if len(set(wild)) <= 3:
         assert theil_sen(points) == pytest.approx(slope, abs=1.0, rel=0.05)
+
+
+# -- the probe -----------------------------------------------------------------------------------
+
+
+def volume(used: float, free: float = 60 * GB) -> Seen:
+    size = int(used + free)
+    found = Volume("/srv", 1, size, int(free), 0, 0, read_only=False, used_bytes=int(used))
+    return Seen({"/srv": (found, ("data", "wal"))}, {}, {}, {})
+
+
+def test_the_past_outlives_the_agent() -> None:
+    """What is kept is plain JSON under the key that is written down, and goes on counting."""
+    memory: dict[str, Any] = {}
+    used = growing(1.5 * GB)
+    found: list[Measurement] = []
+    for step in range(5 * 24 * 2):
+        at = step * 1800.0
+        found = list(forecasts(volume(used(at)), memory, START + at))
+        memory = {KEPT: json.loads(json.dumps(memory[KEPT]))}  # a restart after every reading
+    by_name = {m.measure: m for m in found}
+    assert by_name["volume_forecast_known"].value == 1
+    assert by_name["volume_full_in_seconds"].value == pytest.approx(40 * DAY, rel=0.05)
+    assert by_name["volume_full_in_seconds"].detail["holds"] == "data, wal"
+
+
+def test_what_is_not_known_has_no_number_and_a_reason() -> None:
+    (found,) = forecasts(volume(100 * GB), {}, START)
+    assert (found.measure, found.value) == ("volume_forecast_known", 0)
+    reason = found.detail["reason"]
+    assert isinstance(reason, Text)
+    assert "3 are needed" in reason.en
+
+
+def test_a_stuck_volume_keeps_its_past_and_a_removed_one_is_forgotten() -> None:
+    memory: dict[str, Any] = {}
+    list(forecasts(volume(100 * GB), memory, START))
+    list(forecasts(Seen({}, {}, {}, {"/srv": (5.0, ("data",))}), memory, START + 60))
+    assert set(memory[KEPT]["used"]) == {"/srv"}
+    list(forecasts(Seen({}, {}, {}, {}), memory, START + 120))
+    assert memory[KEPT]["used"] == {}
+
+
+def test_a_fill_raises_a_critical_finding_and_a_clean_up_clears_it() -> None:
+    """The whole way, on a moved clock: 1 GB a minute with 100 GB left, then somebody deletes."""
+    memory: dict[str, Any] = {}
+    judge, target = Judge(), a_target(host="db01")
+    used, free, raised_after, cleared_after = 100 * GB, 100 * GB, None, None
+    for step in range(120):
+        at = START + step * 30.0
+        if step == 60:
+            used, free = 90 * GB, 110 * GB
+        elif step < 60:
+            used, free = used + GB / 2, free - GB / 2
+        measured = tuple(forecasts(volume(used, free), memory, at))
+        reading = Reading("simpeg", PROBE.name, datetime.fromtimestamp(at, UTC), 0.0, measured)
+        findings = judge.assess(target, PROBE, reading).findings
+        opens = [each for each in findings if each.opens]
+        if opens and raised_after is None:
+            raised_after = step / 2
+            assert "/srv (data, wal)" in opens[0].title.en
+            assert "penuh dalam" in opens[0].title.id
+        if raised_after is not None and step > 60 and not opens and cleared_after is None:
+            cleared_after = (step - 60) / 2
+    assert raised_after is not None and raised_after <= 12  # minutes
+    assert cleared_after is not None and cleared_after <= 5
