@@ -200,6 +200,9 @@ def _incident_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     _with_json(_with_config(listing))
     show = _command(each, "show", "incidents:show", "show one incident")
     show.add_argument("number")
+    show.add_argument(
+        "--as", dest="username", default="", help="say with --json whether this person may sign"
+    )
     _with_json(_with_config(show))
     report = _command(each, "open", "incidents:report", "report a disruption by hand")
     report.add_argument("--title", required=True)

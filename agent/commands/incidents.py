@@ -1,6 +1,7 @@
 """Why: incidents can be read, reported and signed where no browser is at hand.
 
-Promise: the same rules as on the pages; who acts proves it with the password.
+Promise: the same rules as on the pages; who acts proves it with the password. ``--json`` prints the
+very bodies of the API.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ import argparse
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.commands.desk import desk, now, signer
-from agent.commands.words import print_json, table
+from agent.commands.words import table
 from agent.opening import Opened
 from agent.trouble import Trouble
-from incidents.model import Decision, Incident
+from incidents.model import Decision, Incident, Person, Signer
 from incidents.views import IncidentRow
 from incidents.workflow import Sign
 from probes import Severity
+
+if TYPE_CHECKING:
+    from incidents.web.visitor import Member
 
 
 def listing(given: argparse.Namespace) -> int:
@@ -32,10 +36,10 @@ def listing(given: argparse.Namespace) -> int:
             after = page.after
             if after is None:
                 break
-        zone = opened.calendar
         if given.json:
-            print_json(found)
+            _print_listed(found, opened)
             return 0
+        zone = opened.calendar
         rows = [
             (
                 row.number,
@@ -55,9 +59,8 @@ def show(given: argparse.Namespace) -> int:
     """``sigap incidents show``."""
     with desk(given) as (config, opened):
         incident = opened.desk.incident(given.number)
-        clocks = opened.desk.clocks(given.number, now())
         if given.json:
-            print_json({"incident": incident, "clocks": clocks})
+            _print_whole(incident.number, opened, _reader(given.username, opened))
             return 0
         lines = _shown(incident, opened, config.language)
     print("\n".join(lines))
@@ -94,8 +97,10 @@ def report(given: argparse.Namespace) -> int:
     form = {key: getattr(given, key) for key in keys if getattr(given, key)}
     form["severity"] = given.severity
     with desk(given) as (_, opened):
-        incident = opened.desk.report_manually(form, signer(given, opened), now())
-    return _done(given, incident, f"opened {incident.number}")
+        who = signer(given, opened)
+        incident = opened.desk.report_manually(form, who, now())
+        _done(given, incident, f"opened {incident.number}", opened, who)
+    return 0
 
 
 def sign(given: argparse.Namespace) -> int:
@@ -111,16 +116,57 @@ def sign(given: argparse.Namespace) -> int:
             version=seen.version if given.version is None else given.version,
         )
         incident = opened.desk.sign(given.number, action, who, now())
-    after = f"now at step {incident.step}" if incident.open else "closed"
-    return _done(given, incident, f"signed step {action.step} of {incident.number}; {after}")
+        after = f"now at step {incident.step}" if incident.open else "closed"
+        said = f"signed step {action.step} of {incident.number}; {after}"
+        _done(given, incident, said, opened, who)
+    return 0
 
 
-def _done(given: argparse.Namespace, incident: Incident, said: str) -> int:
+def _done(
+    given: argparse.Namespace, incident: Incident, said: str, opened: Opened, who: Signer
+) -> None:
     if given.json:
-        print_json(incident)
+        _print_whole(incident.number, opened, who)
     else:
         print(said)
-    return 0
+
+
+def _print_listed(rows: list[IncidentRow], opened: Opened) -> None:
+    """All at once, as ``GET /api/v1/incidents`` says them page by page."""
+    from incidents.web import bodies, schemas  # a web framework, which plain text does without
+
+    member = _member(_reader("", opened))
+    listed = [bodies.summary(row, member) for row in rows]
+    print(schemas.IncidentList(incidents=listed, after=None).model_dump_json(indent=2))
+
+
+def _print_whole(number: str, opened: Opened, who: Signer) -> None:
+    """As ``GET /api/v1/incidents/NUMBER`` says it to this person."""
+    from incidents.web import bodies  # a web framework, which plain text does without
+    from incidents.web.case import open_case
+    from incidents.web.site import Site
+
+    site = Site(
+        opened.desk, opened.people, opened.office, tuple, now, opened.calendar.zone, environments={}
+    )
+    member = _member(who)
+    print(bodies.whole(open_case(site, number, member), member).model_dump_json(indent=2))
+
+
+def _member(who: Signer) -> Member:
+    from incidents.web.visitor import Member  # a web framework, which plain text does without
+
+    return Member(now(), who.person.language, who)
+
+
+def _reader(username: str, opened: Opened) -> Signer:
+    """Through whose eyes to look; nobody in particular holds no role and may sign nothing."""
+    if not username:
+        return Signer(Person("", ""), ())
+    found = opened.people.signer(username, opened.calendar.local(now()).date())
+    if found is None:
+        raise Trouble(f"no active account {username!r}; 'sigap people list' shows them")
+    return found
 
 
 def _form(text: str) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class Agent:
         """What ``sigap incidents list`` says."""
         done = sigap("incidents", "list", "--state", state, "--json", folder=self.folder)
         assert done.returncode == 0, done.stderr
-        listed: list[dict[str, Any]] = json.loads(done.stdout)
+        listed: list[dict[str, Any]] = json.loads(done.stdout)["incidents"]
         return listed
 
     def hang_up(self) -> None:
