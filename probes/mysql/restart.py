@@ -13,12 +13,13 @@ from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
 
-# MY-012551: "Database was not shutdown normally!"; MY-013951 and MY-012544 begin and scan recovery
+# MY-010116 "starting as process" begins every start; MY-010229 "Starting XA crash recovery" and
+# InnoDB's "not shutdown normally" (MY-012551) are only written when the last end was none.
 _CRASH = """
 SELECT count(*) AS found FROM performance_schema.error_log
-WHERE LOGGED > now() - INTERVAL %s SECOND AND DATA LIKE '%%not shut%%down normally%%'"""
-_MARGIN_SECONDS = 300
-"""Recovery begins before the server counts its uptime; a long one writes its first line early."""
+WHERE ERROR_CODE IN ('MY-010229', 'MY-012551')
+  AND LOGGED >= (SELECT max(LOGGED) FROM performance_schema.error_log
+                 WHERE ERROR_CODE = 'MY-010116')"""
 
 
 def read(session: Session) -> Iterator[Measurement]:
@@ -46,7 +47,7 @@ def _crashed(session: Session, uptime: float) -> bool | None:
     if noted is not None and noted[0] <= uptime:
         session.memory["start"] = (uptime, noted[1])
         return bool(noted[1])
-    found = session.rows(_CRASH, (int(uptime) + _MARGIN_SECONDS,))
+    found = session.rows(_CRASH)
     crashed = bool(found[0]["found"])
     session.memory["start"] = (uptime, crashed)
     return crashed

@@ -6,7 +6,9 @@ Opt-in (``make test-matrix``): the server is unpacked from a suite that moves.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import pymysql
 import pytest
 
 from probes import FailureKind, ProbeError, Severity, deadline, registry
@@ -175,7 +177,12 @@ def test_a_full_server_is_watched_through_its_admin_port(alone: MySQL) -> None:
     port = str(alone.sql("SELECT @@admin_port AS p")[0]["p"])
     alone.sql(f"GRANT SERVICE_CONNECTION_ADMIN ON *.* TO '{MONITOR}'@'%'")
     target = alone.target(options={"admin_port": port})
-    crowd = [alone.admin() for _ in range(10)]
+    alone.sql("CREATE USER 'ramai'@'%' IDENTIFIED BY 'rahasia-uji'")
+    crowd: list[pymysql.connections.Connection[Any]] = [
+        pymysql.connect(host="127.0.0.1", port=alone.port, user="ramai", password="rahasia-uji")
+        for _ in range(10)
+    ]
+    crowd.append(alone.admin())  # the one slot that MySQL keeps for whoever administers
     try:
         with pytest.raises(ProbeError) as caught, deadline.within(BUDGET):
             connect(alone.target(), "test")
