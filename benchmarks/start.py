@@ -34,7 +34,8 @@ def run(size: Size) -> Iterator[str]:
             rows.append([shape, median(starts), max(starts), median(cpus), at_first, later])
             goals.append(
                 f"{shape}: first reading under {START_GOAL_SECONDS:.0f} s "
-                f"{report.goal(median(starts) < START_GOAL_SECONDS)}, under {most:.0f} MB {report.goal(later < most)}"
+                f"{report.goal(median(starts) < START_GOAL_SECONDS)}, "
+                f"under {most:.0f} MB {report.goal(later < most)}"
             )
     head = (
         "shape", "start to first reading s", "slowest s",
