@@ -119,10 +119,13 @@ def _may_not_ask() -> ProbeError:
         FailureKind.BLIND,
         "the kernel may not be asked about the clock",
         Text(
-            "Hapus ProtectClock=yes dari unit layanan Sigap (membaca jam pun dilarangnya), atau "
-            "matikan pertanyaan ini: probes: {clock: {enabled: false}}",
-            "Take ProtectClock=yes out of Sigap's service unit (it forbids even reading), or "
-            "turn this question off: probes: {clock: {enabled: false}}",
+            "Tambahkan pada unit layanan Sigap (systemctl edit sigap) ProtectClock=no dan "
+            "SystemCallFilter=adjtimex: keduanya melarang membaca pun; menyetel jam tetap tak "
+            "mungkin tanpa haknya. Atau matikan pertanyaan ini: probes: {clock: {enabled: false}}",
+            "Add to Sigap's service unit (systemctl edit sigap) ProtectClock=no and "
+            "SystemCallFilter=adjtimex: as it stands even reading is forbidden; setting the clock "
+            "stays impossible without its right. Or turn this question off: "
+            "probes: {clock: {enabled: false}}",
         ),
     )
 

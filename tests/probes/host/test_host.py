@@ -203,6 +203,18 @@ def test_timesyncd_counts_while_it_goes_on_agreeing(tmp_path: Path) -> None:
     assert stale is not None and not stale.synchronised
 
 
+def test_where_nobody_may_be_asked_the_clock_is_blind_and_not_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a unit with ProtectClock=yes beside chrony."""
+    monkeypatch.setattr(clock, "kernel_clock", lambda: None)
+    monkeypatch.setattr(clock, "timesyncd_clock", lambda now: None)
+    with pytest.raises(ProbeError) as caught:
+        read(clock.PROBE)
+    assert caught.value.failure.kind is FailureKind.BLIND
+    assert "ProtectClock=no" in caught.value.failure.hint.en
+
+
 def test_uptime_is_the_hosts() -> None:
     assert uptime_seconds() == pytest.approx(
         float(Path("/proc/uptime").read_text().split()[0]), abs=1
