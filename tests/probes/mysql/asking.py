@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from probes import Exhibit, Finding, Measurement, Probe, Reading, Target, deadline, registry
 from probes.judge import Judge
+from probes.model import Text
 from probes.mysql.connect import connect
 from probes.runner import Owner, take
 from tests.servers.mariadb import eventually
@@ -62,6 +63,13 @@ def findings(name: str, target: Target, times: int = 1) -> dict[str, Finding]:
 def settled() -> None:
     """Let InnoDB's own copy of its transactions grow old enough to be renewed."""
     time.sleep(SNAPSHOT_SECONDS)
+
+
+def english(value: object) -> str:
+    """What a detail says in English; it must be said in both languages."""
+    assert isinstance(value, Text)
+    assert value.id
+    return value.en
 
 
 class Watched:

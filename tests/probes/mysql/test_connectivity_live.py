@@ -14,7 +14,7 @@ import pytest
 from probes import Address, FailureKind, ProbeError, Row, Severity, Target, deadline, registry
 from probes.mysql import clock_skew
 from probes.mysql.connect import connect, reserve
-from tests.probes.mysql.asking import BUDGET, measured, watched
+from tests.probes.mysql.asking import BUDGET, english, measured, watched
 from tests.servers import mariadb
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, MariaDB, MariaDBPair
 from tests.servers.mariadb import eventually as until
@@ -74,9 +74,9 @@ def test_one_machine_has_one_clock(spare: MariaDB) -> None:
 
 @pytest.mark.parametrize(("off", "way"), [(90.0, "ahead"), (-90.0, "behind")])
 def test_a_clock_that_is_off_is_told_with_its_direction(off: float, way: str) -> None:
-    (found,) = clock_skew.read(Clockwork(time.time() + off))  # type: ignore[arg-type]  # asks once
+    (found,) = clock_skew.read(Clockwork(time.time() + off))  # type: ignore[arg-type]  # it asks one question only
     assert found.value == pytest.approx(90, abs=5)
-    assert found.detail["way"].en == way  # type: ignore[attr-defined]  # a Text
+    assert english(found.detail["way"]) == way
 
 
 # --- the reserve port -----------------------------------------------------------------------

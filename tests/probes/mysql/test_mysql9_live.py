@@ -13,7 +13,7 @@ import pytest
 
 from probes import FailureKind, ProbeError, Severity, deadline, registry
 from probes.mysql.connect import connect
-from tests.probes.mysql.asking import BUDGET, findings, measured, shown, watched
+from tests.probes.mysql.asking import BUDGET, english, findings, measured, shown, watched
 from tests.probes.mysql.conftest import declared_grants
 from tests.probes.mysql.test_transactions_live import SECRET, deadlock
 from tests.servers import mariadb, mysql
@@ -115,7 +115,7 @@ def test_a_deadlock_is_counted_and_told_without_its_data(both: MySQLPair) -> Non
         agent.values("deadlocks")
         deadlock(both.primary, "app.gaji")
         found = agent.a_rate("deadlocks", "deadlocks_per_minute", lambda value: value > 0)
-    assert "app.gaji" in found.detail["said"].en  # type: ignore[attr-defined]  # a Text
+    assert "app.gaji" in english(found.detail["said"])
     (exhibit,) = shown("deadlocks", both.primary.target())
     assert sorted(row[-1] for row in exhibit.rows) == ["", "rolled back"]
     assert SECRET not in repr(exhibit)
@@ -141,7 +141,7 @@ def test_an_idle_transaction_is_named_and_replications_own_threads_are_not(
     finally:
         holder.let_go()
     assert found["idle_in_transaction_sessions"].value == 1
-    assert f"session {holder.id} " in found["idle_in_transaction_seconds"].detail["who"].en  # type: ignore[attr-defined]  # a Text
+    assert f"session {holder.id} " in english(found["idle_in_transaction_seconds"].detail["who"])
     until(both.caught_up, "the replica has everything")
     assert measured("long_transactions", both.replica.target())[
         "longest_transaction_seconds"
@@ -170,7 +170,7 @@ def test_a_crash_is_told_from_a_restart(alone: MySQL) -> None:
     alone.start()
     crashed = measured("restart", alone.target())
     assert crashed["started_after_crash"].value == 1
-    assert "after a crash" in crashed["uptime_seconds"].detail["after"].en  # type: ignore[attr-defined]  # a Text
+    assert "after a crash" in english(crashed["uptime_seconds"].detail["after"])
 
 
 def test_a_full_server_is_watched_through_its_admin_port(alone: MySQL) -> None:

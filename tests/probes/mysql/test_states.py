@@ -45,17 +45,17 @@ def member(uuid: str, state: str) -> Row:
 def test_a_member_that_left_is_missed_for_as_long_as_we_watch() -> None:
     session = Memory()
     whole = [member(each, "ONLINE") for each in "abc"]
-    first = by_name(group_replication.group(whole, "a", session))  # type: ignore[arg-type]  # memory only
+    first = by_name(group_replication.group(whole, "a", session))  # type: ignore[arg-type]  # it asks only its memory
     assert first["group_members_missing"].value == 0
     two = [member("a", "ONLINE"), member("b", "UNREACHABLE")]
-    later = by_name(group_replication.group(two, "a", session))  # type: ignore[arg-type]  # memory only
+    later = by_name(group_replication.group(two, "a", session))  # type: ignore[arg-type]  # it asks only its memory
     assert later["group_members_missing"].value == 2
     assert "db-b:3306 UNREACHABLE" in str(later["group_members_missing"].detail["away"])
 
 
 @pytest.mark.parametrize("state", ["ERROR", "OFFLINE"])
 def test_a_member_that_is_out_speaks_for_itself_only(state: str) -> None:
-    found = by_name(group_replication.group([member("a", state)], "a", Memory()))  # type: ignore[arg-type]  # memory only
+    found = by_name(group_replication.group([member("a", state)], "a", Memory()))  # type: ignore[arg-type]  # it asks only its memory
     assert found["group_member_online"].value == 0
     assert found["group_member_online"].detail["state"] == state
     assert "group_members_missing" not in found

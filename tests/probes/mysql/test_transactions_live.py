@@ -11,7 +11,7 @@ import pytest
 
 from probes import FailureKind, Severity
 from probes.model import Limits, Tuning
-from tests.probes.mysql.asking import measured, reading, settled, shown, watched
+from tests.probes.mysql.asking import english, measured, reading, settled, shown, watched
 from tests.servers.mariadb import Holder, MariaDB
 from tests.servers.mariadb import eventually as until
 
@@ -82,7 +82,7 @@ def test_the_oldest_transaction_is_found_even_where_it_only_reads(
     def aged() -> bool:
         settled()
         found = measured("long_transactions", primary.target())["longest_transaction_seconds"]
-        return found.value >= 1 and f"session {holder.id} " in found.detail["who"].en  # type: ignore[attr-defined]  # a Text
+        return found.value >= 1 and f"session {holder.id} " in english(found.detail["who"])
 
     try:
         until(aged, "the reader's transaction has some age")
@@ -121,7 +121,7 @@ def test_a_history_that_grows_names_its_keeper(primary: MariaDB, table: str) -> 
     finally:
         holder.let_go()
     assert found.value >= 30
-    assert f"session {holder.id} " in found.detail["keeper"].en  # type: ignore[attr-defined]  # a Text
+    assert f"session {holder.id} " in english(found.detail["keeper"])
 
 
 def deadlock(server: MariaDB, table: str) -> None:
@@ -153,7 +153,7 @@ def test_deadlocks_are_counted_and_the_last_is_told_without_its_data(
         agent.values("deadlocks")
         deadlock(primary, table)
         found = agent.a_rate("deadlocks", "deadlocks_per_minute", lambda value: value > 0)
-    assert "app.gaji" in found.detail["said"].en  # type: ignore[attr-defined]  # a Text
+    assert "app.gaji" in english(found.detail["said"])
     (exhibit,) = shown("deadlocks", primary.target())
     assert len(exhibit.rows) == 2
     assert sorted(row[-1] for row in exhibit.rows) == ["", "rolled back"]
