@@ -19,11 +19,18 @@ VARIABLES = (
     "innodb_undo_directory",
     "innodb_temp_tablespaces_dir",
     "tmpdir",
+    "innodb_data_home_dir",
+    "log_error",
+    "slow_query_log",
+    "slow_query_log_file",
+    "general_log",
+    "general_log_file",
 )
 
 
 def directories(variables: Mapping[str, str]) -> dict[str, str]:
-    """Purpose to absolute directory: data, binlog, relay, redo, undo, tmp, temp.
+    """Purpose to absolute directory: data, binlog, relay, redo, undo, tmp, temp, shared
+    (ibdata) and, where the server writes them to files, log, slow_log, general_log.
 
     A relative path counts from ``datadir``; ``tmpdir`` may hold several (tmp, tmp2, ...). What
     the server does not have (no binary log, no such variable in this version) is left out.
@@ -45,9 +52,19 @@ def directories(variables: Mapping[str, str]) -> dict[str, str]:
         ("redo", "innodb_log_group_home_dir"),
         ("undo", "innodb_undo_directory"),
         ("temp", "innodb_temp_tablespaces_dir"),
+        ("shared", "innodb_data_home_dir"),
     ):
         if variables.get(variable):
             found[purpose] = whole(variables[variable])
+    for purpose, variable, switch in (
+        ("log", "log_error", ""),
+        ("slow_log", "slow_query_log_file", "slow_query_log"),
+        ("general_log", "general_log_file", "general_log"),
+    ):
+        file = variables.get(variable, "")
+        written = not switch or variables.get(switch, "OFF") in {"ON", "1"}
+        if written and file not in {"", "stderr"}:
+            found[purpose] = posixpath.dirname(whole(file))
     for position, path in enumerate(filter(None, variables.get("tmpdir", "").split(":")), start=1):
         found["tmp" if position == 1 else f"tmp{position}"] = whole(path)
     return found

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from probes import Address, Measurement, Row, Secret, Session, Target, Text, deadline
+from probes.growth import room_on
 from probes.mysql.connect import connect
 from probes.mysql.disk_growth import PROBE, exhibits, known_files, sized
+from probes.mysql.paths import directories
+from probes.runner import HostView
 from tests.servers import mariadb
 
 MB = 1_000_000
@@ -110,3 +113,30 @@ def test_the_files_of_every_version_are_told_apart() -> None:
     places = {use.consumer: use.place for use in known_files({"files": found})}
     assert places["undo"] == "undo"
     assert places["schema:simpeg"] == "data"
+
+
+def test_logs_and_shared_space_are_on_the_map_where_they_are_files() -> None:
+    found = directories(
+        {
+            "datadir": "/data/",
+            "innodb_data_home_dir": "/shared",
+            "log_error": "./server.err",
+            "slow_query_log": "ON",
+            "slow_query_log_file": "/logs/slow.log",
+            "general_log": "OFF",
+            "general_log_file": "/elsewhere/general.log",
+        }
+    )
+    assert found == {"data": "/data", "shared": "/shared", "log": "/data", "slow_log": "/logs"}
+    assert "log" not in directories({"datadir": "/d", "log_error": "stderr"})
+
+
+@pytest.mark.servers
+def test_every_place_a_real_server_names_leads_to_its_volume(primary: mariadb.MariaDB) -> None:
+    with deadline.within(20):
+        session = connect(target(primary), "test")
+        paths = session.paths()
+        session.close()
+        rooms = room_on(HostView(target(primary), paths, {}), paths)
+    assert {"data", "binlog", "relay", "tmp", "log"} <= set(paths)
+    assert set(rooms) == set(paths)
