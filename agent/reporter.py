@@ -74,6 +74,8 @@ class Reporter:
         self._calm: dict[str, None] = {}  # the others
         self._not_before: dict[str, float] = {}  # monotonic, of words that wait for a partner
         self._heard: dict[str, Finding] = {}  # trouble the desk has heard of, as last told
+        self._alone: set[str] = set()  # of these, what no incident took
+        self._again: set[str] = set()  # of these, what an incident opened since might take
         self._awaited: set[str] | None = None  # None: the desk was not asked yet
         self._asked_at = monotonic() - AWAITED_EVERY_SECONDS
         self._told = self._failed = self._in_a_row = 0
@@ -134,6 +136,7 @@ class Reporter:
             return heard is not None or self._awaited is None or name in self._awaited
         return (
             heard is None
+            or name in self._again
             or (heard.severity, heard.opens) != (finding.severity, finding.opens)
             or finding.at - heard.at >= AGAIN_AFTER
         )
@@ -222,7 +225,7 @@ class Reporter:
                     if finding.fingerprint in queue:
                         queue[finding.fingerprint] = queue.pop(finding.fingerprint)
             return self._pause()
-        self._done(finding)
+        self._done(finding, reported)
         if reported.change is not Change.NOTHING:
             log.info("%s: %s %s", finding.title.en, reported.change, reported.number)
             self._changed()
@@ -235,7 +238,7 @@ class Reporter:
             min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._in_a_row - 1, 10))
         )
 
-    def _done(self, finding: Finding) -> None:
+    def _done(self, finding: Finding, reported: Reported) -> None:
         if self._away:
             log.warning("the store takes findings again; %d are waiting", len(self._waiting))
         self._away = False
@@ -253,7 +256,12 @@ class Reporter:
                     kept.pop(name, None)
             if finding.severity is Severity.CLEAR:
                 self._heard.pop(name, None)
+                self._alone.discard(name)
                 if self._awaited is not None:
                     self._awaited.discard(name)
             else:
                 self._heard[name] = finding
+                (self._alone.discard if reported.number else self._alone.add)(name)
+            self._again.discard(name)
+            if reported.change in (Change.OPENED, Change.ATTACHED):
+                self._again |= self._alone

@@ -68,6 +68,7 @@ def test_a_restart_while_trouble_stands_writes_nothing_new(tmp_path: Path) -> No
     file = write_config(tmp_path, [CLOSED])
     with running(file) as agent:
         (before,) = until("an incident", agent.incidents)
+        until("its symptom", lambda: "attached" in agent.log)  # volumes of a server never reached
     head = sigap("verify", folder=tmp_path).stdout
     with running(file) as agent:
         until("several rounds", lambda: readings(agent, "mati") > 5)

@@ -55,7 +55,7 @@ def nightly(**changes: object) -> Window:
         "lasts": 4 * HOUR,
         "zone": "Asia/Makassar",
     }
-    return Window("nightly", **(values | changes))  # type: ignore[arg-type]  # as above
+    return Window("nightly", **(values | changes))  # type: ignore[arg-type]  # tests vary any field
 
 
 def wita(day: int, hour: int, minute: int = 0) -> datetime:

@@ -46,8 +46,9 @@ class FakeDesk:
         if finding.target == self.chokes_on:
             raise ValueError("boom")
         self.told.append(finding)
-        opened = finding.severity > Severity.CLEAR
-        return Reported(Change.OPENED if opened else Change.NOTHING, "GDB-2026-0001")
+        if finding.opens:
+            return Reported(Change.OPENED, "GDB-2026-0001")
+        return Reported(Change.NOTHING)
 
 
 @pytest.fixture
@@ -201,6 +202,22 @@ def test_trouble_that_stands_is_told_at_once_and_then_every_minute(
         (Severity.WARNING, True),
         (Severity.WARNING, False),
     ]
+
+
+def test_a_warning_nobody_took_is_told_again_once_an_incident_has_opened(
+    desk: FakeDesk, reporter: Reporter
+) -> None:
+    def stands(**changes: Any) -> None:
+        reporter.put(a_finding(**changes))
+        until("nothing waits", lambda: reporter.counts().pending == 0)
+
+    warning = {"measure": "login_seconds", "severity": Severity.WARNING, "opens": False}
+    stands(**warning)
+    stands(**warning)
+    stands()
+    stands(**warning)
+    stands(**warning)
+    assert [f.measure for f in desk.told] == ["login_seconds", "up", "login_seconds"]
 
 
 def test_trouble_that_was_told_is_told_when_it_is_over(desk: FakeDesk, reporter: Reporter) -> None:
