@@ -77,7 +77,7 @@ def _event(row: Row, before: tuple[float, float] | None, version: int) -> tuple[
         gap = version >= _PROOF_SINCE and checkpointer - started > _GAP_SECONDS
         return checkpointer, BACKEND if changed or gap else None
     reset = row["stats_reset"]
-    crashed = reset is not None and reset >= started - 1
+    crashed = reset is not None and reset >= started
     return started, SERVER if crashed else PLAIN
 
 

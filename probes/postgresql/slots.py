@@ -57,10 +57,12 @@ def slot_measurements(
         reason = row["invalidation_reason"] or ("conflicting" if row["conflicting"] else "")
         if not row["used"] and status != "lost" and not reason:
             continue
+        seconds = 0.0
         if row["active"]:
             inactive.pop(name, None)
-        since = row["inactive_since"] or inactive.setdefault(name, row["now"])
-        seconds = 0.0 if row["active"] else max(0.0, row["now"] - since)
+        else:
+            since = row["inactive_since"] or inactive.setdefault(name, row["now"])
+            seconds = max(0.0, row["now"] - since)
         yield from _of_slot(row, name, seconds, reason)
     for gone in inactive.keys() - seen:
         del inactive[gone]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from probes import (
+    Address,
     Exhibit,
     Failure,
+    Limits,
     Measurement,
     Probe,
     ProbeError,
+    Reading,
     Session,
     Target,
+    Tuning,
     deadline,
 )
+from probes.judge import Judge
 from probes.postgresql.connect import open_session
 
 
@@ -54,3 +60,28 @@ def failure_of(target: Target, seconds: float = 5.0) -> Failure:
             raise AssertionError("the login succeeded")
     except ProbeError as error:
         return error.failure
+
+
+def again(probe: Probe, session: Session) -> dict[tuple[str, str], Measurement]:
+    """One more reading over the same session, with what the probe noted at the ones before."""
+    return {(m.measure, m.subject): m for m in probe.read(session)}
+
+
+def title_of(probe: Probe, found: dict[tuple[str, str], Measurement], measure: str) -> str:
+    """What an office would read: the English title the judge writes of this measurement.
+
+    The limits are moved so far that the value is beyond them.
+    """
+    (measurement,) = [m for m in found.values() if m.measure == measure]
+    declared = next(t for t in probe.thresholds if t.measure == measure)
+    limits = Limits(warning=measurement.value, critical=measurement.value, raise_after=1)
+    target = Target(
+        "simpeg",
+        probe.engine,
+        Address("db01", 5432, "sigap"),
+        probes={probe.name: Tuning(thresholds={measure: limits})},
+    )
+    reading = Reading(target.name, probe.name, datetime.now(UTC), 0.0, (measurement,))
+    findings = Judge().assess(target, probe, reading).findings
+    (title,) = [f.title.en for f in findings if f.measure == declared.measure]
+    return title

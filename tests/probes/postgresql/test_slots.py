@@ -1,0 +1,157 @@
+"""Slots: who is missing, what is nearly lost, and who is not to blame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from probes import Measurement
+from probes.postgresql.slots import PROBE, slot_measurements
+from tests.probes.postgresql.asking import exhibits, read, title_of
+from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
+
+# -- real servers -----------------------------------------------------------------------------
+
+
+@pytest.mark.servers
+def test_the_primary_sees_a_replica_that_stopped_by_its_slot(pair: PostgresPair) -> None:
+    assert read(PROBE, pair.primary.target())["slot_active", pair.slot].value == 1
+    pair.replica.stop()
+    try:
+        pair.primary.fill(4)
+        found = read(PROBE, pair.primary.target())
+        assert found["slot_active", pair.slot].value == 0
+        assert found["slot_retained_bytes", pair.slot].value > 4e6
+        assert 0 < found["slot_wal_used_ratio", pair.slot].value < 1
+    finally:
+        pair.replica.start()
+        pair.wait_streaming()
+
+
+@pytest.mark.servers
+def test_a_slot_on_a_standby_is_inactive_by_right(pair: PostgresPair) -> None:
+    pair.replica.sql("select pg_create_physical_replication_slot('cadangan', true)")
+    try:
+        found = read(PROBE, pair.replica.target())
+        assert ("slot_active", "cadangan") not in found
+        assert found["slot_wal_status", "cadangan"].value == 0
+    finally:
+        pair.replica.sql("select pg_drop_replication_slot('cadangan')")
+
+
+@pytest.mark.servers
+def test_slots_can_be_seen_without_any_right(pair: PostgresPair) -> None:
+    assert ("slot_active", pair.slot) in read(PROBE, pair.primary.target(user=NO_RIGHTS))
+
+
+@pytest.mark.servers
+def test_old_rows_kept_by_a_slot_are_counted_in_transactions(pair: PostgresPair) -> None:
+    pair.replica.sql("alter system set hot_standby_feedback = on")
+    pair.replica.sql("select pg_reload_conf()")
+    reader = pair.replica.connect()
+    reader.autocommit = False
+    try:
+        with reader.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read")
+            cursor.execute("select count(*) from pg_class")
+        until(lambda: ("slot_held_xids", pair.slot) in _slots(pair), "feedback reaching the slot")
+        before = _slots(pair)["slot_held_xids", pair.slot].value
+        for _ in range(20):
+            pair.primary.sql("select txid_current()")
+        until(lambda: _slots(pair)["slot_held_xids", pair.slot].value >= before + 20, "ageing")
+    finally:
+        reader.close()
+        pair.replica.sql("alter system reset hot_standby_feedback")
+        pair.replica.sql("select pg_reload_conf()")
+
+
+def _slots(pair: PostgresPair) -> dict[tuple[str, str], Measurement]:
+    return read(PROBE, pair.primary.target())
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_a_lost_slot_is_critical_and_its_bytes_never_read_as_zero(pair: PostgresPair) -> None:
+    """Last of the module: the replica cannot come back."""
+    pair.replica.stop()
+    rounds = iter(range(40))
+
+    def lost() -> bool:
+        assert next(rounds, None) is not None
+        pair.primary.fill(16)
+        pair.primary.sql("select pg_switch_wal()")
+        pair.primary.sql("checkpoint")
+        return _slots(pair)["slot_wal_status", pair.slot].value == 3
+
+    until(lost, "the slot being lost")
+    found = _slots(pair)
+    assert found["slot_active", pair.slot].value == 0
+    assert found["slot_invalidated", pair.slot].value == 1
+    assert found.get(("slot_retained_bytes", pair.slot)) is None
+    assert found["slot_wal_status", pair.slot].detail["status"] == "lost"
+    assert "replica1 is lost" in title_of(PROBE, found, "slot_wal_status")
+    slots, settings = exhibits(PROBE, pair.primary.target())
+    assert slots.rows[0][0] == pair.slot
+    assert ("max_slot_wal_keep_size", "64", "MB") in settings.rows
+    pair.primary.sql("select pg_drop_replication_slot(%s)", pair.slot)
+    assert ("slot_active", pair.slot) not in _slots(pair)
+
+
+# -- rules, on rows ---------------------------------------------------------------------------
+
+
+def slot(**changes: Any) -> dict[str, Any]:
+    """A physical slot somebody reads."""
+    return {
+        "name": "replica1", "type": "physical", "database": None, "active": True, "used": True,
+        "wal_status": "reserved", "retained_bytes": 5.0, "safe_bytes": None,
+        "unconfirmed_bytes": None, "held_xids": None, "invalidation_reason": None,
+        "conflicting": False, "synced": False, "failover": False, "inactive_since": None,
+        "on_standby": False, "now": 1000.0,
+    } | changes  # fmt: skip
+
+
+def of(memory: dict[str, Any] | None = None, **changes: Any) -> dict[str, float]:
+    measured = slot_measurements([slot(**changes)], {} if memory is None else memory)
+    return {m.measure: m.value for m in measured}
+
+
+def test_a_slot_nobody_ever_used_misses_nobody() -> None:
+    assert of(used=False, active=False, wal_status=None, retained_bytes=None) == {}
+
+
+def test_a_slot_synchronised_from_a_primary_misses_nobody() -> None:
+    assert "slot_active" not in of(active=False, synced=True)
+    assert of(active=False, failover=True)["slot_active"] == 0
+
+
+def test_inactivity_counts_from_what_the_server_says_or_else_from_when_it_was_first_seen() -> None:
+    assert of(active=False, inactive_since=400.0)["slot_inactive_seconds"] == 600
+    memory: dict[str, Any] = {}
+    assert of(memory, active=False)["slot_inactive_seconds"] == 0
+    assert of(memory, active=False, now=1060.0)["slot_inactive_seconds"] == 60
+    assert of(memory, active=True, now=1070.0)["slot_inactive_seconds"] == 0
+    assert of(memory, active=False, now=1080.0)["slot_inactive_seconds"] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"invalidation_reason": "idle_timeout", "used": False},
+        {"conflicting": True},
+        {"wal_status": "lost", "used": False, "retained_bytes": None},
+    ],
+)
+def test_whatever_invalidated_a_slot_it_is_told_and_its_bytes_are_not(
+    changes: dict[str, Any],
+) -> None:
+    found = of(active=False, **changes)
+    assert found["slot_invalidated"] == 1
+    assert "slot_retained_bytes" not in found
+
+
+def test_what_is_left_of_the_bound_is_a_share_of_it() -> None:
+    found = of(retained_bytes=75.0, safe_bytes=25.0)
+    assert found["slot_wal_used_ratio"] == 0.75
+    assert "slot_wal_used_ratio" not in of(retained_bytes=75.0)
