@@ -370,13 +370,18 @@ def prepared(folder: Path) -> None:
             os.chown(path, ordinary.pw_uid, ordinary.pw_gid)
 
 
-def install(folder: Path) -> None:
-    """Fill ``folder/data`` with the system tables; our own OS user is the administrator."""
+def install(folder: Path, base: Path | None = None) -> None:
+    """Fill ``folder/data`` with the system tables; our own OS user is the administrator.
+
+    ``base``: where another version's programs were unpacked.
+    """
     prepared(folder)
+    own = [f"--basedir={base}"] if base else []
     done = subprocess.run(
         [
-            binary("mariadb-install-db"),
+            str(base / "bin" / "mariadb-install-db") if base else binary("mariadb-install-db"),
             "--no-defaults",
+            *own,
             f"--datadir={folder / 'data'}",
             f"--tmpdir={folder / 'tmp'}",
             "--auth-root-authentication-method=socket",

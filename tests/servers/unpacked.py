@@ -8,6 +8,7 @@ moved on, or a machine without a mirror, is told by ``Unavailable`` in one sente
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -15,8 +16,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-LOADER = "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
+LOADER = "ld-linux-x86-64.so.2"
+# before Debian 12 the C library lay outside of /usr
+LIBRARIES = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NEEDED = ("apt-get", "dpkg-deb", "patchelf")
 
@@ -40,7 +42,15 @@ def root(suite: str, packages: Sequence[str], programs: Sequence[str], libraries
     ``programs`` (paths below the root) are pointed at their own loader; ``libraries`` is a
     further folder they load from. Raises ``Unavailable``.
     """
-    kept = cache() / f"{suite}-{packages[0]}"
+    name = f"{suite}-{packages[0]}"
+    with (cache() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test workers fetch it once, not each
+        return _kept(cache() / name, suite, packages, programs, libraries)
+
+
+def _kept(
+    kept: Path, suite: str, packages: Sequence[str], programs: Sequence[str], libraries: str
+) -> Path:
     if (kept / "ready").exists():
         return kept / "root"
     for program in NEEDED:
@@ -104,9 +114,13 @@ def _mirror(suite: str) -> str:
 
 
 def _relink(root: Path, program: str, libraries: str) -> None:
-    paths = [str(root / LIBRARIES)] + ([str(root / libraries)] if libraries else [])
+    paths = [str(root / each) for each in (*LIBRARIES, libraries) if each]
+    loaders = (root / each / LOADER for each in LIBRARIES)
+    loader = next((each.resolve() for each in loaders if each.exists()), None)
+    if loader is None:
+        raise Unavailable(f"the packages brought no {LOADER}; this is an x86-64 fixture")
     _run(
-        "patchelf", "--set-interpreter", str(root / LOADER), "--force-rpath",
+        "patchelf", "--set-interpreter", str(loader), "--force-rpath",
         "--set-rpath", ":".join(paths), str(root / program),
     )  # fmt: skip
 

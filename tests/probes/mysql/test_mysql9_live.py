@@ -13,7 +13,7 @@ import pytest
 
 from probes import FailureKind, ProbeError, Severity, deadline, registry
 from probes.mysql.connect import connect
-from tests.probes.mysql.asking import BUDGET, english, findings, measured, shown, watched
+from tests.probes.mysql.asking import BUDGET, english, findings, measured, settled, shown, watched
 from tests.probes.mysql.conftest import declared_grants
 from tests.probes.mysql.test_transactions_live import SECRET, deadlock
 from tests.servers import mariadb, mysql
@@ -228,6 +228,7 @@ def test_with_performance_schema_off_a_row_queue_is_still_seen(alone: MySQL) -> 
     waiter = Waiter(alone, "UPDATE app.antre SET v = 3 WHERE id = 1")
     try:
         alone.row_waits(1)
+        settled()
         found = measured("blocked_sessions", alone.target())["blocked_sessions"]
     finally:
         waiter.gone()
