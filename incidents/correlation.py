@@ -31,6 +31,7 @@ class Scope(StrEnum):
     REPLICAS = "replicas"  # another target of the cluster, the cause not being a replica
     CLUSTER = "cluster"  # any target of the cluster
     SIDES = "sides"  # two targets of the cluster, one of them the primary
+    HOST = "host"  # the same target, or another one on the same host
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,8 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             return same_cluster and not same_target and roles[0] != "replica"
         case Scope.CLUSTER:
             return same_cluster
+        case Scope.HOST:
+            return same_target or _same(cause, effect, "host")
         case Scope.SIDES:
             return same_cluster and not same_target and roles.count("primary") == 1
 

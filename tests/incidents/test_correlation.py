@@ -322,3 +322,74 @@ def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, said: str) -
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=said):
         correlation.load(path)
+
+
+def on(
+    target: str,
+    family: str,
+    measure: str,
+    subject: str = "",
+    role: str = "",
+    cluster: str = "simpeg",
+    host: str = "",
+) -> Finding:
+    """A critical finding of one server of the cluster, each on a host of its own."""
+    place = host or f"host-of-{target}"
+    return finding(target, measure, subject, family, role=role, cluster=cluster, host=place)
+
+
+@pytest.mark.parametrize("first", ["replica", "primary"])
+def test_a_dead_replica_explains_what_its_primary_misses(first: str) -> None:
+    desk = Desk()
+    dead = on("b", "availability", "up", role="replica")
+    missed = on("a", "replication", "standby_connected", subject="b", role="primary")
+    for found in (dead, missed) if first == "replica" else (missed, dead):
+        desk.report(found)
+    assert desk.only.target == "b"
+
+
+def test_two_primaries_are_one_incident_of_the_cluster_with_its_servers_as_symptoms() -> None:
+    desk = Desk()
+    desk.report(on("b", "role", "role_changed", role="replica"))
+    both = on("simpeg", "role", "cluster_surplus_primaries")
+    desk.report(both)
+    desk.report(on("a", "replication", "learned_standby_missing_seconds", role="primary"))
+    assert desk.only.title == both.title
+    assert [each.target for each in desk.only.troubles if not each.root] == ["b", "a"]
+
+
+def test_a_slot_about_to_be_lost_is_the_cause_of_the_full_volume() -> None:
+    desk = Desk()
+    desk.report(on("a", "volume", "volume_room_ratio", subject="/srv"))
+    slot = on("a", "replication", "slot_wal_status", subject="s1")
+    desk.report(slot)
+    assert desk.only.title == slot.title
+
+
+def test_a_full_volume_is_the_cause_of_failed_archiving() -> None:
+    desk = Desk()
+    desk.report(on("a", "archiving", "archive_failing_seconds"))
+    full = on("a", "volume", "volume_room_ratio", subject="/srv")
+    desk.report(full)
+    assert len(desk.incidents) == 1
+
+
+def test_one_host_out_of_memory_is_one_incident_for_all_its_servers() -> None:
+    desk = Desk()
+    desk.report(on("a", "availability", "up", cluster="", host="db01"))
+    killed = on("a", "host", "host_oom_kills", cluster="", host="db01")
+    desk.report(killed)
+    desk.report(on("z", "host", "host_oom_kills", cluster="", host="db01"))
+    desk.report(on("z", "availability", "up", cluster="", host="db01"))
+    assert desk.only.title == killed.title
+    desk.report(on("y", "host", "host_oom_kills", cluster=""))
+    assert len(desk.incidents) == 2
+
+
+def test_commits_that_wait_for_a_standby_are_not_a_pile_up_of_their_own() -> None:
+    desk = Desk()
+    desk.report(on("a", "locks", "blocked_sessions"))
+    missing = on("a", "replication", "synchronous_standbys_missing")
+    desk.report(missing)
+    desk.report(on("a", "availability", "canary_ok"))
+    assert desk.only.title == missing.title
