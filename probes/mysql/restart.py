@@ -35,7 +35,7 @@ def read(session: Session) -> Iterator[Measurement]:
         )
     yield Measurement("uptime_seconds", uptime, detail={"after": after})
     if crashed is not None:
-        yield Measurement("started_after_crash", float(crashed))
+        yield Measurement("crash_recovered", float(crashed))
 
 
 def _crashed(session: Session, uptime: float) -> bool | None:
@@ -62,7 +62,7 @@ PROBE = Probe(
     ),
     measures=(
         Measure("uptime_seconds", "seconds", "Since the server started"),
-        Measure("started_after_crash", "", "1 when the present start recovered from a crash"),
+        Measure("crash_recovered", "", "1 when the present start recovered from a crash"),
     ),
     thresholds=(
         Threshold(
@@ -77,7 +77,7 @@ PROBE = Probe(
                 "Read the error log from before that start: who stopped it, or out of memory, or "
                 "a disk failure.",
             ),
-            family="restart",
+            family="availability",
             warning=600.0,  # ten minutes, as Zabbix: long enough to be seen, then it is history
             above=False,
             clear_after=1,

@@ -43,7 +43,9 @@ def read(session: Session) -> Iterator[Measurement]:
     now = float(session.rows("SELECT unix_timestamp() AS now")[0]["now"])
     left = ssl.cert_time_to_seconds(until) - now
     said = Text("sudah kedaluwarsa", "has expired") if left <= 0 else Text("berakhir", "ends")
-    yield Measurement("tls_certificate_left_seconds", left, detail={"until": until, "said": said})
+    yield Measurement(
+        "tls_certificate_expires_in_seconds", left, detail={"until": until, "said": said}
+    )
 
 
 def _offered(session: Session) -> bool:
@@ -90,14 +92,14 @@ PROBE = Probe(
     measures=(
         Measure("tls_offered", "", "1 when the server offers TLS"),
         Measure(
-            "tls_certificate_left_seconds",
+            "tls_certificate_expires_in_seconds",
             "seconds",
             "Until the server's certificate ends; negative once it has",
         ),
     ),
     thresholds=(
         Threshold(
-            measure="tls_certificate_left_seconds",
+            measure="tls_certificate_expires_in_seconds",
             title=Text(
                 "{target}: sertifikat TLS server {said} (sisa {value}, sampai {until})",
                 "{target}: the server's TLS certificate {said} ({value} left, until {until})",

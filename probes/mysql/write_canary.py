@@ -55,7 +55,7 @@ def read(session: Session) -> Iterator[Measurement]:
         beat = newest(channel, [each for each in found if each.server_id != me])
         if beat is not None:
             yield Measurement(
-                "heartbeat_lag_seconds",
+                "heartbeat_age_seconds",
                 max(0.0, beat.age_seconds - channel.delay_seconds),
                 channel.name,
                 {"source": channel.source},
@@ -79,11 +79,11 @@ def _written(session: Session) -> Iterator[Measurement]:
                 heartbeat.write(own, me)
                 seconds = time.perf_counter() - started
     except ProbeError as error:
-        yield Measurement("write_ok", 0.0, detail={"said": refused(error)})
+        yield Measurement("canary_ok", 0.0, detail={"said": refused(error)})
         return
     said = Text("tulisan uji tersimpan", "a test write commits")
-    yield Measurement("write_ok", 1.0, detail={"said": said})
-    yield Measurement("write_seconds", seconds)
+    yield Measurement("canary_ok", 1.0, detail={"said": said})
+    yield Measurement("canary_commit_seconds", seconds)
 
 
 def refused(error: ProbeError) -> Text:
@@ -106,10 +106,10 @@ PROBE = Probe(
         "Does a small write really commit, and reach the replica? (opt-in)",
     ),
     measures=(
-        Measure("write_ok", "", "1 when the test write committed"),
-        Measure("write_seconds", "seconds", "How long the test write took to commit"),
+        Measure("canary_ok", "", "1 when the test write committed"),
+        Measure("canary_commit_seconds", "seconds", "How long the test write took to commit"),
         Measure(
-            "heartbeat_lag_seconds",
+            "heartbeat_age_seconds",
             "seconds",
             "Age of the newest test write that reached this replica, beyond the intended delay",
             "channel",
@@ -117,7 +117,7 @@ PROBE = Probe(
     ),
     thresholds=(
         Threshold(
-            measure="write_ok",
+            measure="canary_ok",
             title=Text("{target}: {said}", "{target}: {said}"),
             hint=Text(
                 "Periksa volume data dan binary log (penuh, hanya-baca, menggantung), read_only, "
@@ -131,7 +131,7 @@ PROBE = Probe(
             raise_after=2,
         ),
         Threshold(
-            measure="write_seconds",
+            measure="canary_commit_seconds",
             title=Text(
                 "{target}: satu tulisan kecil memakan {value}",
                 "{target}: one small write takes {value}",
@@ -140,12 +140,12 @@ PROBE = Probe(
                 "Periksa beban disk (iostat), fsync yang lambat, dan replika semi-sinkron.",
                 "Check disk load (iostat), slow fsync, and semi-synchronous replicas.",
             ),
-            family="availability",
+            family="performance",
             warning=0.5,  # a commit is milliseconds on any disk; half a second is felt by users
             raise_after=3,
         ),
         Threshold(
-            measure="heartbeat_lag_seconds",
+            measure="heartbeat_age_seconds",
             title=Text(
                 "{target}: tulisan terakhir dari {source} berumur {value} (kanal {subject})",
                 "{target}: the newest write from {source} is {value} old (channel {subject})",

@@ -67,10 +67,10 @@ def test_the_heartbeat_tells_a_transaction_older_than_our_watch(lax: MariaDBPair
     try:
         lax.replica.sql("CREATE DATABASE nyasar")
         lax.primary.sql("CREATE OR REPLACE TABLE app.maju (id INT)", "DROP TABLE app.maju")
-        assert measured("write_canary", lax.primary.target(role="primary"))["write_ok"].value == 1
+        assert measured("write_canary", lax.primary.target(role="primary"))["canary_ok"].value == 1
         target = lax.replica.target(role="replica")
         until(
-            lambda: "heartbeat_lag_seconds" in measured("write_canary", target),
+            lambda: "heartbeat_age_seconds" in measured("write_canary", target),
             "the row is on the replica",
         )
         found = measured("errant_transactions", target)["errant_transactions"]

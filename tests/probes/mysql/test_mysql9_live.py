@@ -97,9 +97,9 @@ def test_an_errant_transaction_is_told_by_the_heartbeat(both: MySQLPair) -> None
         if line.flavour == "mysql":
             both.primary.sql(line.sql.format(user=f"'{MONITOR}'@'%'"))
     both.replica.sql("CREATE DATABASE nyasar")  # before anybody watched
-    assert measured("write_canary", both.primary.target(role="primary"))["write_ok"].value == 1
+    assert measured("write_canary", both.primary.target(role="primary"))["canary_ok"].value == 1
     target = both.replica.target(role="replica")
-    until(lambda: "heartbeat_lag_seconds" in measured("write_canary", target), "the row arrived")
+    until(lambda: "heartbeat_age_seconds" in measured("write_canary", target), "the row arrived")
     verdict = findings("errant_transactions", target)["errant_transactions"]
     assert verdict.severity is Severity.WARNING
     uuid = both.replica.sql("SELECT @@server_uuid AS u")[0]["u"]
@@ -165,11 +165,11 @@ def test_a_crash_is_told_from_a_restart(alone: MySQL) -> None:
     alone.stop()
     alone.start()
     planned = measured("restart", alone.target())
-    assert planned["started_after_crash"].value == 0
+    assert planned["crash_recovered"].value == 0
     alone.kill()
     alone.start()
     crashed = measured("restart", alone.target())
-    assert crashed["started_after_crash"].value == 1
+    assert crashed["crash_recovered"].value == 1
     assert "after a crash" in english(crashed["uptime_seconds"].detail["after"])
 
 

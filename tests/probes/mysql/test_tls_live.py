@@ -150,9 +150,9 @@ def test_a_certificate_in_its_last_week_is_critical_however_we_log_in(
         "GRANT SLAVE MONITOR ON *.* TO 'bebas'@'%'",
     )
     target = server.target(user="bebas", options={"ssl": mode})
-    found = measured("tls_certificate", target)["tls_certificate_left_seconds"]
+    found = measured("tls_certificate", target)["tls_certificate_expires_in_seconds"]
     assert 86400 < found.value < 2 * 86400
-    verdict = findings("tls_certificate", target)["tls_certificate_left_seconds"]
+    verdict = findings("tls_certificate", target)["tls_certificate_expires_in_seconds"]
     assert verdict.severity is Severity.CRITICAL
     assert "ends" in verdict.title.en
     assert "GMT" in verdict.title.en
