@@ -205,7 +205,9 @@ def _ddl_in_the_queue(queue: Queue, root: int) -> Text:
 
     Readers do not wait for a reader; they wait for the exclusive lock asked for ahead of them.
     """
-    for pid, mode in sorted(queue.modes.items(), key=lambda each: -queue.waited_seconds[each[0]]):
+    looked_at = [pid for pid in queue.modes if pid in queue.sessions]
+    for pid in sorted(looked_at, key=lambda each: -queue.waited_seconds.get(each, 0.0)):
+        mode = queue.modes[pid]
         behind = sum(1 for row in queue.sessions.values() if pid in (row["blockers"] or ()))
         if mode == "AccessExclusiveLock" and queue.roots.of.get(pid) == root and behind:
             row = queue.sessions[pid]
