@@ -210,3 +210,36 @@ def test_promtool_does_complain_of_a_bad_name() -> None:
     board.put(Family("sigap_badMs", "Bad."), ("a",), "sigap_badMs 1\n")
     with pytest.raises(AssertionError, match="badMs"):
         promtool(board.text(0.0).encode())
+
+
+def test_a_probe_is_stale_before_its_first_reading_and_after_three_intervals_without_one() -> None:
+    bench = Bench()
+
+    def stale() -> str:
+        start = 'sigap_probe_stale{target="simpeg",probe="replication_lag"} '
+        lines = bench.board.text(bench.clock.monotonic()).splitlines()
+        return next(line for line in lines if line.startswith(start)).removeprefix(start)
+
+    assert stale() == "1.0"
+    bench.reads(LAG, Measurement("blocked_total", 1.0))
+    assert stale() == "0.0"
+    bench.clock.move(3 * 15.0)
+    assert stale() == "0.0"
+    bench.clock.move(3.0)
+    assert stale() == "1.0"
+    bench.reads(LAG, Measurement("blocked_total", 1.0))
+    assert stale() == "0.0"
+
+
+def test_what_the_agent_costs_a_server_is_exported() -> None:
+    bench = Bench()
+    cost = Cost(sessions=2, rows=7, lock_waits=3, longest_seconds=0.25)
+    bench.latest.update(bench.plan, LAG, a_reading(probe="replication_lag"), cost)
+    text = bench.board.text(0)
+    for line in (
+        'sigap_agent_sessions{target="simpeg"} 2.0',
+        'sigap_agent_rows_total{target="simpeg"} 7.0',
+        'sigap_agent_lock_waits_total{target="simpeg"} 3.0',
+        'sigap_agent_longest_statement_seconds{target="simpeg"} 0.25',
+    ):
+        assert line in text

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.scheduler import Clocks, Loop, Plan, Scheduler, plan
+from agent.scheduler import MOST_ERRANDS, Clocks, Loop, Plan, Scheduler, plan
 from probes import FailureKind, Measurement, Probe, Reading, Session, Tuning
 from probes.runner import Owner
 from tests.support.builders import a_probe, a_target
@@ -205,3 +205,62 @@ def test_a_loop_that_no_longer_advances_is_said() -> None:
     assert loop.stalled(clock.monotonic() + 15.0 + loop.plan.longest_round + 1.0)
     loop.stop()
     assert loop.join(5)
+
+
+def test_an_errand_is_done_by_the_targets_own_thread_between_two_rounds() -> None:
+    server, clock = FakeServer(), HandClock()
+    loop = a_loop(server, clock, [])
+    loop.start()
+    until("the first round", lambda: loop.rounds)
+    done: list[str] = []
+    assert loop.ask(lambda plan, owner, now: done.append(threading.current_thread().name))
+    until("the errand", lambda: done)
+    assert done == ["target a"]
+    loop.stop()
+    assert loop.join(5)
+    assert not loop.ask(lambda plan, owner, now: None)
+
+
+def test_an_errand_that_breaks_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    clock = HandClock()
+    loop = a_loop(FakeServer(), clock, [])
+
+    def breaks(plan: Plan, owner: Owner, now: object) -> None:
+        raise ValueError("boom")
+
+    loop.ask(breaks)
+    loop.round(clock.monotonic())
+    assert loop.rounds == 1
+    assert "an errand of a broke" in caplog.text
+
+
+def test_a_frozen_target_takes_no_more_errands_than_it_could_ever_do() -> None:
+    loop = a_loop(FakeServer(), HandClock(), [])
+    taken = sum(loop.ask(lambda plan, owner, now: None) for _ in range(50))
+    assert taken == MOST_ERRANDS
+
+
+def test_a_server_in_distress_is_asked_less_often_but_still_whether_it_lives() -> None:
+    server, clock = FakeServer(), HandClock()
+    loop = a_loop(server, clock, [])
+    loop.owner = Slow(loop.plan.target, server.engine, 1.0)
+    at = clock.monotonic()
+    loop.round(at)
+    assert loop.eased
+    assert loop.timetable.take(at + 15.0) == ("availability",)
+    assert loop.timetable.take(at + 25.0) == ("locks",)
+
+
+def test_a_server_that_answers_quickly_is_not_eased() -> None:
+    clock = HandClock()
+    loop = a_loop(FakeServer(), clock, [])
+    loop.round(clock.monotonic())
+    assert not loop.eased
+
+
+class Slow(Owner):
+    """An owner whose server takes 6 s of the 15 s of an interval to answer."""
+
+    def round(self, due: Any, now: Any) -> Any:
+        self.cost.seconds += 6.0
+        return super().round(due, now)
