@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.lab import table
 from tests.support.used import noted
 
 settings.register_profile("home", deadline=None, print_blob=True)
@@ -23,6 +24,8 @@ USED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[USED] = {}
+    if not hasattr(config, "workerinput"):
+        table.clear()
 
 
 def _add(config: pytest.Config, used: dict[str, int]) -> None:
@@ -53,3 +56,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"{what}, started {times} times")
     if not used:
         terminalreporter.write_line("none")
+    if written := table.write():
+        terminalreporter.section("the fault lab")
+        terminalreporter.write_line(written)

@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from agent import clusters
+from agent.membership import DERIVED_PROBES
 from probes import Limits, Probe, Severity, Threshold, registry
 
 World = TypeVar("World")
@@ -47,7 +49,8 @@ class Fault(Generic[World]):
     @property
     def declared(self) -> Probe:
         """The probe that must see it. Raises ``StopIteration`` when there is none of the name."""
-        return next(p for p in registry.probes_for(self.engine) if p.name == self.probe)
+        known = (*registry.probes_for(self.engine), clusters.PROBE, *DERIVED_PROBES)
+        return next(probe for probe in known if probe.name == self.probe)
 
     @property
     def threshold(self) -> Threshold:
@@ -68,10 +71,11 @@ class Healthy(Generic[World]):
     name: str
     engine: str
     during: Break[World]
-    rounds: int = 20
+    rounds: int = 12
     seconds_a_round: float = 15.0  # of the faked clock
     own_clocks: bool = False  # each probe at its own interval instead of in every round
     limits: Mapping[str, Limits] = field(default_factory=dict)
     host: tuple[str, ...] = ()
-    windows: tuple[str, ...] = ()  # targets under planned maintenance meanwhile
+    announced: bool = False  # a maintenance window is on meanwhile
+    versions: tuple[int, int] = (0, 10**9)
     flavours: tuple[str, ...] = ()

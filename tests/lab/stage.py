@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from agent.clusters import Clusters
 from agent.exposition import Board
 from agent.latest import Latest
+from agent.maintenance import Maintenance, Window
 from agent.pipeline import Pipeline
 from agent.reporter import Reporter
-from agent.scheduler import Clocks, Loop, Plan, plan
+from agent.scheduler import Clocks, Errand, Loop, Plan, plan
 from incidents import calendar, procedure
 from incidents.desk import Desk
 from incidents.model import Incident
@@ -60,6 +62,7 @@ class Setup:
     host: tuple[str, ...] = ()  # host probes to run
     own_clocks: bool = False
     deadline: float = 2.0
+    announced: bool = False  # the whole scenario falls into a maintenance window
     rest_seconds: float = 0.0  # really waited between two rounds
 
 
@@ -68,10 +71,13 @@ class Tap:
 
     def __init__(self, reporter: Reporter) -> None:
         self.newest: dict[str, Finding] = {}
+        self.held: set[str] = set()  # would have opened an incident, had no window been on
         self._reporter = reporter
 
     def put(self, finding: Finding) -> None:
         self.newest[finding.fingerprint] = finding
+        if finding.severity is Severity.CRITICAL and not finding.opens:
+            self.held.add(finding.fingerprint)
         self._reporter.put(finding)
 
     def bad(self) -> list[Finding]:
@@ -90,34 +96,57 @@ class Stage:
         self._reporter = Reporter(self.desk, self.hands.now, time.monotonic, (StoreUnavailable,))
         self.tap = Tap(self._reporter)
         latest = Latest(Board(), self.hands.monotonic)
-        self._pipeline = Pipeline(latest, self.tap)
-        self._loops = []
+        together = Clusters()
+        together.take_seats(targets)
+        self._pipeline = Pipeline(
+            latest, self.tap, together=together, ask=self._ask, hold=self._reporter.hold
+        )
+        if setup.announced:
+            self._pipeline.maintenance = Maintenance([self._window()])
+        self._loops: dict[str, Loop] = {}
+        self._threads: dict[str, ThreadPoolExecutor] = {}  # one each, as the agent has them
         clocks = Clocks(self.hands.now, self.hands.monotonic)
         for target in targets:
             each = _plan(target, setup)
             latest.declare(each)
             owner = Owner(each.target, registry.engine(target.engine), setup.deadline)
             first = self.hands.monotonic()
-            self._loops.append(Loop(each, owner, self._pipeline.handle, clocks, first))
-        self._threads = ThreadPoolExecutor(len(self._loops), thread_name_prefix="lab")
+            self._loops[target.name] = Loop(each, owner, self._pipeline.handle, clocks, first)
+            self._threads[target.name] = ThreadPoolExecutor(1, thread_name_prefix=target.name)
         self._reporter.start()
 
     def round(self, seconds: float = INTERVAL_SECONDS) -> None:
         """Look at every target once, and move the clock on."""
         time.sleep(self._rest_seconds)
         at = self.hands.monotonic()
-        for done in [self._threads.submit(loop.round, at) for loop in self._loops]:
+        rounds = [self._threads[n].submit(loop.round, at) for n, loop in self._loops.items()]
+        for done in rounds:
             done.result()
+        for errands in [thread.submit(lambda: None) for thread in self._threads.values()]:
+            errands.result()
         until("the desk having heard it all", lambda: self._reporter.counts().pending == 0)
         assert self._reporter.counts().failed == 0
         self.hands.move(seconds)
+
+    def _ask(self, target: str, errand: Errand) -> bool:
+        """Have a target's own thread do something after its round."""
+        loop = self._loops[target]
+        self._threads[target].submit(errand, loop.plan, loop.owner, self.hands.now())
+        return True
+
+    def _window(self) -> Window:
+        """Maintenance of everything, announced for today."""
+        now = self.hands.now()
+        start, end = now - timedelta(hours=1), now + timedelta(hours=20)
+        return Window("pemeliharaan", start=start, end=end)
 
     def incidents(self) -> tuple[Incident, ...]:
         return self.desk.open_incidents()
 
     def close(self) -> None:
-        self._threads.shutdown()
-        for loop in self._loops:
+        for thread in self._threads.values():
+            thread.shutdown()
+        for loop in self._loops.values():
             loop.owner.drop()
         self._reporter.stop(5)
         self._store.close()

@@ -92,5 +92,6 @@ def write() -> str:
     found = rows()
     if not found:
         return ""
+    PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(found), encoding="utf-8")
     return PAGE.read_text(encoding="utf-8")

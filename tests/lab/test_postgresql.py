@@ -7,27 +7,45 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.postgresql import availability, locks, replication
+from tests.lab.postgresql import (
+    availability,
+    capacity,
+    durability,
+    locks,
+    replication,
+    transactions,
+    volumes,
+)
 from tests.lab.postgresql.world import World, world
 from tests.lab.scenario import Fault
-from tests.lab.trial import play_fault
+from tests.lab.trial import Worlds, as_parameter, play_fault
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 FAULTS: tuple[Fault[World], ...] = (
     *locks.FAULTS,
     *replication.FAULTS,
+    *transactions.FAULTS,
+    *capacity.FAULTS,
+    *durability.FAULTS,
+    *volumes.FAULTS,
     *availability.FAULTS,
 )
 
 
 @pytest.fixture(scope="module")
-def where() -> Iterator[World]:
-    with world() as made:
-        yield made
+def worlds() -> Iterator[Worlds[World]]:
+    made = Worlds(world)
+    yield made
+    made.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.fixture
+def where(worlds: Worlds[World]) -> World:
+    return worlds.get()
+
+
+@pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])
 def test_the_fault_becomes_one_incident_that_names_its_cause(
     fault: Fault[World], where: World, tmp_path: Path
 ) -> None:

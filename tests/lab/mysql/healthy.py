@@ -125,8 +125,32 @@ def short_lock_waits(world: World) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def planned_restart(world: World) -> Iterator[None]:
+    """Announced: the primary is away for some rounds and comes back."""
+    world.primary.stop()
+    yield
+    world.primary.start()
+    world.go_on()
+
+
+@contextmanager
+def planned_failover(world: World) -> Iterator[None]:
+    """Announced: the replica takes over and the old primary takes no writes any more."""
+    world.replicate("STOP {replica}", "RESET {replica} ALL")
+    with (
+        world.setting("read_only", "0", on_replica=True),
+        world.setting("read_only", "1"),
+    ):
+        yield
+    world.pair.replicate()
+    world.wait_whole()
+
+
 HEALTHY = (
-    Healthy("healthy/idle_for_an_hour", "mysql", idle, rounds=240, own_clocks=True),
+    Healthy(
+        "healthy/idle_for_an_hour", "mysql", idle, rounds=60, seconds_a_round=60.0, own_clocks=True
+    ),
     Healthy("healthy/load", "mysql", load),
     Healthy("healthy/batch_delete", "mysql", batch_delete),
     Healthy("healthy/batch_delete_open", "mysql", batch_delete_open),
@@ -134,4 +158,6 @@ HEALTHY = (
     Healthy("healthy/dump", "mysql", dump),
     Healthy("healthy/short_lock_waits", "mysql", short_lock_waits),
     Healthy("healthy/delayed_on_purpose", "mysql", delayed_on_purpose),
+    Healthy("healthy/planned_restart", "mysql", planned_restart, rounds=4, announced=True),
+    Healthy("healthy/planned_failover", "mysql", planned_failover, rounds=4, announced=True),
 )

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from probes import Limits
+from probes import Limits, Severity
 from tests.lab.mysql.world import World
-from tests.lab.scenario import REPLICA, Break, Fault
-from tests.servers.mariadb import Holder, eventually
+from tests.lab.scenario import PRIMARY, REPLICA, WARNS, Break, Fault
+from tests.servers.mariadb import Holder, Waiter, eventually
 
 SOON = Limits(warning=0.5, critical=1.0, raise_after=2)
 """A second instead of five minutes: the lab has no time to wait for the real limit."""
@@ -93,6 +93,53 @@ def configuration_gone(world: World) -> Iterator[None]:
         world.wait_whole()
 
 
+@contextmanager
+def errant(world: World) -> Iterator[None]:
+    """Somebody writes on the replica, and the write is logged there."""
+    world.replica.sql("CREATE TABLE app.salah_tempat (id INT PRIMARY KEY)")
+    try:
+        yield
+    finally:
+        world.forget_own_writes("DROP TABLE app.salah_tempat")
+
+
+@contextmanager
+def binlog_purged(world: World) -> Iterator[None]:
+    """The replica was away while the logs it still needs were removed on the primary."""
+    world.replicate("STOP {replica}")
+    world.primary.sql("UPDATE app.pegawai SET gaji = gaji + 1", "FLUSH BINARY LOGS")
+    newest = str(world.primary.sql("SHOW BINARY LOGS")[-1]["Log_name"])
+    eventually(lambda: _purged(world, newest), "only the newest binary log is left")
+    world.replicate("START {replica}")
+    eventually(lambda: world.channel("Last_IO_Errno") == 1236, "the receiver asks in vain")
+    try:
+        yield
+    finally:
+        world.skip_what_is_gone()
+
+
+def _purged(world: World, newest: str) -> bool:
+    world.primary.sql(f"PURGE BINARY LOGS TO '{newest}'")
+    return len(world.primary.sql("SHOW BINARY LOGS")) == 1
+
+
+@contextmanager
+def commits_hang(world: World) -> Iterator[None]:
+    """Semi-synchronous without a replica that answers, and a time-out of hours."""
+    waiter = None
+    with (
+        world.setting("rpl_semi_sync_master_timeout", "3600000"),
+        world.setting("rpl_semi_sync_master_wait_no_slave", "1"),
+        world.setting("rpl_semi_sync_master_enabled", "1"),
+    ):
+        waiter = Waiter(world.primary, "UPDATE app.pegawai SET gaji = 7 WHERE id = 60")
+        asked = "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'"
+        eventually(lambda: int(world.primary.sql(asked)[0]["Value"]) > 0, "a commit hangs")
+        yield
+    waiter.gone()
+    world.wait_whole()
+
+
 def _fault(name: str, inject: Break[World], measure: str, *words: str, **more: Any) -> Fault[World]:
     return Fault(
         f"replication/{name}", "mysql", inject, REPLICA, "replication_lag", measure,
@@ -103,6 +150,16 @@ def _fault(name: str, inject: Break[World], measure: str, *words: str, **more: A
 IO, SQL = "replication_io_running", "replication_sql_running"
 
 FAULTS = (
+    replace(
+        _fault("errant_transactions", errant, "errant_transactions", "replica", "written on the"),
+        probe="errant_transactions", severity=Severity.WARNING,
+        limits={"errant_transactions.errant_transactions": WARNS}, evidence=("this server",),
+    ),
+    _fault("binlog_purged", binlog_purged, IO, "receiver", "1236", flavours=("mariadb",)),
+    replace(
+        _fault("commits_hang", commits_hang, "semi_sync_waiting_sessions", "hang in commit"),
+        probe="semi_sync", target=PRIMARY, flavours=("mariadb",),
+    ),
     _fault("duplicate_key", duplicate_key, SQL, "replica", "applier", "1062"),
     _fault("applier_stopped", applier_stopped, SQL, "replica", "applier"),
     _fault("receiver_stopped", receiver_stopped, IO, "replica", "receiver"),

@@ -11,6 +11,7 @@ import pymysql
 
 from probes import Grant, Target, registry
 from tests.lab.scenario import PRIMARY, REPLICA
+from tests.lab.volume import Volume, mounted
 from tests.servers import mariadb, mysql
 from tests.servers.dripping import DrippingProxy
 from tests.servers.mariadb import MONITOR, Holder, MariaDBPair, Waiter, eventually
@@ -20,6 +21,8 @@ OPTIONS = (
     "innodb-flush-log-at-trx-commit=1",
     "sync-binlog=1",
     "max-connections=40",
+    "max-user-connections=60",  # from 0 it could not be changed while the server runs
+    "expire-logs-days=10",
 )
 CLERK = "petugas"
 
@@ -28,10 +31,12 @@ class World:
     """The pair, and hands to break it with."""
 
     engine = "mysql"
+    ruined = False
     rest_seconds = 0.12
     """InnoDB renews what it shows of transactions only once nobody has looked for 0.1 s."""
 
-    def __init__(self, pair: MariaDBPair) -> None:
+    def __init__(self, pair: MariaDBPair, volume: Volume | None = None) -> None:
+        self.volume = volume  # holds the primary's binary log
         self.pair = pair
         self.primary = pair.primary
         self.replica = pair.replica
@@ -76,6 +81,42 @@ class World:
             else "SELECT coalesce(max(TIME), 0) AS s FROM information_schema.PROCESSLIST "
         ) + f"WHERE USER <> '{MONITOR}' AND COMMAND = 'Query' AND ID <> connection_id()"
         eventually(lambda: self.primary.sql(ask)[0]["s"] >= seconds, "somebody waiting that long")
+
+    def grown_older(self, seconds: float) -> None:
+        """Wait until the primary has been up that long."""
+        asked = "SHOW GLOBAL STATUS LIKE 'Uptime'"
+        eventually(lambda: int(self.primary.sql(asked)[0]["Value"]) > seconds, "it is older")
+
+    def forget_own_writes(self, *mends: str) -> None:
+        """Undo on the replica what was written there, and make its own log forget it."""
+        with self.replica.admin() as connection, connection.cursor() as cursor:
+            cursor.execute("SET sql_log_bin = 0")
+            for each in mends:
+                cursor.execute(each)
+        self.replicate("STOP {replica}")
+        if self.flavour == "mariadb":
+            position = self.replica.sql("SELECT @@global.gtid_slave_pos AS p")[0]["p"]
+            self.replica.sql("RESET MASTER", f"SET GLOBAL gtid_slave_pos = '{position}'")
+        else:
+            executed = self.primary.sql("SELECT @@global.gtid_executed AS p")[0]["p"]
+            self.replica.sql(
+                "RESET BINARY LOGS AND GTIDS", f"SET GLOBAL gtid_purged = '{executed}'"
+            )
+        self.go_on()
+
+    def skip_what_is_gone(self) -> None:
+        """Go on from where the primary is: the rows in between are put right by hand."""
+        self.replicate("STOP {replica}")
+        position = self.primary.sql("SELECT @@global.gtid_binlog_pos AS p")[0]["p"]
+        rows = self.primary.sql("SELECT id, gaji FROM app.pegawai")
+        with self.replica.admin() as connection, connection.cursor() as cursor:
+            cursor.execute("SET sql_log_bin = 0")
+            for row in rows:
+                cursor.execute(
+                    "UPDATE app.pegawai SET gaji = %s WHERE id = %s", (row["gaji"], row["id"])
+                )
+        self.replica.sql("RESET MASTER", f"SET GLOBAL gtid_slave_pos = '{position}'")
+        self.go_on()
 
     def go_on(self) -> None:
         """Start replication again where a fault stopped it, and wait until nothing is missing."""
@@ -142,7 +183,8 @@ def grants(flavour: str) -> list[str]:
 @contextmanager
 def _pair(flavour: str) -> Iterator[MariaDBPair]:
     if flavour == "mysql":
-        with mysql.servers(2, OPTIONS) as (primary, replica):
+        options = [each for each in OPTIONS if not each.startswith("expire-logs-days")]
+        with mysql.servers(2, options) as (primary, replica):
             yield mysql.MySQLPair(primary, replica)
     else:
         with mariadb.servers(2, OPTIONS) as (primary_, replica_):
@@ -152,7 +194,12 @@ def _pair(flavour: str) -> Iterator[MariaDBPair]:
 @contextmanager
 def world(flavour: str = "mariadb") -> Iterator[World]:
     """A world of its own, gone afterwards."""
-    with _pair(flavour) as pair:
+    with ExitStack() as stack:
+        pair = stack.enter_context(_pair(flavour))
+        pair.primary.stop()
+        volume = stack.enter_context(mounted(pair.primary.folder / "binlog", 64))
+        stack.callback(pair.primary.stop)
+        pair.primary.start()
         pair.replicate()
         pair.replica.sql("SET GLOBAL read_only = 1")
         pair.primary.grant_monitor(grants(flavour))
@@ -164,7 +211,7 @@ def world(flavour: str = "mariadb") -> Iterator[World]:
             "INSERT INTO app.pegawai WITH RECURSIVE n(id) AS "
             "(SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 500) SELECT id, 0 FROM n",
         )
-        made = World(pair)
+        made = World(pair, volume)
         made.wait_whole()
         try:
             yield made

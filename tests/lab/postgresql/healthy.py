@@ -119,7 +119,7 @@ def delayed_on_purpose(world: World) -> Iterator[None]:
 @contextmanager
 def reading_locks(world: World) -> Iterator[None]:
     """Short waits for one another, as any busy application has them."""
-    for number in range(3):
+    for number in range(1, 4):
         with (
             world.session(f"update pegawai set gaji = 1 where id = {number}"),
             world.waiters(1, f"update pegawai set gaji = 2 where id = {number}"),
@@ -132,8 +132,54 @@ def reading_locks(world: World) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def planned_restart(world: World) -> Iterator[None]:
+    """Announced: the primary is away for some rounds and comes back."""
+    world.primary.stop()
+    yield
+    world.primary.start()
+    world.wait_whole()
+
+
+@contextmanager
+def planned_failover(world: World) -> Iterator[None]:
+    """Announced: the primary goes, the replica takes over."""
+    world.primary.stop()
+    world.replica.sql("select pg_promote()")
+    yield
+    world.primary.start()
+    world.rebuild_replica()
+
+
+@contextmanager
+def synced_slot(world: World) -> Iterator[None]:
+    """A slot that is kept in step on the standby for a failover is inactive there by design."""
+    # slot synchronisation needs a database in the standby's conninfo, and its feedback
+    conninfo = world.replica.sql("show primary_conninfo")[0][0]
+    world.primary.sql(
+        "select pg_create_logical_replication_slot('langganan', 'pgoutput', false, false, true)"
+    )
+    with (
+        world.setting("primary_conninfo", f"{conninfo} dbname=postgres", on_replica=True),
+        world.setting("hot_standby_feedback", "on", on_replica=True),
+        world.setting("sync_replication_slots", "on", on_replica=True),
+    ):
+        asked = "select count(*) from pg_replication_slots where slot_name = 'langganan'"
+        until(lambda: world.replica.sql(asked)[0][0] == 1, "the slot being synchronised")
+        yield
+    world.primary.sql("select pg_drop_replication_slot('langganan')")
+    world.wait_whole()
+
+
 HEALTHY = (
-    Healthy("healthy/idle_for_an_hour", "postgresql", idle, rounds=240, own_clocks=True),
+    Healthy(
+        "healthy/idle_for_an_hour",
+        "postgresql",
+        idle,
+        rounds=60,
+        seconds_a_round=60.0,
+        own_clocks=True,
+    ),
     Healthy("healthy/pgbench", "postgresql", pgbench),
     Healthy("healthy/batch_delete", "postgresql", batch_delete),
     Healthy("healthy/batch_delete_open", "postgresql", batch_delete_open),
@@ -141,4 +187,9 @@ HEALTHY = (
     Healthy("healthy/dump", "postgresql", dump),
     Healthy("healthy/short_lock_waits", "postgresql", reading_locks),
     Healthy("healthy/delayed_on_purpose", "postgresql", delayed_on_purpose),
+    Healthy(
+        "healthy/synced_slot_on_a_standby", "postgresql", synced_slot, versions=(170000, 10**9)
+    ),
+    Healthy("healthy/planned_restart", "postgresql", planned_restart, rounds=4, announced=True),
+    Healthy("healthy/planned_failover", "postgresql", planned_failover, rounds=4, announced=True),
 )

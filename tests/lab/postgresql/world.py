@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,11 @@ import psycopg2
 
 from probes import Target
 from tests.lab.scenario import PRIMARY, REPLICA
+from tests.lab.volume import Volume, mounted
 from tests.servers import postgresql
 from tests.servers.dripping import DrippingProxy
 from tests.servers.machine import until
+from tests.servers.postgres_programs import run
 
 SETTINGS = {
     # The shared fixtures switch these off to be quick; here an unsafe setting would be a fault.
@@ -24,7 +27,6 @@ SETTINGS = {
     "max_wal_senders": "10",
     "max_replication_slots": "10",
     "archive_mode": "on",
-    "archive_command": "/bin/true",
     "max_connections": "40",
     "hot_standby_feedback": "off",
     "max_standby_streaming_delay": "-1",
@@ -41,9 +43,11 @@ class World:
 
     engine = flavour = "postgresql"
     title = "PostgreSQL"
+    ruined = False
     rest_seconds = 0.0
 
-    def __init__(self, pair: postgresql.PostgresPair) -> None:
+    def __init__(self, pair: postgresql.PostgresPair, volume: Volume | None = None) -> None:
+        self.volume = volume  # holds the primary's WAL
         self.pair = pair
         self.primary = pair.primary
         self.replica = pair.replica
@@ -111,6 +115,26 @@ class World:
             for thread in threads:
                 thread.join(30)
 
+    def slot_status(self, name: str) -> str:
+        """wal_status of a slot of the primary."""
+        asked = "select wal_status from pg_replication_slots where slot_name = %s"
+        return str(self.primary.sql(asked, name)[0][0])
+
+    def rebuild_replica(self) -> None:
+        """Throw the replica away and copy it anew from the primary."""
+        self.replica.stop()
+        shutil.rmtree(self.replica.data)
+        run(
+            [
+                *(str(postgresql.bindir() / "pg_basebackup"), "-h", str(self.primary.folder)),
+                *("-p", str(self.primary.port), "-U", postgresql.SUPERUSER),
+                *("-D", str(self.replica.data), "-S", self.pair.slot, "-R"),
+                *("-c", "fast", "-X", "stream", "--no-sync"),
+            ]
+        )
+        self.replica.start()
+        self.wait_whole()
+
     def connect_as_clerk(self) -> Any:
         """A session of an ordinary account; raises the driver's error when there is no slot."""
         return psycopg2.connect(
@@ -154,32 +178,38 @@ class World:
         """A setting changed by ALTER SYSTEM and a reload."""
         server = self.replica if on_replica else self.primary
 
-        def become(statement: str, wanted: str | None) -> None:
-            before = server.sql(f"show {name}")[0][0]
-            server.sql(statement)
-            server.sql("select pg_reload_conf()")
-            if wanted is None:
-                until(lambda: server.sql(f"show {name}")[0][0] != before, f"{name} being reset")
-            else:
-                shown = f"select setting from pg_file_settings where name = '{name}' and applied"
-                until(lambda: (wanted,) in server.sql(shown), f"{name} being {wanted}")
+        asked = "select setting from pg_settings where name = %s"
+        before = server.sql(asked, name)[0][0]
 
-        become(f"alter system set {name} = '{value}'", value)
+        def become(wanted: str) -> None:
+            server.sql(f"alter system set {name} = '{wanted}'")
+            server.sql("select pg_reload_conf()")
+            until(lambda: server.sql(asked, name)[0][0] == wanted, f"{name} being {wanted}")
+
+        become(value)
         try:
             yield
         finally:
-            become(f"alter system reset {name}", None)
+            become(before)
 
 
 @contextmanager
 def world(settings: dict[str, str] | None = None) -> Iterator[World]:
     """A world of its own, gone afterwards."""
-    with postgresql.pair({**SETTINGS, **(settings or {})}) as pair:
+    with ExitStack() as stack:
+        pair = stack.enter_context(postgresql.pair({**SETTINGS, **(settings or {})}))
         pair.primary.sql("create table pegawai (id int primary key, gaji int)")
         pair.primary.sql("insert into pegawai select n, 0 from generate_series(1, 1000) n")
         pair.primary.sql(f"create role {CLERK} login password '{CLERK}'")
         pair.primary.sql(f"grant all on all tables in schema public to {CLERK}")
-        made = World(pair)
+        # Not as an option of the program, which nothing could change while it runs.
+        pair.primary.sql("alter system set archive_command = '/bin/true'")
+        pair.primary.stop()
+        volume = stack.enter_context(mounted(pair.primary.data / "pg_wal", 400))
+        # A mount point would vanish with the data directory: leave it before the pair is removed.
+        stack.callback(pair.stop)
+        pair.primary.start()
+        made = World(pair, volume)
         made.wait_whole()
         try:
             yield made

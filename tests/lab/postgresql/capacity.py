@@ -1,0 +1,113 @@
+"""Something runs out: connections, numbers, memory for sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from probes import Limits, Severity
+from tests.lab.postgresql.world import CLERK, World
+from tests.lab.scenario import PRIMARY, WARNS, Break, Fault
+
+
+@contextmanager
+def connections(world: World) -> Iterator[None]:
+    """A leaking pool holds most slots; there is still room for a login."""
+    with ExitStack() as stack:
+        for _ in range(31):
+            stack.callback(world.connect_as_clerk().close)
+        yield
+
+
+@contextmanager
+def account_limit(world: World) -> Iterator[None]:
+    world.primary.sql(f"alter role {CLERK} connection limit 4")
+    try:
+        with ExitStack() as stack:
+            for _ in range(4):
+                stack.callback(world.connect_as_clerk().close)
+            yield
+    finally:
+        world.primary.sql(f"alter role {CLERK} connection limit -1")
+
+
+@contextmanager
+def sequence(world: World) -> Iterator[None]:
+    world.primary.sql("create table surat (id smallserial primary key)")
+    world.primary.sql("grant all on sequence surat_id_seq to pg_monitor")
+    world.primary.sql("select setval('surat_id_seq', 32000)")
+    try:
+        yield
+    finally:
+        world.primary.sql("drop table surat")
+        world.wait_whole()
+
+
+@contextmanager
+def wraparound(world: World) -> Iterator[None]:
+    """A prepared transaction keeps every table from being frozen while numbers are used up."""
+    with world.session("update pegawai set gaji = 1 where id = 40", "prepare transaction 'xa-1'"):
+        pass
+    connection = world.primary.connect()
+    with connection.cursor() as cursor:
+        for _ in range(2500):
+            cursor.execute("select txid_current()")
+    connection.close()
+    try:
+        yield
+    finally:
+        world.primary.sql("rollback prepared 'xa-1'")
+        for (name,) in world.primary.sql("select datname from pg_database where datallowconn"):
+            world.primary.sql("vacuum freeze", database=name)
+
+
+@contextmanager
+def spilling(world: World) -> Iterator[None]:
+    """A sort far beyond work_mem, half read: its files stay."""
+    with world.session(
+        "set work_mem = '64kB'",
+        "declare c cursor for select n, md5(n::text) from generate_series(1, 200000) n order by 2",
+        "fetch 1 from c",
+        name="laporan",
+    ):
+        yield
+
+
+def _fault(
+    name: str,
+    inject: Break[World],
+    probe: str,
+    measure: str,
+    family: str,
+    *words: str,
+    limits: Limits = WARNS,
+    evidence: tuple[str, ...] = (),
+    severity: Severity = Severity.CRITICAL,
+) -> Fault[World]:
+    return Fault(
+        f"capacity/{name}", "postgresql", inject, PRIMARY, probe, measure, family, words,
+        evidence=evidence, limits={f"{probe}.{measure}": limits}, severity=severity,
+    )  # fmt: skip
+
+
+FAULTS = (
+    _fault(
+        "connections", connections, "connections", "connections_used_ratio", "connections",
+        "slots are used", CLERK, limits=Limits(critical=0.85), evidence=(CLERK,),
+    ),
+    _fault(
+        "account_limit", account_limit, "connections", "connection_limit_used_ratio",
+        "connections", CLERK, severity=Severity.WARNING, evidence=(CLERK,),
+    ),
+    _fault(
+        "sequence", sequence, "sequences", "sequence_used_ratio", "capacity", "surat_id_seq",
+    ),
+    _fault(
+        "wraparound", wraparound, "wraparound", "xid_used_ratio", "wraparound",
+        "transaction numbers", limits=Limits(warning=1e-6, critical=1.1e-6), evidence=("xa-1",),
+    ),
+    _fault(
+        "spilling", spilling, "temp_files", "temp_files_bytes", "performance", "laporan",
+        limits=Limits(warning=1e6, opens=Severity.WARNING), severity=Severity.WARNING,
+    ),
+)  # fmt: skip
