@@ -183,10 +183,17 @@ DERIVED_PROBES = (*PROBES.values(), STANDING)
 
 
 def role_of(reading: Reading) -> str:
-    """``primary``, ``replica``, or ``""`` when this reading does not say."""
+    """``primary``, ``replica``, or ``""`` when this reading does not say.
+
+    A server that follows nobody and takes no writes is neither: a replica whose configuration is
+    gone must not count as a second primary.
+    """
+    closed = any(m.measure == "read_only" and m.value > 0 for m in reading.measurements)
     for measurement in reading.measurements:
         if measurement.measure in _ROLE_MEASURES:
-            return "replica" if measurement.value > 0 else "primary"
+            if measurement.value > 0:
+                return "replica"
+            return "" if closed else "primary"
     return ""
 
 

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -98,6 +98,7 @@ class _Metered:
         self._inner = inner
         self._cost = cost
         self.memory: MutableMapping[str, Any] = {}
+        self.refused: Failure | None = None  # why the last further session could not be had
         cost.sessions += 1
         cost.most_sessions = max(cost.most_sessions, cost.sessions)
         cost.logins += 1
@@ -140,6 +141,9 @@ class _Metered:
             started = time.perf_counter()
             try:
                 inner = stack.enter_context(self._inner.fresh(database))
+            except ProbeError as error:
+                self.refused = error.failure
+                raise
             finally:
                 self._cost.seconds += time.perf_counter() - started
             session = _Metered(inner, self._cost)
@@ -257,6 +261,11 @@ class Owner:
         """One reading; a kept session the server had closed is opened anew, once."""
         had_session = self._kept is not None
         reading = self._take(probe, now)
+        kept = self._kept
+        if kept is not None and reading.failure is not None and reading.failure is kept.refused:
+            # Only the further session was refused: the kept one lives, and availability says which.
+            unseen = replace(reading.failure, kind=FailureKind.BLIND)
+            return replace(reading, failure=unseen)
         if (
             had_session
             and reading.failure is not None

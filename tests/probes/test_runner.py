@@ -160,6 +160,25 @@ def test_a_session_closed_by_a_restart_is_opened_anew_within_the_round() -> None
     assert server.open_sessions == owner.cost.sessions == 1
 
 
+def test_a_further_session_that_is_refused_leaves_the_kept_one_in_use() -> None:
+    server = FakeServer()
+
+    def further(session: Session) -> Iterable[Measurement]:
+        with session.fresh() as own:
+            own.rows("select 1")
+        yield Measurement("value", 1.0)
+
+    owner = Owner(TARGET, server.engine)
+    list(owner.round([probe("kept", ask)], lambda: NOW))
+    server.login_fails = FailureKind.DENIED
+    (reading,) = owner.round([probe("further", further)], lambda: NOW)
+    assert reading.failure is not None
+    assert (reading.failure.kind, reading.failure.message) == (FailureKind.BLIND, "login failed")
+    (again,) = owner.round([probe("kept", ask)], lambda: NOW)
+    assert again.failure is None
+    assert server.logins == 1
+
+
 def test_a_timeout_is_not_tried_again_in_the_same_round() -> None:
     server = FakeServer()
     owner = Owner(TARGET, server.engine)
