@@ -26,7 +26,7 @@ def desk(given: argparse.Namespace) -> Iterator[tuple[Config, Opened]]:
     except Refused as refused:
         raise Trouble(refused.reason.said_in(config.language)) from refused
     except (StoreUnavailable, NoSuchIncident, NoSuchDocument) as error:
-        raise Trouble(str(error)) from error
+        raise Trouble(error.sentence.said_in(config.language)) from error
     finally:
         opened.store.close()
 

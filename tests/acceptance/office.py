@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import subprocess
 from dataclasses import dataclass
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +25,11 @@ FIRST_FORM = {
 """Good enough to approve step 1."""
 
 
-def add_people(folder: Path) -> None:
-    """The cast, each with a role."""
+def add_people(folder: Path, *names: str) -> None:
+    """The cast, or those of it who are named, each with a role."""
     for name, role in CAST.items():
+        if names and name not in names:
+            continue
         said(sigap("people", "add", name, "--name", name.title(), folder=folder, stdin=PASSWORD))
         said(sigap("people", "assign", name, role, folder=folder))
 
@@ -94,8 +94,3 @@ class Office:
         """A good signature of step 1."""
         wish = {"step": 1, "decision": "approve", "form": FIRST_FORM}
         return wish | {"version": self.version(number)} | changes
-
-
-def alert(page: str) -> str:
-    """A page's text without its marks."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
