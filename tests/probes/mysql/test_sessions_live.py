@@ -257,6 +257,7 @@ def test_paths_are_where_the_server_really_writes(primary: MariaDB) -> None:
         "redo": str(primary.folder / "data"),
         "undo": str(primary.folder / "data"),
         "tmp": str(primary.folder / "tmp"),
+        "log": str(primary.folder),
     }
 
 
