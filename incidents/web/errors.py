@@ -6,6 +6,7 @@ No traceback leaves the process; what nobody expected is logged with one and ans
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -66,8 +67,19 @@ SIGN_IN = Text(
     "Sign in first: use a page session or HTTP Basic with your account.",
 )
 WRONG_FIELDS = Text(
-    "Isi permintaan belum benar: {names}.", "The body of the request is not right: {names}."
+    "Permintaan belum benar; perbaiki {names}.", "The request is not right; mend {names}."
 )
+NO_OBJECT = Text(
+    "Kirim sebuah objek JSON, dengan Content-Type: application/json.",
+    "Send one JSON object, with Content-Type: application/json.",
+)
+FIELD_WORDS = {
+    "missing": Text("Bagian ini wajib diisi", "This is required"),
+    "extra_forbidden": Text("Kunci ini tidak dikenal di sini", "This key is not known here"),
+    "literal_error": Text("Isinya harus {expected}", "It must be {expected}"),
+    "string_too_short": Text("Bagian ini wajib diisi", "This is required"),
+}
+"""Of pydantic's kinds of errors those that callers meet; the others keep its English words."""
 NOT_JSON = Text(
     "Isi permintaan bukan JSON yang sah; periksa tanda kurung dan kutipnya.",
     "The body is not valid JSON; check its brackets and quotes.",
@@ -130,8 +142,18 @@ def _validation(error: RequestValidationError) -> Problem:
     fields: dict[str, Text] = {}
     for each in error.errors():
         where = [str(part) for part in each["loc"] if part not in ("body", "query", "path")]
-        fields[".".join(where) or "body"] = Text(each["msg"], each["msg"])
+        if not where:
+            return Problem(422, "form", NO_OBJECT)
+        fields[".".join(where)] = _field_words(each["type"], each["msg"], each.get("ctx", {}))
     return Problem(422, "form", WRONG_FIELDS.format(names=", ".join(fields)), fields)
+
+
+def _field_words(kind: str, message: str, context: Mapping[str, object]) -> Text:
+    known_words = FIELD_WORDS.get(kind)
+    if known_words is None:
+        return Text(message, message)
+    expected = str(context.get("expected", ""))
+    return known_words.format(expected=Text(expected.replace(" or ", " atau "), expected))
 
 
 def body(problem: Problem) -> JSONResponse:
