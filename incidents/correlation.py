@@ -40,6 +40,7 @@ class Kind:
 
     family: str
     measures: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()  # with any family: these are not meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class _Sight:
     about: Mapping[str, str]
 
     def is_a(self, kind: Kind) -> bool:
-        family = kind.family in (ANY, self.family)
+        family = kind.family in (ANY, self.family) and self.family not in kind.but
         return family and (not kind.measures or self.measure in kind.measures)
 
 
@@ -117,21 +118,19 @@ def place(
     """Which of the open incidents ``finding`` belongs to, and as what.
 
     The incident that already holds the fingerprint comes first; then the table's rules in
-    their order, the oldest incident first. A finding that is clear joins nothing new. A symptom
-    that had cleared and comes back when nothing explains it any more is a fault of its own,
-    if it is severe enough to open an incident.
+    their order, the oldest incident first. A finding that is clear joins nothing new.
+
+    What had cleared and comes back, severe enough to open an incident, is looked at anew: it
+    belongs to what explains it now. When nothing does, a symptom is a fault of its own, and so
+    is a root that fails in another way; the same root failing the same way is a flap.
     """
     table = table or shipped()
     incidents = sorted(open_incidents, key=lambda each: (each.opened_at, each.number))
-    holder = ""
-    for incident in incidents:
-        for trouble in incident.troubles:
-            if trouble.fingerprint == finding.fingerprint:
-                holder = incident.number
-                if trouble.root or trouble.severity > Severity.CLEAR or not finding.opens:
-                    return Placement(holder, known=True)
+    holder, held = _holder(finding, incidents)
+    if held is not None and (held.severity > Severity.CLEAR or not finding.opens):
+        return Placement(holder, known=True)
     if finding.severity is Severity.CLEAR:
-        return Placement(holder, known=bool(holder))
+        return Placement(holder, known=held is not None)
     found = _of_finding(finding)
     near = [
         (incident.number, sights)
@@ -144,13 +143,63 @@ def place(
     ]
     for rule in table.rules:
         for number, sights in near:
-            if _explained(found, sights, rule):
+            if _explained(found, sights, rule, table):
                 if number == holder:
                     return Placement(number, known=True)
                 return Placement(number, rule=rule.name, because=rule.because)
             if number != holder and _explains(found, sights, rule, table):
                 return Placement(number, root=True, rule=rule.name, because=rule.because)
+    if held is not None and held.root and held.cause == finding.cause:
+        return Placement(holder, known=True)
     return Placement()
+
+
+def drawn_in(
+    finding: Finding, open_incidents: Iterable[Incident], table: Table | None = None
+) -> list[tuple[str, Trouble, Rule]]:
+    """What a fault that now opens its own incident explains in the open ones.
+
+    Only troubles that had cleared and came back with it: their first time was another fault's,
+    and stays in the incident of that.
+    """
+    table = table or shipped()
+    found = _of_finding(finding)
+    return [
+        (incident.number, trouble, rule)
+        for incident in open_incidents
+        for trouble in incident.troubles
+        if trouble.severity > Severity.CLEAR
+        and trouble.raised_count > 1
+        and finding.at - trouble.last_at <= table.lead
+        for rule in [_rule_between(found, _of_trouble(trouble), table)]
+        if rule is not None
+    ]
+
+
+def _rule_between(found: _Sight, effect: _Sight, table: Table) -> Rule | None:
+    for rule in table.rules:
+        if (
+            not rule.root_only
+            and found.is_a(rule.cause)
+            and found.severity >= rule.severity
+            and any(effect.is_a(kind) for kind in rule.effects)
+            and _within(rule.scope, found, effect)
+        ):
+            return rule
+    return None
+
+
+def _holder(finding: Finding, incidents: Iterable[Incident]) -> tuple[str, Trouble | None]:
+    """The open incident that knows this fingerprint; where several do, the one still red, else
+    the newest."""
+    number, held = "", None
+    for incident in incidents:
+        for trouble in incident.troubles:
+            if trouble.fingerprint == finding.fingerprint:
+                if held is not None and held.severity > Severity.CLEAR:
+                    continue
+                number, held = incident.number, trouble
+    return number, held
 
 
 def _near(found: _Sight, trouble: Trouble) -> bool:
@@ -161,7 +210,7 @@ def _near(found: _Sight, trouble: Trouble) -> bool:
     )
 
 
-def _explained(found: _Sight, sights: _Sights, rule: Rule) -> bool:
+def _explained(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
     """Whether something in the incident explains the finding by this rule."""
     if not any(found.is_a(effect) for effect in rule.effects):
         return False
@@ -169,7 +218,7 @@ def _explained(found: _Sight, sights: _Sights, rule: Rule) -> bool:
         if (
             (trouble.root or not rule.root_only)
             and cause.is_a(rule.cause)
-            and _still_explains(trouble, found, rule)
+            and _still_explains(trouble, found, rule, table)
             and _within(rule.scope, cause, found)
         ):
             return True
@@ -184,6 +233,7 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
         if (
             trouble.root
             and trouble.severity > Severity.CLEAR
+            and trouble.raised_count == 1  # a cause explains the beginning, not a return
             and found.since - trouble.first_at <= table.lead
             and any(effect.is_a(kind) for kind in rule.effects)
             and _within(rule.scope, found, effect)
@@ -192,8 +242,10 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
     return False
 
 
-def _still_explains(trouble: Trouble, found: _Sight, rule: Rule) -> bool:
-    """A cause that is gone explains what began while it was there, not the next fault."""
+def _still_explains(trouble: Trouble, found: _Sight, rule: Rule, table: Table) -> bool:
+    """A cause explains what began while it was there: neither older trouble nor the next fault."""
+    if found.since < trouble.first_at - table.lead:
+        return False
     if trouble.cleared_at is not None:
         return found.since - trouble.cleared_at <= rule.linger
     return trouble.severity >= rule.severity
@@ -277,7 +329,7 @@ def _rule(entry: Entry) -> Rule:
         entry.wrong(f"expected one of: {', '.join(Scope)}", "scope")
     effects = entry.entries("effects")
     for effect in effects:
-        effect.only(("family", "measures"))
+        effect.only(("family", "measures", "but"))
     if not effects:
         entry.wrong("a cause without effects explains nothing", "effects")
     return Rule(
@@ -293,4 +345,4 @@ def _rule(entry: Entry) -> Rule:
 
 
 def _kind(entry: Entry) -> Kind:
-    return Kind(entry.string("family"), entry.strings("measures"))
+    return Kind(entry.string("family"), entry.strings("measures"), entry.strings("but"))

@@ -279,7 +279,24 @@ class Desk:
                 change.write(kind, SYSTEM, mended(payload))
             change.finish()
             records.hold(connection, change.number, finding.fingerprint, finding.severity)
+            if plan.change is Change.OPENED:
+                self._draw_in(connection, finding, change)
             return Reported(plan.change, change.number)
+
+    def _draw_in(self, connection: Connection, finding: Finding, change: Changing) -> None:
+        """Take over what came back with this fault and stands in the incident of an older one."""
+        others = self._folds.load_open(connection)
+        for number, trouble, rule in correlation.drawn_in(finding, others, self._table):
+            again = placing.stated_again(trouble, change.now)
+            there = self._prepared(connection, number, change.now)
+            gone = replace(again, severity=Severity.CLEAR)
+            there.write(EventKind.CLEARED, SYSTEM, payloads.cleared(gone))
+            there.finish()
+            records.hand_over(connection, trouble.fingerprint)
+            joined = payloads.attached(again, root=False, because=rule.because)
+            change.write(EventKind.ATTACHED, SYSTEM, mended(joined))
+            change.finish()
+            records.hold(connection, change.number, trouble.fingerprint, trouble.severity)
 
     def _opening(self, finding: Finding, plan: placing.Plan) -> JSON:
         payload = payloads.opened(

@@ -144,6 +144,7 @@ class Trouble:
     runbook: Text = Text("", "")
     about: Mapping[str, str] = field(default_factory=dict)
     """What the finding said of its target (cluster, role, host …); correlation reads it."""
+    cause: str = ""  # which of several reasons: the kind of failure of a server that is down
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,7 @@ def _trouble(finding: Finding, *, root: bool) -> Payload:
         "limit": finding.limit,
         "unit": finding.unit,
         "about": dict(finding.about),
+        "cause": finding.cause,
     }
     if finding.evidence is not None:
         found["evidence"] = evidence(finding.evidence)

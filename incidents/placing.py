@@ -60,7 +60,8 @@ def plan(
         return Plan(Change.NOTHING)  # a person has said that this is not a disruption
     placement = correlation.place(finding, load_open(connection), table)
     if placement.number:
-        return Plan(Change.ATTACHED, placement.number, placement)
+        change = Change.OBSERVED if placement.known else Change.ATTACHED
+        return Plan(change, placement.number, placement)
     if finding.opens:
         return Plan(Change.OPENED, previous=past.number if past else "")
     return Plan(Change.NOTHING)

@@ -239,7 +239,11 @@ def hold(connection: Connection, number: str, fingerprint: str, severity: Severi
             )
         )
     else:
-        state(connection, number, fingerprint, severity)
+        connection.execute(
+            update(_findings)
+            .where(_findings.c.incident == number, _findings.c.fingerprint == fingerprint)
+            .values(severity=int(severity), is_open=1)
+        )
 
 
 def state(connection: Connection, number: str, fingerprint: str, severity: Severity) -> None:

@@ -173,13 +173,7 @@ def _observed(incident: Incident, event: Event, procedure: Procedure) -> Inciden
         )
 
     changed = _with_trouble(incident, event, seen.fingerprint, change)
-    changed = replace(changed, severity=max(incident.severity, seen.severity))
-    back = any(
-        each.root and each.cleared_at is not None and each.fingerprint == seen.fingerprint
-        for each in incident.troubles
-    )
-    # A root that comes back may have another reason: frozen yesterday, refusing connections now.
-    return replace(changed, title=seen.title) if back else changed
+    return replace(changed, severity=max(incident.severity, seen.severity))
 
 
 def _cleared(incident: Incident, event: Event, procedure: Procedure) -> Incident:
@@ -330,6 +324,7 @@ def _trouble(payload: Mapping[str, Any], *, root: bool) -> Trouble:
         evidence=payload.get("evidence"),
         runbook=_text(payload.get("runbook", {})),
         about=dict(payload.get("about") or {}),
+        cause=payload.get("cause", ""),
     )
 
 

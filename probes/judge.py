@@ -270,7 +270,13 @@ def _why_blind(failure: Failure) -> Text:
 
 def _as_zero(measure: str, failure: Failure) -> Measurement:
     return Measurement(
-        measure, 0.0, detail={"reason": REASONS[failure.kind], "message": failure.message}
+        measure,
+        0.0,
+        detail={
+            "reason": REASONS[failure.kind],
+            "message": failure.message,
+            "failure_kind": str(failure.kind),
+        },
     )
 
 
@@ -372,4 +378,5 @@ def _finding(
         opens=severity >= threshold.opens and severity > Severity.CLEAR,
         about=about(target),
         runbook=probe.runbook,
+        cause=str(values.get("failure_kind", "")),
     )

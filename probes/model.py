@@ -395,6 +395,8 @@ class Finding:
     """engine, cluster, role, application, agency, host: what the target's configuration says."""
     runbook: Text = NOTHING_SAID
     evidence: Evidence | None = None
+    cause: str = ""
+    """Which of several reasons, where one measure has several: the kind of failure for ``up``."""
 
     @property
     def fingerprint(self) -> str:

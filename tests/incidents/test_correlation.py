@@ -95,7 +95,7 @@ def test_the_same_trouble_joins_its_own_incident_whatever_it_says_now() -> None:
 def test_a_dead_server_absorbs_everything_about_it() -> None:
     desk = Desk()
     desk.report(down())
-    for family in ("replication", "locks", "volume", "blind", "role", "something_new"):
+    for family in ("replication", "locks", "connections", "blind", "role", "something_new"):
         warning = finding(measure=f"m_{family}", family=family, severity=Severity.WARNING)
         placed = desk.report(warning)
         assert (placed.number, placed.root) == ("GDB-2026-0001", False)
@@ -215,6 +215,21 @@ def test_a_cause_that_went_away_explains_the_catching_up_and_not_next_day() -> N
     assert desk.report(catching_up).number == "GDB-2026-0001"
     late = lag("simpeg-replica-2", when=NOW + timedelta(hours=20))
     assert desk.report(late).number == ""
+
+
+def test_a_dead_server_does_not_explain_its_host_nor_its_settings() -> None:
+    desk = Desk()
+    desk.report(down())
+    for family in ("volume", "host", "clock", "backup", "durability"):
+        warning = finding(measure=f"m_{family}", family=family, severity=Severity.WARNING)
+        assert desk.report(warning).number == "", family
+
+
+def test_trouble_far_older_than_the_cause_is_no_effect_of_it() -> None:
+    desk = Desk()
+    desk.report(down())
+    older = replace(blocked(), severity=Severity.WARNING, since=NOW - timedelta(hours=2))
+    assert desk.report(older).number == ""
 
 
 def test_a_volume_that_fills_after_its_server_came_back_is_the_next_fault() -> None:

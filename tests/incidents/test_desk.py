@@ -91,12 +91,69 @@ def test_a_symptom_that_returns_with_its_cause_stays_where_it_was(desk: Desk) ->
     assert (again.change, again.number) == (Change.OBSERVED, first)
 
 
-def test_a_cause_that_returns_for_another_reason_renames_the_incident(desk: Desk) -> None:
+def test_a_cause_that_flaps_stays_one_incident_under_its_first_title(desk: Desk) -> None:
     number = opened(desk)
-    desk.report(finding(Severity.CLEAR, at=MONDAY + MINUTE), MONDAY + MINUTE)
-    reason = Text("menolak sambungan", "refuses connections")
-    desk.report(replace(finding(at=MONDAY + 2 * MINUTE), title=reason), MONDAY + 2 * MINUTE)
-    assert desk.incident(number).title == reason
+    title = desk.incident(number).title
+    for minute in (1, 3, 5):
+        gone, back = MONDAY + minute * MINUTE, MONDAY + (minute + 1) * MINUTE
+        desk.report(finding(Severity.CLEAR, at=gone), gone)
+        again = desk.report(replace(finding(at=back), title=Text("lagi", "again")), back)
+        assert (again.change, again.number) == (Change.OBSERVED, number)
+    assert desk.incident(number).title == title
+    assert len(desk.open_incidents()) == 1
+
+
+def test_a_server_that_fails_in_another_way_is_the_next_fault(desk: Desk) -> None:
+    first = desk.report(finding(cause="timeout"), MONDAY).number
+    gone, back = MONDAY + MINUTE, MONDAY + 2 * MINUTE
+    desk.report(finding(Severity.CLEAR, at=gone), gone)
+    second = desk.report(finding(at=back, cause="refused"), back)
+    assert second.change is Change.OPENED
+    assert second.number != first
+    assert not desk.incident(first).red
+    assert desk.report(finding(at=back, cause="timeout"), back).change is Change.NOTHING
+
+
+def test_an_outage_takes_over_the_replica_that_came_back_red_with_it(desk: Desk) -> None:
+    lag = finding(
+        target="simpeg-replica",
+        probe="replication_lag",
+        measure="receiver_up",
+        family="replication",
+        role="replica",
+    )
+    first = desk.report(lag, MONDAY).number
+    gone, back = MONDAY + MINUTE, MONDAY + 2 * MINUTE
+    desk.report(replace(lag, severity=Severity.CLEAR, at=gone), gone)
+    assert desk.report(replace(lag, at=back, since=back), back).number == first
+
+    outage = desk.report(finding(at=back, role="primary"), back)
+    assert outage.change is Change.OPENED
+    assert outage.number != first
+    assert not desk.incident(first).red
+    assert [
+        each.fingerprint for each in desk.incident(outage.number).troubles if not each.root
+    ] == [lag.fingerprint]
+    later = back + MINUTE
+    healed = desk.report(replace(lag, severity=Severity.CLEAR, at=later), later)
+    assert (healed.change, healed.number) == (Change.CLEARED, outage.number)
+
+
+def test_a_replica_that_stops_again_with_its_primary_belongs_to_the_outage(desk: Desk) -> None:
+    lag = finding(
+        target="simpeg-replica",
+        probe="replication_lag",
+        measure="receiver_up",
+        family="replication",
+        role="replica",
+    )
+    first = desk.report(lag, MONDAY).number
+    gone, back = MONDAY + MINUTE, MONDAY + 2 * MINUTE
+    desk.report(replace(lag, severity=Severity.CLEAR, at=gone), gone)
+    outage = desk.report(finding(at=back, role="primary"), back).number
+    again = desk.report(replace(lag, at=back, since=back), back)
+    assert (again.change, again.number) == (Change.ATTACHED, outage)
+    assert not desk.incident(first).red
 
 
 def test_another_clusters_fault_is_another_incident(desk: Desk) -> None:
