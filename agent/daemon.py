@@ -24,7 +24,7 @@ from agent.exposition import Board
 from agent.http import DeskServer, PlainServer, Routes, Server, listen, routes
 from agent.latest import Latest
 from agent.maintenance import Maintenance
-from agent.metrics import Metrics, of_scheduler
+from agent.metrics import Metrics, of_scheduler, skipped_rounds
 from agent.pipeline import Mailbox, Pipeline
 from agent.scheduler import Clocks, Plan, Scheduler, plan
 from agent.state import State
@@ -88,6 +88,7 @@ class Daemon:
         )
         self.scheduler = Scheduler(self._handle, self._owner, clocks, self._gone)
         self.metrics.add(lambda: of_scheduler(self.scheduler))
+        self.metrics.add_text(lambda: skipped_rounds(self.scheduler))
         self.metrics.add(self._clusters.collect)
         self._server = self._serve(routes(self.metrics.page, self.unready), routers)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.measure import go_ahead
 from benchmarks.scraping import Scraper
 from probes.registry import probes_for
 from tests.support.agent import environment
@@ -72,6 +73,7 @@ class Daemon:
                 start_new_session=True,
             )
         self.process = psutil.Process(self.popen.pid)
+        go_ahead(self.popen.pid)
         self.address = until("the agent listening", self._listening, 120)
 
     @property

@@ -28,6 +28,8 @@ from tests.servers import postgresql
 ABOUT = "ledger events/s, the inbox over many incidents, verifying"
 EVENTS_GOAL = 1000.0
 INBOX_GOAL_MS = 100.0
+OPEN = (50, 500)
+"""Open incidents: a bad week, and more than any office has hands for."""
 _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 
 
@@ -38,17 +40,22 @@ def run(size: Size) -> Iterator[str]:
     reads: list[list[report.Cell]] = []
     with tempfile.TemporaryDirectory(prefix="sigap-bench-") as folder:
         syncs = _syncs_per_second(Path(folder) / "sync")
-        _measure("SQLite", offices.sqlite(Path(folder)), count, size, writes, reads)
+        for still_open in OPEN:
+            inside = Path(folder) / str(still_open)
+            inside.mkdir()
+            _measure("SQLite", offices.sqlite(inside), (count, still_open), size, writes, reads)
     with postgresql.single(_DURABLE) as server:
         server.sql("create database meja")
         address = f"postgresql+psycopg2:///meja?host={server.folder}&port={server.port}"
         url = f"{address}&user={postgresql.SUPERUSER}"
-        _measure("PostgreSQL", url, count, size, writes, reads)
+        _measure("PostgreSQL", url, (count, OPEN[-1]), size, writes, reads)
     head: tuple[str, ...] = (
-        "store", "one event a transaction, events/s", "50 a transaction, events/s",
+        "store", "of the disk's syncs", "one event a transaction, events/s",
+        "50 a transaction, events/s",
         "finding opens an incident, per s", "nothing new to tell, per s",
     )  # fmt: skip
-    yield report.table(head, writes)
+    rows = [[row[0], report.times(float(row[1]), syncs), *row[1:]] for row in writes]
+    yield report.table(head, rows)
     best = [float(row[1]) for row in writes]
     yield (
         f"This disk syncs {syncs:,.0f} times a second. Goal, 1,000 events/s into the ledger: "
@@ -64,14 +71,18 @@ def run(size: Size) -> Iterator[str]:
         "p99 ms", "verify events/s",
     )  # fmt: skip
     yield report.table(head, reads)
-    met = all(float(row[4]) < INBOX_GOAL_MS and float(row[6]) < INBOX_GOAL_MS for row in reads)
-    yield f"Goal, inbox under 100 ms (of a million with `--large`): {report.goal(met)}.\n"
+    goals = (
+        f"{row[0]} with {row[2]} open: p99 of the desk {report.goal(float(row[4]) < INBOX_GOAL_MS)}"
+        f", of the whole page {report.goal(float(row[6]) < INBOX_GOAL_MS)}"
+        for row in reads
+    )
+    yield f"Goal, inbox under 100 ms (of a million with `--large`): {'; '.join(goals)}.\n"
 
 
 def _measure(
     name: str,
     url: str,
-    count: int,
+    incidents: tuple[int, int],
     size: Size,
     writes: list[list[report.Cell]],
     reads: list[list[report.Cell]],
@@ -79,9 +90,10 @@ def _measure(
     store, desk, people = offices.opened(url)
     seconds = size.of(0.5, 4.0, 8.0)
     signer = offices.member(people)
-    offices.fill(store, desk, count)
-    times = size.of(5, 200, 200)
-    inbox = _timed(lambda: _inbox(desk, signer), times)
+    count, still_open = incidents
+    offices.fill(store, desk, count, still_open)
+    times = size.of(5, 100, 200)
+    inbox = _timed(lambda: _inbox(desk, signer, still_open), times)
     page = _timed(_page(desk, people), times)
     started = time.perf_counter()
     verdict = ledger.verify(store)
@@ -90,17 +102,17 @@ def _measure(
         raise RuntimeError(f"the store that was made does not verify: {verdict.problem.en}")
     reads.append(
         [
-            name, count, offices.OPEN,
+            name, count, still_open,
             median(inbox), percentile(inbox, 0.99), median(page), percentile(page, 0.99), rate,
         ]
     )  # fmt: skip
-    writes.append([name, *_writing(store, desk, seconds)])
+    writes.append([f"{name}, {still_open} open", *_writing(store, desk, seconds)])
     store.close()
 
 
-def _inbox(desk: Desk, signer: Signer) -> None:
+def _inbox(desk: Desk, signer: Signer, still_open: int) -> None:
     found = desk.inbox(signer, datetime.now(UTC))
-    if len(found.mine) + len(found.late) + len(found.others) != offices.OPEN:
+    if len(found.mine) + len(found.late) + len(found.others) != still_open:
         raise RuntimeError("the inbox does not show every open incident")
 
 

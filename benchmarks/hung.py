@@ -60,11 +60,11 @@ def run(size: Size) -> Iterator[str]:
         up = HEALTHY + kinds.answering
         until("every server up", lambda: agent.total("sigap_target_up") == up, 60)
         time.sleep(SETTLE_SECONDS)
-        seconds = size.of(10.0, 55.0, 55.0)
+        seconds = size.of(10.0, 52.0, 52.0)
         before = _window(agent, kinds, seconds)
         kinds.hang()
         time.sleep(SETTLE_SECONDS)
-        during = _window(agent, kinds, size.of(10.0, 210.0, 420.0))
+        during = _window(agent, kinds, size.of(10.0, 120.0, 420.0))
         skipped = agent.total("sigap_agent_rounds_skipped_total", 'target="sehat')
         rounds = agent.stop()
     yield _lateness(before, during, rounds, skipped)

@@ -22,7 +22,6 @@ from incidents.store import Store, open_store, tables
 from probes import Finding, Severity, Text
 
 PASSWORD = "rahasia-ukur-7"
-OPEN = 500
 _BATCH = 2000
 _SINCE = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
 
@@ -62,8 +61,8 @@ def finding(number: int, at: datetime, severity: Severity = Severity.CRITICAL) -
     )
 
 
-def fill(store: Store, desk: Desk, incidents: int) -> None:
-    """Have so many incidents, ``OPEN`` of them open: the first and the newest."""
+def fill(store: Store, desk: Desk, incidents: int, still_open: int) -> None:
+    """Have so many incidents, ``still_open`` of them open: the first and the newest."""
     first = desk.report(finding(0, _SINCE), _SINCE).number
     event = desk.events(first)[0]
     with store.read() as connection:
@@ -74,14 +73,14 @@ def fill(store: Store, desk: Desk, incidents: int) -> None:
         )  # fmt: skip
     for start in range(1, incidents, _BATCH):
         numbers = range(start, min(start + _BATCH, incidents))
-        _batch(store, numbers, incidents, event.payload, row)
+        _batch(store, numbers, incidents - still_open, event.payload, row)
     if store.kind == "postgresql":
         with store.engine.connect() as connection:
             connection.exec_driver_sql("analyze")
 
 
 def _batch(
-    store: Store, numbers: range, incidents: int, payload: Any, template: dict[str, Any]
+    store: Store, numbers: range, closed: int, payload: Any, template: dict[str, Any]
 ) -> None:
     drafts = [
         Draft(_name(n), EventKind.OPENED, _at(n), SYSTEM, payload) for n in numbers
@@ -90,7 +89,7 @@ def _batch(
         events = ledger.append(connection, drafts)
         rows = []
         for number, event in zip(numbers, events, strict=True):
-            is_open = number > incidents - OPEN  # the first one is open too
+            is_open = number > closed  # the first one is open too
             at = _at(number)
             changed = {
                 "number": event.incident,

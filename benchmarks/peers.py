@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +88,7 @@ def _cost(ground: Ground, size: Size, measured: set[int]) -> str:
         ours.series = whole.series = int(step.said["series"])
         theirs.series = series(_page(exporter.address))
         facts = step.said
+        dearest = _dearest(ground, step, size.of(5, 40, 100))
     rows: list[list[report.Cell]] = [
         [
             side.name,
@@ -111,8 +112,26 @@ def _cost(ground: Ground, size: Size, measured: set[int]) -> str:
         + f"\nMedian of {turns} alternating turns of {each} rounds. "
         + f"Goal, server CPU below the exporter's: {report.goal(met)}; "
         + f"at most 3 sessions: {report.goal(ours.sessions <= 3)}.\n"
+        + f"\n{dearest}"
         + (f"\nReadings that failed: {failures}.\n" if failures else "")
     )
+
+
+def _dearest(ground: Ground, step: Stepper, count: int) -> str:
+    """The probes that cost the server most, spread over the rounds between two of their runs."""
+    rows: list[tuple[float, list[report.Cell]]] = []
+    for name, period in step.said["periods"].items():
+        before = tree_cpu_seconds(ground.pid)
+        agent = step.obeyed([name] * count) / count * 1000
+        server = (tree_cpu_seconds(ground.pid) - before) / count * 1000
+        share = INTERVAL / period
+        rows.append((server * share, [name, period, server, agent, server * share, agent * share]))
+    rows.sort(key=lambda row: row[0], reverse=True)
+    head = (
+        f"{ground.title}, dearest probes", "every s", "server CPU ms", "agent CPU ms",
+        "server CPU ms per 15 s", "agent CPU ms per 15 s",
+    )  # fmt: skip
+    return report.table(head, [row for _, row in rows[:5]])
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> str:
@@ -129,7 +148,10 @@ class Stepper:
 
     def __call__(self, count: int, seconds: float) -> float:
         """Take rounds; CPU seconds of the child."""
-        orders = [str(seconds * count)] if seconds else ["0"] * count
+        return self.obeyed([str(seconds * count)] if seconds else ["0"] * count)
+
+    def obeyed(self, orders: Sequence[str]) -> float:
+        """Give orders (``benchmarks.stepping``); CPU seconds of the child."""
         used = 0.0
         for order in orders:
             assert self._popen.stdin is not None

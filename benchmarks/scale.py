@@ -41,7 +41,7 @@ SERIES = 30_000
 def run(size: Size) -> Iterator[str]:
     """One table for the fleet by kind of login, one for the scrape."""
     targets = size.of(60, 1000, 1000)
-    windows = size.of(2, 4, 12)
+    windows = size.of(2, 3, 12)
     with tempfile.TemporaryDirectory(prefix="sigap-bench-") as name:
         folder = Path(name)
         recording = _recorded()

@@ -2,7 +2,7 @@
 
 The real loop, owner, probes, judge and metrics of one target, moved by hand: each line read is a
 number of seconds of timetable to go through without waiting (0: every probe at once, whatever
-its interval). The answer is a line of JSON with what that took. Called as
+its interval; a name: that probe alone). The answer is a line of JSON with what that took. Called as
 ``python -m benchmarks.stepping '<JSON of the address>'``; ends with its standard input.
 """
 
@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -56,22 +57,33 @@ class Steps:
             self.failures[f"{probe.name}: {reading.failure.kind.value}"] += 1
         self._pipeline.handle(of, probe, reading, owner)
 
+    def obey(self, order: str) -> None:
+        """Seconds of timetable, 0 for every probe, or the name of one."""
+        if order == "0":
+            self.take(self._plan.probes)
+        elif order in self.periods:
+            self.take([probe for probe in self._plan.probes if probe.name == order])
+        else:
+            self.go(float(order))
+
+    @property
+    def periods(self) -> Mapping[str, float]:
+        """Seconds between two runs, by probe."""
+        return self._plan.periods
+
     def go(self, seconds: float) -> None:
-        """Take every round the timetable holds in the next ``seconds``; 0: every probe once."""
-        if not seconds:
-            self.everything()
-            return
+        """Take every round the timetable holds in the next ``seconds``."""
         end = self.hand + seconds
         while self._loop.timetable.next < end:
             self.hand = self._loop.timetable.next
             self._loop.round(self.hand)
         self.hand = end
 
-    def everything(self) -> None:
-        """Every probe at once."""
+    def take(self, due: Sequence[Probe]) -> None:
+        """These probes at once."""
         now = Clocks(lambda: datetime.now(UTC), lambda: self.hand).now
-        probes = {probe.name: probe for probe in self._plan.probes}
-        for reading in self.owner.round(self._plan.probes, now):
+        probes = {probe.name: probe for probe in due}
+        for reading in self.owner.round(due, now):
             self._handle(self._plan, probes[reading.probe], reading, self.owner)
 
     @property
@@ -88,12 +100,13 @@ def main(spec: dict[str, Any]) -> None:
     for line in sys.stdin:
         readings, statements = steps.readings, steps.owner.cost.statements
         cpu, wall = time.process_time(), time.perf_counter()
-        steps.go(float(line))
+        steps.obey(line.strip())
         said = {
             "cpu": time.process_time() - cpu,
             "wall": time.perf_counter() - wall,
             "readings": steps.readings - readings,
             "statements": steps.owner.cost.statements - statements,
+            "periods": dict(steps.periods),
             "failures": dict(steps.failures),
             "series": sum(1 for each in steps.page.splitlines() if each[:1] != b"#"),
         }

@@ -10,7 +10,7 @@ import pytest
 
 from agent.exposition import Board, Family
 from agent.latest import Latest
-from agent.metrics import Metrics, of_scheduler
+from agent.metrics import Metrics, of_scheduler, skipped_rounds
 from agent.scheduler import Plan, Scheduler
 from probes import (
     FailureKind,
@@ -198,11 +198,32 @@ def test_promtool_has_no_complaint(bench: Bench) -> None:
         lambda _: None,
     )
     metrics.add(lambda: of_scheduler(scheduler))
+    metrics.add_text(lambda: skipped_rounds(scheduler))
     page = metrics.page()
     promtool(page)
     for name in ("sigap_build_info", "sigap_config_last_reload_successful", "process_open_fds"):
         assert f"\n{name}".encode() in page
     assert b"_created" not in page
+
+
+def test_every_target_says_how_many_runs_it_missed(bench: Bench) -> None:
+    engine = FakeServer().engine
+    scheduler = Scheduler(
+        lambda *_: None,
+        lambda plan: Owner(plan.target, engine),
+        bench.clock.clocks,
+        lambda _: None,
+    )
+    scheduler.apply([bench.plan])
+    scheduler.loops[0].timetable.skipped = 3
+    metrics = Metrics(bench.board, bench.clock.monotonic)
+    metrics.add_text(lambda: skipped_rounds(scheduler))
+    name = bench.plan.target.name
+    said = metrics.page()
+    scheduler.stop(5.0)
+    assert b"# TYPE sigap_agent_rounds_skipped_total counter\n" in said
+    assert f'\nsigap_agent_rounds_skipped_total{{target="{name}"}} 3.0\n'.encode() in said
+    promtool(said)
 
 
 def test_promtool_does_complain_of_a_bad_name() -> None:
