@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import psutil
 
+from benchmarks.measure import go_ahead
 from benchmarks.scraping import Scraper
 from tests.servers.machine import free_port
 
@@ -43,6 +44,7 @@ class Exporter:
             start_new_session=True,
         )
         self.process = psutil.Process(self.popen.pid)
+        go_ahead(self.popen.pid)
 
     def wait_ready(self) -> None:
         """Return once a scrape says that the server is up."""
