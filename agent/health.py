@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from agent.latest import Latest, Seen, Watched, usable
 from agent.scheduler import Plan
 from incidents.web.health import FindingView, ProbeHealth, ProbeState, TargetHealth, Value
-from probes import CONNECTION_KINDS, Limits, Measurement, Probe, Severity, Text
+from probes import CONNECTION_KINDS, FailureKind, Limits, Measurement, Probe, Severity, Text
 from probes.judge import BLIND, tuned
 
 Incidents = Callable[[str], str]
@@ -78,6 +78,8 @@ def _state(plan: Plan, seen: Seen, now: datetime) -> ProbeState:
     worst = max(judged, default=Severity.CLEAR)
     if worst is Severity.CRITICAL:
         return ProbeState.CRITICAL
+    if reading.failure is not None and reading.failure.kind is FailureKind.UNSUPPORTED:
+        return ProbeState.UNUSED
     if reading.failure is not None:
         # what is down is told by the probe that decides it; the others cannot see past it
         down = reading.failure.kind in CONNECTION_KINDS and bool(seen.probe.judged_on_failure)

@@ -18,6 +18,8 @@ from probes.model import Exhibit, Text
 MOST_EXHIBITS = 12
 MOST_ROWS = 50
 MOST_COLUMNS = 24
+COMMAND = "command"
+"""The column of what a person might run; a probe writes it, never a server."""
 LONGEST_CELL = 600  # characters
 LONGEST_NOTE = 1000  # characters
 MOST_CHARACTERS = 48_000  # of all cells together
@@ -69,9 +71,14 @@ def redacted(words: str) -> str:
 
 def _cut(exhibit: Exhibit, room: int) -> tuple[Exhibit, int]:
     columns = tuple(_short(name) for name in exhibit.columns[:MOST_COLUMNS])
+    ours = columns.index(COMMAND) if COMMAND in columns else -1
     rows: list[tuple[str, ...]] = []
     for row in exhibit.rows[:MOST_ROWS]:
-        cells = tuple(_short(cell) for cell in row[:MOST_COLUMNS])
+        cells = tuple(
+            # Our own command has no literal of anybody's data, and must be run as it stands.
+            cell[:LONGEST_CELL] if place == ours else _short(cell)
+            for place, cell in enumerate(row[:MOST_COLUMNS])
+        )
         room -= sum(map(len, cells))
         if room < 0:
             break

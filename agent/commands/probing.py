@@ -27,7 +27,7 @@ from probes import (
     registry,
 )
 from probes.judge import Judge, tuned
-from probes.model import Finding
+from probes.model import FailureKind, Finding
 from probes.runner import Owner
 from probes.units import written
 
@@ -69,6 +69,8 @@ def attempt(given: argparse.Namespace) -> int:
         probe = by_name[reading.probe]
         findings = tuple(judge.assess(eager, probe, reading).findings)
         tried.append(Tried(probe, reading, findings, _code(probe, reading, findings)))
+    if given.probe is None:  # asked for everything: what does not apply here says nothing
+        tried = [t for t in tried if not _unused(t.reading)]
     owner.drop()
     code = next(c for c in _WORST if any(t.code == c for t in tried) or c == 0)
     if given.json:
@@ -89,6 +91,10 @@ def _eager(target: Target, chosen: tuple[Probe, ...]) -> Target:
         }
         probes[probe.name] = replace(tuning, thresholds=limits)
     return replace(target, probes=probes)
+
+
+def _unused(reading: Reading) -> bool:
+    return reading.failure is not None and reading.failure.kind is FailureKind.UNSUPPORTED
 
 
 def _code(probe: Probe, reading: Reading, findings: tuple[Finding, ...]) -> int:

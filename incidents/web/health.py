@@ -21,6 +21,7 @@ class ProbeState(StrEnum):
     CRITICAL = "critical"
     BLIND = "blind"  # the probe cannot see: a grant, an instrument or a file is missing
     STALE = "stale"  # no reading for three intervals, or none yet
+    UNUSED = "unused"  # does not apply here: another version, nothing configured to look at
 
 
 WORST_FIRST = (
@@ -29,6 +30,7 @@ WORST_FIRST = (
     ProbeState.STALE,
     ProbeState.WARNING,
     ProbeState.OK,
+    ProbeState.UNUSED,
 )
 """The order in which states are shown and summed up."""
 

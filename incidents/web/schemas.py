@@ -228,7 +228,7 @@ class ProbeBody(BaseModel):
 
     name: str
     question: Said
-    state: Literal["ok", "warning", "critical", "blind", "stale"]
+    state: Literal["ok", "warning", "critical", "blind", "stale", "unused"]
     read_at: datetime | None
     duration_seconds: float | None
     values: list[dict[str, Any]]
@@ -250,7 +250,7 @@ class TargetBody(BaseModel):
     application: str
     agency: str
     up: bool | None
-    state: Literal["ok", "warning", "critical", "blind", "stale"]
+    state: Literal["ok", "warning", "critical", "blind", "stale", "unused"]
     probes: list[ProbeBody]
 
 

@@ -38,6 +38,12 @@ def test_passwords_and_the_literals_of_statements_are_taken_out(words: str, kept
     assert redacted(words) == kept
 
 
+def test_the_command_a_person_might_run_can_be_run_as_it_stands() -> None:
+    command = "SELECT pg_terminate_backend(pid) FROM a WHERE started = '2026-11-23 10:00'"
+    (small,) = bounded([Exhibit(TITLE, ("command", "statement"), ((command, command),))])
+    assert small.rows == ((command, "SELECT pg_terminate_backend(pid) FROM a WHERE started = ?"),)
+
+
 def test_what_is_too_much_is_cut_and_the_cut_is_said() -> None:
     wide = tuple(f"c{n}" for n in range(MOST_COLUMNS + 5))
     rows = tuple(tuple("x" * 2000 for _ in wide) for _ in range(MOST_ROWS + 30))
