@@ -26,10 +26,11 @@ def run(given: argparse.Namespace) -> int:
 
 def check(given: argparse.Namespace) -> int:
     """``sigap check-config``: every problem at once; 2 when there is one."""
-    config = load(find(given.config))
+    config = load(find(given.config), thorough=True)
     for warning in config.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"{config.file}: good, {len(config.targets)} targets")
+    count = len(config.targets)
+    print(f"{config.file}: good, {count} target{'' if count == 1 else 's'}")
     return 0
 
 

@@ -61,8 +61,14 @@ def find(named: str | None, environment: Mapping[str, str] | None = None) -> Fil
     return next((File(place) for place in PLACES if File(place).is_file()), File(PLACES[0]))
 
 
-def load(file: File, environment: Mapping[str, str] | None = None) -> Config:
-    """Read and check the whole configuration. Raises ``ConfigError`` with every problem."""
+def load(
+    file: File, environment: Mapping[str, str] | None = None, *, thorough: bool = False
+) -> Config:
+    """Read and check the whole configuration. Raises ``ConfigError`` with every problem.
+
+    ``thorough`` also reads what the desk would open: the procedure, the calendar, the store's
+    folder (``agent.config.desk``).
+    """
     problems = Problems()
     source = read(file, problems, environment)
     root = _root(source)
@@ -72,6 +78,11 @@ def load(file: File, environment: Mapping[str, str] | None = None) -> Config:
     store = _store(source, root)
     deadline = _deadline(problems, root)
     announced = tuple(_windows(source, root, found))
+    steps, hours = _beside(file, root.procedure), _beside(file, root.calendar)
+    if thorough and root.store:
+        from agent.config import desk  # loads the desk's libraries, only where there is a desk
+
+        desk.check(problems, store, steps, hours)
     if problems.found:
         raise ConfigError(problems.found)
     host, _, port = root.agent.listen.rpartition(":")
@@ -85,8 +96,8 @@ def load(file: File, environment: Mapping[str, str] | None = None) -> Config:
         deadline=deadline,
         language=root.agent.language,
         store=store,
-        procedure=_beside(file, root.procedure),
-        calendar=_beside(file, root.calendar),
+        procedure=steps,
+        calendar=hours,
         office=root.office,
         targets=found,
         state=_state(source, root, store),

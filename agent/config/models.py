@@ -22,6 +22,7 @@ from pydantic import (
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION_PATTERN = r"^\d+(\.\d+)?(ms|s|m|h|d)$|^\$\{.*\}$"
+_WEB = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d{1,5})")
 
 
@@ -114,6 +115,16 @@ class AgentSection(Strict):
         match = _LISTEN.fullmatch(value)
         if match is None or int(match["port"]) > 65535:
             raise ValueError(f"must be address:port, e.g. 127.0.0.1:9480, not {value!r}")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _reachable(cls, value: str) -> str:
+        if value and not _WEB.fullmatch(value):
+            raise ValueError(
+                f"must begin with https:// or http://, e.g. https://sigap.kaltimprov.go.id, "
+                f"not {value!r}"
+            )
         return value
 
 

@@ -96,7 +96,41 @@ def test_check_config_names_every_problem_and_exits_2(sigap: Sigap, folder: Path
 
 def test_a_good_configuration_is_said_to_be_good(sigap: Sigap, folder: Path) -> None:
     done = sigap("check-config", folder=folder)
-    assert (done.returncode, done.stdout) == (0, "agent.yaml: good, 1 targets\n")
+    assert (done.returncode, done.stdout) == (0, "agent.yaml: good, 1 target\n")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("procedure: kaltm\n", ("agent.yaml:", "procedure:", "did you mean 'kaltim'?")),
+        ("calendar: kaltin\n", ("calendar:", "did you mean 'kaltim'?")),
+        ("procedure: ours.yaml\n", ("procedure:", "ours.yaml", "cannot be read")),
+        ("calendar: torn.yaml\n", ("calendar:", "torn.yaml")),
+    ],
+)
+def test_check_config_finds_what_the_desk_could_not_open(
+    sigap: Sigap, folder: Path, lines: str, said: tuple[str, ...]
+) -> None:
+    (folder / "torn.yaml").write_text("name: [")
+    good = (folder / "agent.yaml").read_text()
+    (folder / "agent.yaml").write_text(good + lines)
+    sentence = sigap("check-config", folder=folder)
+    assert sentence.returncode == 2
+    assert "Traceback" not in sentence.stderr
+    for words in said:
+        assert words in sentence.stderr
+
+
+def test_check_config_finds_a_store_without_its_folder(sigap: Sigap, folder: Path) -> None:
+    text = (folder / "agent.yaml").read_text()
+    (folder / "agent.yaml").write_text(text.replace("sqlite:///sigap.db", "sqlite:///no/sigap.db"))
+    assert "no does not exist; make it" in one_sentence(sigap("check-config", folder=folder), 2)
+
+
+def test_the_pages_address_is_a_web_address(sigap: Sigap, folder: Path) -> None:
+    text = (folder / "agent.yaml").read_text()
+    (folder / "agent.yaml").write_text(text.replace("agent: {", "agent: {public_url: sigap.id, "))
+    assert "must begin with https://" in one_sentence(sigap("check-config", folder=folder), 2)
 
 
 @pytest.mark.parametrize("words", [["check-config"], ["run"], ["people", "list"], ["verify"]])

@@ -1,0 +1,52 @@
+"""Why: a configuration that is called good must also open the desk it names.
+
+Promise: looks at what only the machine knows (the store's folder, the procedure's and calendar's
+files) and notes each problem with its place. Costs two parsed files, so only ``check-config`` asks;
+a start meets the same mistakes when it opens them. Loads the desk's libraries: only for a desk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path as File
+
+from agent.config.problems import Problems, nearest
+from incidents import calendar, procedure
+from incidents.calendar import CalendarError
+from incidents.procedure import ProcedureError
+from probes import Secret
+
+SHIPPED = File(procedure.__file__).parent
+
+
+def check(problems: Problems, store: Secret | None, steps: str, hours: str) -> None:
+    """Note what would keep the desk from opening: ``steps`` and ``hours`` are what ``procedure:``
+    and ``calendar:`` mean, a shipped name or a path."""
+    if store is not None:
+        _folder(problems, store)
+    _named(problems, "procedure", steps, procedure.load)
+    _named(problems, "calendar", hours, calendar.load)
+
+
+def _folder(problems: Problems, store: Secret) -> None:
+    kind, _, path = store.reveal().partition(":///")
+    folder = File(path).parent
+    if kind == "sqlite" and not folder.is_dir():
+        problems.at(("store",), f"its folder {folder} does not exist; make it, or change 'store'")
+
+
+def _named(problems: Problems, key: str, name: str, load: Callable[[str], object]) -> None:
+    """One shipped name or file."""
+    shipped = {file.stem for file in (SHIPPED / f"{key}s").glob("*.yaml")}
+    if name not in shipped and not File(name).is_absolute():
+        problems.at(
+            (key,),
+            f"'{name}' is not shipped ({nearest(name, shipped)}); "
+            "a file of your own is named by a path that ends in .yaml",
+        )
+        return
+    try:
+        load(name)
+    except (ProcedureError, CalendarError) as error:
+        for sentence in error.problems:
+            problems.at((key,), sentence if name in shipped else f"{name}: {sentence}")
