@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -31,6 +32,7 @@ from probes.model import FailureKind, Finding
 from probes.runner import Owner
 from probes.units import written
 
+PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
 UNKNOWN = 3
 WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", UNKNOWN: "UNKNOWN"}
 _WORST = (2, 1, UNKNOWN, 0)
@@ -238,8 +240,12 @@ def grants(given: argparse.Namespace) -> int:
             needed.setdefault(grant.sql, grant)
     user = _account(engine.name, given.user)
     print(f"-- The account with which Sigap watches {given.flavour}; run as an administrator.")
+    if any(PLACEHOLDER in grant.sql for grant in needed.values()):
+        print("-- Its password was made up just now: put it into the target's password_file.")
+    password = secrets.token_urlsafe(18)
     for grant in needed.values():
-        print(f"\n-- {grant.why}\n{grant.sql.format(user=user).rstrip(';')};")
+        sql = grant.sql.format(user=user).rstrip(";").replace(PLACEHOLDER, password)
+        print(f"\n-- {grant.why}\n{sql};")
     return 0
 
 

@@ -11,10 +11,11 @@ opens the store hands in what does (``Bound``).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,12 @@ class Store:
         self.engine.dispose()
 
 
+def _make_private(file: Path) -> None:
+    """A new store is its owner's alone; SQLite gives its journals the mode of the file."""
+    with suppress(OSError):  # SQLite itself says why it cannot be
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+
+
 def _sqlite(url: URL) -> Engine:
     folder = Path(url.database or "").absolute().parent
     if not folder.is_dir():
@@ -196,6 +203,7 @@ def _sqlite(url: URL) -> Engine:
                 "The folder {folder} of the store does not exist; make it, or change `store`.",
             ).format(folder=folder)
         )
+    _make_private(Path(url.database or ""))
     engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, pool_size=8)
     journal = "WAL" if wal_is_safe() else "TRUNCATE"
 

@@ -356,3 +356,9 @@ def test_a_sqlite_write_holds_the_lock_from_its_beginning(
         second.write(),
     ):
         pytest.fail("two writers at once")
+
+
+def test_a_new_store_file_is_its_owners_alone(tmp_path: Path) -> None:
+    file = tmp_path / "sigap.db"
+    open_store(f"sqlite:///{file}").close()
+    assert file.stat().st_mode & 0o777 == 0o600
