@@ -1,7 +1,7 @@
 # From nothing but Python 3.11-3.13 and make. `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test check format bench generated lock clean help .venv
+.PHONY: run test test-matrix lab check format bench generated lock clean help .venv
 
 PY := .venv/bin/python
 export PYTHON
@@ -25,6 +25,14 @@ run: ## start the demo: a real database, agent, desk and pages on this machine (
 test: .venv ## run every test (TESTS=tests/probes ARGS="-k lag" WORKERS=0 DIST=load)
 	@tools/test-needs
 	$(PY) -m pytest $(TESTS) -n $(WORKERS) --dist $(DIST) $(ARGS)
+
+lab: .venv ## the fault lab alone: real faults on real servers, and its table (ARGS="-k locks")
+	@tools/test-needs
+	$(PY) -m pytest tests/lab -n $(WORKERS) --dist $(DIST) $(ARGS)
+
+test-matrix: .venv ## the same on PostgreSQL 13 to 18, MariaDB 10.5 to 11.8 and MySQL 9, where they can be had
+	@tools/test-needs
+	SIGAP_TEST_MATRIX=1 $(PY) -m pytest tests/lab -n $(WORKERS) --dist $(DIST) $(ARGS)
 
 check: .venv ## lint, format, types and the import graph, without running the tests
 	$(PY) -m ruff check .
@@ -53,7 +61,7 @@ clean: ## remove .venv and every cache; nothing of yours
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv:
 	@tools/venv dev

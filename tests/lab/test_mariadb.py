@@ -7,26 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.mysql import (
-    availability,
-    capacity,
-    locks,
-    replication,
-    transactions,
-)
+from tests.lab.mysql import FAULTS
 from tests.lab.mysql.world import World, world
 from tests.lab.scenario import Fault
 from tests.lab.trial import Worlds, as_parameter, play_fault
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
-
-FAULTS: tuple[Fault[World], ...] = (
-    *locks.FAULTS,
-    *replication.FAULTS,
-    *transactions.FAULTS,
-    *capacity.FAULTS,
-    *availability.FAULTS,
-)
 
 
 @pytest.fixture(scope="module")

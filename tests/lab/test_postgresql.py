@@ -7,30 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.postgresql import (
-    availability,
-    capacity,
-    durability,
-    locks,
-    replication,
-    transactions,
-    volumes,
-)
+from tests.lab.postgresql import FAULTS
 from tests.lab.postgresql.world import World, world
 from tests.lab.scenario import Fault
 from tests.lab.trial import Worlds, as_parameter, play_fault
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
-
-FAULTS: tuple[Fault[World], ...] = (
-    *locks.FAULTS,
-    *replication.FAULTS,
-    *transactions.FAULTS,
-    *capacity.FAULTS,
-    *durability.FAULTS,
-    *volumes.FAULTS,
-    *availability.FAULTS,
-)
 
 
 @pytest.fixture(scope="module")

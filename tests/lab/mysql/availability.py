@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from tests.lab.mysql.world import World
+from tests.lab.mysql.world import CLERK, World
 from tests.lab.scenario import PRIMARY, REPLICA, Break, Fault
 from tests.servers.mariadb import MONITOR
 
@@ -129,7 +130,13 @@ FAULTS = (
     _fault("replica_frozen", replica_frozen, "replica", "not answer", target=REPLICA, **HANGS),
     _fault("silent_network", silent_network, "not answer", through_proxy=True, **HANGS),
     _fault("accepts_and_is_silent", accepts_and_is_silent, "does not answer", **HANGS),
-    _fault("connections_used_up", connections_used_up, "connection", measure="fresh_login_ok"),
+    replace(
+        _fault("connections_used_up", connections_used_up, "connections are taken", CLERK),
+        probe="connections",
+        measure="connections_used_ratio",
+        family="connections",
+        evidence=(CLERK,),
+    ),
     _fault("account_locked", account_locked, "primary", "locked", measure="fresh_login_ok"),
     _fault("shut_out", shut_out, "primary", "rejects the monitoring account"),
 )

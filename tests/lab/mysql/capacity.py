@@ -91,7 +91,7 @@ def restarted(world: World) -> Iterator[None]:
     world.primary.start()
     world.go_on()
     yield
-    world.grown_older(4)
+    world.grown_older(8)
 
 
 def _fault(
@@ -142,8 +142,8 @@ FAULTS = (
         severity=Severity.WARNING, evidence=("sync_binlog",),
     ),
     _fault(
-        "durability/restarted", restarted, "restart", "uptime_seconds", "restart", "started only",
-        limits=Limits(warning=4, opens=Severity.WARNING), severity=Severity.WARNING,
+        "durability/restarted", restarted, "restart", "uptime_seconds", "availability", "started only",
+        limits=Limits(warning=8, opens=Severity.WARNING), severity=Severity.WARNING,
     ),
     _fault(
         "role/read_only", read_only, "availability", "role_as_expected", "role",

@@ -12,7 +12,7 @@ import pymysql
 from probes import Grant, Target, registry
 from tests.lab.scenario import PRIMARY, REPLICA
 from tests.lab.volume import Volume, mounted
-from tests.servers import mariadb, mysql
+from tests.servers import mariadb, mariadb_versions, mysql
 from tests.servers.dripping import DrippingProxy
 from tests.servers.mariadb import MONITOR, Holder, MariaDBPair, Waiter, eventually
 
@@ -181,30 +181,36 @@ def grants(flavour: str) -> list[str]:
 
 
 @contextmanager
-def _pair(flavour: str) -> Iterator[MariaDBPair]:
-    if flavour == "mysql":
-        options = [each for each in OPTIONS if not each.startswith("expire-logs-days")]
-        with mysql.servers(2, options) as (primary, replica):
-            yield mysql.MySQLPair(primary, replica)
-    else:
-        with mariadb.servers(2, OPTIONS) as (primary_, replica_):
-            yield MariaDBPair(primary_, replica_)
+def _pair(flavour: str, version: str) -> Iterator[MariaDBPair]:
+    """A replicating pair with its monitoring account and an empty database ``app``."""
+    lines = grants(flavour)
+    if version:
+        with mariadb_versions.pair(version, lines, OPTIONS) as both:
+            yield both
+        return
+    servers: Any = mysql.servers if flavour == "mysql" else mariadb.servers
+    pair: Any = mysql.MySQLPair if flavour == "mysql" else MariaDBPair
+    # MySQL removes its binary logs after a month by itself, and has another name for it
+    options = [each for each in OPTIONS if flavour == "mariadb" or "expire-logs" not in each]
+    with servers(2, options) as (primary, replica):
+        both = pair(primary, replica)
+        both.replicate()
+        primary.grant_monitor(lines)
+        primary.sql("CREATE DATABASE app")
+        yield both
 
 
 @contextmanager
-def world(flavour: str = "mariadb") -> Iterator[World]:
-    """A world of its own, gone afterwards."""
+def world(flavour: str = "mariadb", version: str = "") -> Iterator[World]:
+    """A world of its own, gone afterwards; ``version`` is one of ``mariadb_versions``."""
     with ExitStack() as stack:
-        pair = stack.enter_context(_pair(flavour))
+        pair = stack.enter_context(_pair(flavour, version))
         pair.primary.stop()
         volume = stack.enter_context(mounted(pair.primary.folder / "binlog", 64))
         stack.callback(pair.primary.stop)
         pair.primary.start()
-        pair.replicate()
         pair.replica.sql("SET GLOBAL read_only = 1")
-        pair.primary.grant_monitor(grants(flavour))
         pair.primary.sql(
-            "CREATE DATABASE app",
             f"CREATE USER {CLERK} IDENTIFIED BY '{CLERK}'",
             f"GRANT ALL ON app.* TO {CLERK}",
             "CREATE TABLE app.pegawai (id INT PRIMARY KEY, gaji INT) ENGINE=InnoDB",
@@ -212,8 +218,7 @@ def world(flavour: str = "mariadb") -> Iterator[World]:
             "(SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 500) SELECT id, 0 FROM n",
         )
         made = World(pair, volume)
-        made.wait_whole()
-        try:
-            yield made
-        finally:
-            made.proxy.close()
+        stack.callback(made.proxy.close)
+        made.go_on()
+        made.grown_older(8)  # so that a restart of the lab's own making can be told from this start
+        yield made

@@ -1,1 +1,23 @@
 """Every fault of PostgreSQL the lab can cause, family by family."""
+
+from tests.lab.postgresql import (
+    availability,
+    capacity,
+    durability,
+    locks,
+    replication,
+    transactions,
+    volumes,
+)
+from tests.lab.postgresql.world import World
+from tests.lab.scenario import Fault
+
+FAULTS: tuple[Fault[World], ...] = (
+    *locks.FAULTS,
+    *replication.FAULTS,
+    *transactions.FAULTS,
+    *capacity.FAULTS,
+    *durability.FAULTS,
+    *volumes.FAULTS,
+    *availability.FAULTS,
+)

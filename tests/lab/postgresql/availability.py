@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
 
-from tests.lab.postgresql.world import World
+from tests.lab.postgresql.world import CLERK, World
 from tests.lab.scenario import PRIMARY, REPLICA, Break, Fault
 from tests.servers.postgresql import MONITOR
 
@@ -31,6 +32,7 @@ def killed(world: World) -> Iterator[None]:
         yield
     finally:
         world.primary.start()
+        world.primary.restart()  # an orderly start afterwards: the crash is history
         world.wait_whole()
 
 
@@ -136,7 +138,13 @@ FAULTS = (
     _fault("replica_frozen", replica_frozen, "replica", "does not answer", target=REPLICA, **HANGS),
     _fault("silent_network", silent_network, "does not answer", through_proxy=True, **HANGS),
     _fault("accepts_and_is_silent", accepts_and_is_silent, "primary", "does not answer", **HANGS),
-    _fault("slots_used_up", slots_used_up, "New logins", "slot", measure="fresh_login_ok"),
+    replace(
+        _fault("slots_used_up", slots_used_up, "connection slots are used", CLERK),
+        probe="connections",
+        measure="connections_used_ratio",
+        family="connections",
+        evidence=(CLERK,),
+    ),
     _fault("rule_removed", login_rule_removed, "New logins", "pg_hba", measure="fresh_login_ok"),
     _fault("shut_out", login_rule_and_sessions_removed, "primary", "rejects the monitoring"),
 )

@@ -57,8 +57,12 @@ def wraparound(world: World) -> Iterator[None]:
         yield
     finally:
         world.primary.sql("rollback prepared 'xa-1'")
-        for (name,) in world.primary.sql("select datname from pg_database where datallowconn"):
+        # template0 ages with the others, and nobody may enter it
+        world.primary.sql("update pg_database set datallowconn = true where datname = 'template0'")
+        for (name,) in world.primary.sql("select datname from pg_database"):
             world.primary.sql("vacuum freeze", database=name)
+        world.primary.sql("update pg_database set datallowconn = false where datname = 'template0'")
+        world.wait_whole()
 
 
 @contextmanager

@@ -133,6 +133,9 @@ class World:
             ]
         )
         self.replica.start()
+        # A copy begins without statistics, which the probe takes for a crash; one orderly restart
+        # ends that.
+        self.replica.restart()
         self.wait_whole()
 
     def connect_as_clerk(self) -> Any:

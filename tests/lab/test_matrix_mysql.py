@@ -1,0 +1,48 @@
+"""The same faults on other versions of MariaDB, and on MySQL: ``make test-matrix``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.lab.mysql import FAULTS
+from tests.lab.mysql.world import World, world
+from tests.lab.scenario import Fault
+from tests.lab.trial import Worlds, as_parameter, play_fault
+from tests.servers import mariadb_versions, mysql
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", params=["mariadb 10.5", "mariadb 11.8", "mysql"])
+def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[World]]:
+    """Servers of one version; skipped with the reason where it cannot be had."""
+    flavour, _, version = request.param.partition(" ")
+    if version:
+        mariadb_versions.unpacked_root(version)
+    else:
+        mysql.unpacked_root()
+
+    @contextmanager
+    def of_that_version() -> Iterator[World]:
+        with world(flavour, version) as there:
+            yield there
+
+    made = Worlds(of_that_version)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def where(worlds: Worlds[World]) -> World:
+    return worlds.get()
+
+
+@pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])
+def test_the_fault_becomes_one_incident_on_this_version_too(
+    fault: Fault[World], where: World, tmp_path: Path
+) -> None:
+    play_fault(fault, where, tmp_path)

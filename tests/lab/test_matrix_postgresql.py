@@ -1,0 +1,46 @@
+"""The same faults on other versions of PostgreSQL: ``make test-matrix``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.lab.postgresql import FAULTS
+from tests.lab.postgresql.world import World, world
+from tests.lab.scenario import Fault
+from tests.lab.trial import Worlds, as_parameter, play_fault
+from tests.servers.postgres_versions import programs
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", params=["13", "17", "18"])
+def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[World]]:
+    """Servers of one version; skipped with the reason where it cannot be had."""
+    where = programs(request.param)
+
+    @contextmanager
+    def of_that_major() -> Iterator[World]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SIGAP_PG_BINDIR", str(where))
+            with world() as there:
+                yield there
+
+    made = Worlds(of_that_major)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def where(worlds: Worlds[World]) -> World:
+    return worlds.get()
+
+
+@pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])
+def test_the_fault_becomes_one_incident_on_this_version_too(
+    fault: Fault[World], where: World, tmp_path: Path
+) -> None:
+    play_fault(fault, where, tmp_path)
