@@ -88,11 +88,11 @@ def _measure(
     reads: list[list[report.Cell]],
 ) -> None:
     store, desk, people = offices.opened(url)
-    seconds = size.of(0.5, 4.0, 8.0)
+    seconds = size.of(0.5, 2.0, 8.0)
     signer = offices.member(people)
     count, still_open = incidents
     offices.fill(store, desk, count, still_open)
-    times = size.of(5, 100, 200)
+    times = size.of(5, 60, 200)
     inbox = _timed(lambda: _inbox(desk, signer, still_open), times)
     page = _timed(_page(desk, people), times)
     started = time.perf_counter()

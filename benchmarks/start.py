@@ -38,7 +38,7 @@ def run(size: Size) -> Iterator[str]:
                 f"under {most:.0f} MB {report.goal(later < most)}"
             )
     head = (
-        "shape", "start to first reading s", "slowest s",
+        "shape", "start to first reading s", "slowest s", "CPU s of it",
         "RSS MB", f"RSS MB after {seconds:.0f} s of rounds each second",
     )  # fmt: skip
     yield report.table(head, rows)
