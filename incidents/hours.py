@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from incidents.wording import duration, on_weekday
+from incidents.wording import exactly, on_weekday
 from probes import Text
 
 Interval = tuple[datetime, datetime]
@@ -69,9 +69,14 @@ class Line:
     def text(self) -> Text:
         """The line as it is printed: "Kamis, 2 Juli 2026: 07.30-16.00 = 8 j 30 m"."""
         if self.spans:
-            told = duration(self.seconds)
+            # From the instants as they are printed, to the second, so that the lines of an
+            # explanation add up to its total.
+            spans = [(a.replace(microsecond=0), b.replace(microsecond=0)) for a, b in self.spans]
+            told = exactly(sum((b - a).total_seconds() for a, b in spans))
+            with_seconds = any(each.second for span in spans for each in span)
             what = Text(
-                f"{self._clock('%H.%M')} = {told.id}", f"{self._clock('%H:%M')} = {told.en}"
+                f"{self._clock('%H.%M.%S' if with_seconds else '%H.%M')} = {told.id}",
+                f"{self._clock('%H:%M:%S' if with_seconds else '%H:%M')} = {told.en}",
             )
         elif self.closed:
             basis = f" ({self.decree})" if self.decree else ""

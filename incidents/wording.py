@@ -55,6 +55,17 @@ def duration(seconds: float) -> Text:
     return Text(f"{sign}{hours} j {minutes} m", f"{sign}{hours} h {minutes} m")
 
 
+def exactly(seconds: float) -> Text:
+    """ "5 j 12 m 22 d" / "5 h 12 m 22 s": as ``duration``, with the seconds where there are any."""
+    rest = int(seconds % 60)
+    if not rest:
+        return duration(seconds)
+    before = duration(seconds)
+    if seconds < 60:
+        return Text(f"{rest} d", f"{rest} s")
+    return Text(f"{before.id} {rest} d", f"{before.en} {rest} s")
+
+
 def listed(texts: list[Text]) -> Text:
     """Several things in one sentence: "a; b; c"."""
     return Text("; ".join(text.id for text in texts), "; ".join(text.en for text in texts))

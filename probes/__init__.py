@@ -26,6 +26,7 @@ from probes.model import (
     Text,
     Threshold,
     Tuning,
+    is_moment,
 )
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "Text",
     "Threshold",
     "Tuning",
+    "is_moment",
 ]

@@ -273,7 +273,7 @@ def _as_zero(measure: str, failure: Failure) -> Measurement:
         measure,
         0.0,
         detail={
-            "reason": REASONS[failure.kind],
+            "reason": failure.said if failure.said != NOTHING_SAID else REASONS[failure.kind],
             "message": failure.message,
             "failure_kind": str(failure.kind),
         },

@@ -207,6 +207,11 @@ class Measure:
     subject: str = ""
 
 
+def is_moment(measure: str, unit: str) -> bool:
+    """Whether a measure tells an instant (Unix time), by the ending that Prometheus asks for."""
+    return unit == "seconds" and measure.endswith(("_time_seconds", "_timestamp_seconds"))
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """A value at an instant. Never a verdict.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from probes.model import Text
+from datetime import UTC, datetime
+
+from probes.model import Text, is_moment
 
 _INDONESIAN = str.maketrans(",.", ".,")
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -32,6 +34,14 @@ def written(value: float, unit: str) -> Text:
     if unit == "seconds":
         return duration(value)
     return _number(value, 3)
+
+
+def measured(measure: str, value: float, unit: str) -> Text:
+    """``written``, but an instant is written as one: 2026-11-23T06:05:07Z."""
+    if is_moment(measure, unit):
+        moment = datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Text(moment, moment)
+    return written(value, unit)
 
 
 def duration(seconds: float) -> Text:

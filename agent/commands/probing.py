@@ -30,7 +30,7 @@ from probes import (
 from probes.judge import Judge, tuned
 from probes.model import FailureKind, Finding
 from probes.runner import Owner
-from probes.units import written
+from probes.units import measured, written
 
 PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
 UNKNOWN = 3
@@ -132,7 +132,7 @@ def _sentences(tried: Tried, language: str) -> list[str]:
         units = {measure.name: measure.unit for measure in tried.probe.measures}
         values = [
             f"{m.measure}{f'[{m.subject}]' if m.subject else ''} "
-            f"{written(m.value, units[m.measure]).said_in(language)}"
+            f"{measured(m.measure, m.value, units[m.measure]).said_in(language)}"
             for m in tried.reading.measurements
         ]
         said = [", ".join(values) or "nothing to report"]

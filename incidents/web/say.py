@@ -7,7 +7,9 @@ Indonesian writes 14.05 WITA and 1.234,5; English writes 14:05 WITA and 1,234.5.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
+
+from probes import is_moment
 
 _DAYS = {
     "id": ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
@@ -133,6 +135,12 @@ class Sayer:
         if self._l == "en":
             return text
         return text.translate(str.maketrans(",.", ".,"))
+
+    def measured(self, measure: str, value: float, unit: str) -> str:
+        """``quantity``, but a measure that tells an instant (Unix time) is written as one."""
+        if is_moment(measure, unit):
+            return self.time(datetime.fromtimestamp(value, UTC))
+        return self.quantity(value, unit)
 
     def quantity(self, value: float, unit: str) -> str:
         """A measured value with its unit: 1,5 GiB, 12 %, 40,2 detik."""

@@ -56,6 +56,7 @@ def _of_volume(mount: str, volume: Volume, holds: str) -> Iterable[Measurement]:
         "holds": holds,
         "free": written(volume.free_bytes, "bytes"),
         "size": written(volume.size_bytes, "bytes"),
+        "fill": _NEARLY if volume.free_bytes else _FULL,
     }
     yield Measurement("volume_size_bytes", float(volume.size_bytes), mount, detail)
     yield Measurement("volume_free_bytes", float(volume.free_bytes), mount, detail)
@@ -73,6 +74,8 @@ def _of_volume(mount: str, volume: Volume, holds: str) -> Iterable[Measurement]:
         yield Measurement("volume_errors", float(volume.errors), mount, detail)
 
 
+_FULL = Text("penuh", "full")
+_NEARLY = Text("hampir penuh", "nearly full")
 _BY_ITSELF = Text("berhenti menerima tulisan sesudah galat", "stopped taking writes after an error")
 _MOUNTED_SO = Text("hanya-baca", "is read only")
 
@@ -159,8 +162,8 @@ PROBE = Probe(
         Threshold(
             "volume_room_ratio",
             Text(
-                "{target}: volume {subject} ({holds}) hampir penuh: {free} bebas dari {size}",
-                "{target}: volume {subject} ({holds}) is nearly full: {free} free of {size}",
+                "{target}: volume {subject} ({holds}) {fill}: {free} bebas dari {size}",
+                "{target}: volume {subject} ({holds}) is {fill}: {free} free of {size}",
             ),
             _FULL_HINT,
             "volume",

@@ -197,6 +197,11 @@ class MySQLSession:
             connection.connect(connected)
         except _NOT_MYSQL as error:
             raise errors.not_mysql(address, error) from error
+        except ProbeError as error:
+            greeted = getattr(connection, "server_version", "")
+            if error.failure.kind is FailureKind.TIMEOUT and not greeted:
+                raise errors.no_greeting(address, error) from error
+            raise
         finally:
             if not connection.open:
                 connected.close()

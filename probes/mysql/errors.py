@@ -22,6 +22,11 @@ _SLOW = {_LOCK_WAIT_TIMEOUT, 1969, 3024, 1907}
 _LOST = {2002, 2003, 2006, 2013, 2055, 1927, 1152, 1158, 1159, 1160, 1161, 4031}
 _STOPPING = {1053, 1077, 1079}
 _OFFLINE = 3032
+_NO_DATABASE = {1044, 1049}
+_NOT_OFFERED = Text(
+    "tidak menyediakan basis data {database} ({number})",
+    "does not offer the database {database} ({number})",
+)
 
 _HINTS: dict[str, Text] = {
     "server_full": Text(
@@ -93,6 +98,13 @@ _HINTS: dict[str, Text] = {
         "The server lives but did not finish within its own time limit: it is overloaded or the "
         "question waits for a lock.",
     ),
+    "greeting": Text(
+        "Sambungan diterima, tetapi sapaan MySQL tidak datang: prosesnya berhenti sementara "
+        "(SIGSTOP, status T atau D), kelebihan beban, atau tidak ada MySQL/MariaDB di port "
+        "{where}.",
+        "The connection is taken but MySQL's greeting does not come: the process is stopped "
+        "(SIGSTOP, state T or D), overloaded, or there is no MySQL/MariaDB on that port, {where}.",
+    ),
     "tls": Text(
         "TLS gagal: periksa opsi ssl dan ssl_ca target serta sertifikat server (masa berlaku, "
         "penerbit).",
@@ -155,7 +167,10 @@ def failure(error: BaseException, address: Address, account: str) -> ProbeError:
     cause = getattr(error, "original_exception", None)
     if isinstance(cause, ssl.SSLError):
         kind, hint = FailureKind.UNREACHABLE, _HINTS["tls"]
-    meant = ProbeError(kind, f"({number}) {message}" if number else message, hint)
+    words: str | Text = f"({number}) {message}" if number else message
+    if number in _NO_DATABASE:
+        words = _NOT_OFFERED.format(number=number, database=address.database)
+    meant = ProbeError(kind, words, hint)
     meant.waited_for_lock = number == _LOCK_WAIT_TIMEOUT
     return meant
 
@@ -168,6 +183,12 @@ def not_mysql(address: Address, error: BaseException) -> ProbeError:
         f"{where} does not speak MySQL's protocol ({type(error).__name__}: {error})",
         _HINTS["answer"].format(where=where),
     )
+
+
+def no_greeting(address: Address, error: ProbeError) -> ProbeError:
+    """Nothing was said at all before the deadline; whoever speaks MySQL speaks first."""
+    hint = _HINTS["greeting"].format(where=f"{address.host}:{address.port}")
+    return ProbeError(FailureKind.TIMEOUT, error.failure.message, hint)
 
 
 def _meaning(number: int, message: str, address: Address, account: str) -> tuple[FailureKind, Text]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
-from probes.mysql.channels import RUNNING, Channel, channels
+from probes.mysql.channels import Channel, channels
 from probes.mysql.grants import INSTRUMENTS, REPLICATION
+from probes.mysql.stopped import applying, receiving
 from probes.mysql.workers import failed_workers, named
 
 
@@ -49,7 +50,7 @@ def measured(channel: Channel) -> Iterator[Measurement]:
             "errno": channel.io_errno,
             "error": channel.io_error,
             "source": channel.source,
-            "said": why(channel.io_state, channel.io_errno, channel.io_error, channel.until),
+            "said": receiving(channel),
         },
     )
     yield Measurement(
@@ -61,7 +62,7 @@ def measured(channel: Channel) -> Iterator[Measurement]:
             "errno": channel.sql_errno,
             "error": channel.sql_error,
             "source": channel.source,
-            "said": why(channel.sql_state, channel.sql_errno, channel.sql_error, channel.until),
+            "said": applying(channel),
         },
     )
     lag = channel.lag_seconds
@@ -79,29 +80,6 @@ def measured(channel: Channel) -> Iterator[Measurement]:
     if channel.gap is not None:
         yield Measurement("replication_gap_transactions", float(channel.gap), channel.name)
     yield Measurement("replication_relay_bytes", float(channel.relay_bytes), channel.name)
-
-
-def why(state: str, errno: int, error: str, until: str) -> Text:
-    """What a thread does, and if it does not run, why."""
-    if state == RUNNING:
-        return Text("berjalan", "runs")
-    if errno or error:
-        told = Text(f"({errno}) {error}", f"({errno}) {error}")
-    elif until:
-        told = Text(
-            f"dihentikan sesuai perintah START ... UNTIL {until}",
-            f"stopped as told by START ... UNTIL {until}",
-        )
-    elif state == "No":
-        told = Text(
-            "tanpa pesan kesalahan, jadi dihentikan seseorang atau belum dijalankan",
-            "with no error, so somebody stopped it or it was never started",
-        )
-    else:
-        told = Text("belum tersambung", "not connected yet")
-    return Text("tidak berjalan ({state}): {told}", "does not run ({state}): {told}").format(
-        state=state, told=told
-    )
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
@@ -233,8 +211,8 @@ PROBE = Probe(
         Threshold(
             measure="replication_io_running",
             title=Text(
-                "{target}: penerima replikasi kanal {subject} dari {source} {said}",
-                "{target}: the receiver of channel {subject} from {source} {said}",
+                "{target}: {said}",
+                "{target}: {said}",
             ),
             hint=Text(
                 "Periksa jaringan ke primer, akun replikasinya, dan apakah binary log yang "
@@ -251,8 +229,8 @@ PROBE = Probe(
         Threshold(
             measure="replication_sql_running",
             title=Text(
-                "{target}: penerap replikasi kanal {subject} dari {source} {said}",
-                "{target}: the applier of channel {subject} from {source} {said}",
+                "{target}: {said}",
+                "{target}: {said}",
             ),
             hint=_STOPPED_HINT,
             family="replication",

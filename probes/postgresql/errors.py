@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
-from probes.model import Address, FailureKind, ProbeError, Text
+from probes.model import NOTHING_SAID, Address, FailureKind, ProbeError, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Known:
     hint: Text
     said: str = ""  # regular expression over the English message of a login
     codes: tuple[str, ...] = ()
+    title: Text = NOTHING_SAID  # instead of the server's words, where the kind alone would mislead
 
 
 _LOGIN: tuple[Known, ...] = (
@@ -108,6 +109,10 @@ _LOGIN: tuple[Known, ...] = (
         r'database "[^"]*" does not exist|permission denied for database|'
         r"not currently accepting connections",
         ("3D000", "42501", "55000"),
+        Text(
+            "tidak menyediakan basis data {database} bagi {user}",
+            "does not offer the database {database} to {user}",
+        ),
     ),
     Known(
         FailureKind.DENIED,
@@ -301,6 +306,8 @@ def of_login(error: psycopg2.Error, address: Address, code: str | None = None) -
     known = _by_text(message) or _by_code(_LOGIN, code)
     if known is None:
         return ProbeError(FailureKind.BROKEN, message, _UNKNOWN)
+    if known.title != NOTHING_SAID:
+        return ProbeError(known.kind, _filled(known.title, address), _filled(known.hint, address))
     return ProbeError(known.kind, message, _filled(known.hint, address))
 
 

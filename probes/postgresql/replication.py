@@ -37,7 +37,7 @@ def replica_measurements(
                 "receiver_up",
                 float(streaming),
                 detail={
-                    "state": row["status"] or Text("mati", "not running"),
+                    "state": _receiver(row["status"]),
                     "received": row["received"] or "-",
                     "sender": f"{row['sender_host'] or '?'}:{row['sender_port'] or '?'}",
                 },
@@ -63,6 +63,12 @@ def replica_measurements(
     if seconds is not None:
         found.append(Measurement("replication_lag_seconds", seconds, detail=detail))
     return tuple(found)
+
+
+def _receiver(status: str | None) -> Text:
+    if status is None:
+        return Text("proses penerima WAL tidak berjalan", "the WAL receiver does not run")
+    return Text(f"penerima WAL berstatus {status}", f"the WAL receiver is in state {status}")
 
 
 def _cause(row: Row) -> Text:

@@ -153,8 +153,8 @@ PROBE = Probe(
         Threshold(
             "receiver_up",
             Text(
-                "{target} tidak menerima WAL dari primary: penerima {state}, terakhir {received}",
-                "{target} receives no WAL from its primary: receiver {state}, last {received}",
+                "{target} tidak menerima WAL dari primary: {state} (terakhir {received})",
+                "{target} receives no WAL from its primary: {state} (last {received})",
             ),
             Text(
                 "Baca log replika (could not connect, has already been removed), uji sambungan ke "

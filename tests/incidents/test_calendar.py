@@ -212,6 +212,13 @@ def test_the_explanation_names_hours_and_decrees() -> None:
     assert lines[0].text().en == "Wednesday, 13 May 2026: 15:00-16:00 = 1 h"
 
 
+def test_the_lines_of_an_explanation_add_up_to_its_total() -> None:
+    start = at("2026-07-01 10:47") + timedelta(seconds=38.7)
+    first, second = CALENDAR.explain(start, CALENDAR.add(start, 8 * 3600))
+    assert first.text().id.endswith("10.47.38-16.00.00 = 5 j 12 m 22 d")
+    assert second.text().en.endswith("07:30:00-10:17:38 = 2 h 47 m 38 s")
+
+
 def test_the_day_added_late_names_its_own_decree() -> None:
     (line,) = CALENDAR.explain(at("2025-08-18 09:00"), at("2025-08-18 10:00"))
     assert "933 Tahun 2025" in line.decree

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -197,6 +198,16 @@ def test_a_server_that_cannot_be_used_is_judged_by_availability() -> None:
     assert (first.severity, second.severity) == (Severity.CLEAR, Severity.CRITICAL)
     assert second.title.en == "simpeg-replica refuses connections: no answer"
     assert second.hint.en == "Try this."
+
+
+def test_a_probe_that_has_words_for_why_it_could_not_log_in_is_quoted() -> None:
+    judge, said = Judge(), Text("tidak menyediakan basis data x", "does not offer the database x")
+    for second in (0, 1):
+        refused = failed(second, FailureKind.DENIED, "availability")
+        assert refused.failure is not None
+        told = replace(refused, failure=replace(refused.failure, said=said))
+        found = verdict(judge, UP_PROBE, told, "up")
+    assert found.title.en == "simpeg-replica does not offer the database x: no answer"
 
 
 def test_a_missing_grant_is_a_warning_of_its_own_and_not_ok() -> None:

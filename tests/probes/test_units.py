@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.units import written
+from probes.units import measured, written
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,9 @@ def test_a_value_is_written_with_its_unit(
 ) -> None:
     said = written(value, unit)
     assert (said.id, said.en) == (indonesian, english)
+
+
+def test_a_measure_that_tells_an_instant_is_written_as_one() -> None:
+    said = measured("start_time_seconds", 1795413907.0, "seconds")
+    assert said.id == said.en == "2026-11-23T06:05:07Z"
+    assert measured("login_seconds", 45.0, "seconds").en == "45 s"

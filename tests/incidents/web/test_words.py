@@ -102,6 +102,8 @@ def test_an_unknown_language_falls_back_to_indonesian(signed_in: SignedIn) -> No
         (EN.quantity(0.0312, "seconds"), "0.031 s"),
         (ID.quantity(3600, "seconds"), "1 jam"),
         (ID.quantity(12, ""), "12"),
+        (ID.measured("start_time_seconds", NOW.timestamp(), "seconds"), "14.05 WITA"),
+        (EN.measured("login_seconds", 0.25, "seconds"), "0.25 s"),
         (ID.written("tadi pagi"), "tadi pagi"),
         (ID.written("2026-11-23T14:00"), "14.00 WITA"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from probes import Address, FailureKind, Measurement, ProbeError, Target, deadline
+from probes import Address, FailureKind, Measurement, ProbeError, Target, Text, deadline
 from probes.host.seen import Seen, look_at
 from probes.host.volumes import PROBE, measurements, room_ratio
 from probes.mounts import Mounts, Volume
@@ -61,6 +61,12 @@ def test_a_volume_that_fills_is_measured_as_it_fills(small: Path) -> None:
     assert full["volume_free_bytes", mount].value < 500_000
     assert full["volume_free_inodes_ratio", mount].value > 0.9
     assert full["volume_room_ratio", mount].detail["holds"] == "data"
+    assert full["volume_room_ratio", mount].detail["fill"] == Text("hampir penuh", "nearly full")
+    with pytest.raises(OSError, match="No space left"):
+        (small / "sisa").write_bytes(b"\0" * MB)
+    assert read({"data": str(small)})["volume_room_ratio", mount].detail["fill"] == Text(
+        "penuh", "full"
+    )
     (small / "isi").unlink()
     assert read({"data": str(small)})["volume_room_ratio", mount].value > 0.9
 

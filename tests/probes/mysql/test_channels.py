@@ -11,6 +11,7 @@ import pytest
 from probes import Address, FailureKind, ProbeError, Row, Session, Target
 from probes.mysql.channels import Channel, channel, channels, statement
 from probes.mysql.replication_lag import measured
+from probes.mysql.stopped import applying, receiving
 
 TARGET = Target("db", "mysql", Address("127.0.0.1", 3306, "sigap"))
 
@@ -160,3 +161,35 @@ def test_a_stop_that_was_asked_for_says_so() -> None:
     row = {**NEW, "Replica_SQL_Running": "No", "Until_Condition": "SQL_AFTER_GTIDS"}
     (stopped,) = (e for e in measured(channel(row)) if e.measure == "replication_sql_running")
     assert "UNTIL SQL_AFTER_GTIDS" in str(stopped.detail["said"])
+
+
+DUPLICATE = (
+    "Could not execute Write_rows_v1 event on table esurat.agenda; Duplicate entry '8' for key "
+    "'PRIMARY', Error_code: 1062; handler error HA_ERR_FOUND_DUPP_KEY; the event's master log "
+    "master-bin.000003, end_log_pos 4711"
+)
+
+
+def test_a_stopped_applier_is_told_by_its_cause_in_one_short_clause() -> None:
+    row = {**NEW, "Replica_SQL_Running": "No", "Last_SQL_Errno": 1062, "Last_SQL_Error": DUPLICATE}
+    said = applying(channel(row))
+    assert said.id == "penerapan (SQL) berhenti: kunci ganda pada esurat.agenda (1062)"
+    assert said.en == "the applier (SQL) has stopped: duplicate key on esurat.agenda (1062)"
+    (stopped,) = (e for e in measured(channel(row)) if e.measure == "replication_sql_running")
+    assert "HA_ERR_FOUND_DUPP_KEY" in str(stopped.detail["error"])  # kept for the evidence
+
+
+def test_an_unknown_cause_is_cut_and_a_named_channel_named() -> None:
+    row = {**NEW, "Replica_SQL_Running": "No", "Last_SQL_Errno": 9999, "Last_SQL_Error": "x" * 400}
+    said = applying(channel({**row, "Channel_Name": "keuangan"}))
+    assert said.en.startswith("the applier (SQL) of channel keuangan has stopped: xxx")
+    assert said.en.endswith("… (9999)")
+    assert len(said.en) <= 120
+
+
+def test_a_receiver_that_tries_is_not_connected_and_says_why() -> None:
+    row = {**NEW, "Replica_IO_Running": "Connecting", "Last_IO_Errno": 2003, "Last_IO_Error": "x"}
+    said = receiving(channel(row)).en
+    assert (
+        said == "the receiver (IO) is not connected (Connecting): the primary cannot be reached (2003)"
+    )

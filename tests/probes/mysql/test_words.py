@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
+from dataclasses import replace
 
 import pymysql
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import Address, FailureKind, ProbeError, registry
+from probes import Address, FailureKind, ProbeError, Target, deadline, registry
 from probes.mysql import tls
-from probes.mysql.connect import flavour_of, preamble, version_of
+from probes.mysql.connect import MySQLSession, flavour_of, preamble, version_of
 from probes.mysql.errors import failure
 from probes.mysql.grants import missing, quoted
 from probes.mysql.lock_queries import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, dialect
@@ -77,7 +79,7 @@ def test_every_error_has_a_kind_and_a_next_move_in_both_languages(
 ) -> None:
     found = failure(pymysql.err.OperationalError(number, "said"), ADDRESS, "sigap@%").failure
     assert found.kind is kind
-    assert found.message == f"({number}) said"
+    assert str(number) in found.message
     assert found.hint.id
     assert found.hint.en
     assert found.hint.id != found.hint.en
@@ -245,3 +247,21 @@ def test_a_missing_ca_file_is_said_with_its_name() -> None:
     with pytest.raises(ProbeError) as caught:
         tls.choice(Address("h", 3306, "sigap", options={"ssl_ca": "nowhere.pem"}))
     assert "nowhere.pem" in caught.value.failure.message
+
+
+@pytest.mark.parametrize("number", [1044, 1049])
+def test_a_missing_database_is_not_a_rejected_account(number: int) -> None:
+    address = replace(ADDRESS, database="tiada")
+    found = failure(pymysql.err.OperationalError(number, "said"), address, "").failure
+    assert found.said.en == f"does not offer the database tiada ({number})"
+    assert found.said.id != found.said.en
+
+
+def test_who_says_nothing_at_all_may_be_no_mysql() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        target = Target("db", "mysql", Address("127.0.0.1", port, "sigap"))
+        with deadline.within(0.3), pytest.raises(ProbeError) as caught:
+            MySQLSession(target, "test").login()
+    assert caught.value.failure.kind is FailureKind.TIMEOUT
+    assert f"no MySQL/MariaDB on that port, 127.0.0.1:{port}" in caught.value.failure.hint.en

@@ -157,6 +157,12 @@ def test_a_rejected_login_names_its_cause(
     assert MONITOR_PASSWORD not in failure.message
 
 
+def test_a_missing_database_is_not_a_rejected_account(single: Server) -> None:
+    said = failure_of(single.target(database="tidak_ada")).said
+    assert said.en == "does not offer the database tidak_ada to sigap"
+    assert said.id == "tidak menyediakan basis data tidak_ada bagi sigap"
+
+
 def test_a_closed_port_and_a_missing_socket_are_refusals(single: Server) -> None:
     target = single.target()
     closed = replace(target, address=replace(target.address, port=free_port()))
