@@ -142,7 +142,8 @@ FAULTS = (
         severity=Severity.WARNING, evidence=("sync_binlog",),
     ),
     _fault(
-        "durability/restarted", restarted, "restart", "uptime_seconds", "availability", "started only",
+        "durability/restarted", restarted, "restart", "uptime_seconds", "availability",
+        "started only",
         limits=Limits(warning=8, opens=Severity.WARNING), severity=Severity.WARNING,
     ),
     _fault(
