@@ -53,6 +53,31 @@ def remaining() -> float:
     return left
 
 
+@contextmanager
+def each_wait(seconds: float) -> Iterator[None]:
+    """Bound every single wait inside the block, however many there are; the smaller one wins.
+
+    For work whose length nobody knows (a ledger read in batches), where an answer that does not
+    come must still not be waited for.
+    """
+    outer: float | None = getattr(_here, "patience", None)
+    _here.patience = seconds if outer is None else min(seconds, outer)
+    try:
+        yield
+    finally:
+        _here.patience = outer
+
+
+def of_this_wait() -> float | None:
+    """When a wait that begins now must end, on the monotonic clock; None when unbounded."""
+    patience: float | None = getattr(_here, "patience", None)
+    limit = at()
+    if patience is None:
+        return limit
+    mine = time.monotonic() + patience
+    return mine if limit is None else min(mine, limit)
+
+
 def timed_out(what: str = "no answer") -> ProbeError:
     """The failure every engine raises when the deadline passes."""
     return ProbeError(
