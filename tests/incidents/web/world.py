@@ -191,7 +191,7 @@ def servers(now: datetime) -> list[TargetHealth]:
             "SIMPEG",
             "BKD Provinsi Kalimantan Timur",
             True,
-            (
+            probes=(
                 up,
                 ProbeHealth(
                     "blocked_sessions",
@@ -222,7 +222,7 @@ def servers(now: datetime) -> list[TargetHealth]:
             "e-Surat",
             "Biro Umum",
             True,
-            (
+            probes=(
                 up,
                 ProbeHealth(
                     "replication_lag",

@@ -75,7 +75,7 @@ def _fault(
     return Fault(
         f"replication/{name}", "postgresql", inject,
         probe="replication_lag", measure=measure, family="replication", words=words,
-        **values,  # type: ignore[arg-type]
+        **values,  # type: ignore[arg-type]  # any field of Fault may be given
     )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ def test_soon_after_a_clean_up_nobody_knows() -> None:
 
 def test_a_growth_that_changed_its_pace_is_not_averaged_away() -> None:
     """Quiet for a week, then two days of steep growth: 7.5 days are left, not for ever."""
-    used: Shape = lambda at: 100 * GB + max(0.0, at - 7 * DAY) / DAY * 8 * GB  # noqa: E731 - a shape
+    used: Shape = lambda at: 100 * GB + max(0.0, at - 7 * DAY) / DAY * 8 * GB  # noqa: E731 - a shape reads best as one line
     assert days_until_full(seen(used, 9, 60 * GB)) == pytest.approx(7.5, rel=0.2)
 
 
@@ -151,7 +151,7 @@ def test_a_runaway_fill_is_told_in_spite_of_a_quiet_fortnight() -> None:
 
 
 def test_one_big_copy_is_not_a_runaway() -> None:
-    used: Shape = lambda at: 100 * GB + 10 * GB * (at > 8 * DAY - 600)  # noqa: E731 - a shape
+    used: Shape = lambda at: 100 * GB + 10 * GB * (at > 8 * DAY - 600)  # noqa: E731 - a shape reads best as one line
     found = seen(used, 8, 30 * GB)
     assert not isinstance(found, Forecast) or found.seconds > 7 * DAY
 
@@ -165,7 +165,7 @@ def test_the_usual_night_job_is_no_alarm_while_it_runs() -> None:
 
 
 def test_a_night_job_seen_for_the_first_time_is_told() -> None:
-    used: Shape = lambda at: 100 * GB + nightly(40 * GB, hours=3)(at) * (at > 9 * DAY)  # noqa: E731 - a shape
+    used: Shape = lambda at: 100 * GB + nightly(40 * GB, hours=3)(at) * (at > 9 * DAY)  # noqa: E731 - a shape reads best as one line
     moment = 9 + (1 + 0.6) / 24
     found = seen(used, moment, 20 * GB)
     assert isinstance(found, Forecast)
@@ -182,7 +182,7 @@ def test_a_night_job_that_no_longer_fits_is_told() -> None:
 
 def test_a_clean_up_ends_a_fast_alarm_at_once() -> None:
     fills = runaway(1 * GB, 20, 1)
-    used: Shape = lambda at: fills(at) if at < DAY - 120 else 100 * GB  # noqa: E731 - a shape
+    used: Shape = lambda at: fills(at) if at < DAY - 120 else 100 * GB  # noqa: E731 - a shape reads best as one line
     assert not isinstance(seen(used, 1, 60 * GB), Forecast)
 
 
