@@ -44,6 +44,7 @@ class Fault(Generic[World]):
     flavours: tuple[str, ...] = ()  # empty: all of the engine
     host: tuple[str, ...] = ()  # host probes that look too
     deadline: float = 2.0  # seconds a probe may take
+    extra_rounds: int = 0  # beyond the streak, where the finding rests on several targets' readings
     through_proxy: bool = False  # the primary is reached through a proxy that can fall silent
 
     @property
@@ -61,7 +62,7 @@ class Fault(Generic[World]):
     def streak(self) -> int:
         """Within so many rounds of its probe: two, or the streak the threshold states."""
         own = self.limits.get(f"{self.probe}.{self.measure}", Limits())
-        return max(2, own.raise_after or self.threshold.raise_after)
+        return max(2, own.raise_after or self.threshold.raise_after) + self.extra_rounds
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,15 @@ def history_grows(world: World) -> Iterator[None]:
             for number in range(500):
                 cursor.execute("UPDATE pegawai SET gaji = %s WHERE id = 22", (number,))
         yield
+    eventually(lambda: _purged(world), "the old row versions are purged")
     world.wait_whole()
+
+
+def _purged(world: World) -> bool:
+    """Purging goes on as others write."""
+    world.primary.sql("UPDATE app.pegawai SET gaji = gaji + 1 WHERE id = 23")
+    asked = "SELECT COUNT AS n FROM information_schema.INNODB_METRICS WHERE NAME = "
+    return int(world.primary.sql(f"{asked}'trx_rseg_history_len'")[0]["n"]) < 200
 
 
 @contextmanager

@@ -163,6 +163,6 @@ FAULTS = (
     ),
     _fault(
         "promoted", promoted, "cluster_roles", "cluster_surplus_primaries", "role",
-        "more than one primary", "primary, replica", target="lab",
+        "more than one primary", "primary, replica", target="lab", extra_rounds=1,
     ),
 )  # fmt: skip
