@@ -132,7 +132,10 @@ def _daemon_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     attempt = _command(
-        commands, "try", "probing:attempt", "read a target now; exit 0 ok, 1 warning, 2 critical, 3"
+        commands,
+        "try",
+        "probing:attempt",
+        "read a target now; exits 0 ok, 1 warning, 2 critical, 3 unknown",
     )
     attempt.add_argument("target", metavar="TARGET")
     attempt.add_argument("probe", metavar="PROBE", nargs="?")

@@ -227,7 +227,7 @@ class Reporter:
             return self._pause()
         self._done(finding, reported)
         if reported.change is not Change.NOTHING:
-            log.info("%s: %s %s", finding.title.en, reported.change, reported.number)
+            log.info("%s %s: %s", reported.change, reported.number, finding.title.en)
             self._changed()
         return 0.0
 

@@ -75,8 +75,7 @@ def field_problems(
     ``holders`` (role -> usernames valid today) lets people fields be checked against it.
     """
     problems = {
-        field.name: Text(f"{field.label.id} harus diisi.", f"{field.label.en} must be filled in.")
-        for field in missing(step, decision, form, incident.red)
+        field.name: _left_open(field) for field in missing(step, decision, form, incident.red)
     }
     problems.update(malformed(step, form, holders))
     for name in unknown(step, form):
@@ -85,6 +84,13 @@ def field_problems(
             "This step's form has no such field; remove it and send again.",
         )
     return problems
+
+
+def _left_open(field: Field) -> Text:
+    id, en = field.label.id, field.label.en
+    if id.endswith("?") or field.kind is FieldKind.YESNO:
+        return Text(f"Jawab: {id}", f"Answer: {en}")
+    return Text(f"{id} harus diisi.", f"{en} must be filled in.")
 
 
 def normalise(step: Step, posted: Mapping[str, Any]) -> dict[str, Any]:

@@ -242,6 +242,11 @@ class Incident:
         return self.visits[-1].step
 
     @property
+    def present(self) -> Severity:
+        """The worst that is stated now; what people reported stays as they called it."""
+        return max((trouble.severity for trouble in self.troubles), default=self.severity)
+
+    @property
     def red(self) -> bool:
         """Whether any probe still says so."""
         return any(trouble.severity > Severity.CLEAR for trouble in self.troubles)

@@ -139,6 +139,13 @@ class People:
         with self._store.write() as connection:
             if _row(connection, assignment.username) is None:
                 raise _unknown(assignment.username)
+            if assignment in assignments_of(connection, assignment.username):
+                raise Refused(
+                    Text(
+                        "{name} sudah memegang peran {role} itu; tidak ada yang diubah.",
+                        "{name} already holds the role {role} like that; nothing was changed.",
+                    ).format(name=assignment.username, role=assignment.role)
+                )
             connection.execute(
                 insert(_held).values(
                     username=assignment.username,

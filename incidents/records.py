@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from incidents import sla
 from incidents.calendar import Calendar
@@ -96,9 +96,19 @@ def _words(incident: Incident) -> str:
     return "\n".join(said).lower()
 
 
+def _summaries() -> Select[Any]:
+    """Every summary, with the worst severity its findings state now (none: nobody watches it)."""
+    present = (
+        select(func.max(_findings.c.severity))
+        .where(_findings.c.incident == _rows.c.number)
+        .scalar_subquery()
+    )
+    return select(_rows, present.label("present"))
+
+
 def row(connection: Connection, number: str) -> IncidentRow:
     """One summary; raises ``NoSuchIncident``."""
-    found = connection.execute(select(_rows).where(_rows.c.number == number)).first()
+    found = connection.execute(_summaries().where(_rows.c.number == number)).first()
     if found is None:
         raise NoSuchIncident(number)
     return _row(found)
@@ -106,7 +116,7 @@ def row(connection: Connection, number: str) -> IncidentRow:
 
 def open_rows(connection: Connection) -> tuple[IncidentRow, ...]:
     """Every open incident, the oldest first."""
-    query = select(_rows).where(_rows.c.is_open == 1).order_by(_rows.c.position)
+    query = _summaries().where(_rows.c.is_open == 1).order_by(_rows.c.position)
     return tuple(_row(found) for found in connection.execute(query))
 
 
@@ -129,7 +139,7 @@ def due_numbers(connection: Connection, now: datetime) -> tuple[str, ...]:
 def search(connection: Connection, state: str, text: str, after: int | None, limit: int) -> Page:
     """A page of incidents, the newest first; raises ValueError for an unknown state."""
     limit = max(1, min(limit, MOST_ROWS))
-    query: Select[Any] = select(_rows).order_by(_rows.c.position.desc()).limit(limit + 1)
+    query = _summaries().order_by(_rows.c.position.desc()).limit(limit + 1)
     if state not in ("open", "closed", "all"):
         raise ValueError(f"state is open, closed or all, not {state!r}")
     if state != "all":
@@ -153,6 +163,7 @@ def _row(found: Row[Any]) -> IncidentRow:
         step_title=Text(found.step_title_id, found.step_title_en),
         role=found.role,
         severity=Severity(found.severity),
+        present=Severity(found.severity if found.present is None else found.present),
         red=bool(found.red),
         title=Text(found.title_id, found.title_en),
         source=found.source,

@@ -43,7 +43,8 @@ class IncidentRow:
     attempt: int
     step_title: Text
     role: str  # whose turn; "" once closed
-    severity: Severity
+    severity: Severity  # the worst it ever was
+    present: Severity  # the worst that is stated now; as reported where no probe is behind it
     red: bool  # whether a probe still says so
     title: Text
     source: str

@@ -1,7 +1,7 @@
 """What a person reads when the demo is up: address, accounts, servers, and what to try.
 
-Promise: both languages, fewer than forty lines; a password is in here only when it was made up in
-this very start.
+Promise: the language asked for, else both; fewer than forty lines; a password is in here only when
+it was made up in this very start.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent.demo.faults import FAULTS, Faults
+from agent.demo.home import Home, default_home
 from agent.demo.people import STAFF
 from agent.demo.world import World
+from probes import Text
 
 
 def program() -> str:
@@ -27,47 +29,66 @@ def program() -> str:
     return shlex.quote(relative if len(relative) < len(str(beside)) else str(beside))
 
 
+def command(home: Home) -> str:
+    """``sigap demo`` as another terminal must write it to find this folder."""
+    usual = Home(default_home({}, os.geteuid())).path == home.path
+    return f"{program()} demo" + ("" if usual else f" --dir {shlex.quote(str(home.path))}")
+
+
+def in_words(words: Text, language: str) -> str:
+    """In the language asked for, or in both when none was."""
+    return words.said_in(language) if language else f"{words.id} / {words.en}"
+
+
 def banner(
-    world: World, faults: Faults, address: str, passwords: Mapping[str, str], words: str
+    world: World, faults: Faults, address: str, passwords: Mapping[str, str], language: str
 ) -> str:
-    """The whole block; ``words`` is what follows ``sigap demo`` to find this folder again."""
-    sigap = program()
-    demo = f"{sigap} demo{words}"
-    lines = ["", f"Sigap demo: {address}" if address else "Sigap demo: server saja / servers only"]
+    """The whole block, in one language or (``""``) in both."""
+
+    def say(id: str, en: str) -> str:
+        return in_words(Text(id, en), language)
+
+    demo = command(world.home)
+    lines = ["", f"Sigap demo: {address or say('server saja', 'servers only')}"]
     for note in world.notes:
-        lines += [f"  ! {note.id}", f"    {note.en}"]
-    lines += ["", "Server / servers"]
+        said = [note.said_in(language)] if language else [note.id, note.en]
+        lines += [f"  {mark} {words}" for mark, words in zip("! ", said, strict=False)]
+    lines += ["", say("Server", "Servers")]
     for name, server in world.servers.items():
         engine = "PostgreSQL" if server.engine == "postgresql" else "MariaDB"
         lines.append(f"  {name:<16} {engine:<10} 127.0.0.1:{server.port}")
     if address:
-        lines += ["", *_accounts(passwords, world, sigap)]
+        lines += ["", *_accounts(passwords, world, say)]
     names = " | ".join(name for name in FAULTS if faults.targets(FAULTS[name]))
     lines += [
         "",
-        "Coba dari terminal lain / try from a second terminal",
+        say("Coba dari terminal lain", "Try from a second terminal"),
         f"  {demo} break {names}",
         f"  {demo} heal NAME        {demo} status",
     ]
     if address:
-        lines.append(f"  atau dari halaman / or on the page: {address}/demo")
+        lines.append(f"  {say('atau dari halaman', 'or on the page')}: {address}/demo")
     lines += [
         "",
         f"Folder: {world.home.path}    agent.yaml, log/, data/",
-        "Ctrl-C menghentikan semuanya / ends everything.",
+        f"Ctrl-C: {say('menghentikan semuanya', 'ends everything')}.",
         "",
     ]
     return "\n".join(lines)
 
 
-def _accounts(passwords: Mapping[str, str], world: World, sigap: str) -> list[str]:
-    lines = ["Akun / accounts"]
+def _accounts(
+    passwords: Mapping[str, str], world: World, say: Callable[[str, str], str]
+) -> list[str]:
+    lines = [say("Akun", "Accounts")]
     for role, person in STAFF:
         secret = passwords.get(person.username, "")
         lines.append(f"  {role}  {person.username:<11} {secret:<15} {person.position}".rstrip())
     if passwords:
-        lines.append("  Kata sandi hanya ditampilkan kali ini / passwords are shown this once.")
+        once = say("Kata sandi hanya ditampilkan kali ini", "passwords are shown this once")
+        lines.append(f"  {once}.")
     else:
-        reset = f"{sigap} people passwd NAME -c {shlex.quote(str(world.home.config))}"
-        lines.append(f"  Kata sandi seperti semula; ganti / as before; reset: {reset}")
+        reset = f"{program()} people passwd NAME -c {shlex.quote(str(world.home.config))}"
+        again = say("Kata sandi seperti semula; ganti", "passwords are as before; reset")
+        lines.append(f"  {again}: {reset}")
     return lines

@@ -26,8 +26,13 @@ ENDS_SECONDS = 60.0
 def run(argv: Sequence[str]) -> int:
     """Do what the words after ``sigap demo`` say; returns the exit code."""
     options = _parser().parse_args(argv)
-    language = getattr(options, "lang", "") or _language(os.environ)
     home = Home(getattr(options, "dir", None) or default_home(os.environ, os.geteuid()))
+    language = getattr(options, "lang", "")
+    if not language and options.action:
+        from agent.demo.settings import language_of  # reads YAML, only for a second terminal
+
+        language = language_of(home.config)
+    language = language or _language(os.environ)
     try:
         if options.action:
             return _speak(home, options, language)
@@ -52,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         help="the demo's folder (default: SIGAP_DEMO_DIR, else the user's state folder)",
     )
     shared.add_argument(
-        "--lang", choices=("id", "en"), default=argparse.SUPPRESS, help="language of the answers"
+        "--lang",
+        choices=("id", "en"),
+        default=argparse.SUPPRESS,
+        help="language of what is printed here and by a second terminal",
     )
     parser = argparse.ArgumentParser(
         prog="sigap demo",

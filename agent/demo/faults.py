@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg2
 import pymysql
@@ -41,6 +41,11 @@ class Fault:
     apply: Ask
     undo: Ask
     stands: Callable[[Faults, str], bool]
+    done: Mapping[str, Text] = field(default_factory=dict)  # by engine, where that differs
+
+    def said_of(self, engine: str) -> Text:
+        """What it has done to a server of this engine."""
+        return self.done.get(engine, self.what)
 
 
 class Faults:
@@ -81,7 +86,8 @@ class Faults:
             self._refuse_frozen(chosen, fault)
             self._guarded(fault, chosen, fault.apply)
         log.info("demo fault %s on %s", name, chosen)
-        return Text(f"{chosen}: {fault.what.id}", f"{chosen}: {fault.what.en}")
+        said = fault.said_of(self.world.servers[chosen].engine)
+        return Text(f"{chosen}: {said.id}", f"{chosen}: {said.en}")
 
     def heal(self, name: str, target: str = "") -> Text:
         """Undo a fault on one target, or wherever it stands. Raises ``DemoError``."""
@@ -329,6 +335,20 @@ FAULTS: Mapping[str, Fault] = {
             _replication_breaks,
             _replication_heals,
             _replication_stands,
+            {
+                "postgresql": Text(
+                    "replika tidak lagi mengikuti primary: pg_hba.conf di primary menolak koneksi "
+                    "replikasi.",
+                    "the replica no longer follows its primary: pg_hba.conf there rejects "
+                    "replication.",
+                ),
+                "mysql": Text(
+                    "replika tidak lagi mengikuti primary: replikasi berhenti pada kunci ganda "
+                    "(galat 1062).",
+                    "the replica no longer follows its primary: replication stopped at a "
+                    "duplicate key (error 1062).",
+                ),
+            },
         ),
         Fault(
             "lock",
@@ -370,8 +390,8 @@ FAULTS: Mapping[str, Fault] = {
             "stop",
             Text("Server mati", "Server stopped"),
             Text(
-                "server dimatikan secara tertib, seperti pg_ctl stop -m fast.",
-                "the server is shut down in order, as pg_ctl stop -m fast does.",
+                "server dimatikan secara tertib, seperti oleh systemctl stop.",
+                "the server is shut down in order, as systemctl stop does.",
             ),
             (names.PG_PRIMARY, names.MY_PRIMARY, names.PG_REPLICA, names.MY_REPLICA),
             _stop_breaks,

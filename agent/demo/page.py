@@ -14,8 +14,10 @@ import jinja2
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from agent.demo.banner import command
 from agent.demo.errors import DemoError
 from agent.demo.faults import FAULTS, Fault, Faults
+from agent.demo.home import Home
 from incidents.web.site import Site
 from incidents.web.visitor import Here, Posted, Posting, Signed, text_of
 from probes import Text
@@ -42,8 +44,8 @@ WORDS = {
     ),
     "done": Text("Selesai.", "Done."),
     "terminal": Text(
-        "Dari terminal lain hasilnya sama: sigap demo break NAMA, sigap demo heal NAMA.",
-        "A second terminal does the same: sigap demo break NAME, sigap demo heal NAME.",
+        "Dari terminal lain hasilnya sama:",
+        "A second terminal does the same:",
     ),
 }
 
@@ -78,7 +80,7 @@ def with_own_templates(site: Site) -> Site:
     )
 
 
-def router(faults: Faults) -> APIRouter:
+def router(faults: Faults, home: Home) -> APIRouter:
     """``GET /demo`` and ``POST /demo``; not part of the documented API."""
     routes = APIRouter(include_in_schema=False)
 
@@ -92,6 +94,7 @@ def router(faults: Faults) -> APIRouter:
             status=409 if problem else 200,
             faults=overview(faults),
             words=WORDS,
+            command=command(home),
             problems={"": problem.said_in(member.language)} if problem else {},
             done=done,
         )

@@ -7,9 +7,11 @@ write into its own.
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from agent.demo import grants
 from agent.demo.home import write_private
@@ -46,11 +48,12 @@ PROBES: dict[str, Any] = {
 }
 
 
-def write(world: World, listen: str) -> None:
-    """Write ``agent.yaml`` for the servers of this world."""
+def write(world: World, listen: str, language: str = "") -> None:
+    """Write ``agent.yaml`` for the servers of this world; ``language``: what was asked for."""
     password = str(world.write_secret("monitor"))
     root = {
-        "agent": {"name": "demo", "listen": listen, "interval": INTERVAL},
+        "agent": {"name": "demo", "listen": listen, "interval": INTERVAL}
+        | ({"language": language} if language else {}),
         "store": f"sqlite:///{world.home.store}",
         "procedure": "kaltim",
         "calendar": "kaltim",
@@ -63,6 +66,15 @@ def write(world: World, listen: str) -> None:
     yaml.representer.ignore_aliases = lambda *_: True  # a person copies from it, block by block
     yaml.dump(root, text)
     write_private(world.home.config, HEAD + text.getvalue())
+
+
+def language_of(config: Path) -> str:
+    """The language that the demo of this ``agent.yaml`` was started in; "" when none was named."""
+    try:
+        tree = YAML(typ="safe", pure=True).load(config)
+        return str(tree["agent"].get("language", ""))
+    except (OSError, YAMLError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def _target(world: World, name: str, password: str) -> dict[str, Any]:

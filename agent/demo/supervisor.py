@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -21,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from agent import log as logs
 from agent.demo import control, people, settings
-from agent.demo.banner import banner
+from agent.demo.banner import banner, in_words
 from agent.demo.errors import DemoError
 from agent.demo.faults import FAULTS, Faults
-from agent.demo.home import Home, default_home
+from agent.demo.home import Home
 from agent.demo.world import World
 from probes import Text
 
@@ -43,18 +42,22 @@ def hold(home: Home, options: argparse.Namespace) -> int:
     held = False
     try:
         with _signals():
-            print("Menyiapkan server … / preparing servers …", file=sys.stderr, flush=True)
+            _say(Text("Menyiapkan server …", "Preparing servers …"), options)
             world.start(fresh=options.fresh)
             held = _Demo(world, options).run()
     finally:
         world.stop()
         home.unlock()
-        print("Semua server demo sudah berhenti. / All demo servers have ended.", file=sys.stderr)
+        _say(Text("Semua server demo sudah berhenti.", "All demo servers have ended."), options)
     if held:  # a thread that waited for a frozen server would keep the interpreter from ending
         sys.stdout.flush()
         logging.shutdown()
         os._exit(0)
     return 0
+
+
+def _say(words: Text, options: argparse.Namespace) -> None:
+    print(in_words(words, getattr(options, "lang", "")), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -102,7 +105,7 @@ class _Demo:
                     passwords = people.settle(office.people, datetime.now(UTC))
                 self._daemon.start()
             print(
-                banner(self._world, self._faults, self._address, passwords, self._words()),
+                banner(self._world, self._faults, self._address, passwords, self._language),
                 flush=True,
             )
             while not self._ending.wait(3600.0):
@@ -117,14 +120,10 @@ class _Demo:
     def _address(self) -> str:
         return self._daemon.address if self._daemon is not None else ""
 
-    def _words(self) -> str:
-        """What follows ``sigap demo`` in another terminal to find this folder."""
-        path = self._world.home.path
-        return (
-            ""
-            if Home(default_home({}, os.geteuid())).path == path
-            else (f" --dir {shlex.quote(str(path))}")
-        )
+    @property
+    def _language(self) -> str:
+        """The language asked for; "" says everything in both."""
+        return str(getattr(self._options, "lang", ""))
 
     def _make_daemon(self) -> Daemon:
         from agent.config import ConfigError, load
@@ -136,9 +135,13 @@ class _Demo:
         port = self._options.port
         if port is None:
             port = self._world.port("agent", USUAL_PORT)
-        settings.write(self._world, f"127.0.0.1:{port}")
+        settings.write(self._world, f"127.0.0.1:{port}", self._language)
         try:
-            return Daemon(load(self._world.home.config), demo=True, routers=[router(self._faults)])
+            return Daemon(
+                load(self._world.home.config),
+                demo=True,
+                routers=[router(self._faults, self._world.home)],
+            )
         except (ConfigError, ListenError, OpeningError) as error:
             raise DemoError(
                 Text(

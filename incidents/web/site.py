@@ -24,6 +24,7 @@ from incidents.documents.model import Office
 from incidents.model import Signer
 from incidents.people import People
 from incidents.procedure import Procedure
+from incidents.web.columns import column
 from incidents.web.health import TargetHealth
 from incidents.web.i18n import LANGUAGES, translations
 from incidents.web.say import Sayer
@@ -125,6 +126,9 @@ class Site:
         def said(text: Text | Mapping[str, str] | str) -> str:
             return said_in(text, language)
 
+        def column_head(name: str) -> str:
+            return column(name, language)
+
         def prose(name: str) -> str:
             return said_in(name, language)
 
@@ -136,6 +140,7 @@ class Site:
                 say=Sayer(language, self.zone, visit.now),
                 t=said,
                 prose=prose,
+                column_head=column_head,
                 signer=visit.signer,
                 csrf_token=visit.csrf,
                 here=path,

@@ -15,6 +15,7 @@ from starlette.datastructures import FormData
 
 from incidents import workflow
 from incidents.model import Decision, Outcome
+from incidents.procedure import Field
 from incidents.web import act
 from incidents.web.case import (
     Case,
@@ -116,7 +117,9 @@ def _stale(
     seen = _whole(form, "seen")
     step = case.procedure.step(step_number)
     written = [
-        (f.label, f.kind, typed[f.name]) for f in step.form if typed.get(f.name) not in (None, "")
+        (f.label, f.kind, _answer(f, typed[f.name]))
+        for f in step.form
+        if typed.get(f.name) not in (None, "")
     ]
     return site.render(
         request,
@@ -201,6 +204,11 @@ def _small(
         problems={field: refused.reason},
         other=typed,
     )
+
+
+def _answer(field: Field, value: Any) -> Any:
+    """What was typed; of a choice the words that were chosen, not their key."""
+    return next((option.label for option in field.options if option.value == value), value)
 
 
 def _whole(form: FormData, name: str) -> int:

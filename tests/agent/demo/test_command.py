@@ -217,6 +217,22 @@ def test_an_interrupted_start_leaves_nothing_behind(folder: Path) -> None:
     assert demo.left_behind() == []
 
 
+def test_the_language_of_the_start_reaches_banner_and_second_terminal(folder: Path) -> None:
+    demo = Running(folder, "--no-mariadb", "--lang", "id").wait()
+    said = "".join(demo.said)
+    assert "Coba dari terminal lain" in said
+    assert "second terminal" not in said
+    broken = subprocess.run(
+        [sys.executable, "-m", "agent.demo", "break", "freeze", "--dir", str(folder)],
+        env=os.environ | {"LC_ALL": "en_US.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "dihentikan sementara" in broken.stdout
+    demo.interrupt()
+
+
 def test_an_unknown_fault_lists_the_names(folder: Path) -> None:
     done = sigap_demo(folder, "break", "earthquake")
     assert done.returncode == 1

@@ -108,6 +108,13 @@ def test_each_fault_breaks_for_real_and_heals_exactly(
     assert wait_until(lambda: faults.world.mariadb[names.MY_REPLICA].replicates, SOON)
 
 
+def test_what_is_said_of_a_fault_is_about_its_own_engine() -> None:
+    replication = FAULTS["replication"]
+    assert "1062" not in replication.said_of("postgresql").en
+    assert "pg_hba" not in replication.said_of("mysql").en
+    assert all(fault.said_of("mysql").id for fault in FAULTS.values())
+
+
 def test_mariadb_replication_stops_with_error_1062(faults: Faults) -> None:
     faults.break_it("replication", names.MY_REPLICA)
     assert faults.world.mariadb[names.MY_REPLICA].replication()["Last_SQL_Errno"] == 1062

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -14,6 +16,7 @@ from fastapi.testclient import TestClient
 from agent.demo import people as staff
 from agent.demo.errors import DemoError
 from agent.demo.faults import FAULTS, Fault, Faults
+from agent.demo.home import Home
 from agent.demo.page import router
 from incidents import calendar, procedure
 from incidents.desk import Desk
@@ -83,7 +86,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     app = create_app(
         Desk(store, steps, hours), people, Office(), lambda: (), lambda: NOW, demo=True
     )
-    app.include_router(router(_as_faults(faults)))
+    app.include_router(router(_as_faults(faults), Home(Path("/srv/coba demo"))))
     yield Site(app, faults, passwords)
     store.close()
 
@@ -133,6 +136,11 @@ def test_the_page_speaks_both_languages(site: Site) -> None:
     assert "Antrean kunci" in member.get("/demo").text
     member.cookies.set("sigap_language", "en")
     assert "Lock pile-up" in member.get("/demo").text
+
+
+def test_the_footer_names_the_folder_a_second_terminal_needs(site: Site) -> None:
+    page = html.unescape(site.member().get("/demo").text)
+    assert "demo --dir '/srv/coba demo' break replication" in page
 
 
 def test_breaking_and_healing_come_from_the_form_with_its_token(site: Site) -> None:
