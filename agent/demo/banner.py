@@ -85,10 +85,10 @@ def _accounts(
         secret = passwords.get(person.username, "")
         lines.append(f"  {role}  {person.username:<11} {secret:<15} {person.position}".rstrip())
     if passwords:
-        once = say("Kata sandi hanya ditampilkan kali ini", "passwords are shown this once")
+        once = say("Kata sandi hanya ditampilkan kali ini", "Passwords are shown this once")
         lines.append(f"  {once}.")
     else:
         reset = f"{program()} people passwd NAME -c {shlex.quote(str(world.home.config))}"
-        again = say("Kata sandi seperti semula; ganti", "passwords are as before; reset")
+        again = say("Kata sandi seperti semula; ganti", "Passwords are as before; reset")
         lines.append(f"  {again}: {reset}")
     return lines

@@ -203,3 +203,11 @@ def test_a_wrong_assignment_is_refused(people: People, assignment: Assignment, s
     with pytest.raises(Refused, match=says):
         people.assign(assignment, MONDAY)
     assert people.assignments("putri") == ()
+
+
+def test_a_role_is_not_given_twice(people: People) -> None:
+    people.assign(Assignment("putri", "PP"), MONDAY)
+    with pytest.raises(Refused, match="already holds the role PP"):
+        people.assign(Assignment("putri", "PP"), MONDAY)
+    people.assign(Assignment("putri", "PP", valid_from=DAY), MONDAY)  # another period
+    assert len(people.assignments("putri")) == 2

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from incidents.model import Assignment, Basis, Decision
 from incidents.workflow import Sign
+from probes import Severity
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import ANSWERS, form_of, plain, post_sign, sign_up_to, token
 from tests.incidents.web.world import CAST, World, lock_finding
@@ -406,3 +407,26 @@ def test_two_people_signing_the_same_step_leave_one_signature(
     answer = client.post(f"/incidents/{number}/sign", data=form_of(page, STEP_1))
     assert answer.status_code == 409
     assert len(world.desk.documents(number)) == 1
+
+
+def test_the_badge_says_the_present_and_the_worst_is_history(
+    world: World, signed_in: SignedIn
+) -> None:
+    number = world.open_incident()
+    client = signed_in("PP")
+    world.desk.report(lock_finding(world.clock.now, Severity.WARNING), world.clock.now)
+    row = plain(client.get("/").text)
+    assert "Peringatan tadinya kritis" in row
+    assert "Terberat: Kritis." in plain(client.get(f"/incidents/{number}").text)
+    world.heal()
+    assert "Pulih belum ditandatangani" in plain(client.get("/").text)
+    sign_up_to(world, number, 2)
+    assert "Pulih menunggu langkah 3" in plain(client.get("/").text)
+
+
+def test_a_question_left_open_is_asked_again(world: World, signed_in: SignedIn) -> None:
+    number = world.open_incident()
+    sign_up_to(world, number, 4)
+    answer = post_sign(signed_in("AJ"), number, {"condition": "Normal."})
+    assert "Jawab: " in plain(answer.text)
+    assert "? harus diisi" not in plain(answer.text)

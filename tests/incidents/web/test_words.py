@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi.testclient import TestClient
 
+from incidents.web.columns import column
 from incidents.web.health import ProbeHealth, ProbeState, TargetHealth
 from incidents.web.i18n import translations
 from incidents.web.say import Sayer
@@ -119,3 +120,12 @@ def test_a_target_is_as_bad_as_its_worst_probe_and_never_well_unasked() -> None:
     mixed = TargetHealth("a", "x", probes=(probe(ProbeState.WARNING), probe(ProbeState.BLIND)))
     assert mixed.state is ProbeState.BLIND
     assert TargetHealth("b", "x").state is ProbeState.STALE
+
+
+def test_the_head_of_evidence_is_said_in_indonesian_and_the_servers_words_stay() -> None:
+    assert [column(name, "id") for name in ("session", "slot_name", "Gtid_IO_Pos")] == [
+        "sesi",
+        "nama slot",
+        "Gtid_IO_Pos",
+    ]
+    assert column("session", "en") == "session"
