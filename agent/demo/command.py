@@ -119,6 +119,7 @@ def _speak(home: Home, options: argparse.Namespace, language: str) -> int:
             "target": getattr(options, "target", ""),
         },
     )
+    language = getattr(options, "lang", "") or answer["lang"] or language
     if options.action == "status":
         _print_status(answer, language)
     else:

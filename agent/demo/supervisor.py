@@ -93,7 +93,10 @@ class _Demo:
 
     def run(self) -> bool:
         """Run until told to end; whether some thread of the daemon is still held."""
-        listener = control.Control(self._world.home.control, self._answer)
+        listener = control.Control(
+            self._world.home.control,
+            lambda request: {"lang": self._language, **self._answer(request)},
+        )
         listener.start()
         held = False
         try:

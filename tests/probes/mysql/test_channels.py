@@ -189,7 +189,5 @@ def test_an_unknown_cause_is_cut_and_a_named_channel_named() -> None:
 
 def test_a_receiver_that_tries_is_not_connected_and_says_why() -> None:
     row = {**NEW, "Replica_IO_Running": "Connecting", "Last_IO_Errno": 2003, "Last_IO_Error": "x"}
-    said = receiving(channel(row)).en
-    assert (
-        said == "the receiver (IO) is not connected (Connecting): the primary cannot be reached (2003)"
-    )
+    why = "the primary cannot be reached (2003)"
+    assert receiving(channel(row)).en == f"the receiver (IO) is not connected (Connecting): {why}"
