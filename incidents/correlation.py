@@ -62,7 +62,8 @@ class Table:
     """The causes and effects, in the order they are tried."""
 
     rules: tuple[Rule, ...]
-    lead: timedelta  # how long before its cause an effect may show
+    lead: timedelta  # how late a cause may come and still be the cause
+    early: timedelta  # how long before its cause an effect may begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,7 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
 
 def _still_explains(trouble: Trouble, found: _Sight, rule: Rule, table: Table) -> bool:
     """A cause explains what began while it was there: neither older trouble nor the next fault."""
-    if found.since < trouble.first_at - table.lead:
+    if found.since < trouble.first_at - table.early:
         return False
     if trouble.cleared_at is not None:
         return found.since - trouble.cleared_at <= rule.linger
@@ -307,7 +308,7 @@ def _of_trouble(trouble: Trouble) -> _Sight:
 
 
 def _table(top: Entry) -> Table:
-    top.only(("lead_minutes", "rules"))
+    top.only(("lead_minutes", "early_minutes", "rules"))
     rules = tuple(_rule(entry) for entry in top.entries("rules"))
     names = [rule.name for rule in rules]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -315,6 +316,7 @@ def _table(top: Entry) -> Table:
     return Table(
         rules=rules,
         lead=timedelta(minutes=top.number("lead_minutes")),
+        early=timedelta(minutes=top.number("early_minutes")),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,14 +129,15 @@ def processes(engine: str, proc: Path = PROC) -> list[Process]:
                 continue
         except OSError:
             continue  # ended meanwhile
-        found.append(Process(int(folder.name), _stands_in(folder)))
+        with suppress(FileNotFoundError):  # ended, or a zombie: it holds no file any more
+            found.append(Process(int(folder.name), _stands_in(folder)))
     return found
 
 
 def _stands_in(folder: Path) -> tuple[int, int] | None:
     try:
         place = os.stat(folder / "cwd")
-    except OSError:
+    except PermissionError:
         return None
     return place.st_dev, place.st_ino
 

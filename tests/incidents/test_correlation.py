@@ -220,7 +220,7 @@ def test_a_cause_that_went_away_explains_the_catching_up_and_not_next_day() -> N
 def test_a_dead_server_does_not_explain_its_host_nor_its_settings() -> None:
     desk = Desk()
     desk.report(down())
-    for family in ("volume", "host", "clock", "backup", "durability"):
+    for family in ("restart", "volume", "host", "clock", "backup", "durability"):
         warning = finding(measure=f"m_{family}", family=family, severity=Severity.WARNING)
         assert desk.report(warning).number == "", family
 
@@ -322,10 +322,10 @@ def test_the_place_does_not_depend_on_the_order_the_store_returns(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("lead_minutes: x\nrules: []", "expected a number"),
+        ("early_minutes: 1\nlead_minutes: x\nrules: []", "expected a number"),
         ("rules: []", "lead_minutes: is missing"),
         (
-            "lead_minutes: 1\n"
+            "early_minutes: 1\nlead_minutes: 1\n"
             "rules: [{name: a, cause: {family: b, severity: red}, effects: [], scope: moon, "
             "because: {id: a, en: b}}]",
             "expected one of: target",
