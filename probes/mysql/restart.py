@@ -77,7 +77,7 @@ PROBE = Probe(
                 "Read the error log from before that start: who stopped it, or out of memory, or "
                 "a disk failure.",
             ),
-            family="availability",
+            family="restart",
             warning=600.0,  # ten minutes, as Zabbix: long enough to be seen, then it is history
             above=False,
             clear_after=1,

@@ -115,7 +115,7 @@ PROBE = Probe(
                 "If nobody planned it, the log says who stopped it or why it crashed; caches are "
                 "cold, so queries are slow for a while.",
             ),
-            "availability",
+            "restart",
             # Ten minutes is common practice; enough for a person to notice, and it only warns.
             warning=600.0,
             above=False,

@@ -45,6 +45,7 @@ class Fault(Generic[World]):
     host: tuple[str, ...] = ()  # host probes that look too
     deadline: float = 2.0  # seconds a probe may take
     extra_rounds: int = 0  # beyond the streak, where the finding rests on several targets' readings
+    other_witness: str = ""  # a target that sees the same from its side and may tell it first
     through_proxy: bool = False  # the primary is reached through a proxy that can fall silent
 
     @property

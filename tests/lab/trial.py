@@ -121,8 +121,12 @@ def _until_opened(fault: Fault[Where], stage: Stage) -> int:
 
 
 def _is_it(fault: Fault[Where], incident: Incident) -> bool:
-    start = f"{fault.target}/{fault.probe}/{fault.measure}/"
-    return any(each.root and each.fingerprint.startswith(start) for each in incident.troubles)
+    starts = tuple(f"{each}/{fault.probe}/{fault.measure}/" for each in _witnesses(fault))
+    return any(each.root and each.fingerprint.startswith(starts) for each in incident.troubles)
+
+
+def _witnesses(fault: Fault[Where]) -> tuple[str, ...]:
+    return (fault.target, fault.other_witness) if fault.other_witness else (fault.target,)
 
 
 def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
@@ -130,7 +134,8 @@ def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
     assert len(stage.incidents()) == 1, _told(stage)
     (incident,) = stage.incidents()
     assert _is_it(fault, incident), _told(stage)
-    assert (incident.target, incident.family) == (fault.target, fault.family), _told(stage)
+    assert incident.target in _witnesses(fault), _told(stage)
+    assert incident.family == fault.family, _told(stage)
     assert incident.severity == fault.severity
     missing = [word for word in fault.words if word not in incident.title.en]
     assert not missing, f"{missing} not in {incident.title.en!r}"

@@ -142,7 +142,7 @@ FAULTS = (
         severity=Severity.WARNING, evidence=("sync_binlog",),
     ),
     _fault(
-        "durability/restarted", restarted, "restart", "uptime_seconds", "availability",
+        "durability/restarted", restarted, "restart", "uptime_seconds", "restart",
         "started only",
         limits=Limits(warning=8, opens=Severity.WARNING), severity=Severity.WARNING,
     ),

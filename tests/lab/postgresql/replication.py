@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from probes import Limits
 from tests.lab.postgresql.world import World
-from tests.lab.scenario import REPLICA, Break, Fault
+from tests.lab.scenario import PRIMARY, REPLICA, Break, Fault
 from tests.servers.machine import until
 
 SOON = Limits(warning=0.2, critical=0.5, raise_after=2)
@@ -85,5 +85,6 @@ FAULTS = (
     _fault(
         "replay_held_by_a_query", replay_held_by_a_query, "replication_lag_seconds",
         "replica", "behind", limits={"replication_lag.replication_lag_seconds": SOON},
+        other_witness=PRIMARY,
     ),
 )  # fmt: skip
