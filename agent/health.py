@@ -35,9 +35,11 @@ def _target(watched: Watched, now: datetime, incident: Incidents) -> TargetHealt
     return TargetHealth(
         name=target.name,
         engine=target.engine,
+        flavour=watched.flavour,
+        version=watched.version,
         address=where,
         cluster=target.cluster,
-        role=target.role,
+        role=watched.role or target.role,
         application=target.application,
         agency=target.agency,
         up=up,

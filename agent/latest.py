@@ -18,6 +18,7 @@ from agent.scheduler import Plan
 from probes import CONNECTION_KINDS, Finding, Limits, Measure, Measurement, Probe, Reading, Severity
 from probes.judge import tuned
 from probes.runner import HOST, Cost
+from probes.units import version_in_words
 
 TARGET_UP = Family("sigap_target_up", "Whether the server answered and can be used (1) or not (0).")
 SUCCESS = Family("sigap_probe_success", "Whether the last reading of the probe succeeded.")
@@ -87,7 +88,8 @@ class Watched:
     plan: Plan
     probes: dict[str, Seen]
     flavour: str = ""
-    version: int = 0
+    version: str = ""
+    role: str = ""  # the expected one, declared or learned
     window: str = ""  # the maintenance window that holds its incidents back
 
     def seen(self, probe: Probe) -> Seen | None:
@@ -126,6 +128,15 @@ class Latest:
             self._board.put(INTERVAL, (name, probe.name), text)
             text = line(STALE.name, labels, 1.0)  # until its first reading
             self._board.put(STALE, (name, probe.name), text)
+
+    def identify(self, target: str, flavour: str, version: int, role: str) -> None:
+        """What the server turned out to be; one that is down is still what it was."""
+        watched = self._targets.get(target)
+        if watched is None:
+            return
+        watched.role = role
+        if flavour:
+            watched.flavour, watched.version = flavour, version_in_words(flavour, version)
 
     def forget(self, target: str) -> None:
         """A target left the configuration: everything said of it vanishes."""

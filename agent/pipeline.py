@@ -117,6 +117,7 @@ class Pipeline:
         """Publish, judge and report one reading; ``source`` is who can show evidence of it."""
         self._latest.update(plan, probe, reading, owner.cost)
         role = memory.membership.role(plan.target)
+        self._latest.identify(plan.target.name, owner.flavour, owner.version, role)
         target = replace(plan.target, role=role) if role != plan.target.role else plan.target
         assessment = memory.judge.assess(target, probe, reading)
         self._latest.judged(plan, probe, reading, assessment.findings)

@@ -199,6 +199,9 @@ class Owner:
         self.cost = Cost()
         self._engine = engine
         self._budget_seconds = budget_seconds
+        self.flavour = ""
+        """What the server turned out to be at the last login; "" before the first."""
+        self.version = 0
         self._kept: _Metered | None = None
         self._paths: Mapping[str, str] = {}
         self._memories: dict[str, dict[str, Any]] = {}
@@ -290,6 +293,7 @@ class Owner:
             started = time.perf_counter()
             try:
                 self._kept = _Metered(self._engine.open(self.target, "kept"), self.cost)
+                self.flavour, self.version = self._kept.flavour, self._kept.version
                 self._learn_paths(self._kept)
             finally:
                 self.cost.seconds += time.perf_counter() - started

@@ -36,6 +36,15 @@ def written(value: float, unit: str) -> Text:
     return _number(value, 3)
 
 
+def version_in_words(flavour: str, version: int) -> str:
+    """150018 is PostgreSQL's 15.18; 101119 MariaDB's 10.11.19; "" for 0, never learned."""
+    if not version:
+        return ""
+    if flavour == "postgresql":  # two numbers since 10: server_version_num
+        return f"{version // 10_000}.{version % 10_000}"
+    return f"{version // 10_000}.{version // 100 % 100}.{version % 100}"
+
+
 def measured(measure: str, value: float, unit: str) -> Text:
     """``written``, but an instant is written as one: 2026-11-23T06:05:07Z."""
     if is_moment(measure, unit):

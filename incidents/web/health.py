@@ -91,6 +91,23 @@ class TargetHealth:
     probes: tuple[ProbeHealth, ...] = ()
 
     @property
+    def findings(self) -> tuple[FindingView, ...]:
+        """What stands against it, the worst and then the oldest first."""
+        standing = [finding for probe in self.probes for finding in probe.findings]
+        return tuple(sorted(standing, key=lambda each: (-each.severity, each.since)))
+
+    @property
+    def unseen(self) -> tuple[ProbeHealth, ...]:
+        """The questions without a present answer: blind or stale."""
+        without = (ProbeState.BLIND, ProbeState.STALE)
+        return tuple(probe for probe in self.probes if probe.state in without)
+
+    @property
+    def read_at(self) -> datetime | None:
+        """The newest reading of any of its probes; None before the first."""
+        return max((probe.read_at for probe in self.probes if probe.read_at), default=None)
+
+    @property
     def state(self) -> ProbeState:
         """The worst state of its probes; stale when nothing was ever asked."""
         states = {probe.state for probe in self.probes}

@@ -10,6 +10,7 @@ import pytest
 
 from agent.clusters import Clusters
 from agent.exposition import Board
+from agent.health import targets
 from agent.latest import Latest
 from agent.maintenance import Maintenance, Window
 from agent.pipeline import Pipeline
@@ -17,6 +18,7 @@ from agent.scheduler import Plan
 from probes import (
     Evidence,
     Exhibit,
+    FailureKind,
     Finding,
     Measurement,
     Probe,
@@ -363,3 +365,16 @@ def test_what_sigap_costs_is_on_metrics_and_judged() -> None:
     text = line.board.text(0)
     assert 'sigap_own_sessions{target="simpeg"} 4.0' in text
     assert 'sigap_agent_lock_waits_total{target="simpeg"} 0.0' in text
+
+
+def test_the_pages_say_what_the_server_turned_out_to_be_also_while_it_is_down() -> None:
+    line = Line()
+    server = FakeServer()
+    line.owner = Witness(line.plan.target, server.engine)
+    list(line.owner.round(line.plan.probes, lambda: NOON))  # logs in
+    line.reads(1.0)
+    server.refuses = FailureKind.REFUSED
+    line.owner.drop()
+    line.reads(0.0, 15)
+    (told,) = targets(line.latest, NOON, lambda fingerprint: "")
+    assert (told.flavour, told.version) == ("postgresql", "15.18")

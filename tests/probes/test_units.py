@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.units import measured, written
+from probes.units import measured, version_in_words, written
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,18 @@ def test_a_measure_that_tells_an_instant_is_written_as_one() -> None:
     said = measured("start_time_seconds", 1795413907.0, "seconds")
     assert said.id == said.en == "2026-11-23T06:05:07Z"
     assert measured("login_seconds", 45.0, "seconds").en == "45 s"
+
+
+@pytest.mark.parametrize(
+    ("flavour", "version", "words"),
+    [
+        ("postgresql", 150018, "15.18"),
+        ("mysql", 90704, "9.7.4"),
+        ("mariadb", 101119, "10.11.19"),
+        ("", 0, ""),
+    ],
+)
+def test_a_version_is_written_as_its_server_writes_it(
+    flavour: str, version: int, words: str
+) -> None:
+    assert version_in_words(flavour, version) == words

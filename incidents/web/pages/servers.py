@@ -1,10 +1,10 @@
-"""The health of every watched server, blind spots included."""
+"""The health of every watched server, blind spots included: a list, and a page for each."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from incidents.web.health import WORST_FIRST
 from incidents.web.visitor import Here, Signed
@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.get("/targets")
 def show(request: Request, site: Here, member: Signed) -> Response:
-    """The worst first, then by name."""
+    """Every server in one line, the worst first, then by name."""
     found = sorted(site.targets(), key=lambda t: (WORST_FIRST.index(t.state), t.name))
     return site.render(
         request,
@@ -24,3 +24,13 @@ def show(request: Request, site: Here, member: Signed) -> Response:
         tally=Counter(target.state for target in found),
         order=WORST_FIRST,
     )
+
+
+@router.get("/targets/{name}")
+def show_one(request: Request, site: Here, member: Signed, name: str) -> Response:
+    """What stands against one server, and every question asked of it, the worst first."""
+    target = next((each for each in site.targets() if each.name == name), None)
+    if target is None:
+        raise HTTPException(404)
+    probes = sorted(target.probes, key=lambda p: (WORST_FIRST.index(p.state), p.name))
+    return site.render(request, member, "target.html", target=target, probes=probes)
