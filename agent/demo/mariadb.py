@@ -39,6 +39,7 @@ relay-log = relay
 log-slave-updates
 gtid-strict-mode = 1
 binlog-expire-logs-seconds = 3600
+sync-binlog = 1
 max-binlog-size = 4M
 slave-net-timeout = 10
 read-only = {read_only}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from incidents.web.rows import Rows
 from incidents.web.visitor import Here, Signed
 
 router = APIRouter()
@@ -31,5 +30,4 @@ def show(
         q=q.strip(),
         state=state,
         first_page=after is None,
-        rows=Rows(site),
     )

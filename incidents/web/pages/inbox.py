@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from incidents.web.rows import Rows
 from incidents.web.visitor import Here, Signed
 
 router = APIRouter()
@@ -18,5 +17,4 @@ def show(request: Request, site: Here, member: Signed) -> Response:
         member,
         "inbox.html",
         inbox=site.desk.inbox(member.signer, member.now),
-        rows=Rows(site),
     )

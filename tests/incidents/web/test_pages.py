@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -71,6 +73,18 @@ def test_the_inbox_shows_first_what_waits_for_the_reader(world: World, signed_in
     assert mine.index(number) < mine.index('id="others"')
     assert theirs.index(number) > theirs.index('id="others"')
     assert "Tidak ada yang menunggu tanda tangan Anda." in theirs
+
+
+def test_a_long_inbox_is_cut_after_what_is_due_first_and_says_so(
+    world: World, signed_in: SignedIn
+) -> None:
+    for number in range(52):
+        finding = replace(lock_finding(world.clock.now), target=f"server{number:02}")
+        world.desk.report(finding, world.clock.now)
+    page = signed_in("PP").get("/").text
+    assert page.count('class="title"') == 50
+    assert "50 pertama dari 52." in plain(page)
+    assert 'href="/archive?state=open"' in page
 
 
 def test_the_page_answers_what_how_bad_since_when_whose_turn_and_what_now(
