@@ -50,6 +50,15 @@ class Plan:
         tuning = self.target.probes.get(probe.name)
         return (tuning.every if tuning else None) or probe.every or self.interval
 
+    @property
+    def between_rounds(self) -> float:
+        """Seconds from one round to the next where no probe comes more often than the interval.
+
+        First rounds are spread over this: targets that are all asked less often than the interval
+        would else begin together within an interval and leave the rest of their period empty.
+        """
+        return max(self.interval, min(self.periods.values(), default=0.0))
+
     def stale_after(self, probe: Probe) -> float:
         """Seconds after which a reading no longer says anything of the present: three periods,
         and the time a single question may take."""
@@ -258,7 +267,7 @@ class Scheduler:
                 continue
             if running is not None:
                 running.stop()
-            first = self._clocks.monotonic() + phase(name, each.interval, len(wanted))
+            first = self._clocks.monotonic() + phase(name, each.between_rounds, len(wanted))
             loop = Loop(each, self._owner_for(each), self._handle, self._clocks, first, running)
             self._loops[name] = loop
             loop.start()

@@ -195,6 +195,27 @@ def test_a_targets_own_interval_wins_over_the_probes_own() -> None:
     assert plan(tuned, (probe,), 15.0, 5.0).periods == {"locks": 1.0}
 
 
+def test_targets_asked_less_often_than_the_interval_use_the_whole_time_between(
+    bench: Bench,
+) -> None:
+    tuned = {"availability": Tuning(every=60.0)}
+    plans = [
+        Plan(a_target(f"db{n}", probes=tuned), (a_probe(read=asks),), 0.05, 0.05) for n in range(50)
+    ]
+    before = time.monotonic()
+    bench.scheduler.apply(plans)
+    after = time.monotonic()
+    begin = [(loop.timetable.next - before) % 60.0 for loop in bench.scheduler.loops]
+    span = max(begin) - min(begin)
+    assert span > 0.5 + (after - before), "all within one interval, then nothing for a minute"
+
+
+def test_a_probe_that_comes_more_often_does_not_crowd_the_first_rounds() -> None:
+    often = a_target("a", probes={"availability": Tuning(every=1.0)})
+    assert plan(often, (a_probe(),), 15.0, 5.0).between_rounds == 15.0
+    assert plan(a_target("a", probes={}), (), 15.0, 5.0).between_rounds == 15.0
+
+
 def test_a_loop_that_no_longer_advances_is_said() -> None:
     server, clock = FakeServer(), HandClock()
     loop = a_loop(server, clock, [])
