@@ -36,7 +36,7 @@ PROBE = Probe(
     name="cluster_roles",
     engine=DERIVED,
     question=Text(
-        "Apakah klaster mempunyai tepat satu primary?", "Does the cluster have just one primary?"
+        "Apakah klaster mempunyai tepat satu primer?", "Does the cluster have just one primary?"
     ),
     measures=(
         Measure("cluster_surplus_primaries", "", "Primaries beyond those expected."),
@@ -46,12 +46,12 @@ PROBE = Probe(
         Threshold(
             "cluster_surplus_primaries",
             Text(
-                "Klaster {target} mempunyai lebih dari satu primary: {names}",
+                "Klaster {target} mempunyai lebih dari satu primer: {names}",
                 "Cluster {target} has more than one primary: {names}",
             ),
             Text(
                 "Hentikan penulisan ke salah satunya sekarang: setiap transaksi membuat data "
-                "makin bercabang. Tentukan primary yang sah, lalu bangun ulang yang lain.",
+                "makin bercabang. Tentukan primer yang sah, lalu bangun ulang yang lain.",
                 "Stop writes to one of them now: every transaction makes the data diverge further. "
                 "Decide which primary is the right one, then rebuild the other.",
             ),
@@ -63,12 +63,12 @@ PROBE = Probe(
         Threshold(
             "cluster_has_primary",
             Text(
-                "Klaster {target} tidak mempunyai primary: {names} semuanya replika",
+                "Klaster {target} tidak mempunyai primer: {names} semuanya replika",
                 "Cluster {target} has no primary: {names} are all replicas",
             ),
             Text(
                 "Tidak ada server yang menerima tulisan. Promosikan replika yang paling mutakhir "
-                "menurut prosedur, sesudah yakin primary lama tidak akan kembali sendiri.",
+                "menurut prosedur, sesudah yakin primer lama tidak akan kembali sendiri.",
                 "No server takes writes. Promote the most recent replica by the procedure, once it "
                 "is certain that the old primary does not come back by itself.",
             ),

@@ -121,7 +121,7 @@ PROBES = {kind.name: _probe_of(kind) for kind in KINDS}
 
 _ACCEPT = Text(
     "Bila perubahan ini disengaja: sigap learn {target} --accept. Bila tidak, pastikan hanya satu "
-    "primary yang menerima tulisan.",
+    "primer yang menerima tulisan.",
     "If this change was meant: sigap learn {target} --accept. If not, make sure that only one "
     "primary takes writes.",
 )

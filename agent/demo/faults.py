@@ -325,7 +325,7 @@ FAULTS: Mapping[str, Fault] = {
             "replication",
             Text("Replikasi terputus", "Replication cut"),
             Text(
-                "replika tidak lagi mengikuti primary: pada PostgreSQL, pg_hba.conf menolak "
+                "replika tidak lagi mengikuti primer: pada PostgreSQL, pg_hba.conf menolak "
                 "koneksi replikasi; pada MariaDB, replikasi berhenti pada kunci ganda (galat "
                 "1062).",
                 "the replica no longer follows its primary: on PostgreSQL, pg_hba.conf rejects "
@@ -337,13 +337,13 @@ FAULTS: Mapping[str, Fault] = {
             _replication_stands,
             {
                 "postgresql": Text(
-                    "replika tidak lagi mengikuti primary: pg_hba.conf di primary menolak koneksi "
+                    "replika tidak lagi mengikuti primer: pg_hba.conf di primer menolak koneksi "
                     "replikasi.",
                     "the replica no longer follows its primary: pg_hba.conf there rejects "
                     "replication.",
                 ),
                 "mysql": Text(
-                    "replika tidak lagi mengikuti primary: replikasi berhenti pada kunci ganda "
+                    "replika tidak lagi mengikuti primer: replikasi berhenti pada kunci ganda "
                     "(galat 1062).",
                     "the replica no longer follows its primary: replication stopped at a "
                     "duplicate key (error 1062).",

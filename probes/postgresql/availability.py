@@ -152,7 +152,7 @@ PROBE = Probe(
                 "{target} should be a {expected} but is a {actual}",
             ),
             Text(
-                "Pastikan hanya ada satu primary dalam klaster dan aplikasi menulis ke sana; "
+                "Pastikan hanya ada satu primer dalam klaster dan aplikasi menulis ke sana; "
                 "bila perpindahan ini disengaja, ubah role target di konfigurasi.",
                 "Make sure the cluster has exactly one primary and applications write to it; if "
                 "this switch was intended, change the target's role in the configuration.",

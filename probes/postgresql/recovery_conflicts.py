@@ -13,7 +13,7 @@ from probes.postgresql.rates import growth
 
 _KINDS = {
     "confl_tablespace": Text("tablespace dihapus", "a tablespace was dropped"),
-    "confl_lock": Text("kunci (DDL di primary)", "a lock (DDL on the primary)"),
+    "confl_lock": Text("kunci (DDL di primer)", "a lock (DDL on the primary)"),
     "confl_snapshot": Text("baris lama dibersihkan VACUUM", "VACUUM removed old rows"),
     "confl_bufferpin": Text("halaman sedang dipakai", "a pinned page"),
     "confl_deadlock": Text("saling mengunci dengan pemutaran", "a deadlock with replay"),
@@ -67,7 +67,7 @@ PROBE = Probe(
             ),
             Text(
                 "Naikkan max_standby_streaming_delay (replika boleh tertinggal) atau nyalakan "
-                "hot_standby_feedback (primary menahan baris lama); jadwalkan laporan panjang di "
+                "hot_standby_feedback (primer menahan baris lama); jadwalkan laporan panjang di "
                 "luar DDL.",
                 "Raise max_standby_streaming_delay (the replica may lag) or turn on "
                 "hot_standby_feedback (the primary keeps old rows); run long reports away from "

@@ -111,7 +111,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
         )
         return
     yield exhibit(
-        Text("Replika menurut primary", "Standbys as the primary sees them"),
+        Text("Replika menurut primer", "Standbys as the primary sees them"),
         session.rows(_STANDBYS),
     )
 
@@ -153,12 +153,12 @@ PROBE = Probe(
         Threshold(
             "receiver_up",
             Text(
-                "{target} tidak menerima WAL dari primary: {state} (terakhir {received})",
+                "{target} tidak menerima WAL dari primer: {state} (terakhir {received})",
                 "{target} receives no WAL from its primary: {state} (last {received})",
             ),
             Text(
                 "Baca log replika (could not connect, has already been removed), uji sambungan ke "
-                "primary_conninfo, dan periksa slot serta pg_hba.conf di primary. Bila WAL yang "
+                "primary_conninfo, dan periksa slot serta pg_hba.conf di primer. Bila WAL yang "
                 "diminta sudah dihapus, replika harus dibangun ulang.",
                 "Read the replica's log (could not connect, has already been removed), test the "
                 "connection in primary_conninfo, and check the slot and pg_hba.conf on the "
@@ -172,7 +172,7 @@ PROBE = Probe(
         Threshold(
             "receiver_silent_seconds",
             Text(
-                "{target} tidak mendengar apa pun dari primary selama {value}",
+                "{target} tidak mendengar apa pun dari primer selama {value}",
                 "{target} has heard nothing from its primary for {value}",
             ),
             Text(
@@ -210,7 +210,7 @@ PROBE = Probe(
             ),
             Text(
                 "Cari kueri panjang di replika yang menahan penerapan (pg_stat_activity), beban "
-                "I/O, dan perubahan massal di primary.",
+                "I/O, dan perubahan massal di primer.",
                 "Look for a long query on the replica that holds replay back (pg_stat_activity), "
                 "for I/O load, and for a bulk change on the primary.",
             ),
@@ -229,7 +229,7 @@ PROBE = Probe(
                 "Replica {who} is {value} of WAL behind (limit {limit})",
             ),
             Text(
-                "Bandingkan laju tulis primary dengan jaringan dan I/O replika.",
+                "Bandingkan laju tulis primer dengan jaringan dan I/O replika.",
                 "Compare the primary's write rate with the network and the replica's I/O.",
             ),
             "replication",
@@ -260,7 +260,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Di replika: pg_stat_wal_receiver dan log. 2. Di primary: pg_stat_replication dan "
+        "1. Di replika: pg_stat_wal_receiver dan log. 2. Di primer: pg_stat_replication dan "
         "pg_replication_slots. 3. Jaringan antara keduanya. 4. Kueri panjang di replika. "
         "5. Ruang volume WAL di kedua sisi.",
         "1. On the replica: pg_stat_wal_receiver and the log. 2. On the primary: "

@@ -220,12 +220,12 @@ PROBE = Probe(
         Threshold(
             "heartbeat_age_seconds",
             Text(
-                "{target}: penanda dari primary berumur {value}: data di sini basi",
+                "{target}: penanda dari primer berumur {value}: data di sini basi",
                 "{target}: the primary's heartbeat is {value} old: data here is stale",
             ),
             Text(
-                "Replika tertinggal atau terputus, atau penulisan di primary berhenti: bandingkan "
-                "replication_lag dan write_canary di primary.",
+                "Replika tertinggal atau terputus, atau penulisan di primer berhenti: bandingkan "
+                "replication_lag dan write_canary di primer.",
                 "The replica is behind or cut off, or writing on the primary has stopped: compare "
                 "replication_lag and write_canary on the primary.",
             ),

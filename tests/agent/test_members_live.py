@@ -60,7 +60,7 @@ def test_a_promoted_replica_is_one_incident_that_names_both_primaries(
     pair: postgresql.PostgresPair, agent: Agent
 ) -> None:
     pair.replica.sql("select pg_promote()")
-    both = "Klaster simpeg mempunyai lebih dari satu primary: kanan, kiri"
+    both = "Klaster simpeg mempunyai lebih dari satu primer: kanan, kiri"
     until(
         "the cluster's own incident",
         lambda: both in [each.title.id for each in open_incidents(agent.folder)],
