@@ -195,6 +195,7 @@ class Loop:
         """Ask what is due at ``started`` and hand every reading on."""
         self._run_errands()
         before = self.owner.cost.seconds
+        planned = min(self.timetable.next, started)
         due = [self._probes[name] for name in self.timetable.take(started)]
         down = False
         for reading in self.owner.round(due, self._clocks.now):
@@ -209,7 +210,8 @@ class Loop:
         self._failed = self._failed + 1 if down else 0
         self.timetable.catch_up(self._clocks.monotonic())
         if self._failed > PATIENCE:
-            self.timetable.hold(started + self.plan.interval * 0.999)
+            # From when it was due: a round that began late must not cost the one after it.
+            self.timetable.hold(planned + self.plan.interval * 0.999)
         elif not down:
             self._ease(started, self.owner.cost.seconds - before)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -173,6 +174,20 @@ def test_a_target_that_is_down_is_asked_at_the_plain_interval_and_recovers_withi
     loop.round(clock.monotonic())
     assert handed[-1].failure is None
     assert loop.timetable.next - clock.monotonic() == 5.0
+
+
+def test_a_target_that_is_down_keeps_its_interval_when_its_rounds_begin_late() -> None:
+    server, clock, handed = FakeServer(), HandClock(), list[Reading]()
+    loop = a_loop(server, clock, handed)
+    server.refuses = FailureKind.REFUSED
+    due = []
+    for _ in range(12):
+        due.append(loop.timetable.next)
+        clock.move(loop.timetable.next + 0.05 - clock.monotonic())  # a busy machine
+        loop.round(clock.monotonic())
+    gaps = [after - before for before, after in pairwise(due)]
+    assert gaps[:3] == [5.0, 5.0, 5.0]
+    assert set(gaps[4:]) == {15.0}
 
 
 def test_host_probes_are_left_out_for_a_server_elsewhere() -> None:
