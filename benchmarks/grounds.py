@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from unittest import mock
 
 from benchmarks.exporters import ACCOUNT, PASSWORD
 from probes import Target
 from probes.registry import engine, probes_for
-from tests.servers import mariadb, postgresql
+from tests.servers import mariadb, mysql, postgresql
 
 DATABASES = 3
 TABLES = 50  # in each
@@ -46,12 +48,12 @@ class Ground:
         return users.count(self.target.address.user), users.count(ACCOUNT)
 
 
-def mariadb_grants() -> list[str]:
-    """The lines of ``sigap grants mariadb``."""
+def grants(flavour: str) -> list[str]:
+    """The lines of ``sigap grants mariadb``, or ``mysql``."""
     declared = [*engine("mysql").base_grants]
     for probe in probes_for("mysql"):
         declared += probe.grants
-    return list(dict.fromkeys(each.sql for each in declared if each.flavour == "mariadb"))
+    return list(dict.fromkeys(each.sql for each in declared if each.flavour == flavour))
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def postgres(settings: dict[str, str] | None = None, *, tables: bool = True) -> 
 def maria(options: tuple[str, ...] = (), *, tables: bool = True) -> Iterator[Ground]:
     """A MariaDB server; both come over TCP. The account's limit is lifted as above."""
     with mariadb.servers(1, options) as (server,):
-        server.grant_monitor(mariadb_grants())
+        server.grant_monitor(grants("mariadb"))
         server.sql(
             f"ALTER USER '{mariadb.MONITOR}'@'%' WITH MAX_USER_CONNECTIONS 0",
             f"CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{PASSWORD}'",
@@ -104,3 +106,16 @@ def maria(options: tuple[str, ...] = (), *, tables: bool = True) -> Iterator[Gro
             "prometheus-mysqld-exporter",
             {"DATA_SOURCE_NAME": f"{ACCOUNT}:{PASSWORD}@tcp(127.0.0.1:{server.port})/"},
         )
+
+
+@contextmanager
+def oracle(options: tuple[str, ...] = ()) -> Iterator[Ground]:
+    """A MySQL 9 without tables, for Sigap alone. The account's limit is lifted as above.
+
+    Skips (``_pytest.outcomes.Skipped``) where it cannot be had, saying why.
+    """
+    with mock.patch.dict(os.environ, {mysql.SWITCH: "1"}), mysql.servers(1, options) as (server,):
+        server.grant_monitor(grants("mysql"))
+        server.sql(f"ALTER USER '{mariadb.MONITOR}'@'%' WITH MAX_USER_CONNECTIONS 0")
+        version = str(server.sql("SELECT version() AS v")[0]["v"]).split("-")[0]
+        yield Ground(f"MySQL {version}", server, server.target(name="db"), "", {})

@@ -51,31 +51,58 @@ def own_network() -> Iterator[None]:
 
 def swallow(port: int) -> None:
     """From now on packets to and from a port of this network vanish without a word."""
+    _drop("-A", port)
+
+
+def let_through(port: int) -> None:
+    """Take back ``swallow``."""
+    _drop("-D", port)
+
+
+def _drop(change: str, port: int) -> None:
     for side in ("--dport", "--sport"):
-        _run("iptables", "-A", "INPUT", "-p", "tcp", side, str(port), "-j", "DROP")
+        _run("iptables", change, "INPUT", "-p", "tcp", side, str(port), "-j", "DROP")
 
 
-class Silent:
-    """A TCP server that accepts and never says anything."""
+class Relay:
+    """A TCP server that hands everything on to another one, until it falls silent.
 
-    def __init__(self) -> None:
+    Silent, it still accepts, reads what comes, and never says anything.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._behind = port
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = int(self._listener.getsockname()[1])
-        self.accepted = 0
-        threading.Thread(target=self._accept, name="silent", daemon=True).start()
+        self.silent = False
+        threading.Thread(target=self._accept, name="relay", daemon=True).start()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                self.accepted += 1
-                threading.Thread(target=self._hold, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _hold(self, connection: socket.socket) -> None:
-        """Read and say nothing until the client has had enough."""
-        with connection, suppress(OSError):
-            while connection.recv(4096):
-                pass
+    def _serve(self, client: socket.socket) -> None:
+        """One connection; it ends when either side has had enough."""
+        with client, suppress(OSError):
+            if self.silent:
+                while client.recv(4096):
+                    pass
+                return
+            with socket.create_connection(("127.0.0.1", self._behind)) as server:
+                back = threading.Thread(target=self._hand_on, args=(server, client), daemon=True)
+                back.start()
+                self._hand_on(client, server)
+                back.join()
+
+    def _hand_on(self, giver: socket.socket, taker: socket.socket) -> None:
+        with suppress(OSError):
+            while data := giver.recv(65536):
+                if not self.silent:
+                    taker.sendall(data)
+        with suppress(OSError):
+            taker.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         with suppress(OSError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,12 +16,16 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks import daemon, measure, report
+from benchmarks.network import Relay
 from benchmarks.recording import Recorder, Recording
 from benchmarks.scale import StandIn
+from benchmarks.stuck_mount import stuck_mount
 from probes import FailureKind, Reading, Secret, Target
+from probes.mounts import Mounts, StuckError
 from probes.registry import engine, probes_for
 from probes.runner import Owner
 from tests.servers import postgresql
+from tests.support.wait import until
 
 
 def test_the_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,6 +60,51 @@ def test_a_placement_ends_with_its_block() -> None:
     with measure.placed({min(before)}):
         assert os.sched_getaffinity(0) == {min(before)}
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.root
+def test_a_mount_that_stops_answering_holds_one_thread_and_is_seen_again(tmp_path: Path) -> None:
+    def waiting() -> int:
+        return sum(each.name == f"look at {place}" for each in threading.enumerate())
+
+    mounts, place = Mounts(), tmp_path / "mount"
+    with stuck_mount(place) as mount:
+        assert mounts.look(str(place), 5).free_bytes == 2 << 30
+        mount.hang()
+        for _ in range(50):
+            with pytest.raises(StuckError):
+                mounts.look(str(place), 0.05)
+        assert waiting() == 1
+        mount.heal()
+        until("the thread let go", lambda: not waiting())
+        assert mounts.look(str(place), 5).mount == str(place)
+    assert not os.path.ismount(place)
+
+
+def test_a_relay_hands_on_falls_silent_and_speaks_again() -> None:
+    def echo() -> None:
+        for _ in range(2):  # what is asked while the relay is silent does not come here
+            connection, _ = behind.accept()
+            with connection:
+                connection.sendall(connection.recv(100))
+
+    def ask(seconds: float) -> bytes:
+        with socket.create_connection(("127.0.0.1", relay.port), seconds) as client:
+            client.sendall(b"hidup?")
+            return client.recv(100)
+
+    with socket.create_server(("127.0.0.1", 0)) as behind:
+        threading.Thread(target=echo, daemon=True).start()
+        relay = Relay(behind.getsockname()[1])
+        try:
+            assert ask(5) == b"hidup?"
+            relay.silent = True
+            with pytest.raises(TimeoutError):
+                ask(0.1)
+            relay.silent = False
+            assert ask(5) == b"hidup?"
+        finally:
+            relay.close()
 
 
 def test_what_was_not_measured_is_said() -> None:
