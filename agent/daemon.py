@@ -214,11 +214,12 @@ class Daemon:
         owner.remember(self._state.kept(plan.target.name))
         return owner
 
-    def _handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
-        self._pipeline.handle(plan, probe, reading, owner)
+    def _handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
+        in_doubt = self._pipeline.handle(plan, probe, reading, owner)
         kept = owner.kept
         if probe.name in kept:
             self._state.keep(plan.target.name, kept)
+        return in_doubt
 
 
 def _no_hold(fingerprint: str, seconds: float) -> None:

@@ -77,11 +77,11 @@ class Pipeline:
             if any(each.probe == clusters.PROBE.name for each in troubles):
                 self._clusters.recall(name, troubles)
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
-        """One reading, all the way to the desk's mailbox."""
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
+        """One reading, all the way to the desk's mailbox; whether it leaves its probe in doubt."""
         memory = self._memory(plan)
         self._tell_window(memory, plan, reading)
-        self._take(memory, plan, probe, reading, probe, owner)
+        in_doubt = self._take(memory, plan, probe, reading, probe, owner)
         _tell_change(memory, probe, reading)
         for derived, answer in memory.membership.derive(
             plan.target, plan.probes, probe, reading, calm=memory.on is None
@@ -90,6 +90,7 @@ class Pipeline:
         if probe.judged_on_failure:
             self._look_at_cost(memory, plan, reading, owner)
             self._look_at_cluster(memory, plan, reading)
+        return in_doubt
 
     def forget(self, target: str) -> None:
         """A target left the configuration: its streaks and its evidence go too."""
@@ -113,8 +114,11 @@ class Pipeline:
         reading: Reading,
         source: Probe,
         owner: Owner,
-    ) -> None:
-        """Publish, judge and report one reading; ``source`` is who can show evidence of it."""
+    ) -> bool:
+        """Publish, judge and report one reading; ``source`` is who can show evidence of it.
+
+        Returns whether the reading leaves its probe in doubt.
+        """
         self._latest.update(plan, probe, reading, owner.cost)
         role = memory.membership.role(plan.target)
         self._latest.identify(plan.target.name, owner.flavour, owner.version, role)
@@ -125,6 +129,7 @@ class Pipeline:
         for finding in assessment.findings:
             if finding.fingerprint not in assessment.undecided:
                 self._report(memory, finding)
+        return assessment.in_doubt
 
     def _freeze(
         self,

@@ -45,6 +45,15 @@ class Plan:
         """Seconds between two runs, by probe."""
         return {probe.name: self.period(probe) for probe in self.probes}
 
+    @property
+    def periods_in_doubt(self) -> Mapping[str, float]:
+        """The same for the probes that come sooner while their last answers leave a doubt."""
+        return {
+            probe.name: min(self.period(probe), self.interval)
+            for probe in self.probes
+            if probe.sooner_in_doubt
+        }
+
     def period(self, probe: Probe) -> float:
         """Seconds between two readings of a probe; one that is derived comes every interval."""
         tuning = self.target.probes.get(probe.name)
@@ -95,8 +104,8 @@ class Clocks:
     monotonic: Callable[[], float]
 
 
-Handle = Callable[[Plan, Probe, Reading, Owner], None]
-"""Where a reading goes (``Pipeline.handle``)."""
+Handle = Callable[[Plan, Probe, Reading, Owner], bool]
+"""Where a reading goes (``Pipeline.handle``); answers whether it leaves its probe in doubt."""
 
 Errand = Callable[[Plan, Owner, datetime], None]
 """Something a target's own thread does between two rounds, asked for by another thread."""
@@ -119,7 +128,7 @@ class Loop:
     ) -> None:
         self.plan = plan
         self.owner = owner
-        self.timetable = Timetable(plan.periods, first)
+        self.timetable = Timetable(plan.periods, first, plan.periods_in_doubt)
         self.rounds = 0
         self.eased = False
         self._handle = handle
@@ -204,9 +213,13 @@ class Loop:
             probe = self._probes[reading.probe]
             if reading.failure and reading.failure.kind in CONNECTION_KINDS:
                 down = down or probe.engine != HOST
-            self._handle(self.plan, probe, reading, self.owner)
+            in_doubt = self._handle(self.plan, probe, reading, self.owner)
+            self.timetable.doubt(probe.name, in_doubt, started)
         if due:
             self.rounds += 1
+        if down:  # what is dear comes with the first round in which the server is back
+            for name in self.plan.periods_in_doubt:
+                self.timetable.doubt(name, True, started)
         self._failed = self._failed + 1 if down else 0
         self.timetable.catch_up(self._clocks.monotonic())
         if self._failed > PATIENCE:
@@ -216,7 +229,7 @@ class Loop:
             self._ease(started, self.owner.cost.seconds - before)
 
     def _ease(self, started: float, busy_seconds: float) -> None:
-        """Under distress look less often: all but whether the server lives.
+        """Under distress look less often: all but whether the server lives and lets people in.
 
         A round that kept the server busy for longer than its share is followed by rest enough to
         get back to that share, so a server that slows down is asked less, not more.
@@ -224,7 +237,11 @@ class Loop:
         rest = busy_seconds / MOST_BUSY
         self.eased = rest > self.plan.interval
         if self.eased:
-            vital = [each.name for each in self.plan.probes if each.judged_on_failure]
+            vital = [
+                each.name
+                for each in self.plan.probes
+                if each.judged_on_failure or each.sooner_in_doubt
+            ]
             self.timetable.hold(started + min(rest, LONGEST_REST_SECONDS), vital)
 
 

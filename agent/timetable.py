@@ -27,9 +27,17 @@ def phase(name: str, interval_seconds: float, targets: int) -> float:
 class Timetable:
     """When each probe of one target is due. Used by one thread."""
 
-    def __init__(self, periods: Mapping[str, float], first: float) -> None:
-        """``periods``: seconds by probe name; ``first``: monotonic instant of the first round."""
+    def __init__(
+        self,
+        periods: Mapping[str, float],
+        first: float,
+        in_doubt: Mapping[str, float] | None = None,
+    ) -> None:
+        """``periods``: seconds by probe name; ``first``: monotonic instant of the first round;
+        ``in_doubt``: the shorter periods of the probes that come sooner in doubt."""
         self._periods = dict(periods)
+        self._usual = dict(periods)
+        self._in_doubt = dict(in_doubt or {})
         self._first = first
         self._due = dict.fromkeys(self._periods, first)
         self.skipped = 0
@@ -60,6 +68,13 @@ class Timetable:
         for name, when in self._due.items():
             if when < until and name not in but:
                 self._due[name] = self._after(name, until - 1e-9)
+
+    def doubt(self, name: str, doubtful: bool, at: float) -> None:
+        """From ``at`` on a probe keeps to the grid of its doubt, or to its usual one again."""
+        period = self._in_doubt.get(name, self._usual[name]) if doubtful else self._usual[name]
+        if period != self._periods[name]:
+            self._periods[name] = period
+            self._due[name] = self._after(name, at)
 
     def _after(self, name: str, at: float) -> float:
         """The first grid point of this probe later than ``at``."""

@@ -27,6 +27,9 @@ from tests.support.wait import until
 FOUR = ("availability", "blocked_sessions", "connections", "replication_lag")
 """The four questions of the goals: is it up, who blocks, how full, how far behind."""
 
+LOGIN = "login"
+"""Belongs to the first of them, and keeps its own interval."""
+
 
 def only(engine: str, wanted: Sequence[str], every: str) -> str:
     """The ``probes:`` of a target that asks just these, in flow style."""
@@ -34,6 +37,8 @@ def only(engine: str, wanted: Sequence[str], every: str) -> str:
     for probe in probes_for(engine):
         if probe.name in wanted:
             lines.append(f"{probe.name}: {{every: {every}}}")
+        elif probe.name == LOGIN and "availability" in wanted:
+            lines.append(f"{probe.name}: {{enabled: true}}")
         else:
             lines.append(f"{probe.name}: {{enabled: false}}")
     return "{" + ", ".join(lines) + "}"

@@ -51,11 +51,11 @@ class Steps:
         self.owner = Owner(self.target, engine(self.target.engine), DEADLINE_SECONDS)
         self._loop = Loop(self._plan, self.owner, self._handle, clocks, self.hand)
 
-    def _handle(self, of: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
+    def _handle(self, of: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
         self.readings += 1
         if reading.failure is not None:
             self.failures[f"{probe.name}: {reading.failure.kind.value}"] += 1
-        self._pipeline.handle(of, probe, reading, owner)
+        return self._pipeline.handle(of, probe, reading, owner)
 
     def obey(self, order: str) -> None:
         """Seconds of timetable, 0 for every probe, or the name of one."""

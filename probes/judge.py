@@ -106,6 +106,8 @@ class Assessment(NamedTuple):
     """Fingerprints whose first bad reading this is: now is the time to freeze evidence."""
     undecided: frozenset[str] = frozenset()
     """Fingerprints that never had a verdict: bad, but not yet for long enough. No all-clear."""
+    in_doubt: bool = False
+    """The reading failed, or something it can tell is beyond a limit or not yet clear again."""
 
 
 class Judge:
@@ -145,7 +147,7 @@ class Judge:
         hint = NOTHING_SAID
         if failure is not None and failure.kind in CONNECTION_KINDS:
             if not probe.judged_on_failure:
-                return Assessment([], frozenset())
+                return Assessment([], frozenset(), in_doubt=True)
             measured = (_as_zero(probe.judged_on_failure, failure),)
             hint = failure.hint
         tuning = target.probes.get(probe.name, Tuning())
@@ -160,7 +162,15 @@ class Judge:
                 )  # fmt: skip
         if failure is None or failure.kind not in CONNECTION_KINDS | {FailureKind.UNSUPPORTED}:
             self._judge_sight(target, probe, failure, reading.at, findings)
-        return Assessment(findings, frozenset(onsets), frozenset(undecided))
+        in_doubt = failure is not None or self._in_doubt(target, probe)
+        return Assessment(findings, frozenset(onsets), frozenset(undecided), in_doubt)
+
+    def _in_doubt(self, target: Target, probe: Probe) -> bool:
+        return any(
+            _bad(memory) or memory.severity > Severity.CLEAR
+            for declared in probe.thresholds
+            for memory in self._memory.get((target.name, probe.name, declared.measure), {}).values()
+        )
 
     def _judge(
         self,

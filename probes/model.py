@@ -343,6 +343,9 @@ class Probe:
     server. ``exhibits`` is what to freeze at the onset of trouble.
     ``judged_on_failure`` names the measure that counts as 0 when the reading itself fails
     (``up`` of ``availability``); the other probes only become blind or stale then.
+    ``sooner_in_doubt``: ``every`` is for quiet times; as long as a reading fails, is beyond a
+    limit, or follows one that was and is not cleared yet, the question comes at the agent's
+    interval, so that a dear question may be rare without its streaks taking minutes.
     """
 
     name: str
@@ -356,6 +359,7 @@ class Probe:
     grants: tuple[Grant, ...] = ()
     runbook: Text = NOTHING_SAID
     judged_on_failure: str = ""
+    sooner_in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

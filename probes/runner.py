@@ -1,6 +1,6 @@
 """Runs probes on a target: owns its sessions, bounds every call, turns failures into data.
 
-One ``Owner`` per target, used by one thread. It keeps one session, lets ``availability`` open a
+One ``Owner`` per target, used by one thread. It keeps one session, lets ``login`` open a
 second for a fresh login, and closes what broke. A round ends at the first failure of the
 connection itself: what is down is asked once per round, not once per probe.
 """
@@ -266,7 +266,7 @@ class Owner:
         reading = self._take(probe, now)
         kept = self._kept
         if kept is not None and reading.failure is not None and reading.failure is kept.refused:
-            # Only the further session was refused: the kept one lives, and availability says which.
+            # Only the further session was refused: the kept one lives, and login says why.
             unseen = replace(reading.failure, kind=FailureKind.BLIND)
             return replace(reading, failure=unseen)
         if (

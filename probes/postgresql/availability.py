@@ -1,38 +1,16 @@
-"""Can the server be used: by sessions that are already in, and by one that logs in now?
+"""Can the server be used by a session that is already in, and is its role the right one?
 
-Only the pair tells "logins are broken, existing sessions work" (slots full, pg_hba changed,
-authentication backend down) from "all dead". When the kept session itself cannot ask, the
-reading fails and ``up`` counts as 0.
+With ``login``, the other half of the pair, it tells "logins are broken, existing sessions work"
+from "all dead". When the kept session cannot ask, the reading fails and ``up`` counts as 0.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
-from probes import deadline
-from probes.model import Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
-from probes.units import duration
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 
-_SHARE_OF_THE_LOGIN = 0.8
-"""Of the time left, so that a login that hangs still leaves time to report the rest."""
-
-# What a finding says that is not cleared yet, since it takes more than one good reading.
 _AGAIN = Text("sudah menjawab lagi", "it answers again")
-_WAIT = Text(
-    "Login sudah berhasil lagi; tunggu pembacaan berikut.",
-    "Logging in works again; wait for the next reading.",
-)
-
-_PHASES = {
-    "resolve": Text("mencari alamat (DNS)", "resolving the name (DNS)"),
-    "connect": Text("menyambung (jaringan)", "connecting (network)"),
-    "tls": Text("jabat tangan TLS", "the TLS handshake"),
-    "login": Text("autentikasi", "authentication"),
-    "first_answer": Text("jawaban pertama", "the first answer"),
-    "role": Text("pertanyaan peran", "the question for its role"),
-}
-
 _STATE = """
 select pg_is_in_recovery() as in_recovery,
        extract(epoch from pg_postmaster_start_time())::float8 as started,
@@ -42,7 +20,7 @@ select pg_is_in_recovery() as in_recovery,
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Ask the kept session, then log in anew; a refused login is a value, not a failure."""
+    """What the kept session says of the server's state and role."""
     state = session.rows(_STATE)[0]
     replica = bool(state["in_recovery"])
     actual = "replica" if replica else "primary"
@@ -57,44 +35,17 @@ def read(session: Session) -> Iterable[Measurement]:
             float(expected == actual),
             detail={"expected": expected, "actual": actual},
         )
-    yield from _fresh_login(session)
-
-
-def _fresh_login(session: Session) -> Iterable[Measurement]:
-    try:
-        with (
-            deadline.within(deadline.remaining() * _SHARE_OF_THE_LOGIN),
-            session.fresh() as fresh,
-        ):
-            phases = dict(fresh.phases)
-            started = time.perf_counter()
-            fresh.rows("select pg_is_in_recovery()")
-            phases["role"] = time.perf_counter() - started
-    except ProbeError as error:
-        said = error.failure
-        reason = {"reason": said.message, "kind": said.kind.value, "next": said.hint}
-        yield Measurement("fresh_login_ok", 0.0, detail=reason)
-        return
-    yield Measurement("fresh_login_ok", 1.0, detail={"reason": _AGAIN, "next": _WAIT})
-    slowest = max(phases, key=lambda phase: phases[phase])
-    detail = {"phase": _PHASES[slowest], "took": duration(phases[slowest])}
-    yield Measurement("login_seconds", sum(phases.values()), detail=detail)
-    for phase, seconds in phases.items():
-        yield Measurement("login_phase_seconds", seconds, phase)
 
 
 PROBE = Probe(
     name="availability",
     engine="postgresql",
     question=Text(
-        "Apakah server dapat dipakai, oleh sesi lama dan oleh login baru?",
-        "Can the server be used, by existing sessions and by a new login?",
+        "Apakah server dapat dipakai oleh sesi yang sudah tersambung, dan perannya benar?",
+        "Can the server be used by a session that is already in, and is its role right?",
     ),
     measures=(
         Measure("up", "", "1 when a session that is already open gets an answer."),
-        Measure("fresh_login_ok", "", "1 when a new login succeeds."),
-        Measure("login_seconds", "seconds", "Resolving, logging in and the first answer."),
-        Measure("login_phase_seconds", "seconds", "The steps of that login, each.", "phase"),
         Measure("in_recovery", "", "1 on a replica, 0 on a primary."),
         Measure(
             "read_only", "", "1 when new sessions start read only although this is no replica."
@@ -116,34 +67,6 @@ PROBE = Probe(
             critical=0.0,
             above=False,
             raise_after=2,
-        ),
-        Threshold(
-            "fresh_login_ok",
-            Text(
-                "Login baru ke {target} gagal, sesi lama masih berjalan: {reason}",
-                "New logins to {target} fail while existing sessions work: {reason}",
-            ),
-            Text("{next}", "{next}"),
-            "availability",
-            critical=0.0,
-            above=False,
-            raise_after=2,
-        ),
-        Threshold(
-            "login_seconds",
-            Text(
-                "Login ke {target} lambat: {value} (batas {limit}), terlama {phase} {took}",
-                "Logging in to {target} is slow: {value} (limit {limit}), most of it "
-                "{phase} {took}",
-            ),
-            Text(
-                "Biasanya DNS, server autentikasi (LDAP), atau CPU yang penuh: lihat fase login.",
-                "Usually DNS, an authentication server (LDAP) or a saturated CPU: see the "
-                "phases of the login.",
-            ),
-            "availability",
-            warning=1.0,
-            raise_after=3,
         ),
         Threshold(
             "role_as_expected",

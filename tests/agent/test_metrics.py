@@ -192,7 +192,7 @@ def test_promtool_has_no_complaint(bench: Bench) -> None:
     metrics.reloaded(NOON)
     engine = FakeServer().engine
     scheduler = Scheduler(
-        lambda *_: None,
+        lambda *_: False,
         lambda plan: Owner(plan.target, engine),
         bench.clock.clocks,
         lambda _: None,
@@ -209,7 +209,7 @@ def test_promtool_has_no_complaint(bench: Bench) -> None:
 def test_every_target_says_how_many_runs_it_missed(bench: Bench) -> None:
     engine = FakeServer().engine
     scheduler = Scheduler(
-        lambda *_: None,
+        lambda *_: False,
         lambda plan: Owner(plan.target, engine),
         bench.clock.clocks,
         lambda _: None,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.scheduler import MOST_ERRANDS, Clocks, Loop, Plan, Scheduler, plan
+from agent.scheduler import MOST_ERRANDS, Clocks, Handle, Loop, Plan, Scheduler, plan
 from probes import FailureKind, Measurement, Probe, Reading, Session, Tuning
 from probes.runner import Owner
 from tests.support.builders import a_probe, a_target
@@ -40,8 +40,9 @@ class Bench:
         server = self.servers.setdefault(plan.target.name, FakeServer())
         return Owner(plan.target, server.engine, plan.deadline)
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
         self.readings.append(reading)
+        return False
 
     def count(self, target: str) -> int:
         return sum(reading.target == target for reading in self.readings)
@@ -128,12 +129,12 @@ def test_a_bug_in_one_round_does_not_end_the_watch(
 ) -> None:
     broke = False
 
-    def handle(plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> None:
+    def handle(plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
         nonlocal broke
         if not broke:
             broke = True
             raise ValueError("boom")
-        bench.handle(plan, probe, reading, owner)
+        return bench.handle(plan, probe, reading, owner)
 
     bench.scheduler = Scheduler(handle, bench.owner, REAL, bench.gone.append)
     bench.scheduler.apply([bench.plan("a")])
@@ -155,7 +156,17 @@ def a_loop(server: FakeServer, clock: HandClock, handed: list[Reading]) -> Loop:
     probes = (a_probe(read=asks), a_probe("locks", read=asks, every=5.0, judged_on_failure=""))
     made = Plan(a_target("a"), probes, 15.0, 1.0)
     owner = Owner(made.target, server.engine, 1.0)
-    return Loop(made, owner, lambda p, q, r, o: handed.append(r), clock.clocks, clock.monotonic())
+    return Loop(made, owner, handing(handed), clock.clocks, clock.monotonic())
+
+
+def handing(handed: list[Reading]) -> Handle:
+    """A pipeline that notes what it is handed, and doubts what failed or says 0."""
+
+    def handle(plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
+        handed.append(reading)
+        return reading.failure is not None or any(not m.value for m in reading.measurements)
+
+    return handle
 
 
 def test_a_target_that_is_down_is_asked_at_the_plain_interval_and_recovers_within_it() -> None:
@@ -188,6 +199,59 @@ def test_a_target_that_is_down_keeps_its_interval_when_its_rounds_begin_late() -
     gaps = [after - before for before, after in pairwise(due)]
     assert gaps[:3] == [5.0, 5.0, 5.0]
     assert set(gaps[4:]) == {15.0}
+
+
+def a_loop_with_a_rare_login(
+    server: FakeServer, clock: HandClock, handed: list[Reading], works: list[float]
+) -> Loop:
+    """``works``: what the login says from now on is its last entry."""
+    login = a_probe(
+        "login",
+        read=lambda session: [Measurement("up", works[-1])],
+        every=60.0,
+        judged_on_failure="",
+        sooner_in_doubt=True,
+    )
+    made = Plan(a_target("a"), (a_probe(read=asks), login), 15.0, 1.0)
+    owner = Owner(made.target, server.engine, 1.0)
+    return Loop(made, owner, handing(handed), clock.clocks, clock.monotonic())
+
+
+def turn(loop: Loop, clock: HandClock, handed: list[Reading]) -> set[str]:
+    """One round when it is due; which probes had a reading."""
+    handed.clear()
+    clock.move(loop.timetable.next - clock.monotonic())
+    loop.round(clock.monotonic())
+    return {reading.probe for reading in handed}
+
+
+def test_a_rare_question_comes_at_every_interval_while_it_is_in_doubt() -> None:
+    clock, handed, works = HandClock(), list[Reading](), [1.0]
+    loop = a_loop_with_a_rare_login(FakeServer(), clock, handed, works)
+    both, one = {"availability", "login"}, {"availability"}
+    assert [turn(loop, clock, handed) for _ in range(5)] == [both, one, one, one, both]
+    works.append(0.0)
+    assert [turn(loop, clock, handed) for _ in range(6)] == [one, one, one, both, both, both]
+    works.append(1.0)
+    assert [turn(loop, clock, handed) for _ in range(4)] == [both, both, one, one]
+
+
+def test_a_server_that_comes_back_is_asked_for_a_login_in_that_round() -> None:
+    server, clock, handed = FakeServer(), HandClock(), list[Reading]()
+    loop = a_loop_with_a_rare_login(server, clock, handed, [1.0])
+    turn(loop, clock, handed)
+    server.refuses = FailureKind.REFUSED
+    assert turn(loop, clock, handed) == {"availability"}
+    server.refuses = None
+    assert turn(loop, clock, handed) == {"availability", "login"}
+    assert all(reading.failure is None for reading in handed)
+
+
+def test_a_rare_question_is_stale_by_its_own_period() -> None:
+    loop = a_loop_with_a_rare_login(FakeServer(), HandClock(), [], [1.0])
+    login = loop.plan.probes[1]
+    assert loop.plan.periods["login"] == 60.0
+    assert loop.plan.stale_after(login) == 3 * 60.0 + 2 * 1.0
 
 
 def test_host_probes_are_left_out_for_a_server_elsewhere() -> None:

@@ -49,6 +49,25 @@ def test_backing_off_moves_to_the_grid_and_is_no_skip() -> None:
     assert table.skipped == 0
 
 
+def test_a_probe_in_doubt_keeps_to_a_closer_grid_until_the_doubt_is_gone() -> None:
+    table = Timetable({"login": 60.0}, first=0.0, in_doubt={"login": 15.0})
+    table.take(0.0)
+    assert table.next == 60.0
+    table.doubt("login", True, 0.0)
+    assert table.next == 15.0
+    table.take(15.0)
+    assert table.next == 30.0
+    table.doubt("login", False, 15.0)
+    assert table.next == 60.0
+
+
+def test_a_probe_without_a_closer_grid_is_not_asked_sooner_in_doubt() -> None:
+    table = Timetable({"sequences": 300.0}, first=0.0)
+    table.take(0.0)
+    table.doubt("sequences", True, 0.0)
+    assert table.next == 300.0
+
+
 def test_a_target_without_probes_is_never_due() -> None:
     table = Timetable({}, first=0.0)
     assert table.next == math.inf

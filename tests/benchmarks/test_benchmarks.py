@@ -117,8 +117,9 @@ def test_what_was_not_measured_is_said() -> None:
 
 def readings(target: Target, rounds: int = 1) -> list[Reading]:
     owner = Owner(target, engine("postgresql"), 5.0)
-    four = [probe for probe in probes_for("postgresql") if probe.name in daemon.FOUR]
-    taken = [r for _ in range(rounds) for r in owner.round(four, lambda: datetime.now(UTC))]
+    wanted = (*daemon.FOUR, daemon.LOGIN)
+    asked = [probe for probe in probes_for("postgresql") if probe.name in wanted]
+    taken = [r for _ in range(rounds) for r in owner.round(asked, lambda: datetime.now(UTC))]
     owner.drop()
     return taken
 

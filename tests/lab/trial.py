@@ -13,7 +13,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from incidents.model import EventKind, Incident
-from probes import Severity, Target
+from probes import Probe, Severity, Target
 from tests.lab import table
 from tests.lab.scenario import Fault, Healthy
 from tests.lab.stage import INTERVAL_SECONDS, Setup, Stage
@@ -102,13 +102,20 @@ def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
                 stage.round()
             incident = _the_one(fault, stage)
         _heals(stage, incident.number)
-    every = fault.declared.every or INTERVAL_SECONDS
     table.add(
         table.Row(
             fault.name, where.title, where.shown_version, rounds, seconds,
-            rounds * every + seconds, 1, incident.title.en,
+            _waited(fault.declared, rounds) + seconds, 1, incident.title.en,
         )
     )  # fmt: skip
+
+
+def _waited(probe: Probe, rounds: int) -> float:
+    """Seconds of the agent's own clock until so many readings: the first is what is rare, where
+    doubt brings the others sooner."""
+    every = probe.every or INTERVAL_SECONDS
+    further = min(every, INTERVAL_SECONDS) if probe.sooner_in_doubt else every
+    return every + (rounds - 1) * further
 
 
 def _until_opened(fault: Fault[Where], stage: Stage) -> int:

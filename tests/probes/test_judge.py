@@ -191,6 +191,25 @@ def test_an_unreachable_server_says_nothing_about_its_lag() -> None:
     assert verdict(judge, probe, reading(2, 400)).since == START
 
 
+def test_a_probe_is_in_doubt_from_its_first_bad_reading_until_it_is_clear() -> None:
+    judge, probe = Judge(), lag_probe(raise_after=2, clear_after=2)
+    values = [0, 31, 0, 31, 31, 0, 0]
+    doubts = [judge.assess(TARGET, probe, reading(n, v)).in_doubt for n, v in enumerate(values)]
+    assert doubts == [False, True, False, True, True, True, False]
+
+
+def test_a_reading_that_failed_leaves_its_probe_in_doubt() -> None:
+    for kind in (FailureKind.TIMEOUT, FailureKind.BLIND, FailureKind.BROKEN):
+        assert Judge().assess(TARGET, lag_probe(), failed(0, kind)).in_doubt
+
+
+def test_trouble_from_before_a_start_leaves_its_probe_in_doubt() -> None:
+    judge, probe = Judge(), lag_probe(clear_after=2)
+    judge.recall(TARGET.name, [Recalled("lag", "lag_seconds", "", Severity.CRITICAL, START)])
+    doubts = [judge.assess(TARGET, probe, reading(n, 0)).in_doubt for n in range(2)]
+    assert doubts == [True, False]
+
+
 def test_a_server_that_cannot_be_used_is_judged_by_availability() -> None:
     judge = Judge()
     first = verdict(judge, UP_PROBE, failed(0, FailureKind.TIMEOUT, "availability"), "up")

@@ -110,17 +110,20 @@ def _fault(
     inject: Break[World],
     *words: str,
     target: str = PRIMARY,
+    probe: str = "availability",
     measure: str = "up",
     **more: Any,
 ) -> Fault[World]:
     return Fault(
-        f"availability/{name}", "mysql", inject, target, "availability", measure,
+        f"availability/{name}", "mysql", inject, target, probe, measure,
         "availability", words, **more,
     )  # fmt: skip
 
 
 HANGS: Mapping[str, Any] = {"deadline": 1.0}
 """A server that hangs costs the whole deadline in every round."""
+
+LOGIN: Mapping[str, Any] = {"probe": "login", "measure": "fresh_login_ok"}
 
 FAULTS = (
     _fault("stopped", stopped, "primary", "refuses connections"),
@@ -137,6 +140,6 @@ FAULTS = (
         family="connections",
         evidence=(CLERK,),
     ),
-    _fault("account_locked", account_locked, "primary", "locked", measure="fresh_login_ok"),
+    _fault("account_locked", account_locked, "primary", "locked", **LOGIN),
     _fault("shut_out", shut_out, "primary", "rejects the monitoring account"),
 )

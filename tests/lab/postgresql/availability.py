@@ -118,17 +118,20 @@ def _fault(
     inject: Break[World],
     *words: str,
     target: str = PRIMARY,
+    probe: str = "availability",
     measure: str = "up",
     **more: Any,
 ) -> Fault[World]:
     return Fault(
-        f"availability/{name}", "postgresql", inject, target, "availability", measure,
+        f"availability/{name}", "postgresql", inject, target, probe, measure,
         "availability", words, **more,
     )  # fmt: skip
 
 
 HANGS: Mapping[str, Any] = {"deadline": 1.0}
 """A server that hangs costs the whole deadline in every round."""
+
+LOGIN: Mapping[str, Any] = {"probe": "login", "measure": "fresh_login_ok"}
 
 FAULTS = (
     _fault("stopped", stopped, "primary", "refuses connections"),
@@ -145,6 +148,6 @@ FAULTS = (
         family="connections",
         evidence=(CLERK,),
     ),
-    _fault("rule_removed", login_rule_removed, "New logins", "pg_hba", measure="fresh_login_ok"),
+    _fault("rule_removed", login_rule_removed, "New logins", "pg_hba", **LOGIN),
     _fault("shut_out", login_rule_and_sessions_removed, "primary", "rejects the monitoring"),
 )

@@ -96,7 +96,7 @@ def test_a_full_server_is_watched_through_its_reserve_port_and_said_to_be_full(
             connect(plain, "test")
         assert caught.value.failure.kind is FailureKind.EXHAUSTED
         with watched(target) as agent:
-            found = agent.values("availability")
+            found = agent.values("availability") | agent.values("login")
     assert found["up", ""].value == 1
     fresh = found["fresh_login_ok", ""]
     assert fresh.value == 0

@@ -12,6 +12,7 @@ import pytest
 from probes import (
     CONNECTION_KINDS,
     FailureKind,
+    Finding,
     ProbeError,
     Session,
     Severity,
@@ -29,6 +30,7 @@ from tests.probes.mysql.asking import (
     reading,
     settled,
     shown,
+    watched,
 )
 from tests.servers.mariadb import Holder, MariaDB, MariaDBPair, Waiter, eventually
 
@@ -39,12 +41,18 @@ pytestmark = pytest.mark.servers
 
 def test_a_primary_in_order_is_up_with_a_fresh_login(primary: MariaDB) -> None:
     found = measured("availability", primary.target(role="primary"))
-    timed = {"login_seconds", "login_phase_seconds"}
-    values = {name: each.value for name, each in found.items() if name not in timed}
-    assert values == {
-        "up": 1, "read_only": 0, "is_replica": 0, "role_as_expected": 1, "fresh_login_ok": 1,
-    }  # fmt: skip
-    assert 0 < found["login_seconds"].value < BUDGET
+    values = {name: each.value for name, each in found.items()}
+    assert values == {"up": 1, "read_only": 0, "is_replica": 0, "role_as_expected": 1}
+    login = measured("login", primary.target())
+    assert login["fresh_login_ok"].value == 1
+    assert 0 < login["login_seconds"].value < BUDGET
+
+
+def test_every_phase_of_a_login_is_timed(primary: MariaDB) -> None:
+    with watched(primary.target()) as agent:
+        found = agent.values("login")
+    phases = {subject for measure, subject in found if measure == "login_phase_seconds"}
+    assert {"resolve", "connect", "login", "answer", "role"} <= phases
 
 
 def test_a_replica_where_a_primary_is_expected_is_a_finding(replica: MariaDB) -> None:
@@ -72,11 +80,10 @@ def test_existing_sessions_fine_and_logins_broken_are_told_apart(primary: MariaD
         session = connect(target, "test")
     primary.sql("ALTER USER 'satu'@'%' ACCOUNT LOCK")
     judge = Judge()
-    for _ in range(2):
-        taken = take(probe("availability"), target, session, NOW, BUDGET)
-        verdicts = {
-            f.measure: f for f in judge.assess(target, probe("availability"), taken).findings
-        }
+    verdicts: dict[str, Finding] = {}
+    for name in ("availability", "login") * 2:
+        taken = take(probe(name), target, session, NOW, BUDGET)
+        verdicts |= {f.measure: f for f in judge.assess(target, probe(name), taken).findings}
     session.close()
     assert verdicts["up"].severity is Severity.CLEAR
     assert verdicts["fresh_login_ok"].severity is Severity.CRITICAL
@@ -96,11 +103,43 @@ def test_a_frozen_server_is_a_timeout_that_counts_as_down(primary: MariaDB) -> N
     assert taken.duration_seconds < 1
 
 
+def test_a_login_that_fails_because_all_is_dead_is_not_said_to_be_the_logins_fault(
+    primary: MariaDB,
+) -> None:
+    target = primary.target()
+    with deadline.within(BUDGET):
+        session = connect(target, "test")
+    with primary.frozen():
+        taken = take(probe("login"), target, session, NOW, 0.5)
+    session.close()
+    assert taken.failure is not None
+    assert (taken.failure.kind, taken.measurements) == (FailureKind.TIMEOUT, ())
+
+
 def test_availability_does_without_the_right_to_see_replication(primary: MariaDB) -> None:
     primary.sql("CREATE OR REPLACE USER 'kosong'@'%' IDENTIFIED BY 'rahasia-uji'")
     found = measured("availability", primary.target(user="kosong", role="primary"))
-    assert found["up"].value == found["fresh_login_ok"].value == 1
+    assert found["up"].value == 1
+    assert measured("login", primary.target(user="kosong"))["fresh_login_ok"].value == 1
     assert "role_as_expected" not in found, "a role that cannot be seen must not be guessed"
+
+
+def test_a_question_for_the_role_that_hangs_turns_no_server_down(
+    primary: MariaDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MySQL lets every look at its channels wait for a STOP REPLICA; here the look just sleeps."""
+    with watched(primary.target(role="primary")) as agent:
+        with monkeypatch.context() as patched:
+            patched.setattr("probes.mysql.channels.statement", lambda *_: "SELECT SLEEP(30)")
+            hanging = [agent.values("availability") for _ in range(3)]
+            logins = agent.owner.cost.logins
+        healed = [agent.values("availability") for _ in range(2)]
+        later = agent.owner.cost.logins
+    assert [found["up", ""].value for found in hanging] == [1, 1, 1]
+    assert all(("is_replica", "") not in found for found in hanging), "a role nobody could see"
+    assert all(found["role_as_expected", ""].value == 1 for found in healed)
+    assert logins == 2 + 2, "one kept session is lost, then only those that are thrown away"
+    assert later == logins + 1, "once it answers there, the kept session is asked again"
 
 
 # --- replication ----------------------------------------------------------------------------

@@ -1,0 +1,66 @@
+"""The fresh login, the other half of the pair with the kept session."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from probes import deadline, registry
+from probes.postgresql.availability import PROBE as AVAILABILITY
+from probes.postgresql.connect import open_session
+from probes.postgresql.login import PROBE
+from probes.runner import Owner
+from tests.probes.postgresql.asking import read
+from tests.servers.postgresql import PostgresPair, Server
+
+pytestmark = pytest.mark.servers
+
+
+def test_a_healthy_server_takes_logins(pair: PostgresPair) -> None:
+    found = read(PROBE, pair.primary.target())
+    assert found["fresh_login_ok", ""].value == 1
+    assert 0 < found["login_seconds", ""].value < 5
+
+
+def test_a_broken_login_beside_a_living_session_is_told_apart_from_down(pair: PostgresPair) -> None:
+    with deadline.within(10):
+        kept = open_session(pair.primary.target(), "kept")
+    pair.primary.sql("alter role sigap nologin")
+    try:
+        with deadline.within(5):
+            found = {m.measure: m for m in (*AVAILABILITY.read(kept), *PROBE.read(kept))}
+    finally:
+        pair.primary.sql("alter role sigap login")
+        kept.close()
+    assert found["up"].value == 1
+    assert found["fresh_login_ok"].value == 0
+    assert found["fresh_login_ok"].detail["kind"] == "denied"
+    assert "not permitted to log in" in str(found["fresh_login_ok"].detail["reason"])
+    assert "login_seconds" not in found
+
+
+def test_every_phase_of_the_login_is_timed_and_their_sum_is_the_login(pair: PostgresPair) -> None:
+    found = read(PROBE, pair.primary.target())
+    phases = {subject: m.value for (name, subject), m in found.items() if subject}
+    assert set(phases) == {"resolve", "connect", "tls", "login", "first_answer", "role"}
+    assert found["login_seconds", ""].value == pytest.approx(sum(phases.values()))
+    assert phases["login"] > phases["connect"]  # SCRAM computes; loopback does not
+
+
+def test_a_login_that_fails_because_all_is_dead_is_not_said_to_be_the_logins_fault(
+    single: Server,
+) -> None:
+    owner = Owner(single.target(), registry.engine("postgresql"), 1.0)
+    try:
+        (fine,) = owner.round([PROBE], lambda: datetime.now(UTC))
+        single.freeze()
+        try:
+            (frozen,) = owner.round([PROBE], lambda: datetime.now(UTC))
+        finally:
+            single.thaw()
+    finally:
+        owner.drop()
+    assert fine.failure is None
+    assert frozen.failure is not None
+    assert (frozen.failure.kind, frozen.measurements) == ("timeout", ())
