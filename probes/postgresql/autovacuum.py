@@ -8,6 +8,7 @@ called it. Sources: PostgreSQL manual, "The Autovacuum Daemon", pg_stat_user_tab
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.databases import Visits, visit
@@ -29,8 +30,25 @@ select current_user as account, {SEES_EVERYBODY} as sees_everybody,
 from pg_database d order by overdue desc limit 1
 """  # noqa: S608 - only constants of this package are inserted
 
+ENOUGH_DEAD = 100_000
+"""Dead rows below which a table does not matter."""
+
+LOOKS_PASSED_OVER = 11
+"""In a row, at most: after a loss of statistics ANALYZE brings dead rows to light unannounced."""
+
+# Every dead row was inserted, updated or deleted once, so this bounds how many there are more.
+_CHANGES = """
+select datname::text as name, (tup_inserted + tup_updated + tup_deleted)::float8 as changes
+from pg_stat_database where datname is not null
+"""
+
+_MOST_DEAD = """
+select coalesce(max(pg_stat_get_dead_tuples(oid)), 0)::float8 as dead
+from pg_class where relkind in ('r', 't', 'm')
+"""
+
 # Several times what calls autovacuum, and enough to matter; a table's own options may differ.
-_TABLES = """
+_TABLES = f"""
 select s.schemaname || '.' || s.relname as name, s.n_dead_tup::float8 as dead,
        c.reltuples::float8 as live,
        greatest(s.last_autovacuum, s.last_vacuum)::text as last_vacuum,
@@ -38,11 +56,28 @@ select s.schemaname || '.' || s.relname as name, s.n_dead_tup::float8 as dead,
          + current_setting('autovacuum_vacuum_scale_factor')::float8
            * greatest(0, c.reltuples)) as times
 from pg_stat_user_tables s join pg_class c on c.oid = s.relid
-where s.n_dead_tup >= 100000
+where s.n_dead_tup >= {ENOUGH_DEAD}
   and s.n_dead_tup >= 5 * (current_setting('autovacuum_vacuum_threshold')::float8
     + current_setting('autovacuum_vacuum_scale_factor')::float8 * greatest(0, c.reltuples))
 order by s.n_dead_tup desc limit 20
-"""
+"""  # noqa: S608 - only a constant of this module is inserted
+
+
+@dataclass(slots=True)
+class _Look:
+    """What the last look into a database found."""
+
+    changes: float  # before it
+    most_dead: float
+    passed_over: int = 0  # times since
+
+    def suffices(self, changes: float) -> bool:
+        """Whether no table there can have become one that matters, so many changes later."""
+        return (
+            self.passed_over < LOOKS_PASSED_OVER
+            and self.most_dead + changes - self.changes < ENOUGH_DEAD
+            and changes >= self.changes  # else the statistics were reset
+        )
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -54,7 +89,7 @@ def read(session: Session) -> Iterable[Measurement]:
     yield Measurement("autovacuum_off", float(not row["runs"]))
     yield Measurement("autovacuum_workers_busy_ratio", row["busy"])
     yield Measurement("freeze_overdue_ratio", row["overdue"], detail={"database": row["oldest"]})
-    found = _overdue(visit(session, lambda own: own.rows(_TABLES)))
+    found = _overdue(_look(session))
     detail = {}
     if found:
         database, worst = max(found, key=lambda each: each[1]["dead"])
@@ -64,6 +99,23 @@ def read(session: Session) -> Iterable[Measurement]:
             "last": worst["last_vacuum"] or "-",
         }
     yield Measurement("tables_overdue_for_vacuum", float(len(found)), detail=detail)
+
+
+def _look(session: Session) -> Visits:
+    """The tables of every database; a login each, so not where nothing can have come about."""
+    changes = {str(row["name"]): float(row["changes"]) for row in session.rows(_CHANGES)}
+    looks: dict[str, _Look] = session.memory.setdefault("looks", {})
+    unchanged = [name for name, look in looks.items() if look.suffices(changes.get(name, -1.0))]
+    for name in unchanged:
+        looks[name].passed_over += 1
+
+    def ask(own: Session) -> list[Row]:
+        name = own.target.address.database
+        rows = own.rows(_TABLES)
+        looks[name] = _Look(changes.get(name, 0.0), float(own.rows(_MOST_DEAD)[0]["dead"]))
+        return rows
+
+    return visit(session, ask, unchanged=unchanged)
 
 
 def _overdue(visits: Visits) -> list[tuple[str, Row]]:

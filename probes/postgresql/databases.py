@@ -7,7 +7,7 @@ next readings, and the last answer stands meanwhile, since not seeing is not cle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,10 +43,14 @@ class Visits:
 
 
 def visit(
-    session: Session, ask: Callable[[Session], Any], names: Sequence[str] | None = None
+    session: Session,
+    ask: Callable[[Session], Any],
+    names: Sequence[str] | None = None,
+    unchanged: Collection[str] = (),
 ) -> Visits:
     """Ask each database (or those of ``names``), going on where the reading before stopped.
 
+    Those of ``unchanged`` whose answer is known are not logged in to: it stands.
     A database that refuses the account or the question is noted in ``closed`` and does not stop
     the others. Raises ``ProbeError`` only from the kept session.
     """
@@ -60,6 +64,8 @@ def visit(
         if deadline.remaining() <= reserve:
             visits.next = name
             return visits
+        if name in unchanged and name in visits.answers:
+            continue
         try:
             with deadline.within(deadline.remaining() - reserve), session.fresh(name) as own:
                 visits.answers[name] = ask(own)
