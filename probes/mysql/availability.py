@@ -22,7 +22,7 @@ from probes.model import (
     Threshold,
 )
 from probes.mysql.channels import channels
-from probes.mysql.grants import REPLICATION
+from probes.mysql.grants import CHANNELS
 
 ROLE_SECONDS = 1.0
 _WAITS = "role_waits"
@@ -153,7 +153,7 @@ PROBE = Probe(
         ),
     ),
     read=read,
-    grants=REPLICATION,
+    grants=CHANNELS,
     runbook=Text(
         "1) Prosesnya ada? (systemctl status, ps: status T atau D berarti beku). 2) Log kesalahan. "
         "3) Volume data, redo dan tmp penuh? 4) Slot koneksi: SHOW PROCESSLIST. 5) Baru mulai "

@@ -25,7 +25,7 @@ from probes.model import (
     Threshold,
 )
 from probes.mysql.ask import is_on, number, variables
-from probes.mysql.grants import REPLICATION
+from probes.mysql.grants import BINLOGS
 from probes.units import written
 
 ASK_SECONDS = 1.0
@@ -129,7 +129,7 @@ PROBE = Probe(
     read=read,
     every=300.0,
     exhibits=exhibits,
-    grants=REPLICATION,
+    grants=BINLOGS,
     runbook=Text(
         "1) Replika mana masih membutuhkan yang tertua? 2) Cadangan point-in-time sejak kapan? "
         "3) PURGE BINARY LOGS oleh petugas, jangan menghapus berkasnya. 4) Pasang retensi.",

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import growth, number, status
 from probes.mysql.deadlock_report import Deadlock, last
-from probes.mysql.grants import PROCESS
+from probes.mysql.grants import PROCESS, SIGHT
 
 _METRIC = (
     "SELECT COUNT AS found FROM information_schema.INNODB_METRICS "
@@ -25,6 +25,8 @@ _METRIC = (
 def read(session: Session) -> Iterator[Measurement]:
     """Deadlocks per minute since the last reading; nothing at the first one."""
     found = status(session, "Uptime", "Innodb_deadlocks")
+    if session.flavour == "mariadb":
+        session.rows(f"SELECT {SIGHT} AS seen")  # else blind only once there is one to show
     total = number(found, "Innodb_deadlocks")
     if total is None:
         rows = session.rows(_METRIC) if session.flavour == "mysql" else []

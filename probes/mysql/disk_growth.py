@@ -27,7 +27,7 @@ from probes.growth import (
 from probes.model import Exhibit, FailureKind, Measurement, Probe, ProbeError, Row, Session, Text
 from probes.mysql.ask import is_on, variables
 from probes.mysql.channels import channels
-from probes.mysql.grants import PROCESS, REPLICATION
+from probes.mysql.grants import BINLOGS, CHANNELS, PROCESS
 
 ASK_SECONDS = 1.0
 FILES_EVERY_SECONDS = 300.0
@@ -161,7 +161,7 @@ PROBE = Probe(
     read=read,
     every=60.0,
     exhibits=exhibits,
-    grants=(*PROCESS, *REPLICATION),
+    grants=(*PROCESS, *BINLOGS, *CHANNELS),
     runbook=Text(
         "1. Binlog: masa simpan dan replika yang masih membutuhkannya; PURGE BINARY LOGS oleh "
         "petugas. 2. Relay log: applier berhenti? 3. Undo: transaksi terlama. 4. Skema: tabel "

@@ -16,7 +16,7 @@ from probes.model import KEPT, Exhibit, Measure, Measurement, Probe, Session, Te
 from probes.mysql import gtid_sets, heartbeat
 from probes.mysql.ask import is_on, variables
 from probes.mysql.channels import channels
-from probes.mysql.grants import REPLICATION
+from probes.mysql.grants import CHANNELS
 from probes.mysql.heartbeat import Beat, Itself
 
 Own = Mapping[str, gtid_sets.Intervals]
@@ -161,7 +161,7 @@ PROBE = Probe(
     read=read,
     every=60.0,
     exhibits=exhibits,
-    grants=REPLICATION,
+    grants=CHANNELS,
     runbook=Text(
         "1) mysqlbinlog pada GTID yang disebut: tabel dan akun apa? 2) Data itu sah? Masukkan ke "
         "primer dengan benar. 3) Tidak: hapus, lalu transaksi kosong ber-GTID sama di primer "

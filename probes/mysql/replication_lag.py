@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
 from probes.mysql.channels import Channel, channels
-from probes.mysql.grants import INSTRUMENTS, REPLICATION
+from probes.mysql.grants import BINLOGS, CHANNELS, INSTRUMENTS
 from probes.mysql.stopped import applying, receiving
 from probes.mysql.workers import failed_workers, named
 
@@ -261,7 +261,11 @@ PROBE = Probe(
     ),
     read=read,
     exhibits=exhibits,
-    grants=REPLICATION + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    grants=(
+        *CHANNELS,
+        *BINLOGS,
+        *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    ),
     runbook=Text(
         "1) Thread mana yang berhenti, dan galatnya? 2) IO: jaringan, akun, binary log di primer. "
         "3) SQL: bandingkan baris yang disebut galat di kedua sisi. 4) Berjalan tetapi tertinggal: "
