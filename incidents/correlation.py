@@ -31,6 +31,7 @@ class Scope(StrEnum):
     REPLICAS = "replicas"  # another target of the cluster, the cause not being a replica
     CLUSTER = "cluster"  # any target of the cluster
     SIDES = "sides"  # two targets of the cluster, one of them the primary
+    PRIMARY = "primary"  # the primary of the cluster, the cause being on a replica
     HOST = "host"  # the same target, or another one on the same host
 
 
@@ -273,6 +274,8 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             return same_target or _same(cause, effect, "host")
         case Scope.SIDES:
             return same_cluster and not same_target and roles.count("primary") == 1
+        case Scope.PRIMARY:
+            return same_cluster and not same_target and roles == ("replica", "primary")
 
 
 def _same(cause: _Sight, effect: _Sight, word: str) -> bool:

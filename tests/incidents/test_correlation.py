@@ -198,6 +198,34 @@ def test_both_sides_of_one_replication_are_one_fault() -> None:
     assert desk.report(seen_from_primary).number == "GDB-2026-0001"
 
 
+def behind(target: str, role: str, subject: str, when: datetime = NOW) -> Finding:
+    return finding(
+        target, "replication_lag_seconds", subject, family="replication", role=role, when=when
+    )
+
+
+@pytest.mark.parametrize("primary_is_first", [True, False])
+def test_a_replicas_own_word_about_its_lag_is_the_cause_whoever_speaks_first(
+    primary_is_first: bool,
+) -> None:
+    own = behind("simpeg-replica", "replica", "simpeg-replica", NOW + MINUTE)
+    of_it = behind("simpeg-primary", "primary", "replica1", NOW + MINUTE)
+    desk = Desk()
+    for told in (of_it, own) if primary_is_first else (own, of_it):
+        desk.report(told)
+    assert (desk.only.target, desk.only.title) == ("simpeg-replica", own.title)
+    assert {each.target for each in desk.only.troubles if each.root} == {"simpeg-replica"}
+
+
+def test_a_lagging_replica_is_not_the_cause_of_a_standby_that_left_its_primary() -> None:
+    desk = Desk()
+    desk.report(
+        finding("simpeg-primary", "standby_connected", "x", family="replication", role="primary")
+    )
+    desk.report(behind("simpeg-replica", "replica", "simpeg-replica"))
+    assert desk.only.target == "simpeg-primary"
+
+
 def test_two_replicas_that_stall_on_their_own_are_two_faults() -> None:
     desk = Desk()
     desk.report(lag("simpeg-replica"))
