@@ -21,14 +21,18 @@ _STATS_SINCE = 150000
 _SPILL_SINCE = 140000
 
 # The main apply worker has no table and no leader; parallel and table workers come and go.
+# A standby has its primary's subscriptions in its catalogue and applies none of them.
+# Matched by name and database: up to 13 nobody but a superuser may read pg_subscription.oid.
 _SUBSCRIPTIONS = f"""
 select current_user as account, {SEES_EVERYBODY} as sees_everybody, s.subname::text as name,
        d.datname::text as database, s.subenabled as enabled, w.pid is not null as worker,
        extract(epoch from clock_timestamp() - w.last_msg_receipt_time)::float8 as silent_seconds,
        w.latest_end_lsn::text as applied, extract(epoch from clock_timestamp())::float8 as now
 from pg_subscription s join pg_database d on d.oid = s.subdbid
-left join pg_stat_subscription w on w.subid = s.oid and w.relid is null and w.pid is not null
+left join (pg_stat_subscription w join pg_stat_get_activity(null) a on a.pid = w.pid)
+  on w.subname = s.subname and a.datid = s.subdbid and w.relid is null
   and (to_jsonb(w)->>'leader_pid') is null
+where not pg_is_in_recovery()
 order by s.subname
 """  # noqa: S608 - only constants of this package are inserted
 
@@ -40,7 +44,10 @@ from pg_stat_subscription_stats
 
 _NOT_READY = """
 select s.subname::text as name, count(*) as tables, min(r.srrelid::regclass::text) as first
-from pg_subscription_rel r join pg_subscription s on s.oid = r.srsubid
+from pg_subscription_rel r
+join (select distinct subid, subname from pg_stat_subscription) n on n.subid = r.srsubid
+join pg_subscription s on s.subname = n.subname
+join pg_database d on d.oid = s.subdbid and d.datname = current_database()
 where r.srsubstate not in ('r', 's') and s.subenabled group by s.subname
 """
 

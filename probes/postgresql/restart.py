@@ -3,13 +3,14 @@
 Two crashes look healthy a second later. When one backend dies, the postmaster ends all sessions
 and recovers, and keeps its own start time: only the younger checkpointer tells. When the whole
 server died, its statistics are discarded in the recovery that follows, which a clean restart does
-not do. The latter is only said of restarts this agent has seen both sides of.
+not do. The latter is only said of restarts this agent has seen both sides of. A replica copied
+anew begins without statistics too; there, not one file of its WAL is from before the copy.
 Source: PostgreSQL manual, pg_postmaster_start_time, "The Cumulative Statistics System".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 from probes.model import Measure, Measurement, Probe, Row, Session, Text, Threshold
@@ -33,6 +34,11 @@ select current_user as account, {SEES_EVERYBODY} as sees_everybody,
        (select extract(epoch from stats_reset)::float8 from pg_stat_archiver) as stats_reset
 """  # noqa: S608 - only constants of this package are inserted
 
+_COPIED = """
+select pg_is_in_recovery()
+       and min(extract(epoch from modification)) > %s::float8 as copied from pg_ls_waldir()
+"""
+
 PLAIN = Text("server dimulai ulang", "the server was restarted")
 BACKEND = Text(
     "satu proses jatuh, semua sesi diputus dan server memulihkan diri",
@@ -48,17 +54,35 @@ def read(session: Session) -> Iterable[Measurement]:
     """Time since the last start or crash, and whether it was a crash."""
     row = session.rows(_STATE)[0]
     require_sight(row)
-    yield from judged(row, session.version, session.memory)
+    yield from judged(row, session.version, session.memory, lambda at: _copied(session, at))
 
 
-def judged(row: Row, version: int, memory: MutableMapping[str, Any]) -> Iterable[Measurement]:
-    """The same from one row of the server, and what was noted before. Pure but for the notes."""
+def _copied(session: Session, seen_at: float) -> bool:
+    """Whether this replica was copied anew since that reading, which looked at another one.
+
+    After a crash the segments since the last restart point are still there, from before.
+    """
+    return bool(session.rows(_COPIED, (seen_at,))[0]["copied"])
+
+
+def judged(
+    row: Row,
+    version: int,
+    memory: MutableMapping[str, Any],
+    copied: Callable[[float], bool] = lambda _: False,
+) -> Iterable[Measurement]:
+    """The same from one row of the server, and what was noted before. Pure but for the notes.
+
+    ``copied`` is asked only of a server that looks crashed: is it a copy made since that instant?
+    """
     now, started = float(row["now"]), float(row["started"])
     checkpointer = row["checkpointer"]
     before = memory.get("seen")
     if checkpointer is not None:
-        memory["seen"] = (started, checkpointer)
         at, how = _event(row, before, version)
+        if how is SERVER and copied(memory.get("seen_at", now)):
+            how = PLAIN
+        memory["seen"], memory["seen_at"] = (started, checkpointer), now
         if how is not None:
             memory["event"] = (at, how)
     known = memory.get("event")
