@@ -45,7 +45,9 @@ class Fault(Generic[World]):
     host: tuple[str, ...] = ()  # host probes that look too
     deadline: float = 2.0  # seconds a probe may take
     extra_rounds: int = 0  # beyond the streak, where the finding rests on several targets' readings
-    other_witness: str = ""  # a target that sees the same from its side and may tell it first
+    given: Break[World] | None = None  # what the office has had in place for long
+    symptoms: tuple[str, ...] = ()  # measures that must be among the incident's effects
+    rest_seconds: float = 0.0  # between two rounds, where the fault repeats only so often
     through_proxy: bool = False  # the primary is reached through a proxy that can fall silent
 
     @property
@@ -78,6 +80,7 @@ class Healthy(Generic[World]):
     own_clocks: bool = False  # each probe at its own interval instead of in every round
     limits: Mapping[str, Limits] = field(default_factory=dict)
     host: tuple[str, ...] = ()
+    given: Break[World] | None = None  # as for a fault
     announced: bool = False  # a maintenance window is on meanwhile
     versions: tuple[int, int] = (0, 10**9)
     flavours: tuple[str, ...] = ()

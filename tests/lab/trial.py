@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ from _pytest.mark import ParameterSet
 from incidents.model import EventKind, Incident
 from probes import Probe, Severity, Target
 from tests.lab import table
-from tests.lab.scenario import Fault, Healthy
+from tests.lab.scenario import Break, Fault, Healthy
 from tests.lab.stage import INTERVAL_SECONDS, Setup, Stage
 
 WARM_UP_ROUNDS = 2
@@ -82,15 +82,21 @@ def _ruined_by_failure(where: Place) -> Iterator[None]:
     where.ruined = False
 
 
+def _given(given: Break[Where] | None, where: Where) -> AbstractContextManager[object]:
+    return given(where) if given is not None else nullcontext()
+
+
 def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
     """Break, see it told once with its cause and evidence, heal, see it told clear."""
     _fits(where, fault.flavours, fault.versions)
     targets = where.targets(through_proxy=fault.through_proxy)
-    setup = Setup(
-        fault.limits, fault.host, deadline=fault.deadline, rest_seconds=where.rest_seconds
-    )
-    stage = Stage(targets, folder, setup)
-    with closing(stage), _ruined_by_failure(where):
+    rest_seconds = max(where.rest_seconds, fault.rest_seconds)
+    setup = Setup(fault.limits, fault.host, deadline=fault.deadline, rest_seconds=rest_seconds)
+    with (
+        _ruined_by_failure(where),
+        _given(fault.given, where),
+        closing(Stage(targets, folder, setup)) as stage,
+    ):
         for _ in range(WARM_UP_ROUNDS):
             stage.round()
         assert stage.incidents() == (), _told(stage)
@@ -128,12 +134,8 @@ def _until_opened(fault: Fault[Where], stage: Stage) -> int:
 
 
 def _is_it(fault: Fault[Where], incident: Incident) -> bool:
-    starts = tuple(f"{each}/{fault.probe}/{fault.measure}/" for each in _witnesses(fault))
-    return any(each.root and each.fingerprint.startswith(starts) for each in incident.troubles)
-
-
-def _witnesses(fault: Fault[Where]) -> tuple[str, ...]:
-    return (fault.target, fault.other_witness) if fault.other_witness else (fault.target,)
+    start = f"{fault.target}/{fault.probe}/{fault.measure}/"
+    return any(each.root and each.fingerprint.startswith(start) for each in incident.troubles)
 
 
 def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
@@ -141,12 +143,14 @@ def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
     assert len(stage.incidents()) == 1, _told(stage)
     (incident,) = stage.incidents()
     assert _is_it(fault, incident), _told(stage)
-    assert incident.target in _witnesses(fault), _told(stage)
+    assert incident.target == fault.target, _told(stage)
     assert incident.family == fault.family, _told(stage)
     assert incident.severity == fault.severity
     missing = [word for word in fault.words if word not in incident.title.en]
     assert not missing, f"{missing} not in {incident.title.en!r}"
     assert incident.title.id != incident.title.en
+    effects = {each.fingerprint.split("/")[2] for each in incident.troubles if not each.root}
+    assert effects >= set(fault.symptoms), _told(stage)
     if fault.evidence:
         frozen = json.dumps(
             [each.evidence for each in incident.troubles if each.evidence], ensure_ascii=False
@@ -175,9 +179,12 @@ def play_healthy(healthy: Healthy[Where], where: Where, folder: Path) -> None:
     _fits(where, healthy.flavours, healthy.versions)
     targets = where.targets()
     setup = Setup(healthy.limits, healthy.host, healthy.own_clocks, announced=healthy.announced)
-    stage = Stage(targets, folder, setup)
     started = time.perf_counter()
-    with closing(stage), _ruined_by_failure(where):
+    with (
+        _ruined_by_failure(where),
+        _given(healthy.given, where),
+        closing(Stage(targets, folder, setup)) as stage,
+    ):
         for _ in range(WARM_UP_ROUNDS):
             stage.round(healthy.seconds_a_round)
         with healthy.during(where):

@@ -5,6 +5,7 @@ from tests.lab.postgresql import (
     capacity,
     durability,
     locks,
+    logical,
     replication,
     transactions,
     volumes,
@@ -15,6 +16,7 @@ from tests.lab.scenario import Fault
 FAULTS: tuple[Fault[World], ...] = (
     *locks.FAULTS,
     *replication.FAULTS,
+    *logical.FAULTS,
     *transactions.FAULTS,
     *capacity.FAULTS,
     *durability.FAULTS,

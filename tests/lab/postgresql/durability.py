@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import psycopg2
 
-from probes import Limits, Severity
+from probes import Limits, Severity, registry
 from tests.lab.postgresql.world import World
-from tests.lab.scenario import PRIMARY, WARNS, Break, Fault
+from tests.lab.scenario import PRIMARY, REPLICA, WARNS, Break, Fault
+from tests.servers.certificates import certify
 from tests.servers.machine import until
+from tests.servers.postgres_programs import run
+from tests.servers.postgresql import MONITOR
 
 
 @contextmanager
@@ -52,6 +56,83 @@ def crashed_and_back(world: World) -> Iterator[None]:
     yield
     world.primary.restart()  # an orderly start afterwards: the crash is history
     world.wait_whole()
+
+
+@contextmanager
+def replica_crashed_and_back(world: World) -> Iterator[None]:
+    """The same on the replica, which is no copy made anew."""
+    world.replica.stop(hard=True)
+    world.replica.start()
+    world.wait_whole()
+    yield
+    world.replica.restart()
+    world.wait_whole()
+
+
+@contextmanager
+def page_damaged(world: World) -> Iterator[None]:
+    """Storage gave back other bytes than it was given, and somebody read them."""
+    world.primary.sql("create table berkas as select n from generate_series(1, 1000) n")
+    path = world.primary.sql("select pg_relation_filepath('berkas')")[0][0]
+    checked = world.primary.sql("show data_checksums")[0][0] == "on"
+    world.primary.stop()
+    if not checked:
+        run([str(world.primary.programs / "pg_checksums"), "-e", "-D", str(world.primary.data)])
+    with (world.primary.data / path).open("r+b") as file:
+        file.seek(4000)
+        file.write(b"rusak")
+    world.primary.start()
+    with suppress(psycopg2.errors.DataCorrupted):
+        world.primary.sql("select count(*) from berkas")
+    failures = "select sum(checksum_failures) from pg_stat_database"
+    until(lambda: world.primary.sql(failures)[0][0] > 0, "the failure being counted")
+    world.wait_whole()
+    yield
+    world.primary.sql("drop table berkas")
+    world.primary.sql("select pg_stat_reset()")
+    until(lambda: world.primary.sql(failures)[0][0] == 0, "the statistics being reset")
+    world.wait_whole()
+
+
+@contextmanager
+def canary(world: World) -> Iterator[None]:
+    """The table, by the very lines ``sigap grants postgresql --canary`` prints."""
+    for grant in registry.engine("postgresql").options["canary"]:
+        world.primary.sql(grant.sql.format(user=MONITOR))
+    world.wait_whole()
+    try:
+        yield
+    finally:
+        world.primary.sql("drop schema sigap cascade")
+        world.wait_whole()
+
+
+@contextmanager
+def canary_waits_for_a_lock(world: World) -> Iterator[None]:
+    """Nothing an application feels is told by reading sessions: here a write does not end."""
+    with world.session("select * from sigap.canary for update", name="pemeriksa"):
+        yield
+
+
+@contextmanager
+def certificate_ends(world: World, days: int) -> Iterator[None]:
+    """A real certificate with so many days left, or long expired; then a new one."""
+    certify(world.primary, days)
+    until(lambda: world.primary.sql("show ssl")[0][0] == "on", "TLS being offered")
+    yield
+    certify(world.primary, 400)
+
+
+@contextmanager
+def encrypted(world: World) -> Iterator[None]:
+    """TLS with a certificate that is good for a year."""
+    certify(world.primary, 400)
+    try:
+        yield
+    finally:
+        world.primary.sql("alter system reset ssl")
+        world.primary.sql("select pg_reload_conf()")
+        until(lambda: world.primary.sql("show ssl")[0][0] == "off", "TLS being off")
 
 
 @contextmanager
@@ -146,6 +227,31 @@ FAULTS = (
     _fault(
         "crashed_and_back", crashed_and_back, "restart", "crash_recovered", "availability",
         "primary",
+    ),
+    _fault(
+        "replica_crashed_and_back", replica_crashed_and_back, "restart", "crash_recovered",
+        "availability", "replica", target=REPLICA,
+    ),
+    _fault(
+        "page_damaged", page_damaged, "checksums", "checksum_failures", "corruption",
+        "damaged pages were read in database postgres",
+    ),
+    _fault(
+        "canary_hangs_on_a_standby", synchronous_standby_missing, "standbys",
+        "synchronous_standbys_missing", "replication", "commits hang", given=canary,
+        symptoms=("canary_ok",),
+    ),
+    _fault(
+        "canary_waits_for_a_lock", canary_waits_for_a_lock, "write_canary", "canary_ok",
+        "availability", "cannot write", "lock", given=canary,
+    ),
+    _fault(
+        "certificate_ends_tomorrow", partial(certificate_ends, days=1), "tls_certificate",
+        "tls_certificate_expires_in_seconds", "certificate", "CN=simpeg.example", given=encrypted,
+    ),
+    _fault(
+        "certificate_expired", partial(certificate_ends, days=-2), "tls_certificate",
+        "tls_certificate_expires_in_seconds", "certificate", "CN=simpeg.example", given=encrypted,
     ),
     _fault(
         "slot_forgotten", slot_forgotten, "slots", "slot_active", "replication", "lupa",

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.lab.postgresql.logical import subscription
 from tests.lab.postgresql.world import World
 from tests.lab.scenario import Healthy
 from tests.servers.machine import until
@@ -152,6 +153,13 @@ def planned_failover(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def replica_rebuilt(world: World) -> Iterator[None]:
+    """Between two readings the replica was thrown away and copied anew: no crash."""
+    world.rebuild_replica()
+    yield
+
+
+@contextmanager
 def synced_slot(world: World) -> Iterator[None]:
     """A slot that is kept in step on the standby for a failover is inactive there by design."""
     # slot synchronisation needs a database in the standby's conninfo, and its feedback
@@ -190,6 +198,8 @@ HEALTHY = (
     Healthy(
         "healthy/synced_slot_on_a_standby", "postgresql", synced_slot, versions=(170000, 10**9)
     ),
+    Healthy("healthy/replica_rebuilt", "postgresql", replica_rebuilt, rounds=4),
+    Healthy("healthy/subscription", "postgresql", idle, rounds=4, given=subscription),
     Healthy("healthy/planned_restart", "postgresql", planned_restart, rounds=4, announced=True),
     Healthy("healthy/planned_failover", "postgresql", planned_failover, rounds=4, announced=True),
 )

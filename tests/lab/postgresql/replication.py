@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from probes import Limits
+from probes import Limits, Severity
 from tests.lab.postgresql.world import World
-from tests.lab.scenario import PRIMARY, REPLICA, Break, Fault
+from tests.lab.scenario import REPLICA, WARNS, Break, Fault
 from tests.servers.machine import until
 
 SOON = Limits(warning=0.2, critical=0.5, raise_after=2)
@@ -56,11 +56,23 @@ def _behind(world: World) -> float:
 
 
 @contextmanager
-def replica_behind(world: World) -> Iterator[None]:
-    """Replay stands still while the primary goes on writing; somebody paused it by mistake."""
-    with world.pair.paused_replay():
-        world.primary.sql("update pegawai set gaji = gaji + 1")
-        until(lambda: _behind(world) > 1.0, "the replica falling behind its primary")
+def reports_cancelled(world: World) -> Iterator[None]:
+    """The replica may not wait for reports, so replay ends one that needs removed rows."""
+    asked = "select sum(confl_snapshot) from pg_stat_database_conflicts"
+    before = world.replica.sql(asked)[0][0]
+    with (
+        world.setting("max_standby_streaming_delay", "0", on_replica=True),
+        world.session(
+            "begin isolation level repeatable read",
+            "select count(*) from pegawai",
+            name="laporan",
+            on_replica=True,
+        ),
+    ):
+        world.primary.sql("delete from pegawai where id > 900")
+        world.primary.sql("vacuum pegawai")
+        world.primary.sql("insert into pegawai select n, 0 from generate_series(901, 1000) n")
+        until(lambda: world.replica.sql(asked)[0][0] > before, "a report being cancelled")
         yield
     world.wait_whole()
 
@@ -85,6 +97,11 @@ FAULTS = (
     _fault(
         "replay_held_by_a_query", replay_held_by_a_query, "replication_lag_seconds",
         "replica", "behind", limits={"replication_lag.replication_lag_seconds": SOON},
-        other_witness=PRIMARY,
+    ),
+    Fault(
+        "replication/reports_cancelled", "postgresql", reports_cancelled, REPLICA,
+        "recovery_conflicts", "recovery_conflicts_per_minute", "replication",
+        ("replay cancels", "VACUUM removed old rows"), severity=Severity.WARNING,
+        limits={"recovery_conflicts.recovery_conflicts_per_minute": WARNS},
     ),
 )  # fmt: skip

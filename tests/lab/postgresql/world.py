@@ -29,7 +29,6 @@ SETTINGS = {
     "archive_mode": "on",
     "max_connections": "40",
     "hot_standby_feedback": "off",
-    "max_standby_streaming_delay": "-1",
     "wal_receiver_status_interval": "1s",
     "wal_sender_timeout": "10s",
     "log_min_messages": "fatal",
@@ -133,9 +132,6 @@ class World:
             ]
         )
         self.replica.start()
-        # A copy begins without statistics, which the probe takes for a crash; one orderly restart
-        # ends that.
-        self.replica.restart()
         self.wait_whole()
 
     def connect_as_clerk(self) -> Any:
@@ -207,6 +203,9 @@ def world(settings: dict[str, str] | None = None) -> Iterator[World]:
         pair.primary.sql(f"grant all on all tables in schema public to {CLERK}")
         # Not as an option of the program, which nothing could change while it runs.
         pair.primary.sql("alter system set archive_command = '/bin/true'")
+        for server in (pair.primary, pair.replica):  # a replica made anew has the primary's
+            server.sql("alter system set max_standby_streaming_delay = -1")
+            server.sql("select pg_reload_conf()")
         pair.primary.stop()
         volume = stack.enter_context(mounted(pair.primary.data / "pg_wal", 400))
         # A mount point would vanish with the data directory: leave it before the pair is removed.

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from probes import FailureKind, Measurement, ProbeError, deadline, registry
 from probes.postgresql import clock_skew, tls_certificate, write_canary
 from tests.probes.postgresql.asking import again, read, session_to, title_of, values
+from tests.servers.certificates import certify
 from tests.servers.postgresql import MONITOR, PostgresPair, Server, until
 
 pytestmark = pytest.mark.servers
@@ -24,40 +20,11 @@ pytestmark = pytest.mark.servers
 Found = dict[tuple[str, str], Measurement]
 
 
-def _certify(server: Server, days: int) -> None:
-    """Give the server a certificate of its own that ends in so many days, and load it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "simpeg.example")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=400))
-        .not_valid_after(now + dt.timedelta(days=days))
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    owner = server.data.stat()
-    for file, content in (("server.key", private), ("server.crt", certificate.public_bytes(pem))):
-        path = server.data / file
-        path.write_bytes(content)
-        path.chmod(0o600)
-        os.chown(path, owner.st_uid, owner.st_gid)
-    server.sql("alter system set ssl = on")
-    server.sql("select pg_reload_conf()")
-
-
 def test_the_end_of_the_certificate_is_told_also_when_it_has_passed(single: Server) -> None:
     probe = tls_certificate.PROBE
     assert values(probe, single.target()) == {"tls_offered": 0}
     for days in (10, -2):
-        _certify(single, days)
+        certify(single, days)
         found: Found = until(partial(_ends_in, single, days), f"a certificate for {days} days")
         title = title_of(probe, found, "tls_certificate_expires_in_seconds")
         assert "CN=simpeg.example" in title
