@@ -202,6 +202,17 @@ def test_a_crash_stays_said_for_a_quarter_of_an_hour() -> None:
     assert later["crash_recovered"] == 0
 
 
+def test_a_replica_copied_anew_has_not_crashed_though_its_statistics_are_young() -> None:
+    memory: dict[str, Any] = {}
+    first = row(started=1e6 - 7200, checkpointer=1e6 - 7200)
+    list(restart.judged(first, 150018, memory))
+    asked: list[float] = []
+    copy = row(now=1e6 + 60, started=1e6, checkpointer=1e6, stats_reset=1e6 + 1)
+    said = restart.judged(copy, 150018, memory, lambda at: not asked.append(at))
+    assert {m.measure: m.value for m in said}["crash_recovered"] == 0
+    assert asked == [first["now"]]
+
+
 def test_before_15_a_late_checkpointer_alone_proves_no_crash() -> None:
     long_recovery = row(checkpointer=1e6 - 60)
     said = {m.measure: m.value for m in restart.judged(long_recovery, 130018, {})}
