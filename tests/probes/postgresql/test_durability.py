@@ -208,7 +208,12 @@ def test_a_replica_copied_anew_has_not_crashed_though_its_statistics_are_young()
     list(restart.judged(first, 150018, memory))
     asked: list[float] = []
     copy = row(now=1e6 + 60, started=1e6, checkpointer=1e6, stats_reset=1e6 + 1)
-    said = restart.judged(copy, 150018, memory, lambda at: not asked.append(at))
+
+    def copied(at: float) -> bool:
+        asked.append(at)
+        return True
+
+    said = restart.judged(copy, 150018, memory, copied)
     assert {m.measure: m.value for m in said}["crash_recovered"] == 0
     assert asked == [first["now"]]
 
