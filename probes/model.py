@@ -284,6 +284,19 @@ KEPT = "kept"
 """The one key of ``Session.memory`` whose value (plain JSON) outlives the process."""
 
 
+@dataclass(slots=True)
+class Shared:
+    """What the probes that use one session may tell each other, so that a server is asked once.
+
+    Only whole answers are put here, never a failure: who meets one lets the next ask for itself.
+    """
+
+    round: dict[str, Any] = field(default_factory=dict)
+    """Answers of this round; empty at its beginning and when evidence is taken."""
+    login: dict[str, Any] = field(default_factory=dict)
+    """What holds for as long as this login lives."""
+
+
 class Session(Protocol):
     """What a probe may do with a server. The one thing tests may fake.
 
@@ -305,6 +318,11 @@ class Session(Protocol):
         For rates and for "since when": a probe is a function and keeps nothing itself. Only what
         lies under the key ``KEPT``, as plain JSON values, survives a restart of the agent.
         """
+        ...
+
+    @property
+    def shared(self) -> Shared:
+        """What other probes asked on this session; one without an owner shares nothing."""
         ...
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:

@@ -31,6 +31,7 @@ from probes.model import (
     Reading,
     Row,
     Session,
+    Shared,
     Target,
     Text,
 )
@@ -98,6 +99,7 @@ class _Metered:
         self._inner = inner
         self._cost = cost
         self.memory: MutableMapping[str, Any] = {}
+        self.shared = Shared()
         self.refused: Failure | None = None  # why the last further session could not be had
         cost.sessions += 1
         cost.most_sessions = max(cost.most_sessions, cost.sessions)
@@ -176,6 +178,7 @@ class HostView:
     ) -> None:
         self.target = target
         self.memory = memory
+        self.shared = Shared()
         self._known_paths = known_paths
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
@@ -189,6 +192,16 @@ class HostView:
 
     def close(self) -> None:
         return None
+
+
+@contextmanager
+def _asking_anew(session: Session) -> Iterator[None]:
+    """Evidence is of its own moment: no answer of the round before it or after it is shared."""
+    answers, session.shared.round = session.shared.round, {}
+    try:
+        yield
+    finally:
+        session.shared.round = answers
 
 
 class Owner:
@@ -207,7 +220,17 @@ class Owner:
         self._memories: dict[str, dict[str, Any]] = {}
 
     def round(self, due: Sequence[Probe], now: Callable[[], datetime]) -> Iterator[Reading]:
-        """Take each due probe once, in order; hung servers cost one budget, not one per probe."""
+        """Take each due probe once, in order; hung servers cost one budget, not one per probe.
+
+        What the probes share of this round's answers is gone when it ends.
+        """
+        self._forget_answers()
+        try:
+            yield from self._round(due, now)
+        finally:
+            self._forget_answers()
+
+    def _round(self, due: Sequence[Probe], now: Callable[[], datetime]) -> Iterator[Reading]:
         down: Failure | None = None
         for probe in due:
             if probe.engine == HOST:
@@ -234,7 +257,7 @@ class Owner:
         else:
             return None
         try:
-            with deadline.within(self._budget_seconds):
+            with deadline.within(self._budget_seconds), _asking_anew(session):
                 return Evidence(now, evidence.bounded(probe.exhibits(session)))
         except ProbeError as error:
             said = error.failure.message
@@ -259,6 +282,10 @@ class Owner:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
+
+    def _forget_answers(self) -> None:
+        if self._kept is not None:
+            self._kept.shared.round = {}
 
     def _ask(self, probe: Probe, now: datetime) -> Reading:
         """One reading; a kept session the server had closed is opened anew, once."""

@@ -19,7 +19,7 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from probes import deadline
-from probes.model import Address, FailureKind, ProbeError, Row, Session, Target, Text
+from probes.model import Address, FailureKind, ProbeError, Row, Session, Shared, Target, Text
 from probes.mysql import errors, tls
 from probes.mysql.paths import VARIABLES, directories
 from probes.mysql.sockets import dial
@@ -99,6 +99,10 @@ class MySQLSession:
             self.close()
             raise
         self.phases = clock.seconds
+
+    @property
+    def shared(self) -> Shared:
+        return Shared()  # an owner knows when a round begins; this does not
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         connection = self._connection

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
+from probes.mysql.ask import number, status
 from probes.mysql.channels import Channel, channels
 from probes.mysql.grants import BINLOGS, CHANNELS, INSTRUMENTS
 from probes.mysql.stopped import applying, receiving
@@ -140,8 +141,7 @@ def _own_position(session: Session) -> Exhibit:
 
 def _connected_replicas(session: Session) -> int:
     if session.flavour == "mariadb":
-        found = session.rows("SHOW GLOBAL STATUS LIKE 'Slaves_connected'")
-        return int(found[0]["Value"]) if found else 0
+        return int(number(status(session, "Slaves_connected"), "Slaves_connected") or 0)
     found = session.rows(
         "SELECT count(*) AS replicas FROM performance_schema.threads "
         "WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')"

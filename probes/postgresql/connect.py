@@ -24,6 +24,7 @@ from probes.model import (
     ProbeError,
     Row,
     Session,
+    Shared,
     Target,
     Text,
 )
@@ -86,6 +87,10 @@ class PostgresSession:
     def version(self) -> int:
         """``server_version_num``: 150018 is 15.18."""
         return self._connection.server_version
+
+    @property
+    def shared(self) -> Shared:
+        return Shared()  # an owner knows when a round begins; this does not
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         """The whole answer to one question; raises ``ProbeError``."""

@@ -17,6 +17,7 @@ from probes import (
     ProbeError,
     Row,
     Session,
+    Shared,
     Target,
     Text,
 )
@@ -57,6 +58,10 @@ class FakeSession:
         self.server = server
         self.target = target
         self.memory: dict[str, object] = {}
+
+    @property
+    def shared(self) -> Shared:
+        return Shared()
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         failing, self.server.kept_fails = self.server.kept_fails, None
@@ -251,3 +256,60 @@ def test_a_probe_remembers_between_readings_and_only_its_own() -> None:
     server.kept_fails = FailureKind.UNREACHABLE  # a new session does not forget
     again = list(owner.round([probe("z", ask), *asked], lambda: NOW))
     assert [reading.measurements[0].value for reading in again] == [2.0, 2.0, 2.0, 2.0]
+
+
+def told(session: Session) -> Iterable[Measurement]:
+    """How many probes of this round asked before, and how many of this login."""
+    for shared in (session.shared.round, session.shared.login):
+        shared["asked"] = shared.get("asked", 0) + 1
+    yield Measurement("value", session.shared.round["asked"] + 100 * session.shared.login["asked"])
+
+
+def test_what_the_probes_of_one_round_share_is_forgotten_with_the_round() -> None:
+    owner = Owner(TARGET, FakeServer().engine)
+    both = [probe("one", told), probe("two", told)]
+
+    def values() -> list[float]:
+        return [r.measurements[0].value for r in owner.round(both, lambda: NOW)]
+
+    assert values() == [101, 202]
+    assert values() == [301, 402]
+    owner.drop()
+    assert values() == [101, 202]  # a new login knows nothing of the old one
+
+
+def test_a_round_that_is_not_taken_to_its_end_leaves_no_answer_behind() -> None:
+    owner = Owner(TARGET, FakeServer().engine)
+    both = [probe("one", told), probe("two", told)]
+    left = owner.round(both, lambda: NOW)
+    next(left)
+    (again, _) = owner.round(both, lambda: NOW)
+    assert again.measurements[0].value == 201
+
+
+def test_evidence_shares_no_answer_with_the_round_it_is_taken_in() -> None:
+    seen: list[int] = []
+
+    def exhibits(session: Session) -> Iterable[Exhibit]:
+        seen.append(session.shared.round.setdefault("asked", 0))
+        return []
+
+    owner = Owner(TARGET, FakeServer().engine)
+    both = [probe("one", told, exhibits=exhibits), probe("two", told)]
+    values = []
+    for reading in owner.round(both, lambda: NOW):
+        values.append(reading.measurements[0].value)
+        owner.gather(both[0], NOW)
+    assert values == [101, 202]
+    assert seen == [0, 0]
+
+
+def test_a_second_session_of_a_round_has_its_own_answers() -> None:
+    def aside(session: Session) -> Iterable[Measurement]:
+        session.shared.round["asked"] = 1
+        with session.fresh() as other:
+            yield Measurement("value", float(len(other.shared.round)))
+
+    owner = Owner(TARGET, FakeServer().engine)
+    (reading,) = owner.round([probe("aside", aside)], lambda: NOW)
+    assert reading.measurements[0].value == 0

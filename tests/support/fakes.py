@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from probes import Engine, FailureKind, ProbeError, Row, Session, Target
+from probes import Engine, FailureKind, ProbeError, Row, Session, Shared, Target
 
 
 class FakeServer:
@@ -48,6 +48,10 @@ class FakeSession:
         self.target = target
         self.memory: dict[str, object] = {}
         self._server = server
+
+    @property
+    def shared(self) -> Shared:
+        return Shared()
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         self._server.answer()

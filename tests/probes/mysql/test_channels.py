@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from probes import Address, FailureKind, ProbeError, Row, Session, Target
+from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
 from probes.mysql.channels import Channel, channel, channels, statement
 from probes.mysql.replication_lag import measured
 from probes.mysql.stopped import applying, receiving
@@ -61,6 +61,10 @@ class Answering:
     phases: Mapping[str, float] = field(default_factory=dict)
     memory: dict[str, object] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+
+    @property
+    def shared(self) -> Shared:
+        return Shared()
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         self.asked.append(sql)

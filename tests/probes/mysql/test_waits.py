@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from probes import Address, FailureKind, ProbeError, Row, Session, Target
+from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
 from probes.mysql.blocking import roots
 from probes.mysql.lock_queries import (
     AGES,
@@ -60,6 +60,10 @@ class MySQL9:
         self._answers = answers
         self._refusals = refusals or {}
         self.memory: dict[str, object] = {}
+
+    @property
+    def shared(self) -> Shared:
+        return Shared()
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         if sql in self._refusals:
