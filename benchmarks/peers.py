@@ -2,7 +2,7 @@
 
 Not like for like, and said so: the exporters emit every counter they find and leave judging to
 Prometheus; Sigap asks for what its verdicts need (who blocks whom, slots, logins that fail) and
-logs in anew each round, which no exporter does.
+logs in anew every minute, which no exporter does.
 """
 
 from __future__ import annotations
