@@ -31,7 +31,8 @@ select current_user as account, {SEES_EVERYBODY} as sees_everybody,
        extract(epoch from pg_postmaster_start_time())::float8 as started,
        (select extract(epoch from backend_start)::float8 from pg_stat_get_activity(null)
         where backend_type = 'checkpointer') as checkpointer,
-       (select extract(epoch from stats_reset)::float8 from pg_stat_archiver) as stats_reset
+       (select extract(epoch from stats_reset)::float8 from pg_stat_archiver) as stats_reset,
+       pg_is_in_recovery() as in_recovery
 """  # noqa: S608 - only constants of this package are inserted
 
 _COPIED = """
@@ -101,7 +102,9 @@ def _event(row: Row, before: tuple[float, float] | None, version: int) -> tuple[
         gap = version >= _PROOF_SINCE and checkpointer - started > _GAP_SECONDS
         return checkpointer, BACKEND if changed or gap else None
     reset = row["stats_reset"]
-    crashed = reset is not None and reset >= started
+    # Before 15 a standby discards its statistics at every start, the orderly one too.
+    tells = version >= _PROOF_SINCE or not row["in_recovery"]
+    crashed = tells and reset is not None and reset >= started
     return started, SERVER if crashed else PLAIN
 
 

@@ -190,7 +190,8 @@ def _answers(server: Server) -> bool:
 
 def row(**changes: Any) -> dict[str, Any]:
     """A server started long ago, whose statistics are as old as it."""
-    return {"now": 1e6, "started": 1e3, "checkpointer": 1e3, "stats_reset": 500.0} | changes
+    usual = {"now": 1e6, "started": 1e3, "checkpointer": 1e3, "stats_reset": 500.0}
+    return usual | {"in_recovery": False} | changes
 
 
 def test_a_crash_stays_said_for_a_quarter_of_an_hour() -> None:
@@ -216,6 +217,21 @@ def test_a_replica_copied_anew_has_not_crashed_though_its_statistics_are_young()
     said = restart.judged(copy, 150018, memory, copied)
     assert {m.measure: m.value for m in said}["crash_recovered"] == 0
     assert asked == [first["now"]]
+
+
+@pytest.mark.parametrize(
+    ("version", "in_recovery", "crashed"),
+    [(130018, True, 0), (130018, False, 1), (150018, True, 1)],
+)
+def test_before_15_a_standbys_young_statistics_prove_no_crash(
+    version: int, in_recovery: bool, crashed: int
+) -> None:
+    memory: dict[str, Any] = {}
+    list(restart.judged(row(in_recovery=in_recovery), version, memory))
+    begun = {"now": 1e6 + 60, "started": 1e6, "checkpointer": 1e6, "stats_reset": 1e6 + 1}
+    after = row(in_recovery=in_recovery, **begun)
+    said = {m.measure: m.value for m in restart.judged(after, version, memory)}
+    assert said["crash_recovered"] == crashed
 
 
 def test_before_15_a_late_checkpointer_alone_proves_no_crash() -> None:
