@@ -2,9 +2,10 @@
 
 Why: at the end every INSERT into the table fails at once, and widening the column of a big table
 takes hours. Promise: read from InnoDB's own dictionary with PROCESS alone, so no right on anybody's
-data, no table is opened and no metadata lock is waited for. Only tables in use since the server
-started are there, which those that are filled are. Which column counts is inferred: an integer that
-begins an index (InnoDB demands that), the primary key's first.
+data. MySQL 8 and later take each table's metadata lock for it and wait behind an ALTER TABLE: then
+the last answer stands, for a waiting DDL must not blind the other probes of the round. Only tables
+in use since the server started are there, which those that are filled are. Which column counts is
+inferred: an integer that begins an index (InnoDB demands that), the primary key's first.
 Sources: INFORMATION_SCHEMA INNODB_[SYS_]TABLESTATS.AUTOINC, _COLUMNS, _INDEXES, _FIELDS.
 """
 
@@ -13,7 +14,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import (
+    Exhibit,
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.mysql.grants import PROCESS
 
 _TABLES = 1000  # of the highest counters: a small counter can only fill a small column
@@ -32,6 +44,11 @@ SELECT i.TABLE_ID AS id, f.NAME AS name, (i.TYPE & 1) = 1 AS is_primary
 FROM information_schema.INNODB_{sys}INDEXES i
 JOIN information_schema.INNODB_{sys}FIELDS f ON CAST(f.INDEX_ID AS CHAR) = CAST(i.INDEX_ID AS CHAR)
 WHERE f.POS = 0 AND i.TABLE_ID IN %s"""
+
+_LOCKED = Text(
+    "Kunci metadata sebuah tabel menghalangi kamus InnoDB; lihat blocked_sessions.",
+    "A table's metadata lock is in the way of InnoDB's dictionary; see blocked_sessions.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,7 @@ def highest(length: int, is_unsigned: bool) -> int:
 
 def read(session: Session) -> Iterator[Measurement]:
     """The fullest column, and every one beyond half."""
-    found = counters(session)
+    found = _known(session)
     worst = found[0] if found else None
     yield Measurement(
         "auto_increment_worst_ratio",
@@ -70,6 +87,23 @@ def read(session: Session) -> Iterator[Measurement]:
                 each.table,
                 {"column": each.column, "left": f"{max(0, each.most - each.next):,}"},
             )
+
+
+def _known(session: Session) -> list[Counter]:
+    """The counters now, or as they were last while somebody's lock is in the way.
+
+    Raises ``ProbeError(BLIND)`` where there is no last time.
+    """
+    try:
+        found = counters(session)
+    except ProbeError as error:
+        if not error.waited_for_lock:
+            raise
+        if "counters" not in session.memory:
+            raise ProbeError(FailureKind.BLIND, error.failure.message, _LOCKED) from error
+        found = session.memory["counters"]
+    session.memory["counters"] = found
+    return found
 
 
 def counters(session: Session) -> list[Counter]:

@@ -3,8 +3,9 @@
 Why: the server breaks a deadlock by itself and the application sees a failed save; a few a day are
 ordinary, a few a minute are a design fault people suffer from. Promise: a rate over the server's
 own uptime; the last one in detail without people's data, asked for only when the count has grown.
-Sources: status Innodb_deadlocks (MariaDB), INNODB_METRICS lock_deadlocks (MySQL), SHOW ENGINE
-INNODB STATUS.
+MariaDB before 10.6 shows a count and never moves it (10.5.23 was asked): there each new report of
+a deadlock counts as one, so two between two readings are one. Sources: status Innodb_deadlocks
+(MariaDB), INNODB_METRICS lock_deadlocks (MySQL), SHOW ENGINE INNODB STATUS.
 """
 
 from __future__ import annotations
@@ -22,13 +23,18 @@ _METRIC = (
 )
 
 
+_COUNTED_SINCE = 100600  # MariaDB's version from which the server's own count moves
+
+
 def read(session: Session) -> Iterator[Measurement]:
     """Deadlocks per minute since the last reading; nothing at the first one."""
     found = status(session, "Uptime", "Innodb_deadlocks")
     if session.flavour == "mariadb":
         session.rows(f"SELECT {SIGHT} AS seen")  # else blind only once there is one to show
     total = number(found, "Innodb_deadlocks")
-    if total is None:
+    if session.flavour == "mariadb" and session.version < _COUNTED_SINCE:
+        total = float(_reports(session))
+    elif total is None:
         rows = session.rows(_METRIC) if session.flavour == "mysql" else []
         total = float(rows[0]["found"]) if rows else None
     uptime = number(found, "Uptime")
@@ -42,6 +48,16 @@ def read(session: Session) -> Iterator[Measurement]:
     if grown["deadlocks"]:
         detail = {"said": told(_last(session))}
     yield Measurement("deadlocks_per_minute", grown["deadlocks"] * 60 / seconds, detail=detail)
+
+
+def _reports(session: Session) -> int:
+    """Reports of a deadlock that came while we watched; the one found at first is history."""
+    deadlock = _last(session)
+    at = deadlock.at if deadlock else ""
+    seen = session.memory.setdefault("reports", {"at": at, "count": 0})
+    if at and at != seen["at"]:
+        seen.update(at=at, count=seen["count"] + 1)
+    return int(seen["count"])
 
 
 def _last(session: Session) -> Deadlock | None:
