@@ -10,6 +10,7 @@ from probes import Limits, Severity
 from tests.lab.mysql.world import CLERK, World
 from tests.lab.scenario import PRIMARY, WARNS, Break, Fault
 from tests.lab.volume import needed
+from tests.servers.mariadb import MONITOR
 
 
 @contextmanager
@@ -53,6 +54,33 @@ def unsafe_settings(world: World) -> Iterator[None]:
         world.setting("sync_binlog", "0"),
     ):
         yield
+
+
+@contextmanager
+def redo_log_off(world: World) -> Iterator[None]:
+    """Redo logging was switched off for an import and never on again."""
+    world.primary.sql("ALTER INSTANCE DISABLE INNODB REDO_LOG")
+    try:
+        yield
+    finally:
+        world.primary.sql("ALTER INSTANCE ENABLE INNODB REDO_LOG")
+
+
+@contextmanager
+def clock_ahead(world: World) -> Iterator[None]:
+    """The primary says a time half a minute ahead to every session that begins."""
+    ahead = "'SET SESSION timestamp = unix_timestamp(sysdate(6)) + 30'"
+    with world.setting("init_connect", ahead):
+        _monitor_begins_anew(world)
+        yield
+    _monitor_begins_anew(world)
+
+
+def _monitor_begins_anew(world: World) -> None:
+    for row in world.primary.sql(
+        f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{MONITOR}'"
+    ):
+        world.primary.sql(f"KILL {row['ID']}")
 
 
 @contextmanager
@@ -140,6 +168,14 @@ FAULTS = (
         "durability/unsafe_settings", unsafe_settings, "durability_settings", "unsafe_settings",
         "durability", "innodb_flush_log_at_trx_commit = 2", limits=WARNS,
         severity=Severity.WARNING, evidence=("sync_binlog",),
+    ),
+    _fault(
+        "durability/redo_log_off", redo_log_off, "durability_settings", "emergency_settings",
+        "durability", "redo", flavours=("mysql",),
+    ),
+    _fault(
+        "clock/ahead", clock_ahead, "clock_skew", "clock_skew_seconds", "clock", "primary",
+        "ahead",
     ),
     _fault(
         "durability/restarted", restarted, "restart", "uptime_seconds", "restart",

@@ -140,6 +140,20 @@ def commits_hang(world: World) -> Iterator[None]:
     world.wait_whole()
 
 
+@contextmanager
+def commits_bare(world: World) -> Iterator[None]:
+    """Semi-synchronous is on and no replica takes part: commits go on without a word of it."""
+    with world.setting("rpl_semi_sync_master_enabled", "1"):
+        yield
+
+
+@contextmanager
+def replica_side_idle(world: World) -> Iterator[None]:
+    """The replica's side was switched on, and its receiver not started again."""
+    with world.setting("rpl_semi_sync_slave_enabled", "1", on_replica=True):
+        yield
+
+
 def _fault(name: str, inject: Break[World], measure: str, *words: str, **more: Any) -> Fault[World]:
     return Fault(
         f"replication/{name}", "mysql", inject, REPLICA, "replication_lag", measure,
@@ -159,6 +173,16 @@ FAULTS = (
     replace(
         _fault("commits_hang", commits_hang, "semi_sync_waiting_sessions", "hang in commit"),
         probe="semi_sync", target=PRIMARY, flavours=("mariadb",),
+    ),
+    replace(
+        _fault("commits_bare", commits_bare, "semi_sync_active", "not at work", "0 replicas"),
+        probe="semi_sync", target=PRIMARY, flavours=("mariadb",), severity=Severity.WARNING,
+        limits={"semi_sync.semi_sync_active": WARNS},
+    ),
+    replace(
+        _fault("replica_side_idle", replica_side_idle, "semi_sync_replica_active", "not at work"),
+        probe="semi_sync", flavours=("mariadb",), severity=Severity.WARNING,
+        limits={"semi_sync.semi_sync_replica_active": WARNS},
     ),
     _fault("duplicate_key", duplicate_key, SQL, "replica", "applier", "1062"),
     _fault("applier_stopped", applier_stopped, SQL, "replica", "applier"),
