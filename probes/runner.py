@@ -78,6 +78,28 @@ def _checked(probe: Probe, measurements: tuple[Measurement, ...]) -> tuple[Measu
     return measurements
 
 
+PATHS_SECONDS = 600.0
+"""After so long a server is asked again where its files are: a tablespace may have been added."""
+
+MOST_SLOW = 3
+"""Questions of one round that may end at the deadline before the rest is left for the next."""
+
+
+def _too_slow(budget_seconds: float) -> Failure:
+    """One question had no answer in time on a server that answered another in the same round."""
+    said = Text(
+        f"tidak ada jawaban dalam {budget_seconds:g} dtk, padahal server menjawab yang lain",
+        f"no answer within {budget_seconds:g} s, although the server answers others",
+    )
+    hint = Text(
+        "Lihat apa yang ditunggu sesi Sigap (pg_stat_activity, SHOW PROCESSLIST): kunci, katalog "
+        "yang membengkak, atau penyimpanan yang lambat.",
+        "Look at what Sigap's session waits for (pg_stat_activity, SHOW PROCESSLIST): a lock, a "
+        "bloated catalogue, or slow storage.",
+    )
+    return Failure(FailureKind.BLIND, said.en, hint, said)
+
+
 @dataclass(slots=True)
 class Cost:
     """What this agent costs one target; exported, and watched by ourselves."""
@@ -217,6 +239,7 @@ class Owner:
         self.version = 0
         self._kept: _Metered | None = None
         self._paths: Mapping[str, str] = {}
+        self._paths_learned_at = -math.inf  # monotonic
         self._memories: dict[str, dict[str, Any]] = {}
 
     def round(self, due: Sequence[Probe], now: Callable[[], datetime]) -> Iterator[Reading]:
@@ -232,6 +255,7 @@ class Owner:
 
     def _round(self, due: Sequence[Probe], now: Callable[[], datetime]) -> Iterator[Reading]:
         down: Failure | None = None
+        answered, slow = False, 0
         for probe in due:
             if probe.engine == HOST:
                 yield take(probe, self.target, self._view(probe), now(), self._budget_seconds)
@@ -240,9 +264,19 @@ class Owner:
                 yield Reading(self.target.name, probe.name, now(), 0.0, failure=down)
                 continue
             reading = self._ask(probe, now())
-            if reading.failure is not None and reading.failure.kind in CONNECTION_KINDS:
+            failure = reading.failure
+            answered = answered or failure is None
+            if failure is not None and failure.kind in CONNECTION_KINDS:
+                logged_in = self._kept is not None
                 self.drop()
-                down = reading.failure
+                if failure.kind is not FailureKind.TIMEOUT or not (answered and logged_in):
+                    down = failure
+                elif slow < MOST_SLOW:
+                    # The server lives: one slow question must not hide what the others would say.
+                    slow += 1
+                    reading = replace(reading, failure=_too_slow(self._budget_seconds))
+                else:
+                    down = failure
             yield reading
 
     def gather(self, probe: Probe, now: datetime) -> Evidence | None:
@@ -324,6 +358,8 @@ class Owner:
                 self._learn_paths(self._kept)
             finally:
                 self.cost.seconds += time.perf_counter() - started
+        elif time.monotonic() - self._paths_learned_at >= PATHS_SECONDS:
+            self._learn_paths(self._kept)
         return self._kept
 
     def _view(self, probe: Probe) -> HostView:
@@ -339,6 +375,7 @@ class Owner:
 
     def _learn_paths(self, session: Session) -> None:
         """Remember where the server keeps its files; not being told is the host probe's news."""
+        self._paths_learned_at = time.monotonic()
         try:
             self._paths = session.paths()
         except ProbeError as error:

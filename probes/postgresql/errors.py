@@ -237,7 +237,7 @@ _STATEMENT: tuple[Known, ...] = (
         codes=("42501",),
     ),
     Known(
-        FailureKind.TIMEOUT,
+        FailureKind.BLIND,  # it answered that it would not go on: it lives
         Text(
             "Server membatalkan pertanyaan Sigap karena terlalu lama (statement_timeout) atau "
             "atas permintaan seseorang: server kelebihan beban, atau katalognya membengkak.",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+
+import pytest
 
 from probes import (
     Address,
@@ -21,7 +24,7 @@ from probes import (
     Target,
     Text,
 )
-from probes.runner import Owner
+from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 TARGET = Target("simpeg", "fake", Address("127.0.0.1", 1, "sigap"), volumes={"wal": "/srv/wal"})
@@ -126,6 +129,69 @@ def test_a_value_that_is_not_a_number_is_broken_not_exported() -> None:
     )
     assert reading.failure is not None
     assert reading.failure.kind is FailureKind.BROKEN
+
+
+def late(session: Session) -> Iterable[Measurement]:
+    raise ProbeError(FailureKind.TIMEOUT, "no answer within the deadline")
+
+
+def test_one_slow_question_is_blind_and_hides_no_other() -> None:
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    alive, slow, other = owner.round(
+        [probe("alive", ask), probe("slow", late), probe("other", ask)], lambda: NOW
+    )
+    assert alive.failure is None
+    assert slow.failure is not None
+    assert slow.failure.kind is FailureKind.BLIND
+    assert "although the server answers others" in slow.failure.message
+    assert other.failure is None
+    assert server.open_sessions == 1, "the session that hangs was let go"
+
+
+def test_a_server_that_freezes_within_a_round_is_down_at_the_next_login() -> None:
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+
+    def freezes(session: Session) -> Iterable[Measurement]:
+        server.login_fails = FailureKind.TIMEOUT
+        return late(session)
+
+    asked = [probe("alive", ask), probe("freezes", freezes), probe("next", ask), probe("last", ask)]
+    kinds = [
+        reading.failure and reading.failure.kind for reading in owner.round(asked, lambda: NOW)
+    ]
+    assert kinds == [None, FailureKind.BLIND, FailureKind.TIMEOUT, FailureKind.TIMEOUT]
+
+
+def test_a_round_waits_for_only_so_many_slow_questions() -> None:
+    owner = Owner(TARGET, FakeServer().engine)
+    asked = [probe("alive", ask), *(probe(f"slow{n}", late) for n in range(MOST_SLOW + 2))]
+    kinds = [
+        reading.failure and reading.failure.kind for reading in owner.round(asked, lambda: NOW)
+    ]
+    assert kinds.count(FailureKind.BLIND) == MOST_SLOW
+    assert kinds.count(FailureKind.TIMEOUT) == 2
+
+
+def test_where_the_files_are_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    seen: list[Mapping[str, str]] = []
+
+    def look(session: Session) -> Iterable[Measurement]:
+        seen.append(session.paths())
+        return []
+
+    asked = [probe("alive", ask), probe("host", look, engine="host")]
+    list(owner.round(asked, lambda: NOW))
+    server.paths = {"data": "/srv/data", "tablespace": "/srv/fast"}
+    list(owner.round(asked, lambda: NOW))
+    assert "tablespace" not in seen[-1]
+    later = time.monotonic() + PATHS_SECONDS
+    monkeypatch.setattr("probes.runner.time.monotonic", lambda: later)
+    list(owner.round(asked, lambda: NOW))
+    assert seen[-1]["tablespace"] == "/srv/fast"
 
 
 def test_a_bug_in_one_probe_does_not_end_the_others() -> None:
