@@ -37,6 +37,9 @@ class Fault(Generic[World]):
     family: str
     words: tuple[str, ...]  # in the English title: the cause, named
     evidence: tuple[str, ...] = ()  # words that the frozen tables must hold
+    hidden: tuple[
+        str, ...
+    ] = ()  # people's data, which the frozen tables and the title must not hold
     no_evidence: str = ""  # why there can be none although the probe has tables to show
     limits: Mapping[str, Limits] = field(default_factory=dict)  # "probe.measure": changed limits
     severity: Severity = Severity.CRITICAL

@@ -156,6 +156,7 @@ def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
             [each.evidence for each in incident.troubles if each.evidence], ensure_ascii=False
         )
         assert [word for word in fault.evidence if word not in frozen] == [], frozen
+        assert [word for word in fault.hidden if word in frozen + incident.title.en] == []
         assert "Evidence could not be taken" not in frozen
     return incident
 

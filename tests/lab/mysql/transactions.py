@@ -13,6 +13,7 @@ from tests.lab.mysql.world import World
 from tests.lab.scenario import PRIMARY, Break, Fault
 from tests.servers.mariadb import Holder, eventually
 
+SALARY = "7654321"  # of a person, and nobody else's business
 SECONDS = Limits(warning=0.5, critical=1.0)
 
 
@@ -58,13 +59,13 @@ def deadlock(world: World) -> Iterator[None]:
     def second_half() -> None:
         # One of the two is the deadlock's victim.
         with suppress(pymysql.err.MySQLError):
-            _run(one, "UPDATE pegawai SET gaji = 2 WHERE id = 31")
+            _run(one, f"UPDATE pegawai SET gaji = {SALARY} WHERE id = 31")
 
     thread = threading.Thread(target=second_half)
     thread.start()
     world.primary.row_waits(1)
     with suppress(pymysql.err.MySQLError):
-        _run(other, "UPDATE pegawai SET gaji = 2 WHERE id = 30")
+        _run(other, f"UPDATE pegawai SET gaji = {SALARY} WHERE id = 30")
     other.let_go()
     thread.join(30)
     one.let_go()
@@ -110,10 +111,11 @@ def _fault(
     *words: str,
     limits: Limits = SECONDS,
     evidence: tuple[str, ...] = (),
+    hidden: tuple[str, ...] = (),
 ) -> Fault[World]:
     return Fault(
         f"transactions/{name}", "mysql", inject, PRIMARY, probe, measure, family, words,
-        evidence=evidence, limits={f"{probe}.{measure}": limits},
+        evidence=evidence, hidden=hidden, limits={f"{probe}.{measure}": limits},
     )  # fmt: skip
 
 
@@ -134,6 +136,7 @@ FAULTS = (
     ),
     _fault(
         "deadlocks", deadlock, "deadlocks", "deadlocks_per_minute", "locks", "app.pegawai",
-        limits=Limits(warning=0.5, critical=1, raise_after=1), evidence=("pegawai",),
+        limits=Limits(warning=0.5, critical=1, raise_after=1),
+        evidence=("pegawai", "UPDATE pegawai"), hidden=(SALARY,),
     ),
 )  # fmt: skip
