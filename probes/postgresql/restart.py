@@ -35,9 +35,10 @@ select current_user as account, {SEES_EVERYBODY} as sees_everybody,
        pg_is_in_recovery() as in_recovery
 """  # noqa: S608 - only constants of this package are inserted
 
+# Files are dated in whole seconds.
 _COPIED = """
 select pg_is_in_recovery()
-       and min(extract(epoch from modification)) > %s::float8 as copied from pg_ls_waldir()
+       and min(extract(epoch from modification)) >= floor(%s::float8) as copied from pg_ls_waldir()
 """
 
 PLAIN = Text("server dimulai ulang", "the server was restarted")

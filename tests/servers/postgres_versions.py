@@ -13,7 +13,7 @@ from tests.servers import postgres_programs, unpacked
 from tests.servers.mysql import SWITCH, wanted
 
 SUITES = {"13": "bullseye", "17": "trixie", "18": "sid"}
-_USED = ("initdb", "postgres", "pg_ctl", "pg_basebackup", "psql", "pgbench")
+_USED = ("initdb", "postgres", "pg_ctl", "pg_basebackup", "pg_checksums", "psql", "pgbench")
 
 
 def programs(major: str) -> Path:

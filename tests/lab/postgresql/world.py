@@ -181,7 +181,8 @@ class World:
         before = server.sql(asked, name)[0][0]
 
         def become(wanted: str) -> None:
-            server.sql(f"alter system set {name} = '{wanted}'")
+            quoted = wanted.replace("'", "''")
+            server.sql(f"alter system set {name} = '{quoted}'")
             server.sql("select pg_reload_conf()")
             until(lambda: server.sql(asked, name)[0][0] == wanted, f"{name} being {wanted}")
 
