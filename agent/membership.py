@@ -45,13 +45,21 @@ class Kind:
     family: str
     words: Text
     learned_critical: float | None = None  # seconds gone; None: never more than a warning
+    witness: str = ""
+    """The one probe that lists them all; others with the label only know some, or may be blind."""
+
+    def shown_by(self, probe: Probe) -> bool:
+        """Whether what this probe shows, and does not show, counts."""
+        if self.witness:
+            return probe.name == self.witness
+        return any(measure.subject == self.label for measure in probe.measures)
 
 
 KINDS = (
     Kind("standby", "replica", "replication", Text("replika", "standby"), 300.0),
     Kind("slot", "slot", "replication", Text("slot replikasi", "replication slot")),
     Kind("channel", "channel", "replication", Text("kanal replikasi", "replication channel"), 60.0),
-    Kind("volume", "volume", "volume", Text("volume", "volume"), 300.0),
+    Kind("volume", "volume", "volume", Text("volume", "volume"), 300.0, "volumes"),
 )
 ROLE, UPSTREAM = "role", "upstream"
 SINGLE = (ROLE, UPSTREAM)
@@ -244,7 +252,7 @@ class Membership:
             return
         self.actual = role_of(reading) or self.actual
         for kind in KINDS:
-            if any(measure.subject == kind.label for measure in probe.measures):
+            if kind.shown_by(probe):
                 yield from self._members(target, probes, probe, reading, kind)
         yield from self._place(target, reading, calm)
 
@@ -262,9 +270,7 @@ class Membership:
         )
         by_probe = self._shown.setdefault(kind.name, {})
         by_probe[probe.name] = shown
-        askers = {
-            each.name for each in probes if any(m.subject == kind.label for m in each.measures)
-        }
+        askers = {each.name for each in probes if kind.shown_by(each)}
         if not askers <= by_probe.keys():
             return  # another probe may still show what this one does not
         present: frozenset[str] = frozenset().union(*by_probe.values())

@@ -16,7 +16,7 @@ from datetime import datetime, tzinfo
 
 from probes import deadline
 from probes.host.backups import Backup, NotUnderstoodError, backups_in
-from probes.host.seen import SECONDS_PER_LOOK, require_here
+from probes.host.seen import BACKUP, SECONDS_PER_LOOK, require_here
 from probes.model import (
     FailureKind,
     Measure,
@@ -49,7 +49,7 @@ def read(session: Session) -> Iterable[Measurement]:
     configuration, BLIND when the path is missing, may not be read or is not understood.
     """
     target = session.target
-    path = target.volumes.get("backup") or target.labels.get("backup", "")
+    path = target.volumes.get(BACKUP) or target.labels.get(BACKUP, "")
     if not path:
         raise ProbeError(FailureKind.UNSUPPORTED, "no path to the backups is configured")
     require_here(target)

@@ -16,6 +16,9 @@ from probes.mounts import FailingError, Mounts, StuckError, Volume
 
 SECONDS_PER_LOOK = 2.0
 
+BACKUP = "backup"
+"""The purpose under which the configuration names where backups lie."""
+
 _FIRST = ("data", "wal", "log", "temp", "tmp")
 
 
@@ -48,11 +51,15 @@ def require_here(target: Target) -> None:
 def paths_of(session: Session) -> Mapping[str, str]:
     """Purpose -> path, what the server says and what the configuration adds or corrects.
 
+    Where backups lie is not among them: a volume kept full by its retention, or mounted read only
+    on purpose, is no trouble of the server's; ``backup_age`` says whether backups go on.
+
     Raises ``ProbeError``: UNSUPPORTED for a server on another host, BLIND when no path is known.
     """
     target = session.target
     require_here(target)
     paths = {**session.paths(), **target.volumes}
+    paths.pop(BACKUP, None)
     if not paths:
         raise _nothing_known(target.name)
     return paths

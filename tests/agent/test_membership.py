@@ -49,6 +49,15 @@ STREAM = a_probe(
     thresholds=(),
     judged_on_failure="",
 )
+VOLUMES, DELETED = (
+    a_probe(
+        name,
+        measures=(Measure(f"{name}_bytes", "bytes", "Room.", "volume"),),
+        thresholds=(),
+        judged_on_failure="",
+    )
+    for name in ("volumes", "deleted_files")
+)
 ALONE = (SLOTS,)
 
 
@@ -238,3 +247,13 @@ def test_members_are_shown_on_metrics() -> None:
     world = World(expects=Expectations(slots=("s1",)))
     world.slots("s1")
     assert 'sigap_declared_slot_missing{target="simpeg",slot="s1"} 0.0' in world.board.text(0)
+
+
+def test_a_volume_is_missed_although_another_probe_of_volumes_is_blind() -> None:
+    world = World(VOLUMES, DELETED, expects=Expectations(volumes=("/srv/wal",)))
+    blind = a_failure(FailureKind.BLIND, "no right to read the processes")
+    world.read(DELETED, failure=blind)
+    here = Measurement("volumes_bytes", 1.0, "/srv/data")
+    world.read(VOLUMES, here)
+    bad = world.read(VOLUMES, here)
+    assert [each.subject for each in bad] == ["/srv/wal"]

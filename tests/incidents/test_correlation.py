@@ -74,7 +74,7 @@ def full(
     cluster: str = "simpeg",
 ) -> Finding:
     return finding(
-        target, "free_ratio", subject, "volume", role="primary", host=host, cluster=cluster
+        target, "volume_room_ratio", subject, "volume", role="primary", host=host, cluster=cluster
     )
 
 
@@ -161,9 +161,16 @@ def test_a_volume_that_is_only_filling_up_explains_no_dead_server() -> None:
     desk = Desk()
     desk.report(down())
     filling = finding(
-        measure="free_ratio", subject="/srv", family="volume", severity=Severity.WARNING
+        measure="volume_room_ratio", subject="/srv", family="volume", severity=Severity.WARNING
     )
     assert not desk.report(filling).root
+
+
+def test_a_forecast_explains_no_dead_server() -> None:
+    desk = Desk()
+    desk.report(finding(measure="volume_full_in_seconds", subject="/srv", family="volume"))
+    desk.report(down())
+    assert [each.family for each in desk.incidents.values()] == ["volume", "availability"]
 
 
 def test_one_volume_under_two_servers_is_one_fault_and_two_volumes_are_two() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from probes import Address, FailureKind, Measurement, ProbeError, Target, Text, deadline
-from probes.host.seen import Seen, look_at
+from probes.host.seen import Seen, look_at, paths_of
 from probes.host.volumes import PROBE, measurements, room_ratio
 from probes.mounts import Mounts, Volume
 from probes.postgresql.connect import open_session
@@ -230,3 +230,11 @@ def test_a_file_system_without_inodes_has_no_inode_measure() -> None:
     volume = Volume("/v", 1, 100, 50, 0, 0, read_only=False)
     found = {m.measure for m in measurements(Seen({"/v": (volume, ("data",))}, {}, {}, {}))}
     assert "volume_free_inodes_ratio" not in found
+
+
+def test_where_backups_lie_is_no_volume_of_the_server(tmp_path: Path) -> None:
+    with deadline.within(10):
+        seen = paths_of(
+            HostView(target(volumes={"backup": "/backup"}), {"data": str(tmp_path)}, {})
+        )
+    assert seen == {"data": str(tmp_path)}
