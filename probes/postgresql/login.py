@@ -15,6 +15,8 @@ from probes import deadline
 from probes.model import Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
 from probes.units import duration
 
+_ROLE = "select pg_is_in_recovery()"
+
 _SHARE_OF_THE_LOGIN = 0.8
 """Of the time left, so that after a login that hangs the kept session can still be asked."""
 
@@ -48,10 +50,10 @@ def read(session: Session) -> Iterable[Measurement]:
         ):
             phases = dict(fresh.phases)
             started = time.perf_counter()
-            fresh.rows("select pg_is_in_recovery()")
+            fresh.rows(_ROLE)
             phases["role"] = time.perf_counter() - started
     except ProbeError as error:
-        session.rows("select 1")
+        session.rows(_ROLE)
         said = error.failure
         reason = {"reason": said.message, "kind": said.kind.value, "next": said.hint}
         yield Measurement("fresh_login_ok", 0.0, detail=reason)
