@@ -83,9 +83,11 @@ def duplicate_key(world: World) -> Iterator[None]:
 
 @contextmanager
 def copy_stuck(world: World) -> Iterator[None]:
-    """The first copy of a table waits for a lock somebody holds on the publisher."""
+    """The first copy of a table waits for a lock somebody holds on the subscriber."""
     world.primary.sql("alter publication terbitan add table disposisi", database=PUBLISHER)
-    with world.session("lock table disposisi", name="pemeliharaan", database=PUBLISHER):
+    with world.session(
+        "lock table disposisi in share mode", name="pemeliharaan", database=SUBSCRIBER
+    ):
         world.primary.sql("alter subscription surat refresh publication", database=SUBSCRIBER)
         waiting = "select 1 from pg_locks where not granted"
         until(lambda: world.primary.sql(waiting), "the copy waiting")
