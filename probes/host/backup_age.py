@@ -3,7 +3,8 @@
 Reads, never runs, what the backup job leaves behind, at the path written in the target's
 configuration as ``volumes: {backup: /path}`` or ``labels: {backup: /path}``: a tool's report, a
 mark the job touches at its end, a dump, or a directory of any of these. Without that path nothing
-is asked. What a report means is in ``probes.host.backups``.
+is asked; ``labels: {stanza: NAME}`` chooses one stanza of a pgBackRest report. What a report means
+is in ``probes.host.backups``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from probes import deadline
-from probes.host.backups import Backup, NotUnderstoodError, backups_in
+from probes.host.backups import Backup, NotUnderstoodError, backups_in, is_whole
 from probes.host.seen import BACKUP, SECONDS_PER_LOOK, require_here
 from probes.model import (
     FailureKind,
@@ -33,6 +34,12 @@ from probes.mounts import SHARED, FailingError, StuckError
 _MOST_FILES = 5000
 _MOST_REPORT_BYTES = 4_000_000
 """Beyond this a file is a dump and not a report, and only its time is looked at."""
+
+
+_STILL_SECONDS = 120.0
+"""A dump that was written to within this time may still be growing; it counts from then on."""
+
+_END_BYTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ def read(session: Session) -> Iterable[Measurement]:
     zone = datetime.now().astimezone().tzinfo
 
     def look(place: str, mount: Mounted) -> list[Backup]:
-        return found_at(place, zone)
+        return found_at(place, zone, target.labels.get("stanza", ""))
 
     try:
         found = SHARED.at(path, min(SECONDS_PER_LOOK, deadline.remaining() / 2), look)
@@ -67,7 +74,7 @@ def read(session: Session) -> Iterable[Measurement]:
     return measurements(found, time.time(), path)
 
 
-def found_at(place: str, zone: tzinfo | None) -> list[Backup]:
+def found_at(place: str, zone: tzinfo | None, stanza: str = "") -> list[Backup]:
     """Every good backup the file or directory tells of.
 
     Where a tool reports, only its reports count: the files of a backup that broke off are as
@@ -78,15 +85,29 @@ def found_at(place: str, zone: tzinfo | None) -> list[Backup]:
         files = [_File(place, facts.st_mtime, facts.st_size)]
     else:
         files = list(_files(place))
-    reports = [report for each in files if (report := _report(each, zone)) is not None]
+    reports = [report for each in files if (report := _report(each, zone, stanza)) is not None]
     if reports:
         return [found for report in reports for found in report]
-    # An empty file is a backup that failed.
     return [
         Backup(each.modified, full=True, name=os.path.basename(each.path))
         for each in files
-        if each.size > 0
+        if _ended_well(each, time.time())
     ]
+
+
+def _ended_well(file: _File, now: float) -> bool:
+    """Not empty, not still growing, and a plain SQL dump has the last line its tool writes."""
+    if file.size == 0:
+        return False
+    if not file.path.endswith((".sql", ".dump", ".gz", ".zst", ".xz", ".bz2", ".tar", ".bak")):
+        return True  # a mark: touched at the end, and whole at once
+    if 0 <= now - file.modified < _STILL_SECONDS:
+        return False
+    if not file.path.endswith(".sql"):
+        return True
+    with open(file.path, "rb") as opened:
+        opened.seek(max(0, file.size - _END_BYTES))
+        return is_whole(opened.read(_END_BYTES).decode("utf-8", "replace"))
 
 
 def _files(folder: str) -> Iterable[_File]:
@@ -110,22 +131,25 @@ def _files(folder: str) -> Iterable[_File]:
                     yield _File(entry.path, facts.st_mtime, facts.st_size)
 
 
-def _report(file: _File, zone: tzinfo | None) -> list[Backup] | None:
+def _report(file: _File, zone: tzinfo | None, stanza: str) -> list[Backup] | None:
     """The backups a tool's report lists; None for a file that is none."""
     name = os.path.basename(file.path)
     may_be_one = name.endswith((".json", "_info")) or "." not in name
     if not may_be_one or not 0 < file.size <= _MOST_REPORT_BYTES:
         return None
     with open(file.path, encoding="utf-8", errors="replace") as opened:
-        return backups_in(opened.read(), zone)
+        return backups_in(opened.read(), zone, stanza)
 
 
 def measurements(found: list[Backup], now: float, path: str) -> Iterable[Measurement]:
     """Ages at ``now`` (seconds since the epoch); no backup at all is a count of 0."""
+    full = [each for each in found if each.full]
     yield Measurement("backup_count", float(len(found)), detail={"path": path})
+    if found:  # without any, backup_count has said it
+        yield Measurement("backup_full_count", float(len(full)), detail={"path": path})
     for measure, among in (
         ("backup_age_seconds", found),
-        ("backup_full_age_seconds", [each for each in found if each.full]),
+        ("backup_full_age_seconds", full),
     ):
         if among:
             last = max(among, key=lambda each: each.ended)
@@ -164,6 +188,7 @@ PROBE = Probe(
         Measure("backup_age_seconds", "seconds", "Since the last good backup of any kind ended."),
         Measure("backup_full_age_seconds", "seconds", "Since the last good full backup ended."),
         Measure("backup_count", "", "Good backups found."),
+        Measure("backup_full_count", "", "Of these, those that can be restored by themselves."),
     ),
     thresholds=(
         Threshold(
@@ -194,6 +219,18 @@ PROBE = Probe(
             Text(
                 "{target}: tidak ada satu pun cadangan yang baik di {path}",
                 "{target}: there is not one good backup at {path}",
+            ),
+            _HINT,
+            "backup",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+        Threshold(
+            "backup_full_count",
+            Text(
+                "{target}: di {path} hanya ada cadangan inkremental, tanpa cadangan penuh",
+                "{target}: at {path} there are only incremental backups and no full one",
             ),
             _HINT,
             "backup",

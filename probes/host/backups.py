@@ -29,15 +29,17 @@ class NotUnderstoodError(Exception):
     """A file that begins like a known tool's but does not read like it."""
 
 
-def backups_in(text: str, zone: tzinfo | None) -> list[Backup] | None:
+def backups_in(text: str, zone: tzinfo | None, stanza: str = "") -> list[Backup] | None:
     """The good backups a tool's report lists; None when it is no tool's report.
+
+    ``stanza``: of several in a pgBackRest report only this one counts; "" takes all.
 
     ``zone`` is the host's, for reports that write local time without saying so. An empty list
     means: the tool says there is none. Raises ``NotUnderstoodError``.
     """
     if text.lstrip()[:1] == "[":
         try:
-            return _listed(json.loads(text))
+            return _listed(json.loads(text), stanza)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NotUnderstoodError(f"{type(error).__name__}: {error}") from error
     if re.search(r"(?m)^end_time\s*=", text):
@@ -45,11 +47,29 @@ def backups_in(text: str, zone: tzinfo | None) -> list[Backup] | None:
     return None
 
 
-def _listed(report: Any) -> list[Backup]:
+_LAST_LINES = (
+    "-- PostgreSQL database dump complete",
+    "-- PostgreSQL database cluster dump complete",
+    "-- Dump completed",
+)
+"""What pg_dump, pg_dumpall and mysqldump / mariadb-dump write when they have come to the end."""
+
+
+def is_whole(end_of_dump: str) -> bool:
+    """Whether the end of a plain SQL dump is the end its tool writes."""
+    return any(line in end_of_dump for line in _LAST_LINES)
+
+
+def _listed(report: Any, stanza: str) -> list[Backup]:
     if any("stanza" in each or "backup" in each for each in report) or (
         report and all("name" in each and "status" in each for each in report)
     ):
-        return [found for stanza in report for found in _pgbackrest(stanza)]
+        return [
+            found
+            for each in report
+            if not stanza or each.get("name") == stanza
+            for found in _pgbackrest(each)
+        ]
     return [_walg(each) for each in report]
 
 

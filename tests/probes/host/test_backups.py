@@ -158,3 +158,29 @@ def test_without_a_path_nothing_is_asked() -> None:
     with pytest.raises(ProbeError) as caught, deadline.within(5):
         list(PROBE.read(HostView(target, {"data": "/"}, {})))
     assert caught.value.failure.kind is FailureKind.UNSUPPORTED
+
+
+def test_only_the_chosen_stanza_of_a_report_counts() -> None:
+    old, new = (
+        json.loads(pgbackrest(("full", 1000.0, False))),
+        json.loads(pgbackrest(("full", 2000.0, False))),
+    )
+    new[0]["name"] = "lain"
+    found = backups_in(json.dumps([*old, *new]), UTC, "simpeg")
+    assert found is not None
+    assert [each.ended for each in found] == [1000.0]
+
+
+def test_incrementals_without_their_full_backup_are_told(tmp_path: Path) -> None:
+    report = tmp_path / "info.json"
+    report.write_text(pgbackrest(("incr", time.time() - 3600, False)))
+    assert ages(report)["backup_full_count"].value == 0
+
+
+def test_a_dump_that_broke_off_or_still_grows_does_not_count(tmp_path: Path) -> None:
+    aged(tmp_path / "senin.sql", 2, text="create table a ();\n-- Dump completed on 2026-11-24\n")
+    aged(tmp_path / "selasa.sql", 1, text="create table a ();\ninsert into a")
+    aged(tmp_path / "rabu.dump", 0, text="PGDMP")
+    found = ages(tmp_path)
+    assert found["backup_count"].value == 1
+    assert found["backup_age_seconds"].detail["name"] == "senin.sql"
