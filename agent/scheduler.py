@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.timetable import Timetable, phase
+from agent.timetable import Timetable, phase, shift
 from probes import CONNECTION_KINDS, Probe, Reading, Target
 from probes.runner import HOST, Owner
 
@@ -52,6 +52,14 @@ class Plan:
             probe.name: min(self.period(probe), self.interval)
             for probe in self.probes
             if probe.sooner_in_doubt
+        }
+
+    @property
+    def shifts(self) -> Mapping[str, float]:
+        """Seconds by which the grids of the rarer probes stand behind that of the rounds."""
+        return {
+            probe.name: shift(self.target.name, probe.name, self.period(probe), self.interval)
+            for probe in self.probes
         }
 
     def period(self, probe: Probe) -> float:
@@ -128,7 +136,7 @@ class Loop:
     ) -> None:
         self.plan = plan
         self.owner = owner
-        self.timetable = Timetable(plan.periods, first, plan.periods_in_doubt)
+        self.timetable = Timetable(plan.periods, first, plan.periods_in_doubt, plan.shifts)
         self.rounds = 0
         self.eased = False
         self._handle = handle

@@ -1,7 +1,7 @@
 """Why: when a probe is due is arithmetic on the monotonic clock, apart from any thread.
 
-Promise: rounds stay on a grid of ``first + n * period``; a round that comes late skips the grid
-points it missed and counts them, so work never piles up.
+Promise: rounds stay on a grid of ``first + shift + n * period``; a round that comes late skips the
+grid points it missed and counts them, so work never piles up.
 """
 
 from __future__ import annotations
@@ -24,6 +24,17 @@ def phase(name: str, interval_seconds: float, targets: int) -> float:
     return (zlib.crc32(name.encode()) / 2**32) * spread
 
 
+def shift(target: str, probe: str, period_seconds: float, interval_seconds: float) -> float:
+    """Seconds by which a rare probe's grid stands behind that of its target's rounds.
+
+    Whole intervals, fixed by a hash of both names, so that what is asked every minute or hour falls
+    into different rounds: neither do a thousand targets log in within one interval of each
+    minute, nor does one server get all its dear questions at once.
+    """
+    rounds = max(1, math.floor(period_seconds / interval_seconds))
+    return zlib.crc32(f"{target}/{probe}".encode()) % rounds * interval_seconds
+
+
 class Timetable:
     """When each probe of one target is due. Used by one thread."""
 
@@ -32,13 +43,15 @@ class Timetable:
         periods: Mapping[str, float],
         first: float,
         in_doubt: Mapping[str, float] | None = None,
+        shifts: Mapping[str, float] | None = None,
     ) -> None:
-        """``periods``: seconds by probe name; ``first``: monotonic instant of the first round;
-        ``in_doubt``: the shorter periods of the probes that come sooner in doubt."""
+        """``periods``: seconds by probe name; ``first``: monotonic instant of the first round, in
+        which everything is asked; ``in_doubt``: the shorter periods of the probes that come sooner
+        in doubt; ``shifts``: seconds by which a probe's grid stands behind ``first``."""
         self._periods = dict(periods)
         self._usual = dict(periods)
         self._in_doubt = dict(in_doubt or {})
-        self._first = first
+        self._origins = {name: first + (shifts or {}).get(name, 0.0) for name in self._periods}
         self._due = dict.fromkeys(self._periods, first)
         self.skipped = 0
 
@@ -78,8 +91,8 @@ class Timetable:
 
     def _after(self, name: str, at: float) -> float:
         """The first grid point of this probe later than ``at``."""
-        period = self._periods[name]
-        passed = math.floor((at - self._first) / period)
-        while self._first + passed * period <= at:  # rounding may land on ``at`` itself
+        period, origin = self._periods[name], self._origins[name]
+        passed = math.floor((at - origin) / period)
+        while origin + passed * period <= at:  # rounding may land on ``at`` itself
             passed += 1
-        return self._first + passed * period
+        return origin + passed * period

@@ -212,7 +212,9 @@ def a_loop_with_a_rare_login(
         judged_on_failure="",
         sooner_in_doubt=True,
     )
-    made = Plan(a_target("a"), (a_probe(read=asks), login), 15.0, 1.0)
+    # of this name the rare probe's grid begins with the first round
+    made = Plan(a_target("b"), (a_probe(read=asks), login), 15.0, 1.0)
+    assert made.shifts["login"] == 0.0
     owner = Owner(made.target, server.engine, 1.0)
     return Loop(made, owner, handing(handed), clock.clocks, clock.monotonic())
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.timetable import Timetable, phase
+from agent.timetable import Timetable, phase, shift
 
 
 def test_everything_is_due_at_the_first_round() -> None:
@@ -24,6 +24,22 @@ def test_a_fast_probe_is_due_between_the_slow_ones() -> None:
     assert table.take(105.0) == ("locks",)
     table.take(110.0)
     assert table.take(115.0) == ("availability", "locks")
+
+
+def test_a_rare_probe_is_asked_at_once_and_then_in_a_round_of_its_own() -> None:
+    table = Timetable({"up": 15.0, "login": 60.0}, first=0.0, shifts={"login": 30.0})
+    assert table.take(0.0) == ("up", "login")
+    asked = [at for at in range(15, 200, 15) if "login" in table.take(float(at))]
+    assert asked == [30, 90, 150]
+
+
+def test_rare_questions_of_many_targets_are_spread_over_their_whole_period() -> None:
+    shifts = [shift(f"server{number}", "login", 60.0, 15.0) for number in range(1000)]
+    counts = [shifts.count(seconds) for seconds in (0.0, 15.0, 30.0, 45.0)]
+    assert sum(counts) == 1000
+    assert min(counts) > 200
+    assert shift("server1", "up", 15.0, 15.0) == 0.0
+    assert shift("server1", "locks", 5.0, 15.0) == 0.0
 
 
 def test_rounds_missed_are_counted_and_not_made_up() -> None:
