@@ -13,16 +13,21 @@ from probes.mysql.grants import missing
 
 TLS_NOT_OFFERED = 2026
 
-_EXHAUSTED = {1040, 1203, 1226}
+_SERVER_FULL = 1040
+_ACCOUNT_FULL = {1203, 1226}  # max_user_connections, of the server or of the account
 _DENIED = {1044, 1045, 1049, 1129, 1130, 1251, 1396, 1524, 1698, 1820, 1862, 2059, 3118, 4151}
 _BLIND = {1142, 1143, 1227, 1370}
 _RENAMED = {1054, 1109, 1146, 1193}
 _LOCK_WAIT_TIMEOUT = 1205
-_SLOW = {_LOCK_WAIT_TIMEOUT, 1969, 3024, 1907}
+_TOO_LONG = {1969, 3024, 1907}  # max_statement_time, max_execution_time
 _LOST = {2002, 2003, 2006, 2013, 2055, 1927, 1152, 1158, 1159, 1160, 1161, 4031}
 _STOPPING = {1053, 1077, 1079}
 _OFFLINE = 3032
 _NO_DATABASE = {1044, 1049}
+_ACCOUNT_AT_LIMIT = Text(
+    "hidup, tetapi akun pemantau {user} mencapai batas koneksinya sendiri ({number})",
+    "lives, but the monitoring account {user} reached its own connection limit ({number})",
+)
 _NOT_OFFERED = Text(
     "tidak menyediakan basis data {database} ({number})",
     "does not offer the database {database} ({number})",
@@ -92,11 +97,19 @@ _HINTS: dict[str, Text] = {
         "Somebody turned offline_mode on: the server lives but takes administrators only. A person "
         "runs SET GLOBAL offline_mode = OFF once the work is done.",
     ),
-    "slow": Text(
-        "Server hidup, tetapi tidak selesai menjawab dalam batas waktunya sendiri: beban terlalu "
-        "tinggi atau pertanyaan tertahan kunci.",
-        "The server lives but did not finish within its own time limit: it is overloaded or the "
-        "question waits for a lock.",
+    "too_long": Text(
+        "Server hidup dan membatalkan pertanyaan Sigap pada batas waktunya sendiri "
+        "(max_statement_time, max_execution_time): beban terlalu tinggi atau tabelnya terlalu "
+        "besar; Sigap bertanya lagi pada putaran berikut.",
+        "The server lives and cancelled Sigap's question at its own time limit "
+        "(max_statement_time, max_execution_time): it is overloaded or the table too large; Sigap "
+        "asks again next round.",
+    ),
+    "lock": Text(
+        "Pertanyaan Sigap menunggu kunci milik sesi lain lebih dari batasnya dan menyerah: lihat "
+        "blocked_sessions.",
+        "Sigap's question waited for another session's lock beyond its limit and gave up: see "
+        "blocked_sessions.",
     ),
     "greeting": Text(
         "Sambungan diterima, tetapi sapaan MySQL tidak datang: prosesnya berhenti sementara "
@@ -170,6 +183,8 @@ def failure(error: BaseException, address: Address, account: str) -> ProbeError:
     words: str | Text = f"({number}) {message}" if number else message
     if number in _NO_DATABASE:
         words = _NOT_OFFERED.format(number=number, database=address.database)
+    if number in _ACCOUNT_FULL:
+        words = _ACCOUNT_AT_LIMIT.format(number=number, user=account or address.user)
     meant = ProbeError(kind, words, hint)
     meant.waited_for_lock = number == _LOCK_WAIT_TIMEOUT
     return meant
@@ -192,9 +207,10 @@ def no_greeting(address: Address, error: ProbeError) -> ProbeError:
 
 
 def _meaning(number: int, message: str, address: Address, account: str) -> tuple[FailureKind, Text]:
-    if number in _EXHAUSTED:
-        which = "server_full" if number == 1040 else "account_full"
-        return FailureKind.EXHAUSTED, _HINTS[which].format(user=account)
+    if number == _SERVER_FULL:
+        return FailureKind.EXHAUSTED, _HINTS["server_full"]
+    if number in _ACCOUNT_FULL:
+        return FailureKind.EXHAUSTED, _HINTS["account_full"].format(user=account)
     if number in _DENIED:
         hint = _HINTS[_DENIED_HINTS.get(number, "password")]
         return FailureKind.DENIED, hint.format(user=account)
@@ -206,8 +222,10 @@ def _meaning(number: int, message: str, address: Address, account: str) -> tuple
         )
     if number in _RENAMED:
         return FailureKind.BLIND, _HINTS["renamed"]
-    if number in _SLOW:
-        return FailureKind.TIMEOUT, _HINTS["slow"]
+    if number == _LOCK_WAIT_TIMEOUT:
+        return FailureKind.BLIND, _HINTS["lock"]
+    if number in _TOO_LONG:
+        return FailureKind.BLIND, _HINTS["too_long"]
     if number == _OFFLINE:
         return FailureKind.REFUSED, _HINTS["offline"]
     if number in _STOPPING:

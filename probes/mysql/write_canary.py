@@ -88,7 +88,7 @@ def _written(session: Session) -> Iterator[Measurement]:
 
 def refused(error: ProbeError) -> Text:
     """Why the write did not happen, in words."""
-    if error.failure.kind is FailureKind.TIMEOUT:
+    if error.failure.kind is FailureKind.TIMEOUT or error.waited_for_lock:
         return Text(
             "tulisan uji tidak selesai: disk penuh atau menggantung, kunci, atau replika "
             f"semi-sinkron tidak menjawab ({error})",

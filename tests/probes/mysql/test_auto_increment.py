@@ -25,7 +25,7 @@ class Dictionary:
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[dict[str, Any]]:
         if self.locked:
-            error = ProbeError(FailureKind.TIMEOUT, "(1205) Lock wait timeout exceeded")
+            error = ProbeError(FailureKind.BLIND, "(1205) Lock wait timeout exceeded")
             error.waited_for_lock = True
             raise error
         for table, answer in (("TABLESTATS", COUNTERS), ("COLUMNS", COLUMNS)):

@@ -19,6 +19,7 @@ from probes.mysql.grants import missing, quoted
 from probes.mysql.lock_queries import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, dialect
 from probes.mysql.paths import directories
 from probes.mysql.redact import error_text, statement
+from probes.mysql.write_canary import refused
 
 ADDRESS = Address("db.example.go.id", 3306, "sigap")
 
@@ -67,9 +68,10 @@ def test_each_flavour_gets_the_limit_it_knows() -> None:
         (1143, FailureKind.BLIND),
         (1054, FailureKind.BLIND),
         (1146, FailureKind.BLIND),
-        (1969, FailureKind.TIMEOUT),
-        (3024, FailureKind.TIMEOUT),
-        (1205, FailureKind.TIMEOUT),
+        (1969, FailureKind.BLIND),
+        (3024, FailureKind.BLIND),
+        (1907, FailureKind.BLIND),
+        (1205, FailureKind.BLIND),
         (1064, FailureKind.BROKEN),
         (9999, FailureKind.BROKEN),
     ],
@@ -257,6 +259,24 @@ def test_a_missing_database_is_not_a_rejected_account(number: int) -> None:
     assert found.said.id != found.said.en
 
 
+def test_giving_up_on_somebodys_lock_is_known_from_a_limit_of_time() -> None:
+    def said(number: int) -> ProbeError:
+        return failure(pymysql.err.OperationalError(number, "said"), ADDRESS, "sigap@%")
+
+    assert said(1205).waited_for_lock
+    assert "blocked_sessions" in said(1205).failure.hint.en
+    assert not said(3024).waited_for_lock
+
+
+@pytest.mark.parametrize("number", [1203, 1226])
+def test_the_monitoring_accounts_own_limit_is_not_a_full_server(number: int) -> None:
+    found = failure(pymysql.err.OperationalError(number, "said"), ADDRESS, "").failure
+    assert found.said.en == (
+        f"lives, but the monitoring account sigap reached its own connection limit ({number})"
+    )
+    assert found.said.id != found.said.en
+
+
 def test_who_says_nothing_at_all_may_be_no_mysql() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -265,3 +285,8 @@ def test_who_says_nothing_at_all_may_be_no_mysql() -> None:
             MySQLSession(target, "test").login()
     assert caught.value.failure.kind is FailureKind.TIMEOUT
     assert f"no MySQL/MariaDB on that port, 127.0.0.1:{port}" in caught.value.failure.hint.en
+
+
+def test_a_test_write_behind_somebodys_lock_does_not_finish_rather_than_being_refused() -> None:
+    waited = failure(pymysql.err.OperationalError(1205, "Lock wait timeout"), ADDRESS, "")
+    assert "does not finish" in refused(waited).en
