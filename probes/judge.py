@@ -187,6 +187,7 @@ class Judge:
         memories = self._memory.setdefault((target.name, probe.name, threshold.measure), {})
         measure = next(m for m in probe.measures if m.name == threshold.measure)
         seen = {m.subject: m for m in measured if m.measure == threshold.measure}
+        down = {(m.measure, m.subject) for m in measured if m.value == 0}
         for subject, measurement in seen.items():
             before = memories.get(subject, _Memory())
             after = _updated(before, threshold, measurement, at, hint)
@@ -198,7 +199,7 @@ class Judge:
             if _bad(after) and not _bad(before):
                 onsets.add(finding.fingerprint)
         for subject in [subject for subject in memories if subject not in seen]:
-            if not threshold.absent_clears:
+            if not threshold.absent_clears or (threshold.unknown_without, subject) in down:
                 continue
             after = _absent(memories[subject], threshold, at)
             memories[subject] = after

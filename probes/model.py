@@ -260,6 +260,8 @@ class Threshold:
     clear_margin: float = 0.0  # ratio of the limit a value must come back by to count as good
     opens: Severity = Severity.CRITICAL
     absent_clears: bool = True  # a subject that is gone counts as good; False: it stays as it was
+    unknown_without: str = ""
+    """A 0/1 measure: while it is 0 of the same subject, absence is not knowing, and stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,7 @@ PROBE = Probe(
             critical=300.0,
             raise_after=2,
             clear_margin=0.5,
+            unknown_without="receiver_up",
         ),
         Threshold(
             "replication_lag_bytes",
@@ -237,6 +238,7 @@ PROBE = Probe(
             warning=256e6,
             raise_after=3,
             clear_margin=0.5,
+            unknown_without="receiver_up",
         ),
         Threshold(
             "standby_streaming",

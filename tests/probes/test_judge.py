@@ -184,6 +184,21 @@ def test_a_subject_declared_to_stay_is_not_cleared_by_its_absence() -> None:
     assert verdict(judge, probe, reading(2, 400, subject="r1")).since == START
 
 
+def test_absence_clears_nothing_while_what_tells_it_is_down() -> None:
+    judge, probe = Judge(), lag_probe(clear_after=1, unknown_without="up")
+
+    def at(n: int, up: float | None) -> list[Severity]:
+        told = () if up is None else (Measurement("up", up),)
+        answer = replace(reading(n), measurements=told)
+        return [f.severity for f in judge.assess(TARGET, probe, answer).findings][:-1]
+
+    verdict(judge, probe, reading(0, 400))
+    assert at(1, 0.0) == []
+    assert at(2, 1.0) == [Severity.CLEAR]
+    verdict(judge, probe, reading(3, 400))
+    assert at(4, None) == [Severity.CLEAR]  # a replica that was promoted has no such measure
+
+
 def test_an_unreachable_server_says_nothing_about_its_lag() -> None:
     judge, probe = Judge(), lag_probe(clear_after=1)
     verdict(judge, probe, reading(0, 400))
