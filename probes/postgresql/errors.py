@@ -64,8 +64,40 @@ _LOGIN: tuple[Known, ...] = (
             "and cap its pool; raising max_connections needs a restart. reserved_connections (16 "
             "and later) keeps a door open for Sigap.",
         ),
-        r"too many clients|connection slots are reserved|too many connections for",
+        r"too many clients|connection slots are reserved",
         ("53300",),
+    ),
+    Known(
+        FailureKind.EXHAUSTED,  # the server has room, but not for us
+        Text(
+            "CONNECTION LIMIT akun {user} tercapai: cari siapa yang memakai akun itu (SELECT pid, "
+            "application_name, client_addr, backend_start FROM pg_stat_activity WHERE usename = "
+            "'{user}'), atau naikkan: ALTER ROLE {user} CONNECTION LIMIT …",
+            "The CONNECTION LIMIT of account {user} is reached: find out who uses that account "
+            "(SELECT pid, application_name, client_addr, backend_start FROM pg_stat_activity "
+            "WHERE usename = '{user}'), or raise it: ALTER ROLE {user} CONNECTION LIMIT …",
+        ),
+        r"too many connections for role",
+        title=Text(
+            "mencapai batas koneksi akun {user} sendiri",
+            "has reached the connection limit of account {user} itself",
+        ),
+    ),
+    Known(
+        FailureKind.EXHAUSTED,
+        Text(
+            "CONNECTION LIMIT basis data {database} tercapai, bagi aplikasinya juga: cari siapa "
+            "yang menimbun sesi di sana, atau naikkan: ALTER DATABASE {database} CONNECTION "
+            "LIMIT …",
+            "The CONNECTION LIMIT of database {database} is reached, for its applications too: "
+            "find who hoards sessions there, or raise it: ALTER DATABASE {database} CONNECTION "
+            "LIMIT …",
+        ),
+        r"too many connections for database",
+        title=Text(
+            "kehabisan koneksi bagi basis data {database}",
+            "is out of connections for the database {database}",
+        ),
     ),
     Known(
         FailureKind.DENIED,

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from probes import FailureKind, ProbeError, deadline
+from probes import Address, Failure, FailureKind, ProbeError, deadline
 from probes.postgresql import errors, startup
 from probes.postgresql.connect import open_session, paths_from
 from tests.probes.postgresql.asking import failure_of, session_to
@@ -182,6 +182,20 @@ def test_no_slot_left_is_exhausted_and_not_down(single: Server) -> None:
         single.sql("alter role sigap connection limit 6")
     assert failure.kind is FailureKind.EXHAUSTED
     assert "pg_stat_activity" in failure.hint.en
+    assert failure.said.en == "has reached the connection limit of account sigap itself"
+    assert "ALTER ROLE sigap CONNECTION LIMIT" in failure.hint.en
+
+
+def test_a_limit_of_the_account_or_of_the_database_is_not_the_servers_own() -> None:
+    def failure(message: str) -> Failure:
+        said = psycopg2.OperationalError(
+            f'connection to server at "db01" failed: FATAL:  {message}'
+        )
+        return errors.of_login(said, Address("db01", 5432, "sigap", "simpeg")).failure
+
+    assert "account sigap itself" in failure('too many connections for role "sigap"').said.en
+    assert "database simpeg" in failure('too many connections for database "simpeg"').said.en
+    assert not failure("sorry, too many clients already").said.en
 
 
 def test_a_unix_socket_is_a_way_in(single: Server) -> None:
