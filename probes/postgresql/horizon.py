@@ -14,7 +14,8 @@ from probes.model import Row, Session, Text
 from probes.units import duration
 
 # A standby that uses a slot shows its xmin in the slot; a walsender's own xmin is listed as
-# standby. VACUUM itself and our own session hold nobody up.
+# standby. VACUUM itself and our own session hold nobody up; neither does an invalidated slot,
+# which keeps its xmin in the view (columns: 13 wal_status, 16 conflicting, 17 its reason).
 HOLDERS = """
 select 'session' as kind, a.pid::text as name, r.rolname::text as account,
        a.application_name as application, d.datname::text as database, a.state,
@@ -34,7 +35,9 @@ union all
 select 'slot', slot_name::text, null, null, database::text,
        case when active then 'active' else 'inactive' end,
        greatest(age(xmin), age(catalog_xmin)), null
-from pg_replication_slots where xmin is not null or catalog_xmin is not null
+from pg_replication_slots s cross join lateral (select to_jsonb(s) as j) j
+where (xmin is not null or catalog_xmin is not null) and j->>'wal_status' is distinct from 'lost'
+  and j->>'invalidation_reason' is null and not coalesce((j->>'conflicting')::bool, false)
 union all
 select 'standby', application_name, usename::text, application_name, null, state,
        age(backend_xmin), null

@@ -86,10 +86,10 @@ def _of_slot(row: Row, name: str, inactive_seconds: float, reason: str) -> Itera
     if not (row["on_standby"] or row["synced"]):
         yield Measurement("slot_active", float(bool(row["active"])), name, detail)
         yield Measurement("slot_inactive_seconds", inactive_seconds, name, detail)
+    if invalid:  # its restart_lsn and xmin stay in the view but hold nothing back
+        return
     if row["held_xids"] is not None:
         yield Measurement("slot_held_xids", row["held_xids"], name, detail)
-    if invalid:
-        return
     if retained is not None:
         yield Measurement("slot_retained_bytes", max(0.0, retained), name, detail)
     if row["unconfirmed_bytes"] is not None:

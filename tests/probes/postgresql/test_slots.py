@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from probes import Measurement
+from probes.postgresql.horizon import holders
 from probes.postgresql.slots import PROBE, slot_measurements
-from tests.probes.postgresql.asking import exhibits, read, title_of
+from tests.probes.postgresql.asking import exhibits, read, session_to, title_of
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 
 # -- real servers -----------------------------------------------------------------------------
@@ -70,11 +71,20 @@ def _slots(pair: PostgresPair) -> dict[tuple[str, str], Measurement]:
     return read(PROBE, pair.primary.target())
 
 
+def _holders(pair: PostgresPair) -> list[object]:
+    with session_to(pair.primary.target()) as session:
+        return [row["name"] for row in holders(session)]
+
+
 @pytest.mark.servers
 @pytest.mark.slow
 def test_a_lost_slot_is_critical_and_its_bytes_never_read_as_zero(pair: PostgresPair) -> None:
     """Last of the module: the replica cannot come back."""
+    pair.replica.sql("alter system set hot_standby_feedback = on")
+    pair.replica.sql("select pg_reload_conf()")
+    until(lambda: ("slot_held_xids", pair.slot) in _slots(pair), "feedback reaching the slot")
     pair.replica.stop()
+    assert pair.slot in _holders(pair)
     rounds = iter(range(40))
 
     def lost() -> bool:
@@ -91,6 +101,9 @@ def test_a_lost_slot_is_critical_and_its_bytes_never_read_as_zero(pair: Postgres
     assert found.get(("slot_retained_bytes", pair.slot)) is None
     assert found["slot_wal_status", pair.slot].detail["status"] == "lost"
     assert "replica1 is lost" in title_of(PROBE, found, "slot_wal_status")
+    kept = "select xmin is not null from pg_replication_slots where slot_name = %s"
+    assert pair.primary.sql(kept, pair.slot) == [(True,)]
+    assert pair.slot not in _holders(pair)  # though the view still shows what it held
     slots, settings = exhibits(PROBE, pair.primary.target())
     assert slots.rows[0][0] == pair.slot
     assert ("max_slot_wal_keep_size", "64", "MB") in settings.rows
@@ -146,9 +159,10 @@ def test_inactivity_counts_from_what_the_server_says_or_else_from_when_it_was_fi
 def test_whatever_invalidated_a_slot_it_is_told_and_its_bytes_are_not(
     changes: dict[str, Any],
 ) -> None:
-    found = of(active=False, **changes)
+    found = of(active=False, held_xids=9e7, **changes)
     assert found["slot_invalidated"] == 1
     assert "slot_retained_bytes" not in found
+    assert "slot_held_xids" not in found  # its xmin stays in the view and holds nothing back
 
 
 def test_what_is_left_of_the_bound_is_a_share_of_it() -> None:
