@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from probes.model import FailureKind, ProbeError, Row, Session, Text
 from probes.mysql import gtid_sets
+from probes.mysql.ask import number, status
 from probes.mysql.redact import error_text
 
 RUNNING = "Yes"
@@ -74,6 +75,17 @@ def channels(session: Session) -> list[Channel]:
     rows = session.rows(statement(session.flavour, session.version))
     found = [channel(row) for row in rows]
     return [each for each in found if not each.name.startswith(GROUP_PREFIX)]
+
+
+def connected_replicas(session: Session) -> int:
+    """How many replicas read this server's binary log now."""
+    if session.flavour == "mariadb":
+        return int(number(status(session, "Slaves_connected"), "Slaves_connected") or 0)
+    found = session.rows(
+        "SELECT count(*) AS replicas FROM performance_schema.threads "
+        "WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')"
+    )
+    return int(found[0]["replicas"])
 
 
 def channel(row: Row) -> Channel:

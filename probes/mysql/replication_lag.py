@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
-from probes.mysql.ask import number, status
-from probes.mysql.channels import Channel, channels
+from probes.mysql.channels import Channel, channels, connected_replicas
 from probes.mysql.grants import BINLOGS, CHANNELS, INSTRUMENTS
 from probes.mysql.stopped import applying, receiving
 from probes.mysql.workers import failed_workers, named
@@ -26,7 +25,7 @@ def read(session: Session) -> Iterator[Measurement]:
     failed = failed_workers(session) if any(not each.sql_running for each in found) else {}
     for channel in found:
         yield from measured(named(channel, failed.get(channel.name, [])))
-    yield Measurement("connected_replicas", float(_connected_replicas(session)))
+    yield Measurement("connected_replicas", float(connected_replicas(session)))
 
 
 def has(found: list[Channel]) -> Text:
@@ -137,16 +136,6 @@ def _own_position(session: Session) -> Exhibit:
     return Exhibit(
         title, columns, tuple(tuple(str(row[name]) for name in columns) for row in found)
     )
-
-
-def _connected_replicas(session: Session) -> int:
-    if session.flavour == "mariadb":
-        return int(number(status(session, "Slaves_connected"), "Slaves_connected") or 0)
-    found = session.rows(
-        "SELECT count(*) AS replicas FROM performance_schema.threads "
-        "WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')"
-    )
-    return int(found[0]["replicas"])
 
 
 _STOPPED_HINT = Text(

@@ -2,8 +2,11 @@
 
 Why: after its time-out the server quietly goes on without any replica's word (a crash then loses
 commits), and with a long time-out every commit hangs instead; both look healthy elsewhere.
-Promise: silent where it is not switched on. Sources: status Rpl_semi_sync_{source,master}_status,
-_clients, _wait_sessions and Rpl_semi_sync_{replica,slave}_status, under both pairs of names.
+Promise: silent where it is not switched on. Whoever fails over switches both sides on everywhere,
+so each side is told only where it has work: the source's not on a replica that nobody follows, the
+replica's not on a server that follows nobody. Sources: status Rpl_semi_sync_{source,master}_status,
+_clients, _wait_sessions, _yes_tx and Rpl_semi_sync_{replica,slave}_status, under both pairs of
+names.
 """
 
 from __future__ import annotations
@@ -12,43 +15,78 @@ from collections.abc import Iterator, Mapping
 
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import is_on, number, status, variables
+from probes.mysql.channels import channels, connected_replicas
+from probes.mysql.grants import CHANNELS, INSTRUMENTS
 
-_SWITCHES = (
-    "rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled",
-    "rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled",
-)  # fmt: skip
-_STATES = (
-    "Rpl_semi_sync_source_status", "Rpl_semi_sync_master_status",
-    "Rpl_semi_sync_source_clients", "Rpl_semi_sync_master_clients",
-    "Rpl_semi_sync_source_wait_sessions", "Rpl_semi_sync_master_wait_sessions",
-    "Rpl_semi_sync_source_no_tx", "Rpl_semi_sync_master_no_tx",
-    "Rpl_semi_sync_replica_status", "Rpl_semi_sync_slave_status",
-    "Slaves_connected",
-)  # fmt: skip
+_SOURCE_ENABLED = ("rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled")
+_REPLICA_ENABLED = ("rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled")
+_SOURCE_STATUS = ("Rpl_semi_sync_source_status", "Rpl_semi_sync_master_status")
+_CLIENTS = ("Rpl_semi_sync_source_clients", "Rpl_semi_sync_master_clients")
+_WAITING = ("Rpl_semi_sync_source_wait_sessions", "Rpl_semi_sync_master_wait_sessions")
+_CONFIRMED = ("Rpl_semi_sync_source_yes_tx", "Rpl_semi_sync_master_yes_tx")
+_UNCONFIRMED = ("Rpl_semi_sync_source_no_tx", "Rpl_semi_sync_master_no_tx")
+_REPLICA_STATUS = ("Rpl_semi_sync_replica_status", "Rpl_semi_sync_slave_status")
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """State of the side or sides that are switched on."""
-    switches = variables(session, *_SWITCHES)
-    if not any(is_on(switches, name) for name in _SWITCHES):
+    """State of the side or sides that are switched on and have work here."""
+    switches = variables(session, *_SOURCE_ENABLED, *_REPLICA_ENABLED)
+    source, replica = is_on(switches, *_SOURCE_ENABLED), is_on(switches, *_REPLICA_ENABLED)
+    if not source and not replica:
         return
-    yield from states(switches, status(session, *_STATES))
+    found = status(
+        session,
+        *_SOURCE_STATUS, *_CLIENTS, *_WAITING, *_CONFIRMED, *_UNCONFIRMED, *_REPLICA_STATUS,
+    )  # fmt: skip
+    confirms = is_on(found, *_REPLICA_STATUS)
+    # the channels are asked for only where something is at rest
+    follows = confirms or ((replica or not at_work(found)) and bool(channels(session)))
+    if source:
+        yield from states(found)
+        yield from stalled(session, found)
+        if at_work(found) or not follows or is_source(session):
+            clients = int(number(found, *_CLIENTS) or 0)
+            active = float(at_work(found))
+            yield Measurement("semi_sync_active", active, detail={"clients": clients})
+    if replica and follows:
+        yield Measurement("semi_sync_replica_active", float(confirms))
 
 
-def states(switches: Mapping[str, str], found: Mapping[str, str]) -> Iterator[Measurement]:
-    """The measurements, from settings and status under whichever names they come."""
-    if is_on(switches, *_SWITCHES[:2]):
-        active = is_on(found, *_STATES[0:2])
-        clients = number(found, *_STATES[2:4]) or 0.0
-        waiting = number(found, *_STATES[4:6]) or 0.0
-        detail = {"clients": int(clients)}
-        yield Measurement("semi_sync_active", float(active and clients > 0), detail=detail)
-        yield Measurement("semi_sync_clients", clients)
-        yield Measurement("semi_sync_waiting_sessions", waiting, detail=detail)
-        if (unconfirmed := number(found, *_STATES[6:8])) is not None:
-            yield Measurement("semi_sync_unconfirmed_transactions", unconfirmed)
-    if is_on(switches, *_SWITCHES[2:4]):
-        yield Measurement("semi_sync_replica_active", float(is_on(found, *_STATES[8:10])))
+def at_work(found: Mapping[str, str]) -> bool:
+    """Whether commits wait for a replica's word, and there is one to give it."""
+    return is_on(found, *_SOURCE_STATUS) and (number(found, *_CLIENTS) or 0.0) > 0
+
+
+def is_source(session: Session) -> bool:
+    """Whether a server that follows another must still be one to be followed."""
+    return session.target.role == "primary" or connected_replicas(session) > 0
+
+
+def states(found: Mapping[str, str]) -> Iterator[Measurement]:
+    """The source side's counts, under whichever names they come."""
+    yield Measurement("semi_sync_clients", number(found, *_CLIENTS) or 0.0)
+    yield Measurement("semi_sync_waiting_sessions", number(found, *_WAITING) or 0.0)
+    if (unconfirmed := number(found, *_UNCONFIRMED)) is not None:
+        yield Measurement("semi_sync_unconfirmed_transactions", unconfirmed)
+
+
+def stalled(session: Session, found: Mapping[str, str]) -> Iterator[Measurement]:
+    """The sessions that wait, where no commit at all was confirmed since an earlier wait.
+
+    A busy primary always has somebody waiting, for the length of a round trip. Nothing at the
+    first reading.
+    """
+    waiting, confirmed = number(found, *_WAITING) or 0.0, number(found, *_CONFIRMED)
+    before = session.memory.get("waits")
+    session.memory["waits"] = (waiting, confirmed)
+    if before is None or confirmed is None:
+        return
+    stands = before[0] > 0 and before[1] == confirmed
+    yield Measurement(
+        "semi_sync_stalled_sessions",
+        waiting if stands else 0.0,
+        detail={"clients": int(number(found, *_CLIENTS) or 0)},
+    )
 
 
 PROBE = Probe(
@@ -62,6 +100,11 @@ PROBE = Probe(
         Measure("semi_sync_active", "", "1 when commits really wait for a replica's word"),
         Measure("semi_sync_clients", "", "Semi-synchronous replicas connected"),
         Measure("semi_sync_waiting_sessions", "", "Sessions that wait for a replica's word now"),
+        Measure(
+            "semi_sync_stalled_sessions",
+            "",
+            "Sessions that wait while no commit was confirmed since the reading before",
+        ),
         Measure(
             "semi_sync_unconfirmed_transactions",
             "",
@@ -88,7 +131,7 @@ PROBE = Probe(
             raise_after=2,
         ),
         Threshold(
-            measure="semi_sync_waiting_sessions",
+            measure="semi_sync_stalled_sessions",
             title=Text(
                 "{target}: {value} sesi tertahan pada commit, menunggu jawaban replika "
                 "({clients} tersambung)",
@@ -103,8 +146,8 @@ PROBE = Probe(
             ),
             family="replication",
             critical=1.0,
-            # one session in passing is ordinary; three readings in a row are a queue
-            raise_after=3,
+            # the first already stands since the reading before; a second leaves no doubt
+            raise_after=2,
         ),
         Threshold(
             measure="semi_sync_replica_active",
@@ -123,6 +166,10 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    grants=(
+        *CHANNELS,
+        *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    ),
     runbook=Text(
         "1) Berapa replika semi-sinkron yang diharapkan? 2) Receiver-nya berjalan? 3) Jaringan "
         "lambat: naikkan timeout, jangan matikan. 4) Catat sejak kapan commit tanpa jaminan.",

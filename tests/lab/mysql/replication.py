@@ -171,7 +171,7 @@ FAULTS = (
     ),
     _fault("binlog_purged", binlog_purged, IO, "receiver", "1236", flavours=("mariadb",)),
     replace(
-        _fault("commits_hang", commits_hang, "semi_sync_waiting_sessions", "hang in commit"),
+        _fault("commits_hang", commits_hang, "semi_sync_stalled_sessions", "hang in commit"),
         probe="semi_sync", target=PRIMARY, flavours=("mariadb",),
     ),
     replace(

@@ -135,7 +135,7 @@ def test_commits_that_hang_for_a_replicas_word_are_critical(semi: MariaDBPair) -
     finally:
         semi.primary.sql("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
         hanging.gone()
-    assert verdicts["semi_sync_waiting_sessions"].severity is Severity.CRITICAL
+    assert verdicts["semi_sync_stalled_sessions"].severity is Severity.CRITICAL
     assert verdicts["semi_sync_active"].severity is Severity.WARNING
     assert "0 replicas connected" in verdicts["semi_sync_active"].title.en
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from probes.mysql.deadlock_report import last
 from probes.mysql.redo_log import checkpoint
 from probes.mysql.workers import Worker, named
 from tests.probes.mysql.test_channels import MARIADB, NEW
+from tests.probes.mysql.test_waits import MySQL9
 
 
 @dataclass
@@ -64,18 +66,88 @@ def test_a_member_that_is_out_speaks_for_itself_only(state: str) -> None:
 # --- semi-synchronous replication -----------------------------------------------------------
 
 
+class SemiSync(MySQL9):
+    """A server with semi-synchronous replication switched on, as its settings and counts say."""
+
+    def __init__(self, settings: str, counts: Mapping[str, object], replicas: int = 0) -> None:
+        super().__init__({})
+        self.settings, self.counts, self.replicas = settings.split(), counts, replicas
+        self.follows = False
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        if sql.startswith("SHOW GLOBAL VARIABLES"):
+            return [{"Variable_name": each, "Value": "ON"} for each in self.settings]
+        if sql.startswith("SELECT @@global"):
+            return [dict.fromkeys(self.settings, 1)]
+        if sql.startswith("SHOW GLOBAL STATUS"):
+            return [{"Variable_name": n, "Value": str(v)} for n, v in self.counts.items()]
+        if sql == "SHOW REPLICA STATUS":
+            return [NEW] if self.follows else []
+        return [{"replicas": self.replicas}]
+
+    def read(self) -> dict[str, Measurement]:
+        return by_name(semi_sync.read(self))
+
+
+BOTH = "rpl_semi_sync_source_enabled rpl_semi_sync_replica_enabled"
+
+
+def source_side(name: str = "source", **changes: object) -> dict[str, object]:
+    counts = {"status": "ON", "clients": 1, "wait_sessions": 0, "yes_tx": 7, "no_tx": 12, **changes}
+    return {f"Rpl_semi_sync_{name}_{each}": value for each, value in counts.items()}
+
+
 @pytest.mark.parametrize("name", ["source", "master"])
 def test_semi_sync_is_read_under_old_and_new_names(name: str) -> None:
-    switches = {f"rpl_semi_sync_{name}_enabled": "ON"}
-    status = {
-        f"rpl_semi_sync_{name}_status": "OFF",
-        f"rpl_semi_sync_{name}_clients": "1",
-        f"rpl_semi_sync_{name}_wait_sessions": "0",
-        f"rpl_semi_sync_{name}_no_tx": "12",
-    }
-    found = by_name(semi_sync.states(switches, status))
+    server = SemiSync(f"rpl_semi_sync_{name}_enabled", source_side(name, status="OFF"))
+    found = server.read()
     assert found["semi_sync_active"].value == 0, "it fell back although a replica is there"
     assert found["semi_sync_unconfirmed_transactions"].value == 12
+
+
+def test_with_both_sides_on_each_is_told_only_where_it_has_work() -> None:
+    idle = {**source_side(clients=0), "Rpl_semi_sync_replica_status": "ON"}
+    replica = SemiSync(BOTH, idle)
+    replica.follows = True
+    assert "semi_sync_active" not in replica.read()
+    assert replica.read()["semi_sync_replica_active"].value == 1
+    replica.counts = {**idle, "Rpl_semi_sync_replica_status": "OFF"}
+    assert "semi_sync_active" not in replica.read(), "its receiver stands, it follows all the same"
+    assert replica.read()["semi_sync_replica_active"].value == 0
+
+    primary = SemiSync(BOTH, {**source_side(), "Rpl_semi_sync_replica_status": "OFF"})
+    assert primary.read()["semi_sync_active"].value == 1
+    assert "semi_sync_replica_active" not in primary.read()
+
+
+def test_a_primary_whose_last_semi_sync_replica_is_gone_is_told() -> None:
+    bare = {**source_side(clients=0), "Rpl_semi_sync_replica_status": "OFF"}
+    assert SemiSync(BOTH, bare).read()["semi_sync_active"].value == 0
+
+
+@pytest.mark.parametrize(("role", "replicas"), [("primary", 0), ("", 1)])
+def test_a_replica_that_others_follow_is_a_source_too(role: str, replicas: int) -> None:
+    idle = {**source_side(clients=0), "Rpl_semi_sync_replica_status": "ON"}
+    middle = SemiSync(BOTH, idle, replicas)
+    middle.target = replace(middle.target, role=role)
+    assert middle.read()["semi_sync_active"].value == 0
+
+
+def test_on_a_busy_primary_somebody_always_waits_and_that_is_no_stall() -> None:
+    server = SemiSync("rpl_semi_sync_source_enabled", source_side(wait_sessions=2, yes_tx=100))
+    assert "semi_sync_stalled_sessions" not in server.read(), "one reading tells no wait's length"
+    server.counts = source_side(wait_sessions=3, yes_tx=160)
+    assert server.read()["semi_sync_stalled_sessions"].value == 0
+    assert server.read()["semi_sync_stalled_sessions"].value == 3, "nothing was confirmed since"
+    server.counts = source_side(wait_sessions=0, yes_tx=163)
+    assert server.read()["semi_sync_stalled_sessions"].value == 0
+
+
+def test_a_commit_that_only_begins_to_wait_on_a_quiet_server_is_no_stall() -> None:
+    server = SemiSync("rpl_semi_sync_source_enabled", source_side(yes_tx=100))
+    server.read()
+    server.counts = source_side(wait_sessions=1, yes_tx=100)
+    assert server.read()["semi_sync_stalled_sessions"].value == 0
 
 
 # --- Galera ---------------------------------------------------------------------------------
