@@ -53,6 +53,11 @@ class Channel:
         return self.sql_state == RUNNING
 
     @property
+    def stopped_as_told(self) -> bool:
+        """Whether the applier rests, without an error, where START ... UNTIL told it to."""
+        return self.sql_state == "No" and bool(self.until) and not self.sql_errno
+
+    @property
     def lag_seconds(self) -> float | None:
         """Beyond the intended delay; None when unknown, which is never 0."""
         if self.seconds_behind is None:

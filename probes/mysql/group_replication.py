@@ -1,9 +1,9 @@
 """Is this member of a MySQL group online, is the group whole, and does it keep up.
 
 Why: a member in ERROR or alone in a minority answers reads with old data and looks well to a plain
-login. Promise: silent on a server that belongs to no group; members that were there and are gone
-are counted for as long as we watch. Source: performance_schema.replication_group_members and
-replication_group_member_stats (MySQL 5.7 to 9).
+login; in a minority every write hangs. Promise: silent on a server that belongs to no group;
+members that were there and are gone are counted for as long as we watch. Source:
+performance_schema.replication_group_members and replication_group_member_stats (MySQL 5.7 to 9).
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from probes.mysql.grants import INSTRUMENTS
 
 _MEMBERS = "SELECT * FROM performance_schema.replication_group_members"
 _STATS = "SELECT * FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = %s"
+UNREACHABLE = "UNREACHABLE"
+"""Counted in the group still, but silent; who left or was expelled is no longer in the list."""
+
 _QUEUES = ("COUNT_TRANSACTIONS_IN_QUEUE", "COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE")
 
 
@@ -56,6 +59,12 @@ def group(members: list[Row], uuid: str, session: Session) -> Iterator[Measureme
         float(most - online),
         detail={"online": online, "most": most, "away": f" ({away})" if away else ""},
     )
+    reached = sum(row["MEMBER_STATE"] != UNREACHABLE for row in members)
+    yield Measurement(
+        "group_has_quorum",
+        float(2 * reached > len(members)),
+        detail={"reached": reached, "all": len(members), "away": f" ({away})" if away else ""},
+    )
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
@@ -82,6 +91,7 @@ PROBE = Probe(
         Measure("group_member_online", "", "1 when this member is ONLINE in its group"),
         Measure("group_members_online", "", "Members this one sees ONLINE"),
         Measure("group_members_missing", "", "Members fewer than the most seen ONLINE"),
+        Measure("group_has_quorum", "", "1 when this member reaches more than half of the group"),
         Measure("group_queue_transactions", "", "Transactions waiting to be certified or applied"),
     ),
     thresholds=(
@@ -94,6 +104,26 @@ PROBE = Probe(
             hint=Text(
                 "Baca log kesalahannya, benahi, lalu START GROUP_REPLICATION oleh petugas.",
                 "Read its error log, mend it, then a person runs START GROUP_REPLICATION.",
+            ),
+            family="replication",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="group_has_quorum",
+            title=Text(
+                "{target}: grup kehilangan kuorum, hanya {reached} dari {all} anggota "
+                "terjangkau{away}: tidak ada tulisan yang diterima",
+                "{target}: the group has lost its quorum, only {reached} of {all} members are "
+                "reached{away}: no write is taken",
+            ),
+            hint=Text(
+                "Pulihkan jaringan atau anggota yang hilang. group_replication_force_members hanya "
+                "oleh petugas, setelah yakin anggota lain benar-benar mati.",
+                "Bring back the network or the members that are gone. "
+                "group_replication_force_members only by a person who is certain that the others "
+                "are dead.",
             ),
             family="replication",
             critical=0.0,

@@ -53,18 +53,18 @@ def measured(channel: Channel) -> Iterator[Measurement]:
             "said": receiving(channel),
         },
     )
+    as_told = channel.stopped_as_told
+    detail = {
+        "state": channel.sql_state,
+        "errno": channel.sql_errno,
+        "error": channel.sql_error,
+        "source": channel.source,
+        "said": applying(channel),
+    }
     yield Measurement(
-        "replication_sql_running",
-        float(channel.sql_running),
-        channel.name,
-        {
-            "state": channel.sql_state,
-            "errno": channel.sql_errno,
-            "error": channel.sql_error,
-            "source": channel.source,
-            "said": applying(channel),
-        },
+        "replication_sql_running", float(channel.sql_running or as_told), channel.name, detail
     )
+    yield Measurement("replication_until_reached", float(as_told), channel.name, detail)
     lag = channel.lag_seconds
     yield Measurement("replication_lag_known", float(lag is not None), channel.name)
     if lag is not None:
@@ -155,7 +155,18 @@ PROBE = Probe(
     measures=(
         Measure("replication_configured", "", "1 when a server expected to be a replica is one"),
         Measure("replication_io_running", "", "1 when the channel's receiver runs", "channel"),
-        Measure("replication_sql_running", "", "1 when the channel's applier runs", "channel"),
+        Measure(
+            "replication_sql_running",
+            "",
+            "1 when the channel's applier runs, or rests where START ... UNTIL told it to",
+            "channel",
+        ),
+        Measure(
+            "replication_until_reached",
+            "",
+            "1 when the applier rests where START ... UNTIL told it to",
+            "channel",
+        ),
         Measure("replication_lag_known", "", "1 when the server knows its lag", "channel"),
         Measure(
             "replication_lag_seconds",
@@ -225,6 +236,20 @@ PROBE = Probe(
             family="replication",
             critical=0.0,
             above=False,
+            absent_clears=False,
+        ),
+        Threshold(
+            measure="replication_until_reached",
+            title=Text("{target}: {said}", "{target}: {said}"),
+            hint=Text(
+                "Seseorang menghentikannya di titik itu dengan sengaja: tanyakan, lalu START "
+                "REPLICA oleh petugas bila pekerjaannya selesai.",
+                "Somebody had it stop there on purpose: ask, then a person runs START REPLICA once "
+                "the work is done.",
+            ),
+            family="replication",
+            warning=1.0,
+            raise_after=2,
             absent_clears=False,
         ),
         Threshold(

@@ -10,7 +10,7 @@ import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
 from probes.mysql.channels import Channel, channel, channels, statement
-from probes.mysql.replication_lag import measured
+from probes.mysql.replication_lag import PROBE, measured
 from probes.mysql.stopped import applying, receiving
 
 TARGET = Target("db", "mysql", Address("127.0.0.1", 3306, "sigap"))
@@ -195,3 +195,15 @@ def test_a_receiver_that_tries_is_not_connected_and_says_why() -> None:
     row = {**NEW, "Replica_IO_Running": "Connecting", "Last_IO_Errno": 2003, "Last_IO_Error": "x"}
     why = "the primary cannot be reached (2003)"
     assert receiving(channel(row)).en == f"the receiver (IO) is not connected (Connecting): {why}"
+
+
+def test_an_applier_that_rests_where_it_was_told_to_is_at_most_a_warning() -> None:
+    rests = {**NEW, "Replica_SQL_Running": "No", "Until_Condition": "SQL_AFTER_GTIDS"}
+    found = values(channel(rests))
+    assert (found["replication_sql_running"], found["replication_until_reached"]) == (1, 1)
+    (limit,) = (t for t in PROBE.thresholds if t.measure == "replication_until_reached")
+    assert (limit.warning, limit.critical) == (1.0, None)
+    found = values(channel({**rests, "Last_SQL_Errno": 1062}))
+    assert (found["replication_sql_running"], found["replication_until_reached"]) == (0, 0)
+    found = values(channel({**NEW, "Until_Condition": "SQL_AFTER_GTIDS"}))
+    assert (found["replication_sql_running"], found["replication_until_reached"]) == (1, 0)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from probes import Measurement, Row
+from probes import Measurement, Reading, Row
+from probes.judge import Judge
 from probes.mysql import auto_increment, durability_settings, galera, group_replication, semi_sync
 from probes.mysql.ask import growth
 from probes.mysql.binlogs import retention
@@ -17,6 +18,7 @@ from probes.mysql.channels import channel
 from probes.mysql.deadlock_report import last
 from probes.mysql.redo_log import checkpoint
 from probes.mysql.workers import Worker, named
+from tests.probes.mysql.asking import NOW
 from tests.probes.mysql.test_channels import MARIADB, NEW
 from tests.probes.mysql.test_waits import MySQL9
 
@@ -53,6 +55,37 @@ def test_a_member_that_left_is_missed_for_as_long_as_we_watch() -> None:
     later = by_name(group_replication.group(two, "a", session))  # type: ignore[arg-type]  # it asks only its memory
     assert later["group_members_missing"].value == 2
     assert "db-b:3306 UNREACHABLE" in str(later["group_members_missing"].detail["away"])
+
+
+@pytest.mark.parametrize(
+    ("states", "has_quorum"),
+    [
+        ("ONLINE ONLINE ONLINE", True),
+        ("ONLINE ONLINE UNREACHABLE", True),
+        ("ONLINE RECOVERING UNREACHABLE", True),
+        ("ONLINE UNREACHABLE", False),  # half is no majority
+        ("ONLINE UNREACHABLE UNREACHABLE", False),
+        ("ONLINE", True),  # the others left in good order: the group is of one
+    ],
+)
+def test_a_member_that_reaches_at_most_half_of_the_group_has_no_quorum(
+    states: str, has_quorum: bool
+) -> None:
+    members = [member(uuid, state) for uuid, state in zip("abc", states.split(), strict=False)]
+    found = by_name(group_replication.group(members, "a", Memory()))  # type: ignore[arg-type]  # it asks only its memory
+    assert found["group_has_quorum"].value == float(has_quorum)
+
+
+def test_a_lost_quorum_opens_an_incident() -> None:
+    members = [member("a", "ONLINE"), member("b", "UNREACHABLE")]
+    judge, target = Judge(), MySQL9.target
+    for _ in range(2):
+        measured = tuple(group_replication.group(members, "a", Memory()))  # type: ignore[arg-type]  # it asks only its memory
+        taken = Reading("db", "group_replication", NOW, 0.0, measured)
+        verdicts = judge.assess(target, group_replication.PROBE, taken).findings
+    (lost,) = (each for each in verdicts if each.measure == "group_has_quorum")
+    assert lost.opens
+    assert "only 1 of 2 members are reached (db-b:3306 UNREACHABLE)" in lost.title.en
 
 
 @pytest.mark.parametrize("state", ["ERROR", "OFFLINE"])
