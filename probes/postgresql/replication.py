@@ -105,18 +105,33 @@ def expected(label: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in label.split(",") if name.strip())
 
 
+def shared_names(rows: Iterable[Row]) -> frozenset[str]:
+    """Application names that standbys of several addresses use.
+
+    One address twice is a standby that came back before its old walsender ended.
+    """
+    who = {(row["name"], row["client"]) for row in rows}
+    times = Counter(str(name) for name, _ in who)
+    return frozenset(name for name, count in times.items() if count > 1)
+
+
 def standby_measurements(
-    rows: Iterable[Row], target: str, delayed: frozenset[str] = frozenset()
+    rows: Iterable[Row],
+    target: str,
+    delayed: frozenset[str] = frozenset(),
+    shared: frozenset[str] = frozenset(),
 ) -> tuple[Measurement, ...]:
     """What the primary says of each standby; subjects are application names, made unique.
 
     Of those in ``delayed`` replay is left out: they lag on purpose, by how much only they know.
+    ``shared`` are names that several standbys were seen to use, now or earlier: when one leaves,
+    the other must not change its own.
     """
     rows = list(rows)
-    times = Counter(row["name"] for row in rows)
+    shared |= shared_names(rows)
     found: dict[tuple[str, str], Measurement] = {}
     for row in rows:
-        name = row["name"] if times[row["name"]] == 1 else f"{row['name']}@{row['client']}"
+        name = f"{row['name']}@{row['client']}" if row["name"] in shared else row["name"]
         for measurement in _of_standby(row, name, target):
             if row["name"] in delayed and measurement.measure in _OF_REPLAY:
                 continue

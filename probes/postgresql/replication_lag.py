@@ -10,13 +10,25 @@ Sources: PostgreSQL manual, pg_stat_wal_receiver, pg_stat_replication, recovery_
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
+from typing import Any
 
-from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import (
+    KEPT,
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.replication import (
     expected,
     replica_measurements,
+    shared_names,
     standby_measurements,
     streams,
 )
@@ -89,10 +101,20 @@ def read(session: Session) -> Iterable[Measurement]:
     session.memory.pop("caught_up_at", None)
     delayed = frozenset(expected(session.target.labels.get(DELAYED_LABEL, "")))
     timeline = session.rows(_TIMELINE)[0]["timeline"]
+    rows = session.rows(_STANDBYS)
     return (
         Measurement("timeline", float(timeline)),
-        *standby_measurements(session.rows(_STANDBYS), session.target.name, delayed),
+        *standby_measurements(rows, session.target.name, delayed, _shared(rows, session.memory)),
     )
+
+
+def _shared(rows: list[Row], memory: MutableMapping[str, Any]) -> frozenset[str]:
+    """Names that were ever seen twice; they outlive a restart of the agent, as members do."""
+    kept = memory.setdefault(KEPT, {})
+    shared = shared_names(rows) | set(kept.get("shared_names", ()))
+    if shared:
+        kept["shared_names"] = sorted(shared)
+    return frozenset(shared)
 
 
 _RECEIVER_COLUMNS = (
@@ -199,7 +221,8 @@ PROBE = Probe(
                 "SELECT pg_wal_replay_resume();",
             ),
             "replication",
-            critical=1.0,
+            # Nightly dumps pause replay; when it lasts, the lag opens the incident and says why.
+            warning=1.0,
             raise_after=2,
         ),
         Threshold(

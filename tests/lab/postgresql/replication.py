@@ -93,7 +93,10 @@ def _fault(
 
 FAULTS = (
     _fault("receiver_cut", receiver_cut, "receiver_up", "replica", "receives no WAL"),
-    _fault("replay_paused", replay_paused, "replay_paused", "replica", "paused"),
+    _fault(
+        "replay_paused", replay_paused, "replay_paused", "replica", "paused",
+        severity=Severity.WARNING, limits={"replication_lag.replay_paused": WARNS},
+    ),
     _fault(
         "replay_held_by_a_query", replay_held_by_a_query, "replication_lag_seconds",
         "replica", "behind", limits={"replication_lag.replication_lag_seconds": SOON},

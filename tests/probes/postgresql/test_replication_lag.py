@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from probes import FailureKind, ProbeError
+from probes import Address, FailureKind, ProbeError, Reading, Severity, Target
+from probes.judge import Judge
+from probes.model import KEPT
 from probes.postgresql.replication import (
     lag_seconds,
     replica_measurements,
@@ -18,6 +21,7 @@ from tests.probes.postgresql.asking import exhibits, read, values
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+TARGET = Target("r", "postgresql", Address("db02", 5432, "sigap"))
 
 
 # -- real servers -----------------------------------------------------------------------------
@@ -193,6 +197,17 @@ def test_a_position_nobody_knows_is_no_lag_figure_and_never_zero() -> None:
     assert found == {"replay_paused", "receiver_up", "timeline", "receiver_silent_seconds"}
 
 
+def test_a_dump_that_pauses_replay_is_a_warning_until_the_lag_is_an_outage() -> None:
+    late = row(paused=True, latest_end_time=NOW - timedelta(hours=1))
+    reading = Reading("r", PROBE.name, NOW, 0.01, replica_measurements(late, "r", None))
+    judge = Judge()
+    for _ in range(2):
+        found = {f.measure: f for f in judge.assess(TARGET, PROBE, reading).findings}
+    assert found["replay_paused"].severity is Severity.WARNING
+    assert found["replication_lag_seconds"].severity is Severity.CRITICAL
+    assert "replay is paused" in found["replication_lag_seconds"].title.en
+
+
 def test_a_replica_fed_from_an_archive_misses_no_receiver() -> None:
     archive = row(has_receiver=False, status=None, streams=False)
     assert [m.measure for m in replica_measurements(archive, "r", None)] == ["replay_paused"]
@@ -225,6 +240,42 @@ def test_standbys_of_one_name_are_told_apart_and_the_worst_of_equals_counts() ->
     assert found["replication_lag_bytes", "walreceiver@10.0.0.2"] == 0
     assert found["replication_lag_bytes", "walreceiver@10.0.0.3"] == 9
     assert found["standby_streaming", "walreceiver@10.0.0.3"] == 0
+
+
+class Primary:
+    """A primary with the standbys the test says, standing at the session seam."""
+
+    target = TARGET
+
+    def __init__(self, memory: dict[str, Any]) -> None:
+        self.memory = memory
+        self.standbys: list[dict[str, Any]] = []
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[dict[str, Any]]:
+        if "pg_stat_replication" in sql:
+            return self.standbys
+        return [{"in_recovery": False, "account": "sigap", "sees_everybody": True, "timeline": 1}]
+
+
+def _standbys_of(primary: Any, *clients: str) -> set[str]:
+    primary.standbys = [standby(name="15/main", client=client) for client in clients]
+    return {m.subject for m in PROBE.read(primary) if m.subject}
+
+
+def test_a_standby_keeps_its_name_when_its_namesake_leaves_also_after_a_restart() -> None:
+    notes: dict[str, Any] = {}
+    assert _standbys_of(Primary(notes), "10.0.0.2") == {"15/main"}
+    both = {"15/main@10.0.0.2", "15/main@10.0.0.3"}
+    assert _standbys_of(Primary(notes), "10.0.0.2", "10.0.0.3") == both
+    assert _standbys_of(Primary(notes), "10.0.0.2") == {"15/main@10.0.0.2"}
+    after_a_restart = Primary({KEPT: json.loads(json.dumps(notes[KEPT]))})
+    assert _standbys_of(after_a_restart, "10.0.0.2") == {"15/main@10.0.0.2"}
+
+
+def test_a_standby_that_came_back_before_its_old_walsender_ended_is_no_namesake() -> None:
+    notes: dict[str, Any] = {}
+    assert _standbys_of(Primary(notes), "10.0.0.2", "10.0.0.2") == {"15/main"}
+    assert _standbys_of(Primary(notes), "10.0.0.2") == {"15/main"}
 
 
 def test_a_standby_declared_as_delayed_is_not_judged_by_what_it_has_replayed() -> None:
