@@ -6,6 +6,7 @@ hangs; SIGHUP takes over a whole good configuration or none of it.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import select
@@ -251,10 +252,21 @@ def run(
         daemon.start()
         sdnotify.notify("READY=1")
         ready(daemon)
+        settle()
         _serve_signals(daemon, signals)
         sdnotify.notify("STOPPING=1")
         daemon.stop()
         return 0
+
+
+def settle() -> None:
+    """Leave what the start made out of every later garbage collection.
+
+    It lives as long as the process. A full collection that walks it holds all threads, measured at
+    40 ms with a desk: a scrape and a round that fall into it would be late by as much.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _serve_signals(daemon: Daemon, signals: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from agent.daemon import settle
 from probes import Address, Secret
 from tests.agent.test_metrics import promtool
 from tests.servers import postgresql
@@ -297,3 +299,12 @@ def test_a_real_prometheus_scrapes_it(tmp_path: Path) -> None:
         finally:
             process.terminate()
             process.wait(20)
+
+
+def test_what_the_start_made_is_left_out_of_later_garbage_collections() -> None:
+    before = gc.get_freeze_count()
+    try:
+        settle()
+        assert gc.get_freeze_count() > before + 1000
+    finally:
+        gc.unfreeze()
