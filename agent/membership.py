@@ -62,6 +62,7 @@ KINDS = (
     Kind("volume", "volume", "volume", Text("volume", "volume"), 300.0, "volumes"),
 )
 ROLE, UPSTREAM = "role", "upstream"
+PRIMARY = "primary"
 SINGLE = (ROLE, UPSTREAM)
 """Kinds of which a target has one: another value takes the place of the one before."""
 
@@ -143,6 +144,7 @@ STANDING = Probe(
     ),
     measures=(
         Measure("role_changed", "", "1 when the role is not the one learned."),
+        Measure("learned_primary_read_only", "", "1 when a learned primary is read-only."),
         Measure("learned_upstream_changed", "", "1 when it follows another server than learned."),
         Measure("declared_upstream_wrong", "", "1 when it does not follow the declared server."),
     ),
@@ -154,6 +156,24 @@ STANDING = Probe(
                 "{target} changed its role: it was a {expected} and is a {actual} now",
             ),
             _ACCEPT,
+            "role",
+            critical=1.0,
+            raise_after=2,
+            absent_clears=False,  # role and upstream come with different readings
+        ),
+        Threshold(
+            "learned_primary_read_only",
+            Text(
+                "{target} menjadi hanya-baca: tadinya primer, dan ia tidak mengikuti siapa pun",
+                "{target} has turned read-only: it was a primary, and it follows nobody",
+            ),
+            Text(
+                "Cari siapa yang menyalakan read_only, dan mengapa, sebelum mematikannya. Bila "
+                "server ini memang tidak lagi primer: sigap learn {target} --forget role/primary.",
+                "Find out who turned read_only on, and why, before it is turned off. If this "
+                "server is meant to be a primary no more: sigap learn {target} --forget "
+                "role/primary.",
+            ),
             "role",
             critical=1.0,
             raise_after=2,
@@ -203,6 +223,10 @@ def role_of(reading: Reading) -> str:
                 return "replica"
             return "" if closed else "primary"
     return ""
+
+
+def _tells_role(reading: Reading) -> bool:
+    return any(m.measure in _ROLE_MEASURES for m in reading.measurements)
 
 
 def upstream_of(reading: Reading) -> str:
@@ -298,6 +322,9 @@ class Membership:
         if role and not target.role:
             learned = self._single(ROLE, role, reading.at, relearn=not calm)
             found.append(_compared("role_changed", learned, role))
+        if _tells_role(reading) and not target.role:
+            closed = not role and self.role(target) == PRIMARY
+            found.append(Measurement("learned_primary_read_only", float(closed)))
         upstream = upstream_of(reading)
         if upstream and target.expects.upstream:
             same = _same_server(target.expects.upstream, upstream)

@@ -210,6 +210,50 @@ def test_a_new_role_in_a_window_is_taken_for_the_plan() -> None:
     assert world.role(replica=False, times=12) == []
 
 
+MYSQL_ROLES = a_probe(
+    "availability",
+    measures=(
+        Measure("up", "", "1 when usable"),
+        Measure("read_only", "", "1 when it takes no writes"),
+        Measure("is_replica", "", "1 when it follows"),
+    ),
+)
+
+
+def closed(world: World, read_only: bool, times: int = 2, follows: bool = False) -> list[Finding]:
+    bad: list[Finding] = []
+    for _ in range(times):
+        found = (
+            Measurement("up", 1.0),
+            Measurement("read_only", float(read_only)),
+            Measurement("is_replica", float(follows)),
+        )
+        bad = world.read(MYSQL_ROLES, *found)
+    return bad
+
+
+def test_a_learned_primary_that_turned_read_only_opens_an_incident() -> None:
+    world = World(MYSQL_ROLES)
+    assert closed(world, read_only=False, times=12) == []
+    (turned,) = closed(world, read_only=True)
+    assert turned.opens
+    assert turned.measure == "learned_primary_read_only"
+    assert "simpeg has turned read-only" in turned.title.en
+    assert closed(world, read_only=False) == []
+
+
+def test_a_primary_that_became_a_replica_is_a_changed_role_and_no_more() -> None:
+    world = World(MYSQL_ROLES)
+    closed(world, read_only=False, times=12)
+    (changed,) = closed(world, read_only=True, follows=True)
+    assert changed.measure == "role_changed"
+
+
+def test_a_server_that_never_was_a_primary_may_be_read_only() -> None:
+    world = World(MYSQL_ROLES)
+    assert closed(world, read_only=True, times=20) == []
+
+
 def test_a_declared_role_is_left_to_the_probe_that_judges_it() -> None:
     world = World(ROLES, role="replica")
     assert world.role(replica=False, times=20) == []
