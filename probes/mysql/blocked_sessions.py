@@ -20,6 +20,7 @@ from probes.model import (
     Text,
     Threshold,
 )
+from probes.mysql import sessionless
 from probes.mysql.blocking import UNSEEN, Node, Picture, Root, roots, tree
 from probes.mysql.grants import INSTRUMENTS, PROCESS
 from probes.mysql.waits import count, look
@@ -93,10 +94,7 @@ def named(node: Node) -> Text:
             "a session that cannot be seen (LOCK TABLES, FLUSH TABLES or a backup)",
         )
     if not node.connection:
-        return Text(
-            f"transaksi XA {node.transaction} yang sudah PREPARE tetapi tanpa sesi",
-            f"XA transaction {node.transaction}, prepared and without a session",
-        )
+        return sessionless.named(node.transaction, node.undone)
     account = f"{node.user}@{node.host}" if node.user else "?"
     return Text(f"sesi {node.connection} ({account})", f"session {node.connection} ({account})")
 
@@ -109,6 +107,8 @@ def state(node: Node) -> Text:
         return Text("diam di dalam transaksi", "idle in transaction")
     if node.key == UNSEEN:
         return Text("tidak terlihat", "not visible")
+    if node.undone:
+        return Text("sedang dibatalkan", "rolling back")
     if not node.connection:
         return Text("menunggu XA COMMIT atau ROLLBACK", "awaiting XA COMMIT or ROLLBACK")
     said = node.state or node.command or "?"
@@ -119,7 +119,7 @@ def command(node: Node) -> str:
     """What a person might run to let the waiters go; never run by us."""
     if node.connection:
         return f"KILL {node.connection}"
-    return "XA RECOVER; XA ROLLBACK '…'" if node.key != UNSEEN else "SHOW PROCESSLIST"
+    return "SHOW PROCESSLIST" if node.key == UNSEEN else sessionless.command(node.undone)
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:

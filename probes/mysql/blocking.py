@@ -19,7 +19,7 @@ class Node:
     """A session (or a transaction without one) that waits, blocks, or both."""
 
     key: str
-    connection: int = 0  # what KILL takes; 0: a prepared XA transaction, or unseen
+    connection: int = 0  # what KILL takes; 0: a transaction without a session, or unseen
     user: str = ""
     host: str = ""
     database: str = ""
@@ -31,6 +31,7 @@ class Node:
     waits_for: str = ""  # row | metadata
     table: str = ""
     transaction: str = ""  # InnoDB's number
+    undone: bool = False  # rolled back by InnoDB itself, after a crash
 
 
 @dataclass(frozen=True, slots=True)

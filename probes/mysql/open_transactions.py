@@ -1,14 +1,15 @@
 """Who has a transaction open, for how long, and does the session do anything.
 
 Shared by the probes on long and on idle transactions. Promise: replication's own threads are left
-out (a delayed replica keeps none open, and an applier's is judged by its lag); prepared XA
-transactions without a session are kept, for nobody will ever end those.
+out (a delayed replica keeps none open, and an applier's is judged by its lag); transactions without
+a session are kept: nobody will ever end a prepared one, see ``sessionless``.
 Source: INFORMATION_SCHEMA.INNODB_TRX, on both flavours; needs PROCESS.
 """
 
 from __future__ import annotations
 
 from probes.model import Exhibit, Row, Session, Text
+from probes.mysql import sessionless
 from probes.mysql.redact import statement
 
 MOST = 20
@@ -49,12 +50,10 @@ def is_idle(row: Row) -> bool:
 def facts(row: Row) -> dict[str, object]:
     """Who, where from, and doing what, for a title."""
     if not row["id"]:
+        undone = sessionless.is_undone(row["state"])
         return {
-            "who": Text(
-                f"transaksi XA {row['trx_id']} tanpa sesi (PREPARE)",
-                f"XA transaction {row['trx_id']} without a session (PREPARED)",
-            ),
-            "command": "XA RECOVER; XA ROLLBACK '…'",
+            "who": sessionless.named(row["trx_id"], undone),
+            "command": sessionless.command(undone),
             "modified": int(row["modified"] or 0),
         }
     account = f"{row['user']}@{row['host']}"
@@ -63,6 +62,11 @@ def facts(row: Row) -> dict[str, object]:
         "command": f"KILL {row['id']}",
         "modified": int(row["modified"] or 0),
     }
+
+
+def _without_session(row: Row) -> str:
+    kind = "trx" if sessionless.is_undone(row["state"]) else "XA"
+    return f"{kind} {row['trx_id']}"
 
 
 def drawn(rows: list[Row]) -> Exhibit:
@@ -75,7 +79,7 @@ def drawn(rows: list[Row]) -> Exhibit:
         ),
         tuple(
             (
-                str(row["id"]) if row["id"] else f"XA {row['trx_id']}",
+                str(row["id"]) if row["id"] else _without_session(row),
                 f"{row['user']}@{row['host']}" if row["user"] else "",
                 str(row["db"] or ""),
                 "idle" if is_idle(row) else str(row["command"] or row["state"]),

@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
+from probes.units import duration
+
+SAID_FOR_SECONDS = 900.0
+"""How long a crash stays said: long enough to be read, then it is history."""
 
 # MY-010116 "starting as process" begins every start; MY-010229 "Starting XA crash recovery" and
 # InnoDB's "not shutdown normally" (MY-012551) are only written when the last end was none.
@@ -35,7 +39,8 @@ def read(session: Session) -> Iterator[Measurement]:
         )
     yield Measurement("uptime_seconds", uptime, detail={"after": after})
     if crashed is not None:
-        yield Measurement("crash_recovered", float(crashed))
+        fresh = crashed and uptime < SAID_FOR_SECONDS
+        yield Measurement("crash_recovered", float(fresh), detail={"since": duration(uptime)})
 
 
 def _crashed(session: Session, uptime: float) -> bool | None:
@@ -62,9 +67,25 @@ PROBE = Probe(
     ),
     measures=(
         Measure("uptime_seconds", "seconds", "Since the server started"),
-        Measure("crash_recovered", "", "1 when the present start recovered from a crash"),
+        Measure("crash_recovered", "", "1 for a quarter of an hour after a crash"),
     ),
     thresholds=(
+        Threshold(
+            measure="crash_recovered",
+            title=Text(
+                "{target}: server mati tidak wajar, lalu InnoDB memulihkan diri, {since} yang lalu",
+                "{target}: the server crashed, then InnoDB recovered, {since} ago",
+            ),
+            hint=Text(
+                "Cari sebabnya sebelum terulang: log kesalahan (signal, assertion), dmesg (OOM, "
+                "kesalahan disk), core dump.",
+                "Find out why before it happens again: the error log (signal, assertion), dmesg "
+                "(OOM, disk errors), a core dump.",
+            ),
+            family="availability",
+            critical=1.0,
+            clear_after=1,
+        ),
         Threshold(
             measure="uptime_seconds",
             title=Text(

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from probes.model import FailureKind, ProbeError, Row, Session
+from probes.mysql import sessionless
 from probes.mysql.blocking import UNSEEN, Edge, Node, Picture
 from probes.mysql.lock_queries import (
     AGES,
@@ -102,7 +103,7 @@ def _row_locks(
 
 
 def _take(row: Row, nodes: dict[str, Node], tables: dict[str, str]) -> str:
-    """Enter one transaction; a transaction without a session is a prepared (XA) one."""
+    """Enter one transaction; one without a session is known by its number."""
     connection = int(row["id"] or 0)
     key = str(connection) if connection else f"trx:{row['trx_id']}"
     waits = row["trx_state"] == "LOCK WAIT"
@@ -115,6 +116,7 @@ def _take(row: Row, nodes: dict[str, Node], tables: dict[str, str]) -> str:
         waits_for="row" if waits else "",
         table=tables.get(str(row["lock_id"]), "") if waits else "",
         transaction=str(row["trx_id"]),
+        undone=not connection and sessionless.is_undone(row["trx_state"]),
     )
     return key
 

@@ -9,9 +9,16 @@ from typing import Any
 
 import pytest
 
-from probes import Measurement, Reading, Row
+from probes import Finding, Measurement, Reading, Row, Severity
 from probes.judge import Judge
-from probes.mysql import auto_increment, durability_settings, galera, group_replication, semi_sync
+from probes.mysql import (
+    auto_increment,
+    durability_settings,
+    galera,
+    group_replication,
+    restart,
+    semi_sync,
+)
 from probes.mysql.ask import growth
 from probes.mysql.binlogs import retention
 from probes.mysql.channels import channel
@@ -224,6 +231,33 @@ def test_a_restart_or_a_flush_yields_no_rate() -> None:
     assert growth(session, {"uptime": 4, "n": 1}) == ({}, 0.0), "restarted"
     assert growth(session, {"uptime": 14, "n": 2})[0]["n"] == 1
     assert growth(session, {"uptime": 24, "n": 0}) == ({}, 0.0), "FLUSH STATUS"
+
+
+# --- restart ---------------------------------------------------------------------------------
+
+
+def verdict_on_a_start(uptime: int, crash_lines: int) -> Finding:
+    class Started(MySQL9):
+        def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+            if sql.startswith("SHOW GLOBAL STATUS"):
+                return [{"Variable_name": "Uptime", "Value": str(uptime)}]
+            return [{"found": crash_lines}]
+
+    measured = tuple(restart.read(Started({})))
+    taken = Reading("db", "restart", NOW, 0.0, measured)
+    verdicts = Judge().assess(MySQL9.target, restart.PROBE, taken).findings
+    return next(each for each in verdicts if each.measure == "crash_recovered")
+
+
+def test_a_start_after_a_crash_opens_an_incident_and_an_orderly_one_does_not() -> None:
+    crashed = verdict_on_a_start(uptime=30, crash_lines=1)
+    assert crashed.opens
+    assert "the server crashed, then InnoDB recovered, 30 s ago" in crashed.title.en
+    assert not verdict_on_a_start(uptime=30, crash_lines=0).opens
+
+
+def test_a_crash_of_long_ago_is_history() -> None:
+    assert verdict_on_a_start(uptime=86400, crash_lines=1).severity is Severity.CLEAR
 
 
 # --- settings -------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
+import pytest
+
 from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
+from probes.mysql import blocked_sessions, open_transactions
 from probes.mysql.blocking import roots
 from probes.mysql.lock_queries import (
     AGES,
@@ -201,3 +204,32 @@ def test_mariadb_that_shows_metadata_locks_names_the_holder() -> None:
     session.flavour = "mariadb"
     (root,) = roots(look(session))
     assert (root.node.connection, root.suspected, root.table) == (200, False, "app.t")
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "command"),
+    [
+        ("RUNNING", "prepared and without a session", "XA RECOVER; XA ROLLBACK '…'"),
+        ("ROLLING BACK", "being rolled back by InnoDB", "SHOW ENGINE INNODB STATUS"),
+    ],
+)
+def test_a_rollback_after_a_crash_is_no_prepared_transaction(
+    state: str, words: str, command: str
+) -> None:
+    alone = {**transaction(11, 0), "trx_state": state}
+    session = MySQL9(
+        {
+            ASK.count: [{**NOTHING, "row_waits": 1, "row_seconds": 41}],
+            ROW_WAITERS: [transaction(12, 102, waited=41)],
+            ASK.edges: [{"waiter": 12, "first": 11, "last": 11}],
+            TRANSACTIONS: [alone],
+            ASK.sessions: [person(102)],
+        }
+    )
+    (root,) = roots(look(session))
+    assert words in blocked_sessions.named(root.node).en
+    assert blocked_sessions.command(root.node) == command
+    row = {**alone, "state": state, "modified": 9}
+    told = open_transactions.facts(row)
+    assert words in str(told["who"])
+    assert told["command"] == command
