@@ -19,6 +19,7 @@ from agent.config.models import LimitsSection, TargetSection, TuningSection
 from agent.config.problems import Path, Problems, nearest
 from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source
+from agent.membership import KINDS
 from probes import (
     Address,
     Expectations,
@@ -82,9 +83,22 @@ def _target(source: Source, at: Path, raw: Any) -> Target | None:
         return None
     address = parsed.address if password is None else replace(parsed.address, password=password)
     tuning = {name: _tuning(given) for name, given in section.probes.items()}
+    _check_expected(problems, (*at, "expects"), section, known or ())
     for probe in known or ():
         _check_order(problems, (*at, "probes", probe.name), probe, tuning.get(probe.name))
     return _built(section, address, tuning)
+
+
+def _check_expected(
+    problems: Problems, at: Path, section: TargetSection, known: tuple[Probe, ...]
+) -> None:
+    """What is expected must be of a kind this engine's probes can see."""
+    seen = {measure.subject for probe in known for measure in probe.measures}
+    for kind in KINDS:
+        name = f"{kind.name}s"
+        if getattr(section.expects, name) and kind.label not in seen:
+            said = f"no probe of {section.engine} can see {name}, so none would be missed"
+            problems.at((*at, name), said)
 
 
 def _built(section: TargetSection, address: Address, tuning: Mapping[str, Tuning]) -> Target:
