@@ -1,8 +1,7 @@
 """Do this agent and the server agree what time it is.
 
-Why: heartbeat lag, deadlines of the procedure and the order of events in two logs all rest on it.
-Promise: half of the question's own round trip is taken off, so that a slow network is not called
-a wrong clock.
+Why: heartbeat lag, deadlines of the procedure and the order of events in two logs all rest on it;
+see ``probes.clocks``.
 """
 
 from __future__ import annotations
@@ -10,17 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.clocks import MEASURE, THRESHOLD, skew
+from probes.model import Measurement, Probe, Session, Text
+
+_NOW = "SELECT unix_timestamp(now(6)) AS now"
 
 
 def read(session: Session) -> Iterator[Measurement]:
     """The distance between both clocks, in seconds, either way."""
     # The one probe whose question is the clock itself, so it must read one.
-    before = time.time()
-    said = float(session.rows("SELECT unix_timestamp(now(6)) AS now")[0]["now"])
-    skew = said - (before + time.time()) / 2
-    way = Text("lebih cepat", "ahead") if skew > 0 else Text("lebih lambat", "behind")
-    yield Measurement("clock_skew_seconds", abs(skew), detail={"way": way})
+    yield skew(session, _NOW, time.time)
 
 
 PROBE = Probe(
@@ -30,27 +28,8 @@ PROBE = Probe(
         "Apakah jam server sama dengan jam agen?",
         "Does the server's clock agree with the agent's?",
     ),
-    measures=(
-        Measure("clock_skew_seconds", "seconds", "Distance between the server's clock and ours"),
-    ),
-    thresholds=(
-        Threshold(
-            measure="clock_skew_seconds",
-            title=Text(
-                "{target}: jam server {value} {way} dari jam agen",
-                "{target}: the server's clock is {value} {way} of the agent's",
-            ),
-            hint=Text(
-                "Periksa NTP di kedua mesin (chronyc tracking, timedatectl).",
-                "Check NTP on both machines (chronyc tracking, timedatectl).",
-            ),
-            family="clock",
-            # two and five seconds, as check_postgres' time synchronisation
-            warning=2.0,
-            critical=5.0,
-            raise_after=3,
-        ),
-    ),
+    measures=(MEASURE,),
+    thresholds=(THRESHOLD,),
     read=read,
     every=60.0,
     runbook=Text(

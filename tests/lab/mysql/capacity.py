@@ -68,8 +68,8 @@ def redo_log_off(world: World) -> Iterator[None]:
 
 @contextmanager
 def clock_ahead(world: World) -> Iterator[None]:
-    """The primary says a time half a minute ahead to every session that begins."""
-    ahead = "'SET SESSION timestamp = unix_timestamp(sysdate(6)) + 30'"
+    """The primary says a time three minutes ahead to every session that begins."""
+    ahead = "'SET SESSION timestamp = unix_timestamp(sysdate(6)) + 180'"
     with world.setting("init_connect", ahead):
         _monitor_begins_anew(world)
         yield

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from probes import FailureKind, Measurement, ProbeError, deadline, registry
+from probes import FailureKind, Measurement, ProbeError, clocks, deadline, registry
 from probes.postgresql import clock_skew, tls_certificate, write_canary
 from tests.probes.postgresql.asking import again, read, session_to, title_of, values
 from tests.servers.certificates import certify
@@ -52,12 +52,13 @@ def test_reading_the_certificate_of_a_frozen_server_ends_by_the_deadline(single:
 def test_a_wrong_clock_is_told_by_how_much_and_which_way(single: Server) -> None:
     with session_to(single.target()) as session:
         assert again(clock_skew.PROBE, session)["clock_skew_seconds", ""].value < 1
-        ahead = clock_skew.skew(session, lambda: time.time() - 90)
+        ahead = clocks.skew(session, clock_skew.NOW, lambda: time.time() - 90)
         assert ahead.value == pytest.approx(90, abs=1)
         title = title_of(clock_skew.PROBE, {("clock_skew_seconds", ""): ahead}, ahead.measure)
         assert "ahead of the agent's" in title
         slow = iter([1000.0, 1000.0 + 2 * (time.time() - 1000.0)])
-        assert clock_skew.skew(session, lambda: next(slow)).value == 0  # all of it may be the trip
+        late = clocks.skew(session, clock_skew.NOW, lambda: next(slow))
+        assert late.value == 0  # all of it may be the trip
 
 
 @contextmanager

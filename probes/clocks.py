@@ -1,0 +1,50 @@
+"""How far a server's clock is from the agent's, and from where on that is trouble.
+
+The server's clock is compared with the middle of the question's round trip, and half of that trip
+is given to the server as doubt: a slow network is no wrong clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from probes.model import Measure, Measurement, Session, Text, Threshold
+from probes.units import duration
+
+MEASURE = Measure("clock_skew_seconds", "seconds", "Between the agent's clock and the server's.")
+
+THRESHOLD = Threshold(
+    "clock_skew_seconds",
+    Text(
+        "Jam {target} {by} {direction} jam agen",
+        "The clock of {target} is {by} {direction} of the agent's",
+    ),
+    Text(
+        "Periksa NTP di kedua mesin (chronyc tracking, timedatectl); salah satunya salah.",
+        "Check NTP on both machines (chronyc tracking, timedatectl); one of them is wrong.",
+    ),
+    "clock",
+    # 2 s and 5 s are common practice. It disturbs no application at once, so it opens an
+    # incident only when times in evidence would be wrong by minutes.
+    warning=2.0,
+    critical=120.0,
+    raise_after=2,
+)
+
+
+def skew(session: Session, question: str, clock: Callable[[], float]) -> Measurement:
+    """How far the server's clock is from ``clock`` (Unix time), beyond the doubt.
+
+    ``question``: SQL for the server's Unix time, as ``now``.
+    """
+    before = clock()
+    server = float(session.rows(question)[0]["now"])
+    after = clock()
+    ahead = server - (before + after) / 2
+    beyond = max(0.0, abs(ahead) - (after - before) / 2)
+    direction = Text("di depan", "ahead") if ahead > 0 else Text("di belakang", "behind")
+    return Measurement(
+        MEASURE.name,
+        beyond,
+        detail={"direction": direction, "by": duration(abs(ahead))},
+    )
