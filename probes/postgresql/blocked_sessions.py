@@ -1,18 +1,16 @@
 """Who makes everybody wait for a lock, and for how long already?
 
-Counting waiters is cheap and happens every time. Only when somebody waits are blockers looked
-up, for at most 50 waiters with a few edges each, because that lookup takes the lock manager's
-locks and its answer grows with the square of the queue. The right to see other sessions is
-checked first: without it PostgreSQL shows no waiters at all instead of failing.
-Sources: PostgreSQL manual, pg_blocking_pids, pg_locks (waitstart from 14), pg_prepared_xacts.
+Counting waiters is cheap and happens every time; only when somebody waits is the queue looked up
+(``lock_queue``). The right to see other sessions is checked first: without it PostgreSQL shows no
+waiters at all instead of failing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from probes.model import (
+    KEPT,
     NOTHING_SAID,
     Exhibit,
     Measure,
@@ -23,96 +21,18 @@ from probes.model import (
     Text,
     Threshold,
 )
-from probes.postgresql.blocking import PREPARED, Roots, roots
+from probes.postgresql.blocking import PREPARED
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
+from probes.postgresql.lock_queue import QUEUES, SUFFERS, Queue, looked_up, named
 from probes.postgresql.statements import redacted
 from probes.units import duration
 
-WAITERS_LOOKED_AT = 50
-EDGES_LOOKED_AT = 3
-
-# Advisory locks are an application's own queue (leader election waits for ever), and an
-# autovacuum worker that waits makes nobody suffer: neither counts as a blocked session.
-_WAITS = "wait_event_type = 'Lock' and wait_event <> 'advisory'"
-_SUFFERS = f"{_WAITS} and backend_type <> 'autovacuum worker'"
-
 _COUNT = f"""
 select current_user as account, {SEES_EVERYBODY} as sees_everybody,
-       count(*) filter (where {_SUFFERS}) as waiting,
-       count(*) filter (where wait_event_type = 'Lock' and wait_event = 'advisory') as advisory
+       count(*) filter (where {SUFFERS}) as waiting,
+       count(*) filter (where {QUEUES}) as advisory
 from pg_stat_get_activity(null)
 """  # noqa: S608 - only constants of this package are inserted
-
-# The raw function costs a third of the view; names are looked up for the few rows kept.
-_TREE = f"""
-with a as materialized (select * from pg_stat_get_activity(null)),
-     e as materialized (
-       select pid, pg_blocking_pids(pid) as b
-       from (select pid from a where {_SUFFERS} order by query_start limit {WAITERS_LOOKED_AT}) w),
-     edge as materialized (select pid, b[1:{EDGES_LOOKED_AT}] as b from e)
-select a.pid, r.rolname as account, d.datname as database, a.application_name as application,
-       coalesce(host(a.client_addr), 'socket') as client, a.state, a.backend_type,
-       a.wait_event_type = 'Lock' as waits, a.backend_start::text as backend_start,
-       extract(epoch from clock_timestamp() - a.xact_start)::float8 as transaction_seconds,
-       extract(epoch from clock_timestamp() - a.state_change)::float8 as state_seconds,
-       extract(epoch from clock_timestamp() - a.query_start)::float8 as query_seconds,
-       left(a.query, 1000) as statement, edge.b as blockers
-from a left join edge using (pid)
-left join pg_roles r on r.oid = a.usesysid left join pg_database d on d.oid = a.datid
-where edge.pid is not null or a.pid in (select unnest(b) from edge)
-order by a.pid
-"""  # noqa: S608 - only constants of this package are inserted
-
-# A waiter for a row waits for its writer's transaction id and holds the "tuple" lock meanwhile,
-# which is where the table's name is.
-_LOCKS = """
-select l.pid, l.granted, l.mode, l.locktype,
-       extract(epoch from clock_timestamp() - {waitstart})::float8 as waited_seconds,
-       case when l.relation is null then null
-            when l.database in (0, (select oid from pg_database where datname = current_database()))
-            then l.relation::regclass::text else 'oid ' || l.relation end as relation
-from pg_locks l where not l.granted or (l.locktype = 'tuple' and l.pid = any(%s))
-"""
-_WAITSTART_SINCE = 140000
-
-# A prepared transaction keeps its session's virtual id, so its own transaction id lock is what
-# ties a lock without a pid to its name.
-_PREPARED = """
-select w.pid as waiter, p.gid, p.owner::text as account, p.database::text as database,
-       extract(epoch from clock_timestamp() - p.prepared)::float8 as age_seconds
-from pg_locks w
-join pg_locks h on h.pid is null and h.granted
- and (h.transactionid = w.transactionid or (h.relation = w.relation and h.database = w.database))
-join pg_locks t on t.pid is null and t.locktype = 'transactionid'
- and t.virtualtransaction = h.virtualtransaction
-join pg_prepared_xacts p on p.transaction = t.transactionid
-where not w.granted and w.pid = any(%s)
-order by p.prepared, w.pid
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """Everything seen of one moment's lock waits."""
-
-    waiting: int  # all of them, also those beyond the cap
-    sessions: dict[int, Row]  # waiters looked at, and who blocks them
-    roots: Roots
-    waited_seconds: dict[int, float]  # by waiter
-    relations: dict[int, str]  # by waiter
-    modes: dict[int, str]  # by waiter
-    prepared: tuple[Row, ...]  # prepared transactions that block, oldest first
-
-    @property
-    def oldest_seconds(self) -> float:
-        """How long the longest of them has waited."""
-        return max(self.waited_seconds.values(), default=0.0)
-
-    @property
-    def truncated(self) -> str:
-        """What was left out, in words; empty when nothing."""
-        seen = sum(1 for row in self.sessions.values() if row["blockers"])
-        return f"truncated to {seen} of {self.waiting} waiters" if seen < self.waiting else ""
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -120,7 +40,9 @@ def read(session: Session) -> Iterable[Measurement]:
     counted = session.rows(_COUNT)[0]
     require_sight(counted)
     yield Measurement("advisory_waiters", float(counted["advisory"]))
-    queue = _queue(session, int(counted["waiting"])) if counted["waiting"] else None
+    if not counted["waiting"]:
+        session.memory.pop(KEPT, None)
+    queue = looked_up(session, int(counted["waiting"])) if counted["waiting"] else None
     if queue is None or queue.roots.main is None:  # nobody waits, or the wait ended meanwhile
         yield Measurement("blocked_sessions", 0.0)
         yield Measurement("blocked_seconds", 0.0)
@@ -128,48 +50,6 @@ def read(session: Session) -> Iterable[Measurement]:
     detail = _detail(queue, queue.roots.main)
     yield Measurement("blocked_sessions", float(queue.waiting), detail=detail)
     yield Measurement("blocked_seconds", queue.oldest_seconds, detail=detail)
-
-
-def _queue(session: Session, waiting: int) -> Queue:
-    sessions = {int(row["pid"]): row for row in session.rows(_TREE)}
-    blockers = {pid: tuple(row["blockers"]) for pid, row in sessions.items() if row["blockers"]}
-    elsewhere = frozenset(
-        pid for pid, row in sessions.items() if row["waits"] and pid not in blockers
-    )
-    waiters = list(blockers)
-    exact = session.version >= _WAITSTART_SINCE
-    locks = session.rows(
-        _LOCKS.format(waitstart="l.waitstart" if exact else "null::timestamptz"), (waiters,)
-    )
-    blocks = any(PREPARED in pids for pids in blockers.values())
-    return Queue(
-        waiting=max(waiting, len(waiters)),
-        sessions=sessions,
-        roots=roots(blockers, elsewhere),
-        waited_seconds=waited_seconds(sessions, locks, exact=exact),
-        relations={lock["pid"]: lock["relation"] for lock in locks if lock["relation"]},
-        modes={lock["pid"]: lock["mode"] for lock in locks if not lock["granted"]},
-        prepared=tuple(session.rows(_PREPARED, (waiters,))) if blocks else (),
-    )
-
-
-def waited_seconds(sessions: dict[int, Row], locks: list[Row], *, exact: bool) -> dict[int, float]:
-    """How long each waiter has waited.
-
-    From the lock itself where the server tells (14 and later; it is empty for the first
-    milliseconds). Earlier servers only know when the statement began, which may be long before.
-    """
-    if exact:
-        return {
-            lock["pid"]: max(0.0, lock["waited_seconds"] or 0.0)
-            for lock in locks
-            if lock["pid"] in sessions and not lock["granted"]
-        }
-    return {
-        pid: max(0.0, row["query_seconds"] or 0.0)
-        for pid, row in sessions.items()
-        if row["blockers"]
-    }
 
 
 def _detail(queue: Queue, root: int) -> dict[str, object]:
@@ -185,7 +65,9 @@ def _detail(queue: Queue, root: int) -> dict[str, object]:
         return detail | _prepared_detail(queue)
     row = queue.sessions.get(root)
     if row is None:
-        return detail | {"blocker": f"PID {root}"}
+        return detail | {"blocker": f"PID {root}", "ask": _ask("-", "-")}
+    if row["backend_type"] == _REPLAY:
+        return detail | {"user": _REPLAY, "app": "-", "state": "-", "since": "-"} | _of_replay(root)
     since = duration(row["transaction_seconds"] or row["state_seconds"] or 0.0)
     facts = {
         "user": row["account"] or row["backend_type"],
@@ -197,7 +79,40 @@ def _detail(queue: Queue, root: int) -> dict[str, object]:
         "PID {pid} ({user}, {app}, {state}, transaksi {since})",
         "PID {pid} ({user}, {app}, {state}, transaction {since})",
     ).format(pid=root, **facts)
-    return detail | facts | {"blocker": blocker}
+    ask = _ask(facts["app"], facts["user"]) if row["account"] else _ASK_WORKER
+    return detail | facts | {"blocker": blocker, "ask": ask}
+
+
+_REPLAY = "startup"
+"""The process that replays WAL; it holds what transactions of the primary have locked."""
+
+_ASK_WORKER = Text(
+    "Itu proses server sendiri, bukan aplikasi: tunggu sampai selesai, atau hentikan dan biarkan "
+    "ia mengulang pada jam sepi.",
+    "That is a process of the server itself and no application: wait for its end, or stop it and "
+    "let it start again at a quiet hour.",
+)
+
+
+def _ask(application: str, account: str) -> Text:
+    return Text(
+        "Hubungi pemilik aplikasi {app} ({user}).", "Call the owner of application {app} ({user})."
+    ).format(app=application, user=account)
+
+
+def _of_replay(pid: int) -> dict[str, object]:
+    return {
+        "blocker": Text(
+            "penerapan WAL di replika ini (proses startup, PID {pid})",
+            "the replay of WAL on this replica (startup process, PID {pid})",
+        ).format(pid=pid),
+        "ask": Text(
+            "Cari di primer transaksi dengan AccessExclusiveLock (DDL, LOCK TABLE) yang belum "
+            "selesai, dan periksa apakah penerapan WAL dijeda; proses startup jangan dihentikan.",
+            "Look on the primary for an open transaction with an AccessExclusiveLock (DDL, LOCK "
+            "TABLE), and whether replay is paused; never end the startup process.",
+        ),
+    }
 
 
 def _ddl_in_the_queue(queue: Queue, root: int) -> Text:
@@ -223,7 +138,10 @@ def _ddl_in_the_queue(queue: Queue, root: int) -> Text:
 
 def _prepared_detail(queue: Queue) -> dict[str, object]:
     if not queue.prepared:  # ended between two questions
-        return {"blocker": Text("transaksi yang disiapkan", "a prepared transaction")}
+        return {
+            "blocker": Text("transaksi yang disiapkan", "a prepared transaction"),
+            "ask": _ask("-", "-"),
+        }
     row = queue.prepared[0]
     since = duration(row["age_seconds"])
     blocker = Text(
@@ -232,7 +150,7 @@ def _prepared_detail(queue: Queue) -> dict[str, object]:
     ).format(gid=row["gid"], user=row["account"], since=since)
     return {
         "user": row["account"], "app": "-", "state": "prepared", "gid": row["gid"],
-        "since": since, "blocker": blocker,
+        "since": since, "blocker": blocker, "ask": _ask("-", str(row["account"])),
     }  # fmt: skip
 
 
@@ -243,7 +161,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     """
     counted = session.rows(_COUNT)[0]
     require_sight(counted)
-    queue = _queue(session, int(counted["waiting"]))
+    queue = named(session, looked_up(session, int(counted["waiting"])))
     yield Exhibit(
         Text("Pohon penghalang", "Blocking tree"),
         (
@@ -312,7 +230,7 @@ def _commands(queue: Queue) -> Iterable[tuple[str, str, str]]:
                 yield "prepared", str(victims), f"ROLLBACK PREPARED '{quoted}';"
             continue
         row = queue.sessions.get(root)
-        if row is not None:
+        if row is not None and row["backend_type"] != _REPLAY:
             yield f"PID {root}", str(victims), _command(row)
 
 
@@ -326,12 +244,10 @@ def _command(row: Row) -> str:
 
 
 _HINT = Text(
-    "Hubungi pemilik aplikasi {app} ({user}). Bukti berisi pohon lengkap dan perintah yang tepat: "
-    "batalkan pernyataan yang berjalan, akhiri sesi yang idle in transaction, atau selesaikan "
-    "transaksi yang disiapkan.",
-    "Call the owner of application {app} ({user}). The evidence holds the whole tree and the exact "
-    "command: cancel a running statement, end a session idle in transaction, or finish a prepared "
-    "transaction.",
+    "{ask} Bukti berisi pohon lengkap dan, bila ada, perintah yang tepat: batalkan pernyataan yang "
+    "berjalan, akhiri sesi yang idle in transaction, atau selesaikan transaksi yang disiapkan.",
+    "{ask} The evidence holds the whole tree and, where there is one, the exact command: cancel a "
+    "running statement, end a session idle in transaction, or finish a prepared transaction.",
 )
 
 PROBE = Probe(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from probes import FailureKind, ProbeError, Text
-from probes.postgresql.blocked_sessions import PROBE, WAITERS_LOOKED_AT
+from probes.postgresql.blocked_sessions import PROBE
+from probes.postgresql.lock_queue import WAITERS_LOOKED_AT
 from tests.probes.postgresql.asking import exhibits, read, values
-from tests.servers.postgresql import MONITOR, NO_RIGHTS, Server, bindir, until
+from tests.servers.postgresql import MONITOR, NO_RIGHTS, PostgresPair, Server, bindir, until
 
 pytestmark = pytest.mark.servers
 
@@ -174,3 +177,77 @@ def test_a_long_queue_is_cut_counted_whole_and_says_so(single: Server) -> None:
         tree, _ = exhibits(PROBE, single.target())
         assert tree.note == f"truncated to {WAITERS_LOOKED_AT} of {waiters} waiters"
         assert len(tree.rows) <= WAITERS_LOOKED_AT + 2
+
+
+def test_who_waits_for_an_advisory_lock_is_not_the_root_of_those_behind_it(single: Server) -> None:
+    single.sql("create table if not exists berantai (id int)")
+    leader, middle = single.connect(), single.connect()
+    root = leader.info.backend_pid
+    middle.autocommit = False
+    try:
+        with leader.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(7)")
+        with middle.cursor() as cursor:
+            cursor.execute("lock table berantai")
+        asks = threading.Thread(target=_asks, args=(middle, "select pg_advisory_lock(7)"))
+        asks.start()
+        until(lambda: values(PROBE, single.target())["advisory_waiters"] == 1, "the middle one")
+        with waiting(single, "select count(*) from berantai"):
+            until(lambda: values(PROBE, single.target())["blocked_sessions"] == 1, "the victim")
+            found = read(PROBE, single.target())
+            leader.close()
+            asks.join(30)
+            middle.close()
+    finally:
+        leader.close()
+        middle.close()
+    detail = found["blocked_sessions", ""].detail
+    assert detail["pid"] == root
+    assert found["blocked_sessions", ""].value == 1
+
+
+def _asks(connection: Any, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_a_table_of_another_database_is_named_in_the_evidence(single: Server) -> None:
+    single.sql("create database lain")
+    try:
+        with single.hold_lock("antre_lain", database="lain"):
+            tree, _ = exhibits(PROBE, single.target())
+            detail = read(PROBE, single.target())["blocked_sessions", ""].detail
+    finally:
+        single.sql("drop database lain with (force)")
+    assert tree.rows[1][tree.columns.index("relation")] == "public.antre_lain"
+    assert str(detail["relation"]).startswith("oid ")
+    assert str(detail["relation"]).endswith(" (lain)")
+
+
+def test_replay_that_blocks_a_reader_is_named_and_no_command_ends_it(pair: PostgresPair) -> None:
+    pair.primary.sql("create table if not exists ddl_primer (id int)")
+    pair.wait_streaming()
+    alters = pair.primary.connect()
+    alters.autocommit = False
+    reader = pair.replica.connect()
+    try:
+        with alters.cursor() as cursor:
+            cursor.execute("alter table ddl_primer add column x int")
+        pair.primary.sql("select pg_switch_wal()")
+        held = "select 1 from pg_locks where mode = 'AccessExclusiveLock' and locktype = 'relation'"
+        until(lambda: pair.replica.sql(held), "the lock arriving on the replica")
+        asks = threading.Thread(target=_asks, args=(reader, "select count(*) from ddl_primer"))
+        asks.start()
+        target = pair.replica.target()
+        until(lambda: values(PROBE, target)["blocked_sessions"] == 1, "the reader waiting")
+        found = read(PROBE, target)
+        tree, commands = exhibits(PROBE, target)
+        alters.close()
+        asks.join(30)
+    finally:
+        alters.close()
+        reader.close()
+    assert "replay of WAL on this replica" in str(found["blocked_sessions", ""].detail["blocker"])
+    assert "Look on the primary" in str(found["blocked_sessions", ""].detail["ask"])
+    assert tree.rows[0][1] == "startup"
+    assert commands.rows == ()
