@@ -54,6 +54,13 @@ class Case:
     def visit(self) -> Visit | None:
         return self.incident.visit
 
+    def just_signed(self, username: str) -> int:
+        """The step whose signature is the newest, if it is this person's; else 0."""
+        newest = next((v for v in reversed(self.incident.visits) if v.signoff is not None), None)
+        if newest is None or newest.signoff is None or newest.signoff.username != username:
+            return 0
+        return newest.step
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The whole procedure with what happened at each step."""

@@ -42,9 +42,11 @@ UNREADABLE = Text(
 
 
 @router.get("/incidents/{number}")
-def show(request: Request, site: Here, member: Signed, number: str) -> Response:
-    """The page itself."""
-    return page(request, site, member, open_case(site, number, member))
+def show(
+    request: Request, site: Here, member: Signed, number: str, signed: int | None = None
+) -> Response:
+    """The page itself; ``signed``: the step whose signature has just led here."""
+    return page(request, site, member, open_case(site, number, member), signed=signed)
 
 
 def page(
@@ -54,6 +56,7 @@ def page(
     case: Case,
     *,
     status: int = 200,
+    signed: int | None = None,
     problems: Mapping[str, Text] | None = None,
     typed: Mapping[str, Any] | None = None,
     other: Mapping[str, str] | None = None,
@@ -73,6 +76,7 @@ def page(
         incident=case.incident,
         step=case.step,
         refusal=sign_refusal(case, member),
+        signed=case.just_signed(member.signer.person.username) == signed,
         can_claim=may_claim(case, member),
         can_dismiss=may_dismiss(case, member),
         can_dispense=may_dispense(case, member),
