@@ -2,14 +2,14 @@
 
 What counts is the smaller of the sequence's end and the column's type: a bigint sequence behind
 an integer column ends with the column. Reading a sequence needs SELECT on it, which pg_monitor
-does not bring: those that cannot be read are counted, with the lines that mend it.
+does not bring: those that cannot be read are counted, and it is no finding, since whether Sigap
+may read them is the administrator's choice.
 Sources: PostgreSQL manual, pg_sequence, pg_depend.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.databases import visit
@@ -20,7 +20,7 @@ SHOWN_FROM = 0.5
 # A sequence somebody alters is left out this time: waiting for its lock would cost us and him.
 _SEQUENCES = """
 with seq as materialized (
-  select c.oid, n.nspname || '.' || c.relname as name, n.nspname as schema, s.*,
+  select c.oid, n.nspname || '.' || c.relname as name, s.*,
          has_sequence_privilege(c.oid, 'SELECT') or has_sequence_privilege(c.oid, 'USAGE')
            as readable,
          (select case a.atttypid when 'int2'::regtype then 32767
@@ -36,19 +36,18 @@ with seq as materialized (
     select from pg_locks l where l.locktype = 'relation' and l.relation = c.oid
       and l.mode in ('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))),
 used as materialized (
-  select name, schema, readable, seqincrement, seqmin::numeric as least,
+  select name, readable, seqincrement, seqmin::numeric as least,
          least(seqmax, column_end)::numeric as most,
          case when readable then pg_sequence_last_value(oid)::numeric end as last
   from seq),
 ratio as (
-  select name, schema, readable, last, most,
+  select name, readable, last, most,
          case when most <= least then null
               when seqincrement > 0 then (last - least) / (most - least)
               else (most - last) / (most - least) end as ratio
   from used)
 select name, ratio::float8 as ratio, last::text as last, most::text as most,
-       count(*) filter (where not readable) over () as unreadable,
-       min(schema) filter (where not readable) over () as schema
+       count(*) filter (where not readable) over () as unreadable
 from ratio order by ratio desc nulls last limit 20
 """
 
@@ -58,10 +57,9 @@ def read(session: Session) -> Iterable[Measurement]:
     if session.rows("select pg_is_in_recovery() as replica")[0]["replica"]:
         return
     visits = visit(session, lambda own: own.rows(_SEQUENCES))
-    unreadable: dict[str, Any] = {}
+    unreadable = 0
     for database, rows in visits.answers.items():
-        if rows and rows[0]["unreadable"]:
-            unreadable[database] = rows[0]
+        unreadable += int(rows[0]["unreadable"]) if rows else 0
         for row in rows:
             if row["ratio"] is not None and row["ratio"] >= SHOWN_FROM:
                 yield Measurement(
@@ -70,16 +68,7 @@ def read(session: Session) -> Iterable[Measurement]:
                     f"{database}.{row['name']}",
                     {"last": row["last"], "most": row["most"]},
                 )
-    yield Measurement(
-        "sequences_unreadable",
-        float(sum(row["unreadable"] for row in unreadable.values())),
-        detail={
-            "which": ", ".join(sorted(unreadable)),
-            "database": next(iter(unreadable), ""),
-            "schema": next((row["schema"] for row in unreadable.values()), ""),
-            "user": session.target.address.user,
-        },
-    )
+    yield Measurement("sequences_unreadable", float(unreadable))
     yield Measurement(
         "databases_unseen", float(len(visits.closed)), detail={"which": visits.unseen}
     )
@@ -96,7 +85,12 @@ PROBE = Probe(
             "Numbers used, of sequences at least half used.",
             "sequence",
         ),
-        Measure("sequences_unreadable", "", "Sequences this account may not read."),
+        Measure(
+            "sequences_unreadable",
+            "",
+            "Sequences this account may not read. To see those of a schema, in its database: "
+            "GRANT USAGE ON SCHEMA … and GRANT SELECT ON ALL SEQUENCES IN SCHEMA … to it.",
+        ),
         Measure("databases_unseen", "", "Databases this account may not enter."),
     ),
     thresholds=(
@@ -116,24 +110,6 @@ PROBE = Probe(
             # A rewrite of a large table takes weeks to plan; 95 % leaves days.
             warning=0.8,
             critical=0.95,
-        ),
-        Threshold(
-            "sequences_unreadable",
-            Text(
-                "{target}: {value} sequence tidak terbaca oleh akun pemantau (basis data {which})",
-                "{target}: {value} sequences cannot be read by the monitoring account (database "
-                "{which})",
-            ),
-            Text(
-                "Di basis data {database}: GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT "
-                "ON ALL SEQUENCES IN SCHEMA {schema} TO {user}; ALTER DEFAULT PRIVILEGES IN SCHEMA "
-                "{schema} GRANT SELECT ON SEQUENCES TO {user};",
-                "In database {database}: GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT "
-                "ON ALL SEQUENCES IN SCHEMA {schema} TO {user}; ALTER DEFAULT PRIVILEGES IN SCHEMA "
-                "{schema} GRANT SELECT ON SEQUENCES TO {user};",
-            ),
-            "blind",
-            warning=1.0,
         ),
         Threshold(
             "databases_unseen",
