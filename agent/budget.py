@@ -85,6 +85,10 @@ PROBE = Probe(
 )
 
 
+SPACING = timedelta(seconds=5)
+"""Between two marks kept: a target asked five times a second needs no 1,500 of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Mark:
     at: datetime
@@ -101,7 +105,8 @@ class Budget:
     def derive(self, reading: Reading, cost: Cost) -> Reading:
         """The cost up to ``reading``, as a reading for the judge."""
         mark = _Mark(reading.at, cost.seconds, cost.lock_waits)
-        self._marks.append(mark)
+        if not self._marks or abs(reading.at - self._marks[-1].at) >= SPACING:
+            self._marks.append(mark)
         while len(self._marks) > 2 and reading.at - self._marks[1].at >= WINDOW:
             self._marks.popleft()
         before = self._marks[0]

@@ -70,3 +70,10 @@ def test_a_new_owner_begins_a_new_account() -> None:
     spending.reads(20, busy=14.0)
     spending.cost.seconds = 0.0
     assert spending.reads(10, busy=0.1)["own_busy_ratio"] is Severity.CLEAR
+
+
+def test_what_a_fast_target_is_remembered_by_stays_small() -> None:
+    spent = Budget()
+    for tick in range(5 * 600):  # ten minutes, five readings a second
+        spent.derive(a_reading(at=NOON + timedelta(seconds=tick / 5)), Cost())
+    assert len(spent._marks) <= 62

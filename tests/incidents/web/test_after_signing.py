@@ -17,6 +17,8 @@ def test_who_signed_is_told_so_and_what_comes_next(world: World, signed_in: Sign
             ]
         ).text
     )
-    assert "Tanda tangan Anda sudah tercatat. Dokumennya: Form Laporan . Berikutnya: langkah 2" in page
+    assert (
+        "Tanda tangan Anda sudah tercatat. Dokumennya: Form Laporan . Berikutnya: langkah 2" in page
+    )
     other = plain(signed_in("PA").get(f"/incidents/{number}?signed=1").text)
     assert "sudah tercatat" not in other, "the words are for who signed"
