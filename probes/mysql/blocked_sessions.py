@@ -93,6 +93,11 @@ def named(node: Node) -> Text:
             "sesi yang tidak terlihat (LOCK TABLES, FLUSH TABLES atau cadangan)",
             "a session that cannot be seen (LOCK TABLES, FLUSH TABLES or a backup)",
         )
+    if node.thread:
+        return Text(
+            f"utas milik server sendiri ({node.thread_name})",
+            f"a thread of the server's own ({node.thread_name})",
+        )
     if not node.connection:
         return sessionless.named(node.transaction, node.undone)
     account = f"{node.user}@{node.host}" if node.user else "?"
@@ -109,9 +114,9 @@ def state(node: Node) -> Text:
         return Text("tidak terlihat", "not visible")
     if node.undone:
         return Text("sedang dibatalkan", "rolling back")
-    if not node.connection:
+    if not node.connection and not node.thread:
         return Text("menunggu XA COMMIT atau ROLLBACK", "awaiting XA COMMIT or ROLLBACK")
-    said = node.state or node.command or "?"
+    said = node.state or node.command or node.thread_name or "?"
     return Text(f"sedang bekerja: {said}", f"working: {said}")
 
 
@@ -119,6 +124,8 @@ def command(node: Node) -> str:
     """What a person might run to let the waiters go; never run by us."""
     if node.connection:
         return f"KILL {node.connection}"
+    if node.thread:  # nobody can end it: looking is all there is
+        return "SHOW ENGINE INNODB STATUS"
     return "SHOW PROCESSLIST" if node.key == UNSEEN else sessionless.command(node.undone)
 
 

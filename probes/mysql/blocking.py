@@ -16,10 +16,10 @@ UNSEEN = "?"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A session (or a transaction without one) that waits, blocks, or both."""
+    """A session (or a transaction or thread without one) that waits, blocks, or both."""
 
     key: str
-    connection: int = 0  # what KILL takes; 0: a transaction without a session, or unseen
+    connection: int = 0  # what KILL takes; 0: a transaction or thread without a session, or unseen
     user: str = ""
     host: str = ""
     database: str = ""
@@ -32,6 +32,8 @@ class Node:
     table: str = ""
     transaction: str = ""  # InnoDB's number
     undone: bool = False  # rolled back by InnoDB itself, after a crash
+    thread: str = ""  # performance_schema's number of a thread of the server's own
+    thread_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,9 @@ class LockQueries:
     tables: str  # (lock ids) -> id, name
     metadata: str  # (states) -> id, seconds, state, info
     sessions: str  # (ids) -> id, user, host, db, command, state, info
-    granted: str = ""  # () -> waiter, blocker, name; empty: this server shows no metadata locks
+    # () -> waiter, blocker (NULL: a thread of the server's own), thread, thread_name, name;
+    # empty: this server shows no metadata locks
+    granted: str = ""
 
 
 ROW_WAITERS = """
@@ -89,6 +91,9 @@ SELECT ID AS id, USER AS user, HOST AS host, DB AS db, COMMAND AS command, STATE
 FROM information_schema.PROCESSLIST WHERE ID IN %s""",
 )
 
+# A thread without PROCESSLIST_ID is the server's own: InnoDB's statistics thread queues behind a
+# waiting ALTER like everybody (MySQL 9.7, seen after 10 s). It is no session that waits; where it
+# holds, it is named.
 PERFORMANCE_SCHEMA = LockQueries(
     count="""
 SELECT t.waiting AS row_waits, t.seconds AS row_seconds, p.waiting AS metadata_waits,
@@ -97,7 +102,8 @@ FROM (SELECT count(*) AS waiting,
              max(timestampdiff(SECOND, trx_wait_started, now())) AS seconds
       FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT') t,
      (SELECT count(*) AS waiting, max(PROCESSLIST_TIME) AS seconds
-      FROM performance_schema.threads WHERE PROCESSLIST_STATE IN %s) p""",
+      FROM performance_schema.threads
+      WHERE PROCESSLIST_STATE IN %s AND PROCESSLIST_ID IS NOT NULL) p""",
     edges="""
 SELECT REQUESTING_ENGINE_TRANSACTION_ID AS waiter,
        min(BLOCKING_ENGINE_TRANSACTION_ID) AS first, max(BLOCKING_ENGINE_TRANSACTION_ID) AS last
@@ -111,7 +117,8 @@ FROM performance_schema.data_locks WHERE ENGINE = 'INNODB' AND ENGINE_LOCK_ID IN
 SELECT PROCESSLIST_ID AS id, PROCESSLIST_TIME AS seconds, PROCESSLIST_STATE AS state,
        PROCESSLIST_INFO AS info
 FROM performance_schema.threads
-WHERE PROCESSLIST_STATE IN %s ORDER BY PROCESSLIST_TIME DESC LIMIT 50""",
+WHERE PROCESSLIST_STATE IN %s AND PROCESSLIST_ID IS NOT NULL
+ORDER BY PROCESSLIST_TIME DESC LIMIT 50""",
     sessions="""
 SELECT PROCESSLIST_ID AS id, PROCESSLIST_USER AS user, PROCESSLIST_HOST AS host,
        PROCESSLIST_DB AS db, PROCESSLIST_COMMAND AS command, PROCESSLIST_STATE AS state,
@@ -120,8 +127,8 @@ FROM performance_schema.threads WHERE PROCESSLIST_ID IN %s""",
     # Whoever holds any lock on the object stands in the way: a reader that queues behind a
     # waiting ALTER is blocked by that ALTER, and the ALTER by the holder, which is the root.
     granted="""
-SELECT w.PROCESSLIST_ID AS waiter, b.PROCESSLIST_ID AS blocker,
-       concat_ws('.', p.OBJECT_SCHEMA, p.OBJECT_NAME) AS name
+SELECT w.PROCESSLIST_ID AS waiter, b.PROCESSLIST_ID AS blocker, b.THREAD_ID AS thread,
+       b.NAME AS thread_name, concat_ws('.', p.OBJECT_SCHEMA, p.OBJECT_NAME) AS name
 FROM performance_schema.metadata_locks p
 JOIN performance_schema.threads w ON w.THREAD_ID = p.OWNER_THREAD_ID
 JOIN performance_schema.metadata_locks g
@@ -129,7 +136,7 @@ JOIN performance_schema.metadata_locks g
  AND g.OBJECT_NAME <=> p.OBJECT_NAME AND g.LOCK_STATUS = 'GRANTED'
  AND g.OWNER_THREAD_ID <> p.OWNER_THREAD_ID
 JOIN performance_schema.threads b ON b.THREAD_ID = g.OWNER_THREAD_ID
-WHERE p.LOCK_STATUS = 'PENDING' LIMIT 2500""",
+WHERE p.LOCK_STATUS = 'PENDING' AND w.PROCESSLIST_ID IS NOT NULL LIMIT 2500""",
 )
 
 

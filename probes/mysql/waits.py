@@ -168,13 +168,21 @@ def _granted(session: Session, nodes: dict[str, Node], sql: str) -> list[Edge]:
     """Metadata-lock edges where the server shows them."""
     found = []
     for row in _shown(session, sql):
-        waiter, blocker = str(row["waiter"]), str(row["blocker"])
-        if waiter not in nodes or row["blocker"] is None:
+        waiter, holder = str(row["waiter"]), _holder(row)
+        if waiter not in nodes:
             continue
-        nodes.setdefault(blocker, Node(blocker, int(row["blocker"])))
+        nodes.setdefault(holder.key, holder)
         nodes[waiter] = replace(nodes[waiter], table=str(row["name"]))
-        found.append(Edge(waiter, blocker))
+        found.append(Edge(waiter, holder.key))
     return found
+
+
+def _holder(row: Row) -> Node:
+    """Who holds a metadata lock: a session, or a thread of the server's own."""
+    if row["blocker"] is not None:
+        return Node(str(row["blocker"]), int(row["blocker"]))
+    thread = str(row["thread"])
+    return Node(f"thread:{thread}", thread=thread, thread_name=str(row["thread_name"]))
 
 
 def _shown(session: Session, sql: str) -> list[Row]:

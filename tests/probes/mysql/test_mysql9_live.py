@@ -77,6 +77,31 @@ def test_no_probe_waits_two_seconds_behind_a_locked_table(both: MySQLPair) -> No
     assert cause["suspected"] is False
 
 
+def test_the_servers_own_thread_in_the_queue_is_no_session_that_waits(both: MySQLPair) -> None:
+    """InnoDB's statistics thread wants a much changed table too, some 10 s later."""
+    both.primary.sql(
+        "CREATE TABLE app.statistik (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO app.statistik WITH RECURSIVE n(id) AS "
+        "(SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 500) SELECT id, 0 FROM n",
+    )
+    holder = Holder(both.primary, "UPDATE app.statistik SET v = v + 1")
+    alter = Waiter(both.primary, "ALTER TABLE app.statistik ADD COLUMN w INT")
+    asked = (
+        "SELECT count(*) AS n FROM performance_schema.threads "
+        "WHERE PROCESSLIST_STATE = 'Waiting for table metadata lock' AND PROCESSLIST_ID IS NULL"
+    )
+    try:
+        both.primary.metadata_waits(1)
+        until(lambda: both.primary.sql(asked)[0]["n"] == 1, "the statistics thread waits too")
+        found = measured("blocked_sessions", both.primary.target())["blocked_sessions"]
+        (tree,) = shown("blocked_sessions", both.primary.target())
+    finally:
+        alter.gone()
+        holder.let_go()
+    assert (found.value, found.detail["blocker_id"]) == (1, holder.id)
+    assert len(tree.rows) == 2
+
+
 def test_a_failed_worker_names_the_table_and_not_the_person(both: MySQLPair) -> None:
     both.break_sql_thread("app.pegawai")
     try:

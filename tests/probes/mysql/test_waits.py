@@ -9,6 +9,7 @@ import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
 from probes.mysql import blocked_sessions, open_transactions
+from probes.mysql.blocked_sessions import cause, command, drawn
 from probes.mysql.blocking import roots
 from probes.mysql.lock_queries import (
     AGES,
@@ -131,6 +132,29 @@ def test_a_reader_behind_a_waiting_alter_leads_to_the_holder_for_sure() -> None:
     assert root.node.transaction_seconds == 95
     assert root.table == "simpeg.pegawai"
     assert "3171" not in repr(picture)
+
+
+def test_a_thread_of_the_servers_own_that_holds_is_named_as_such() -> None:
+    session = MySQL9(
+        {
+            ASK.count: [{**NOTHING, "metadata_waits": 1, "metadata_seconds": 30}],
+            ASK.metadata: [
+                {"id": 202, "seconds": 30, "state": "Waiting for table metadata lock",
+                 "info": "ALTER TABLE pegawai ADD x INT"},
+            ],
+            ASK.granted: [
+                {"waiter": 202, "blocker": None, "thread": 27, "name": "simpeg.pegawai",
+                 "thread_name": "thread/innodb/dict_stats_thread"},
+            ],
+            ASK.sessions: [person(202)],
+        }
+    )  # fmt: skip
+    picture = look(session)
+    (root,) = roots(picture)
+    assert (root.node.connection, root.victims, root.suspected) == (0, 1, False)
+    assert "a thread of the server's own (thread/innodb/dict_stats_thread)" in cause(root, 0).en
+    assert "KILL" not in command(root.node)
+    assert [row[0] for row in drawn(picture).rows] == ["thread:27", "  └ 202"]
 
 
 def test_without_the_instrument_the_oldest_transaction_is_only_suspected() -> None:
