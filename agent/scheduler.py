@@ -57,8 +57,9 @@ class Plan:
     @property
     def shifts(self) -> Mapping[str, float]:
         """Seconds by which the grids of the rarer probes stand behind that of the rounds."""
+        apart = self.between_rounds
         return {
-            probe.name: shift(self.target.name, probe.name, self.period(probe), self.interval)
+            probe.name: shift(self.target.name, probe.name, self.period(probe), apart)
             for probe in self.probes
         }
 

@@ -238,6 +238,13 @@ def test_a_rare_question_comes_at_every_interval_while_it_is_in_doubt() -> None:
     assert [turn(loop, clock, handed) for _ in range(4)] == [both, both, one, one]
 
 
+def test_questions_that_are_all_asked_less_often_stay_together_in_one_round() -> None:
+    tuned = {name: Tuning(every=60.0) for name in ("availability", "locks")}
+    target = a_target("a", probes=tuned)
+    slow = plan(target, (a_probe(), a_probe("locks", judged_on_failure="")), 15.0, 5.0)
+    assert set(slow.shifts.values()) == {0.0}
+
+
 def test_a_server_that_comes_back_is_asked_for_a_login_in_that_round() -> None:
     server, clock, handed = FakeServer(), HandClock(), list[Reading]()
     loop = a_loop_with_a_rare_login(server, clock, handed, [1.0])
