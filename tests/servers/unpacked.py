@@ -45,14 +45,15 @@ def root(suite: str, packages: Sequence[str], programs: Sequence[str], libraries
     name = f"{suite}-{packages[0]}"
     with (cache() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # test workers fetch it once, not each
-        return _kept(cache() / name, suite, packages, programs, libraries)
-
-
-def _kept(
-    kept: Path, suite: str, packages: Sequence[str], programs: Sequence[str], libraries: str
-) -> Path:
-    if (kept / "ready").exists():
+        kept = cache() / name
+        if not (kept / "ready").exists():
+            _unpack(kept, suite, packages)
+        for program in programs:  # also those asked for since it was unpacked
+            _relink(kept / "root", program, libraries)
         return kept / "root"
+
+
+def _unpack(kept: Path, suite: str, packages: Sequence[str]) -> None:
     for program in NEEDED:
         if shutil.which(program) is None:
             raise Unavailable(f"{program} is not installed; as root: apt-get install {program}")
@@ -61,10 +62,7 @@ def _kept(
     for package in fetched:
         _run("dpkg-deb", "-x", str(package), str(kept / "root"))
         package.unlink()
-    for program in programs:
-        _relink(kept / "root", program, libraries)
     (kept / "ready").touch()
-    return kept / "root"
 
 
 def _fetched(kept: Path, suite: str, packages: Sequence[str]) -> list[Path]:
@@ -114,11 +112,14 @@ def _mirror(suite: str) -> str:
 
 
 def _relink(root: Path, program: str, libraries: str) -> None:
+    """Point a program at its own loader; one that was is left alone, for it may be running."""
     paths = [str(root / each) for each in (*LIBRARIES, libraries) if each]
     loaders = (root / each / LOADER for each in LIBRARIES)
     loader = next((each.resolve() for each in loaders if each.exists()), None)
     if loader is None:
         raise Unavailable(f"the packages brought no {LOADER}; this is an x86-64 fixture")
+    if _run("patchelf", "--print-interpreter", str(root / program)).strip() == str(loader):
+        return
     _run(
         "patchelf", "--set-interpreter", str(loader), "--force-rpath",
         "--set-rpath", ":".join(paths), str(root / program),

@@ -23,15 +23,19 @@ def full(world: World) -> Iterator[None]:
 @contextmanager
 def full_until_the_server_dies(world: World) -> Iterator[None]:
     """A full WAL volume ends the server (PANIC); the cause is the volume, not the server."""
-    with needed(world.volume).full():
-        with suppress(psycopg2.Error):
-            world.primary.fill(100)
-        until(lambda: not world.primary.running, "the server ending for want of room")
-        yield
-    world.primary.start()
-    world.primary.restart()  # an orderly start afterwards: the crash is history
-    world.primary.sql("drop table if exists fill_me")
-    world.wait_whole()
+    # Else the crash may lose the replica's slot too: it stands where the last checkpoint saved it.
+    with world.setting("max_slot_wal_keep_size", "-1"):
+        with needed(world.volume).full():
+            with suppress(psycopg2.Error):
+                world.primary.fill(100)
+            until(lambda: not world.primary.running, "the server ending for want of room")
+            yield
+        world.primary.start()
+        # A write: on 13 replay steps over the record the crash cut only once more WAL comes.
+        world.primary.sql("drop table if exists fill_me")
+        world.wait_whole()
+        world.primary.restart()  # an orderly start afterwards: the crash is history
+        world.wait_whole()
 
 
 @contextmanager

@@ -28,7 +28,6 @@ SETTINGS = {
     "max_replication_slots": "10",
     "archive_mode": "on",
     "max_connections": "40",
-    "hot_standby_feedback": "off",
     "wal_receiver_status_interval": "1s",
     "wal_sender_timeout": "10s",
     "log_min_messages": "fatal",
@@ -202,8 +201,10 @@ def world(settings: dict[str, str] | None = None) -> Iterator[World]:
         pair.primary.sql("insert into pegawai select n, 0 from generate_series(1, 1000) n")
         pair.primary.sql(f"create role {CLERK} login password '{CLERK}'")
         pair.primary.sql(f"grant all on all tables in schema public to {CLERK}")
-        # Not as an option of the program, which nothing could change while it runs.
+        # Not as options of the program, which nothing could change while it runs.
         pair.primary.sql("alter system set archive_command = '/bin/true'")
+        kept = pair.primary.settings.pop("max_slot_wal_keep_size")
+        pair.primary.sql(f"alter system set max_slot_wal_keep_size = '{kept}'")
         for server in (pair.primary, pair.replica):  # a replica made anew has the primary's
             server.sql("alter system set max_standby_streaming_delay = -1")
             server.sql("select pg_reload_conf()")
