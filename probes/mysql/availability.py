@@ -8,11 +8,9 @@ Sources: MySQL 8.4 manual, Server System Variables; MariaDB, read_only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 
 from probes import deadline
 from probes.model import (
-    FailureKind,
     Measure,
     Measurement,
     Probe,
@@ -25,9 +23,6 @@ from probes.mysql.channels import channels
 from probes.mysql.grants import CHANNELS
 
 ROLE_SECONDS = 1.0
-_WAITS = "role_waits"
-"""In memory while the question for the role is not answered."""
-
 _READ_ONLY_SWITCHES = ("read_only", "super_read_only", "innodb_read_only")
 _OFF = {"", "0", "OFF"}
 
@@ -87,23 +82,15 @@ def _follows(session: Session) -> bool | None:
     """Whether this server has a channel; None where that cannot be seen.
 
     The question waits behind a STOP REPLICA that hangs, and that is no reason to call a server
-    down: it has a bound of its own. A session whose answer did not come by then is lost and the
-    next question opens another; as long as the wait lasts it is therefore asked in a session that
-    is thrown away. Why the role cannot be seen is replication_lag's news.
+    down: it has a bound of its own. A session whose answer did not come by then is lost; the next
+    one does not ask as long as that question waits in the server (``channels``). Why the role
+    cannot be seen is replication_lag's news.
     """
     try:
-        with ExitStack() as stack:
-            asked = session
-            if session.memory.get(_WAITS):
-                asked = stack.enter_context(session.fresh())
-            stack.enter_context(deadline.within(min(ROLE_SECONDS, deadline.remaining() / 2)))
-            found = bool(channels(asked))
-    except ProbeError as error:
-        if error.failure.kind is FailureKind.TIMEOUT:
-            session.memory[_WAITS] = True
+        with deadline.within(min(ROLE_SECONDS, deadline.remaining() / 2)):
+            return bool(channels(session))
+    except ProbeError:
         return None
-    session.memory.pop(_WAITS, None)
-    return found
 
 
 PROBE = Probe(

@@ -18,6 +18,13 @@ RUNNING = "Yes"
 DEFAULT_CHANNEL = "default"
 """How the channel without a name is called; an empty label would vanish from a metric."""
 
+_ANSWERS = "channels_answer"
+
+# one's own sessions are shown without any right
+_WAITING = """
+SELECT ID AS id FROM information_schema.PROCESSLIST
+WHERE INFO = %s AND ID <> connection_id() AND USER = substring_index(current_user(), '@', 1)"""
+
 # Group Replication feeds its own channels and leaves their receiver stopped on purpose.
 GROUP_PREFIX = "group_replication_"
 
@@ -75,11 +82,42 @@ def statement(flavour: str, version: int) -> str:
 def channels(session: Session) -> list[Channel]:
     """Every channel configured here; none on a server that follows nobody.
 
-    Raises ``ProbeError``: BLIND without the right to see them.
+    Raises ``ProbeError``: BLIND without the right to see them, and while an earlier look of ours
+    waits for its answer.
     """
-    rows = session.rows(statement(session.flavour, session.version))
+    question = statement(session.flavour, session.version)
+    _not_while_one_waits(session, question)
+    rows = session.rows(question)
     found = [channel(row) for row in rows]
     return [each for each in found if not each.name.startswith(GROUP_PREFIX)]
+
+
+def _not_while_one_waits(session: Session, question: str) -> None:
+    """Look whether a session of this account is held by the same question, once for each login.
+
+    A STOP REPLICA that hangs holds every look at the channels, and giving up closes our end only:
+    asked again and again, the server would fill with them. Whoever gives up loses the login, so a
+    login that had an answer needs no second look.
+    """
+    if session.shared.login.get(_ANSWERS):
+        return
+    waiting = session.rows(_WAITING, (question,))
+    if waiting:
+        raise ProbeError(
+            FailureKind.BLIND,
+            Text(
+                "kanal replikasi tidak dapat dilihat: sesi {id} masih menunggu jawaban {question}",
+                "replication channels cannot be seen: session {id} still waits for the answer to "
+                "{question}",
+            ).format(id=waiting[0]["id"], question=question),
+            Text(
+                "Cari STOP REPLICA / STOP SLAVE yang menggantung (SHOW PROCESSLIST): ia menunggu "
+                "transaksi besar atau kunci di penerap.",
+                "Look for a STOP REPLICA / STOP SLAVE that hangs (SHOW PROCESSLIST): it waits for "
+                "a large transaction or a lock of the applier.",
+            ),
+        )
+    session.shared.login[_ANSWERS] = True
 
 
 def connected_replicas(session: Session) -> int:

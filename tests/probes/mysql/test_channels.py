@@ -61,12 +61,15 @@ class Answering:
     phases: Mapping[str, float] = field(default_factory=dict)
     memory: dict[str, object] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    waiting: list[Row] = field(default_factory=list)
 
     @property
     def shared(self) -> Shared:
         return Shared()
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        if "PROCESSLIST" in sql:
+            return self.waiting
         self.asked.append(sql)
         return self.answer
 
@@ -118,6 +121,17 @@ def test_each_version_is_asked_in_its_own_words(flavour: str, version: int, expe
     session = Answering([], flavour, version)
     assert channels(session) == []
     assert session.asked == [expected]
+
+
+def test_no_second_question_goes_where_one_still_waits() -> None:
+    session = Answering([OLD], waiting=[{"id": 41}])
+    with pytest.raises(ProbeError) as caught:
+        channels(session)
+    assert caught.value.failure.kind is FailureKind.BLIND
+    assert "session 41 still waits" in caught.value.failure.said.en
+    assert session.asked == []
+    session.waiting = []
+    assert len(channels(session)) == 1
 
 
 def test_an_unknown_lag_is_neither_zero_nor_silent() -> None:
