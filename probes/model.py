@@ -110,6 +110,16 @@ class Failure:
     """The message in both languages, where the probe wrote it itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Down:
+    """What is known of a server that cannot be used, for whoever shows evidence of it."""
+
+    failure: Failure
+    spent_seconds: float  # until it failed
+    at_login: bool  # False: it failed on a session that was open
+    answered_at: datetime | None  # the last reading it answered; None: none since our start
+
+
 class ProbeError(Exception):
     """A probe or a connection failed in a way that has a name; carries its ``Failure``.
 
@@ -360,7 +370,8 @@ class Probe:
     """One question asked of a target. A probe file declares one as ``PROBE``.
 
     ``read`` yields measurements or raises ``ProbeError``; it never judges and never acts on the
-    server. ``exhibits`` is what to freeze at the onset of trouble.
+    server. ``exhibits`` is what to freeze at the onset of trouble; ``exhibits_when_down`` what can
+    still be shown of a server there is no session with (its ``rows`` and ``fresh`` then fail).
     ``judged_on_failure`` names the measure that counts as 0 when the reading itself fails
     (``up`` of ``availability``); the other probes only become blind or stale then.
     ``sooner_in_doubt``: ``every`` is for quiet times; as long as a reading fails, is beyond a
@@ -376,6 +387,7 @@ class Probe:
     read: Callable[[Session], Iterable[Measurement]]
     every: float | None = None  # seconds; None: the agent's interval
     exhibits: Callable[[Session], Iterable[Exhibit]] | None = None
+    exhibits_when_down: Callable[[Session, Down], Iterable[Exhibit]] | None = None
     grants: tuple[Grant, ...] = ()
     runbook: Text = NOTHING_SAID
     judged_on_failure: str = ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +20,7 @@ from probes import deadline, evidence
 from probes.model import (
     CONNECTION_KINDS,
     KEPT,
+    Down,
     Engine,
     Evidence,
     Exhibit,
@@ -189,7 +190,10 @@ class _Metered:
 
 
 class HostView:
-    """What a host probe gets: the target and where its files were last seen; no server."""
+    """What is looked at without a session: the target and where its files were last seen.
+
+    Host probes get it always, the others' ``exhibits_when_down`` when their server is down.
+    """
 
     flavour = HOST
     version = 0
@@ -204,10 +208,10 @@ class HostView:
         self._known_paths = known_paths
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
-        raise ProbeError(FailureKind.UNSUPPORTED, "a host probe has no server to ask")
+        raise ProbeError(FailureKind.UNSUPPORTED, "there is no session to ask")
 
     def fresh(self, database: str = "") -> AbstractContextManager[Session]:
-        raise ProbeError(FailureKind.UNSUPPORTED, "a host probe has no server to ask")
+        raise ProbeError(FailureKind.UNSUPPORTED, "there is no session to ask")
 
     def paths(self) -> Mapping[str, str]:
         return self._known_paths
@@ -226,6 +230,14 @@ def _asking_anew(session: Session) -> Iterator[None]:
         session.shared.round = answers
 
 
+def _of_one_down(probe: Probe, down: Down | None) -> Callable[[Session], Iterable[Exhibit]] | None:
+    """What the probe shows of a server that is known to be down."""
+    show = probe.exhibits_when_down
+    if show is None or down is None:
+        return None
+    return lambda view: show(view, down)
+
+
 class Owner:
     """The one owner of everything Sigap holds open towards one target."""
 
@@ -238,6 +250,8 @@ class Owner:
         """What the server turned out to be at the last login; "" before the first."""
         self.version = 0
         self._kept: _Metered | None = None
+        self._down: Down | None = None
+        self._answered_at: datetime | None = None
         self._paths: Mapping[str, str] = {}
         self._paths_learned_at = -math.inf  # monotonic
         self._memories: dict[str, dict[str, Any]] = {}
@@ -265,12 +279,15 @@ class Owner:
                 continue
             reading = self._ask(probe, now())
             failure = reading.failure
-            answered = answered or failure is None
+            if failure is None:
+                answered, self._answered_at, self._down = True, reading.at, None
             if failure is not None and failure.kind in CONNECTION_KINDS:
                 logged_in = self._kept is not None
                 self.drop()
                 if failure.kind is not FailureKind.TIMEOUT or not (answered and logged_in):
                     down = failure
+                    spent = reading.duration_seconds
+                    self._down = Down(failure, spent, not logged_in, self._answered_at)
                 elif slow < MOST_SLOW:
                     # The server lives: one slow question must not hide what the others would say.
                     slow += 1
@@ -281,18 +298,19 @@ class Owner:
 
     def gather(self, probe: Probe, now: datetime) -> Evidence | None:
         """Freeze what the probe shows at an onset; what could not be had is said in its place."""
-        if probe.exhibits is None:
-            return None
+        show: Callable[[Session], Iterable[Exhibit]] | None = probe.exhibits
         session: Session
         if probe.engine == HOST:
             session = self._view(probe)
         elif self._kept is not None:
             session = self._remembering(self._kept, probe)
         else:
+            session, show = self._view(probe), _of_one_down(probe, self._down)
+        if show is None:
             return None
         try:
             with deadline.within(self._budget_seconds), _asking_anew(session):
-                return Evidence(now, evidence.bounded(probe.exhibits(session)))
+                return Evidence(now, evidence.bounded(show(session)))
         except ProbeError as error:
             said = error.failure.message
         except Exception as error:  # evidence is a courtesy: its bugs must not stop the finding

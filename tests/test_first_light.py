@@ -137,7 +137,11 @@ def declares_evidence(daemon: Daemon, incident: Incident) -> bool:
     root = next(trouble for trouble in incident.troubles if trouble.root)
     _, name, _ = root.fingerprint.split("/", 2)
     engine = next(t.engine for t in daemon.config.targets if t.name == root.target)
-    return any(p.exhibits is not None for p in registry.probes_for(engine) if p.name == name)
+    return any(
+        p.exhibits is not None or p.exhibits_when_down is not None
+        for p in registry.probes_for(engine)
+        if p.name == name
+    )
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -45,7 +45,8 @@ def _probe(probe: Probe) -> Iterator[str]:
     yield f"{probe.question.en} *{probe.question.id}*"
     yield ""
     every = written(probe.every, "seconds").en if probe.every else "the agent's interval"
-    shows = "; freezes evidence at the onset" if probe.exhibits else ""
+    shown = probe.exhibits or probe.exhibits_when_down
+    shows = "; freezes evidence at the onset" if shown else ""
     yield f"Asked every: {every}{shows}."
     yield ""
     yield "| metric | unit | label | meaning |"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from probes import deadline
 from probes.host.seen import SECONDS_PER_LOOK, paths_seen_elsewhere, require_here
+from probes.host_facts import SERVER_NAMES
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -32,10 +33,6 @@ from probes.mounts import SHARED, FailingError, StuckError
 from probes.units import written
 
 PROC = Path("/proc")
-_NAMES = {
-    "postgresql": ("postgres", "postmaster"),
-    "mysql": ("mariadbd", "mysqld"),
-}
 _DELETED = " (deleted)"
 _MOST_SHOWN = 20
 
@@ -125,7 +122,7 @@ def processes(engine: str, proc: Path = PROC) -> list[Process]:
         if not folder.name.isdigit():
             continue
         try:
-            if (folder / "comm").read_text().strip() not in _NAMES.get(engine, ()):
+            if (folder / "comm").read_text().strip() not in SERVER_NAMES.get(engine, ()):
                 continue
         except OSError:
             continue  # ended meanwhile

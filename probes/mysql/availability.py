@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from probes import deadline
+from probes.host_facts import when_down
 from probes.model import (
     Measure,
     Measurement,
@@ -150,4 +151,5 @@ PROBE = Probe(
         "5) Restart only then, with the evidence saved.",
     ),
     judged_on_failure="up",
+    exhibits_when_down=when_down,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from probes.host_facts import when_down
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 
 _AGAIN = Text("sudah menjawab lagi", "it answers again")
@@ -111,4 +112,5 @@ PROBE = Probe(
         "5. The network.",
     ),
     judged_on_failure="up",
+    exhibits_when_down=when_down,
 )

@@ -46,6 +46,7 @@ class Fault(Generic[World]):
     versions: tuple[int, int] = (0, 10**9)  # least and first beyond, as Session.version counts
     flavours: tuple[str, ...] = ()  # empty: all of the engine
     host: tuple[str, ...] = ()  # host probes that look too
+    local: bool = False  # the agent runs on the servers' host
     deadline: float = 2.0  # seconds a probe may take
     extra_rounds: int = 0  # beyond the streak, where the finding rests on several targets' readings
     given: Break[World] | None = None  # what the office has had in place for long

@@ -60,6 +60,7 @@ class Setup:
 
     limits: Mapping[str, Limits]  # by "probe.measure"
     host: tuple[str, ...] = ()  # host probes to run
+    local: bool = False  # the agent runs on the servers' host, whatever host probes look
     own_clocks: bool = False
     deadline: float = 2.0
     announced: bool = False  # the whole scenario falls into a maintenance window
@@ -167,5 +168,5 @@ def _plan(target: Target, setup: Setup) -> Plan:
         }
         every = None if setup.own_clocks else INTERVAL_SECONDS
         tunings[probe.name] = Tuning(enabled=chosen, every=every, thresholds=limits)
-    tuned = replace(target, probes=tunings, host="lab" if setup.host else "")
+    tuned = replace(target, probes=tunings, host="lab" if setup.host or setup.local else "")
     return plan(tuned, registry.probes_for(target.engine), INTERVAL_SECONDS, setup.deadline)

@@ -91,7 +91,13 @@ def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
     _fits(where, fault.flavours, fault.versions)
     targets = where.targets(through_proxy=fault.through_proxy)
     rest_seconds = max(where.rest_seconds, fault.rest_seconds)
-    setup = Setup(fault.limits, fault.host, deadline=fault.deadline, rest_seconds=rest_seconds)
+    setup = Setup(
+        fault.limits,
+        fault.host,
+        fault.local,
+        deadline=fault.deadline,
+        rest_seconds=rest_seconds,
+    )
     with (
         _ruined_by_failure(where),
         _given(fault.given, where),
@@ -179,7 +185,12 @@ def play_healthy(healthy: Healthy[Where], where: Where, folder: Path) -> None:
     """Watch something ordinary for as long as it says, and hear of no incident."""
     _fits(where, healthy.flavours, healthy.versions)
     targets = where.targets()
-    setup = Setup(healthy.limits, healthy.host, healthy.own_clocks, announced=healthy.announced)
+    setup = Setup(
+        healthy.limits,
+        healthy.host,
+        own_clocks=healthy.own_clocks,
+        announced=healthy.announced,
+    )
     started = time.perf_counter()
     with (
         _ruined_by_failure(where),

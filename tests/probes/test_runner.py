@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from probes import (
     Address,
+    Down,
     Engine,
     Exhibit,
     FailureKind,
@@ -308,6 +310,43 @@ def test_evidence_that_cannot_be_taken_says_why() -> None:
     evidence = owner.gather(asked, NOW)
     assert evidence is not None
     assert evidence.exhibits[0].note == "grant pg_monitor first"
+
+
+def test_a_server_that_is_down_is_shown_by_probes_that_can_without_a_session() -> None:
+    seen: list[Down] = []
+
+    def when_down(view: Session, down: Down) -> Iterable[Exhibit]:
+        seen.append(down)
+        yield Exhibit(Text("?", "?"), (), (), note=view.paths()["data"])
+
+    server = FakeServer()
+    owner = Owner(TARGET, server.engine)
+    needs_a_session = probe("needs", ask, exhibits=lambda session: [])
+    asked = replace(needs_a_session, name="a", exhibits_when_down=when_down)
+    list(owner.round([asked], lambda: NOW))
+    server.login_fails = FailureKind.REFUSED
+    server.kept_fails = FailureKind.UNREACHABLE
+    list(owner.round([asked], lambda: NOW))
+    evidence = owner.gather(asked, NOW)
+    assert evidence is not None
+    assert evidence.exhibits[0].note == "/srv/data"
+    assert owner.gather(needs_a_session, NOW) is None
+    ((failure, at_login, answered_at),) = [(d.failure, d.at_login, d.answered_at) for d in seen]
+    assert (failure.kind, at_login, answered_at) == (FailureKind.REFUSED, True, NOW)
+
+
+def test_a_bug_in_what_is_shown_of_a_server_that_is_down_stops_no_finding() -> None:
+    def broken(view: Session, down: Down) -> Iterable[Exhibit]:
+        raise ZeroDivisionError("ours")
+
+    server = FakeServer()
+    server.login_fails = FailureKind.REFUSED
+    owner = Owner(TARGET, server.engine)
+    asked = replace(probe("a", ask), exhibits_when_down=broken)
+    list(owner.round([asked], lambda: NOW))
+    evidence = owner.gather(asked, NOW)
+    assert evidence is not None
+    assert "ours" in evidence.exhibits[0].note
 
 
 def test_a_probe_remembers_between_readings_and_only_its_own() -> None:

@@ -123,16 +123,36 @@ def _fault(
 HANGS: Mapping[str, Any] = {"deadline": 1.0}
 """A server that hangs costs the whole deadline in every round."""
 
+GONE: Mapping[str, Any] = {
+    "local": True,
+    "evidence": ("refused", "nothing listens on port", "no process of the server"),
+}
+"""What is seen from outside of a server that has ended."""
+
+FROZEN: Mapping[str, Any] = {**HANGS, "local": True, "evidence": ("timeout", "stopped (T)")}
+
+SQUATTER: Mapping[str, Any] = {
+    **HANGS,
+    "local": True,
+    "evidence": ("timeout", "python", "no process of the server"),
+}
+"""Somebody else has the server's port."""
+
+ALIVE: Mapping[str, Any] = {"local": True, "evidence": ("denied", "sleeping (S)")}
+"""The server runs and lets nobody of ours in."""
+
 LOGIN: Mapping[str, Any] = {"probe": "login", "measure": "fresh_login_ok"}
 
 FAULTS = (
-    _fault("stopped", stopped, "primary", "refuses connections"),
-    _fault("power_cut", killed, "primary", "refuses connections"),
-    _fault("frozen", frozen, "primary", "does not answer", **HANGS),
-    _fault("replica_stopped", replica_stopped, "replica", "refuses connections", target=REPLICA),
-    _fault("replica_frozen", replica_frozen, "replica", "not answer", target=REPLICA, **HANGS),
+    _fault("stopped", stopped, "primary", "refuses connections", **GONE),
+    _fault("power_cut", killed, "primary", "refuses connections", **GONE),
+    _fault("frozen", frozen, "primary", "does not answer", **FROZEN),
+    _fault(
+        "replica_stopped", replica_stopped, "replica", "refuses connections", target=REPLICA, **GONE
+    ),
+    _fault("replica_frozen", replica_frozen, "replica", "not answer", target=REPLICA, **FROZEN),
     _fault("silent_network", silent_network, "not answer", through_proxy=True, **HANGS),
-    _fault("accepts_and_is_silent", accepts_and_is_silent, "does not answer", **HANGS),
+    _fault("accepts_and_is_silent", accepts_and_is_silent, "does not answer", **SQUATTER),
     replace(
         _fault("connections_used_up", connections_used_up, "connections are taken", CLERK),
         probe="connections",
@@ -141,5 +161,5 @@ FAULTS = (
         evidence=(CLERK,),
     ),
     _fault("account_locked", account_locked, "primary", "locked", **LOGIN),
-    _fault("shut_out", shut_out, "primary", "rejects the monitoring account"),
+    _fault("shut_out", shut_out, "primary", "rejects the monitoring account", **ALIVE),
 )

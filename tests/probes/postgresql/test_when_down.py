@@ -1,0 +1,90 @@
+"""A real server is stopped, killed and frozen; the evidence of it says which of these."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from probes import Evidence
+from probes.host_facts import servers
+from probes.postgresql import ENGINE
+from probes.postgresql.availability import PROBE
+from probes.runner import Owner
+from tests.servers import postgresql
+from tests.servers.postgresql import Server, until
+
+pytestmark = pytest.mark.servers
+
+NOW = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgresql.single({"logging_collector": "on"}) as one:
+        yield one
+
+
+@pytest.fixture
+def owner(server: Server) -> Iterator[Owner]:
+    """Whoever watches the server from its own host, and has seen it answer."""
+    if not server.running:
+        server.start()
+    watching = Owner(server.target(host="lab"), ENGINE, 1.0)
+    (reading,) = watching.round([PROBE], lambda: NOW)
+    assert reading.failure is None, reading.failure
+    assert watching.gather(PROBE, NOW) is None, "a server that answers has nothing to explain"
+    yield watching
+    watching.drop()
+
+
+def evidence_of(owner: Owner) -> tuple[Evidence, str]:
+    """What is frozen at the next reading, which fails; whole, and in words."""
+    (reading,) = owner.round([PROBE], lambda: NOW)
+    assert reading.failure is not None
+    taken = owner.gather(PROBE, NOW)
+    assert taken is not None
+    assert [row[4] for row in taken.exhibits[0].rows] == ["2026-11-26T07:00:00Z"]
+    return taken, "\n".join(f"{each.rows} {each.note}" for each in taken.exhibits)
+
+
+def test_of_a_stopped_server_the_log_and_the_missing_process_are_shown(
+    server: Server, owner: Owner
+) -> None:
+    server.stop()
+    home = str(server.data)
+    until(lambda: not servers(("postgres",), home), "the collector of the log having ended too")
+    taken, words = evidence_of(owner)
+    assert taken.exhibits[0].rows[0][0] == "refused"
+    assert f"nothing listens on port {server.port}" in words
+    assert f"none called postgres or postmaster runs in {server.data}" in words
+    assert "database system is shut down" in words
+    assert "data, wal, log" in words
+
+
+def test_of_a_killed_server_nothing_is_left_to_show_but_its_log(
+    server: Server, owner: Owner
+) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+    until(lambda: not server.running, "the postmaster being dead")
+    taken, words = evidence_of(owner)
+    assert f"nothing listens on port {server.port}" in words
+    assert "ready to accept connections" in words
+    assert str(server.pid) not in [row[0] for row in taken.exhibits[1].rows]
+    server.stop()
+
+
+def test_of_a_frozen_server_the_state_is_named(server: Server, owner: Owner) -> None:
+    server.freeze()
+    try:
+        taken, words = evidence_of(owner)
+    finally:
+        server.thaw()
+    (postmaster,) = [row for row in taken.exhibits[1].rows if row[0] == str(server.pid)]
+    assert postmaster[2] == "stopped (T)"
+    assert postmaster[5:] == (f"port {server.port}", str(server.data))
+    assert taken.exhibits[0].rows[0][0] == "timeout"
+    assert "its child processes: " in words
