@@ -1,6 +1,6 @@
 """Every fault of MariaDB and MySQL the lab can cause, family by family."""
 
-from tests.lab.mysql import availability, capacity, locks, replication, transactions
+from tests.lab.mysql import availability, capacity, durability, locks, replication, transactions
 from tests.lab.mysql.world import World
 from tests.lab.scenario import Fault
 
@@ -10,4 +10,5 @@ FAULTS: tuple[Fault[World], ...] = (
     *transactions.FAULTS,
     *capacity.FAULTS,
     *availability.FAULTS,
+    *durability.FAULTS,
 )
