@@ -51,7 +51,8 @@ _STATES: Mapping[str, str] = {
 }
 _ORDINARY = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_SLEEPING, psutil.STATUS_IDLE})
 
-_CANNOT_LOOK = (StuckError, FailingError, OSError, psutil.Error, ProbeError)
+_CANNOT_LOOK = (StuckError, FailingError, OSError, RuntimeError, psutil.Error, ProbeError)
+"""RuntimeError: psutil met a line of /proc/net it does not know."""
 
 
 def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
@@ -80,6 +81,11 @@ def _seconds() -> float:
     return min(SECONDS_PER_LOOK, deadline.remaining() / 3)
 
 
+def _longest_look() -> float:
+    """For the one look that goes through the open files of every process of the host."""
+    return min(2 * SECONDS_PER_LOOK, deadline.remaining() / 2)
+
+
 # -- the failure ------------------------------------------------------------------------------
 
 _FAILURE = Text("Mengapa server tidak dapat dipakai", "Why the server cannot be used")
@@ -92,8 +98,8 @@ def the_failure(down: Down) -> Exhibit:
     took = written(down.spent_seconds, "seconds").en
     return Exhibit(
         _FAILURE,
-        ("failure", "message", "phase", "took", "last answered"),
-        ((down.failure.kind.value, down.failure.message, phase, took, answered),),
+        ("failure", "phase", "took", "last answered", "message"),
+        ((down.failure.kind.value, phase, took, answered, down.failure.message),),
     )
 
 
@@ -129,6 +135,7 @@ def processes(target: Target, data: str) -> Exhibit:
     counts by its name and the note says so.
     """
     where, wanted = _address(target)
+    kind = "unix" if target.address.host.startswith("/") else "tcp"
     home, notes = data, []
     if data:
         try:
@@ -139,7 +146,7 @@ def processes(target: Target, data: str) -> Exhibit:
     own = SHARED.run("the process table", _seconds(), lambda: servers(names, home))
     listening: Mapping[int | None, Seen | None] = {}
     try:
-        listening = SHARED.run("who listens", _seconds(), lambda: listeners(wanted))
+        listening = SHARED.run("who listens", _longest_look(), lambda: listeners(kind, wanted))
     except _CANNOT_LOOK as error:
         notes.append(f"who listens on {where} could not be looked at: {error}")
     else:
@@ -153,7 +160,7 @@ def processes(target: Target, data: str) -> Exhibit:
     shown = [*others, *_worth_showing(own)]
     return Exhibit(
         _PROCESSES,
-        ("pid", "name", "state", "since", "resident", "listens", "data directory"),
+        ("pid", "name", "state", "started", "resident", "listens", "data directory"),
         tuple(
             _row(each, where if each.pid in listening else "-") for each in shown[:MOST_PROCESSES]
         ),
@@ -177,15 +184,14 @@ def _address(target: Target) -> tuple[str, Callable[[object], bool]]:
     )
 
 
-def listeners(wanted: Callable[[object], bool]) -> dict[int | None, Seen | None]:
+def listeners(kind: str, wanted: Callable[[object], bool]) -> dict[int | None, Seen | None]:
     """Whoever has the wanted address open for others, by pid; None: one that may not be seen."""
     found: dict[int | None, Seen | None] = {}
-    for kind in ("tcp", "unix"):
-        for each in psutil.net_connections(kind):
-            if kind == "tcp" and each.status != psutil.CONN_LISTEN:
-                continue
-            if wanted(each.laddr):
-                found[each.pid] = _look(each.pid) if each.pid is not None else None
+    for each in psutil.net_connections(kind):
+        if kind == "tcp" and each.status != psutil.CONN_LISTEN:
+            continue
+        if wanted(each.laddr):
+            found[each.pid] = _look(each.pid) if each.pid is not None else None
     return found
 
 
@@ -236,6 +242,8 @@ def _about(own: list[Seen], names: tuple[str, ...], home: str) -> list[str]:
     if not own:
         there = f" in {home}" if home else ""
         return [f"no process of the server: none called {called} runs{there}"]
+    if all(each.status == psutil.STATUS_ZOMBIE for each in own):
+        return [f"no process of the server: of those called {called} only zombies are left"]
     pids = {each.pid for each in own}
     states = Counter(_state(each.status) for each in own if each.parent in pids)
     said = [f"{number} {state}" for state, number in states.most_common()]
