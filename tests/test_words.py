@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("probes", "agent", "incidents")
-ENGLISH = re.compile(r"\b(?:primary|replica|incident|finding|evidence|downtime)\b")
-"""English words of the glossary; parts of a setting's name (primary_conninfo) are not matched."""
+ENGLISH = re.compile(r"(?<![\w/])(?:primary|replica|incident|finding|evidence|downtime)\b")
+"""English words of the glossary; not in names (primary_conninfo, role/primary)."""
 PLACEHOLDER = re.compile(r"{\w+}")
 
 

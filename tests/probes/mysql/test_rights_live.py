@@ -78,7 +78,17 @@ def granted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Granted]:
     with mariadb.servers(2) as (primary, replica):
         both = MariaDBPair(primary, replica)
         both.replicate()
-        yield Granted(both, tmp_path_factory.mktemp("grants"))
+        # Without an old version to keep and a semi-synchronous side at rest, two probes have
+        # nothing to ask for that a right would be needed for.
+        replica.sql("SET GLOBAL rpl_semi_sync_slave_enabled = 1")
+        primary.sql(
+            "CREATE DATABASE lama", "CREATE TABLE lama.t (n int)", "INSERT lama.t VALUES (1)"
+        )
+        with primary.admin() as reader, reader.cursor() as cursor:
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            cursor.execute("SELECT n FROM lama.t")
+            primary.sql("UPDATE lama.t SET n = 2")
+            yield Granted(both, tmp_path_factory.mktemp("grants"))
 
 
 def readings(target: Target, probes: list[Probe], times: int = 1) -> list[Reading]:
