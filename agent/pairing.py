@@ -41,12 +41,23 @@ class Frozen:
     _asked: dict[str, int] = field(default_factory=dict)  # partners that have not answered yet
     _held: dict[str, Finding] = field(default_factory=dict)  # reports that wait for a partner
     _waited: set[str] = field(default_factory=set)
+    _causes: dict[str, str] = field(default_factory=dict)  # of the newest onset, by fingerprint
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def missing(self, onsets: Iterable[str]) -> tuple[str, ...]:
         """The onsets of which nothing is frozen yet."""
         with self._lock:
             return tuple(name for name in onsets if name not in self._evidence)
+
+    def onset(self, findings: Iterable[Finding]) -> None:
+        """These begin now: what was frozen of one that had another cause proves nothing of this."""
+        with self._lock:
+            for finding in findings:
+                name = finding.fingerprint
+                if self._causes.get(name, finding.cause) != finding.cause:
+                    self._evidence.pop(name, None)
+                    self._waited.discard(name)
+                self._causes[name] = finding.cause
 
     def keep(self, names: Iterable[str], taken: Evidence) -> None:
         with self._lock:

@@ -141,6 +141,7 @@ class Pipeline:
         owner: Owner,
     ) -> None:
         """At the first bad reading, while the cause is still there to be seen; once for all."""
+        memory.frozen.onset(f for f in assessment.findings if f.fingerprint in assessment.onsets)
         names = memory.frozen.missing(assessment.onsets)
         taken = owner.gather(source, reading.at) if names else None
         if taken is None:

@@ -378,3 +378,23 @@ def test_the_pages_say_what_the_server_turned_out_to_be_also_while_it_is_down() 
     line.reads(0.0, 15)
     (told,) = targets(line.latest, NOON, lambda fingerprint: "")
     assert (told.flavour, told.version) == ("postgresql", "15.18")
+
+
+def test_a_server_that_fails_in_another_way_shows_evidence_of_that_and_not_of_before() -> None:
+    line = Line()
+
+    def fails(kind: FailureKind, seconds: float) -> None:
+        at = NOON + timedelta(seconds=seconds)
+        reading = a_reading(measurements=(), failure=a_failure(kind), at=at)
+        line.pipeline.handle(line.plan, line.plan.probes[0], reading, line.owner)
+
+    fails(FailureKind.TIMEOUT, 0)
+    fails(FailureKind.TIMEOUT, 15)
+    line.reads(1.0, 30)
+    line.reads(1.0, 45)
+    fails(FailureKind.TIMEOUT, 60)
+    assert line.owner.gathered == 1, "the same trouble again, within ten minutes"
+    line.reads(1.0, 75)
+    line.reads(1.0, 90)
+    fails(FailureKind.REFUSED, 105)
+    assert line.owner.gathered == 2
