@@ -2,8 +2,10 @@
 
 A failing command says so in a view; one that hangs says nothing at all and only its backlog
 grows. So both are looked at: the last failure against the last success, and the oldest segment
-that waits. Without the archive there is no way back to yesterday, and pg_wal fills its volume.
-Sources: PostgreSQL manual, pg_stat_archiver, pg_ls_archive_statusdir.
+that waits. Where archive_mode is on and no command is set, nothing fails and nothing hangs: the
+server keeps its WAL until somebody sets one. Without the archive there is no way back to yesterday,
+and pg_wal fills its volume.
+Sources: PostgreSQL manual, pg_stat_archiver, pg_ls_archive_statusdir, archive_command.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ select extract(epoch from clock_timestamp())::float8 as now,
        extract(epoch from a.last_archived_time)::float8 as archived,
        extract(epoch from a.last_failed_time)::float8 as failed,
        a.last_archived_wal, a.last_failed_wal, a.archived_count, a.failed_count,
-       r.ready, r.oldest
+       r.ready, r.oldest,
+       coalesce(nullif(current_setting('archive_command'), ''),
+                nullif(current_setting('archive_library', true), '')) is not null as is_set
 from pg_stat_archiver a, (
   select count(*)::float8 as ready, extract(epoch from min(modification))::float8 as oldest
   from pg_ls_archive_statusdir() where name like '%.ready') r
@@ -44,7 +48,9 @@ def read(session: Session) -> Iterable[Measurement]:
     if mode["mode"] == "off" or (mode["in_recovery"] and mode["mode"] != "always"):
         return
     row = session.rows(_STATE)[0]
-    failing_since = _failing_since(row, session.memory.get("failing_since"))
+    is_set = bool(row["is_set"])
+    # Without a command nothing is tried: the failure from before says nothing of now.
+    failing_since = _failing_since(row, session.memory.get("failing_since")) if is_set else None
     session.memory["failing_since"] = failing_since
     archived = row["archived"]
     detail = {
@@ -56,7 +62,9 @@ def read(session: Session) -> Iterable[Measurement]:
     }
     yield Measurement("archive_ready_files", row["ready"], detail=detail)
     waits = 0.0 if row["oldest"] is None else max(0.0, row["now"] - row["oldest"])
-    yield Measurement("archive_oldest_ready_seconds", waits, detail=detail)
+    if is_set:
+        yield Measurement("archive_oldest_ready_seconds", waits, detail=detail)
+    yield Measurement("archive_unset_seconds", 0.0 if is_set else waits, detail=detail)
     failing = 0.0 if failing_since is None else max(0.0, row["now"] - failing_since)
     yield Measurement("archive_failing_seconds", failing, detail=detail)
 
@@ -85,6 +93,11 @@ PROBE = Probe(
         Measure("archive_ready_files", "", "WAL segments that wait to be archived."),
         Measure("archive_oldest_ready_seconds", "seconds", "How long the oldest has waited."),
         Measure("archive_failing_seconds", "seconds", "Since archiving began to fail; 0: works."),
+        Measure(
+            "archive_unset_seconds",
+            "seconds",
+            "How long WAL has waited for a command nobody set; 0: one is set, or none waits.",
+        ),
     ),
     thresholds=(
         Threshold(
@@ -123,6 +136,28 @@ PROBE = Probe(
             ),
             "archiving",
             # A bulk load may queue for minutes; a quarter of an hour is data no backup has.
+            warning=300.0,
+            critical=900.0,
+            raise_after=2,
+        ),
+        Threshold(
+            "archive_unset_seconds",
+            Text(
+                "{target}: archive_mode menyala tetapi archive_command kosong: WAL hanya disimpan, "
+                "selama {value} ({ready} segmen menunggu)",
+                "{target}: archive_mode is on but archive_command is empty: WAL is merely kept, "
+                "for {value} now ({ready} segments wait)",
+            ),
+            Text(
+                "Isi archive_command (atau archive_library, sejak 15) lalu SELECT "
+                "pg_reload_conf(); bila memang tanpa arsip, archive_mode = off dan mulai ulang. "
+                "Sampai itu pg_wal hanya bertambah.",
+                "Set archive_command (or archive_library, from 15) and SELECT pg_reload_conf(); "
+                "if no archive is meant, archive_mode = off and a restart. Until then pg_wal only "
+                "grows.",
+            ),
+            "archiving",
+            # Emptied for some minutes of work on the archive; beyond them, as a stuck one.
             warning=300.0,
             critical=900.0,
             raise_after=2,

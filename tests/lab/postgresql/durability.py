@@ -18,6 +18,8 @@ from tests.servers.machine import until
 from tests.servers.postgres_programs import run
 from tests.servers.postgresql import MONITOR
 
+_READY = "pg_ls_archive_statusdir() where name like '%.ready'"
+
 
 @contextmanager
 def archiver_failing(world: World) -> Iterator[None]:
@@ -38,6 +40,45 @@ def archiver_failing(world: World) -> Iterator[None]:
         )[0][0],
         "archiving working again",
     )
+
+
+@contextmanager
+def archiver_stuck(world: World) -> Iterator[None]:
+    """The command waits for storage that does not come back: nothing fails, the backlog grows."""
+    go = world.primary.folder / "arsip-kembali"
+    with world.setting("archive_command", f"while [ ! -e {go} ]; do sleep 0.05; done"):
+        try:
+            _segment_waits(world)
+            yield
+        finally:
+            go.touch()
+    _archive_empties(world)
+    go.unlink()
+
+
+@contextmanager
+def archive_command_emptied(world: World) -> Iterator[None]:
+    """Emptied for an hour of work on the archive, and left so."""
+    with world.setting("archive_command", ""):
+        _segment_waits(world)
+        yield
+    _archive_empties(world)
+
+
+def _segment_waits(world: World) -> None:
+    world.primary.sql("update pegawai set gaji = gaji + 1")
+    world.primary.sql("select pg_switch_wal()")
+    oldest = (
+        "select coalesce(extract(epoch from clock_timestamp() - min(modification)), 0) > 0.3 "
+        f"from {_READY}"
+    )
+    until(lambda: world.primary.sql(oldest)[0][0], "a segment waiting to be archived")
+
+
+def _archive_empties(world: World) -> None:
+    world.primary.sql("select pg_switch_wal()")  # else 13 sleeps out its minute before it looks
+    until(lambda: not world.primary.sql(f"select 1 from {_READY}"), "every segment archived")
+    world.wait_whole()
 
 
 @contextmanager
@@ -218,6 +259,15 @@ FAULTS = (
         "archiver_failing", archiver_failing, "archiver", "archive_failing_seconds", "archiving",
         "archiving WAL has failed", limits=Limits(warning=0.1, critical=0.2),
         evidence=("/bin/false",),
+    ),
+    _fault(
+        "archiver_stuck", archiver_stuck, "archiver", "archive_oldest_ready_seconds", "archiving",
+        "has waited", limits=Limits(warning=0.1, critical=0.2), evidence=("arsip-kembali",),
+    ),
+    _fault(
+        "archive_command_emptied", archive_command_emptied, "archiver", "archive_unset_seconds",
+        "archiving", "archive_command is empty", limits=Limits(warning=0.1, critical=0.2),
+        evidence=("archive_command",),
     ),
     _fault(
         "unsafe_settings", commits_not_flushed, "durability_settings", "unsafe_settings",

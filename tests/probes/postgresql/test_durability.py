@@ -83,6 +83,30 @@ def test_an_archive_command_that_hangs_is_seen_by_its_backlog_alone(single: Serv
         go.touch()
 
 
+@pytest.mark.servers
+def test_an_empty_archive_command_keeps_wal_and_is_told_in_its_own_words(single: Server) -> None:
+    with archiving_by(single, ""), session_to(single.target(), 30) as session:
+        single.fill(1)
+        single.sql("select pg_switch_wal()")
+        found = until(lambda: _beyond(archiver.PROBE, session, "archive_unset_seconds"), "waiting")
+        assert "archive_command is empty" in title_of(
+            archiver.PROBE, found, "archive_unset_seconds"
+        )
+        assert ("archive_oldest_ready_seconds", "") not in found  # nothing hangs
+        assert found["archive_failing_seconds", ""].value == 0
+    assert values(archiver.PROBE, single.target())["archive_unset_seconds"] == 0
+
+
+@pytest.mark.servers
+def test_a_command_emptied_after_it_failed_no_longer_fails(single: Server) -> None:
+    with archiving_by(single, "false"), session_to(single.target(), 30) as session:
+        single.fill(1)
+        single.sql("select pg_switch_wal()")
+        until(lambda: _beyond(archiver.PROBE, session, "archive_failing_seconds"), "the failure")
+    with archiving_by(single, ""):
+        assert values(archiver.PROBE, single.target())["archive_failing_seconds"] == 0
+
+
 def _beyond(probe: Probe, session: Any, measure: str) -> Found | None:
     found = again(probe, session)
     return found if found[measure, ""].value > 0 else None
