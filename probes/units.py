@@ -33,7 +33,8 @@ def written(value: float, unit: str) -> Text:
         return Text("{n} {u}", "{n} {u}").format(n=number, u=_BYTES[step])
     if unit == "seconds":
         return duration(value)
-    return _number(value, 3)
+    # three figures that count: 145.935 a minute is read as 146
+    return _number(value, 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3)
 
 
 def version_in_words(flavour: str, version: int) -> str:

@@ -94,7 +94,7 @@ class MySQLSession:
             self._account = str(who["account"])
             for statement in preamble(self.flavour):
                 self.rows(statement)
-            clock.done("answer")
+            clock.done("first_answer")
         except ProbeError:
             self.close()
             raise

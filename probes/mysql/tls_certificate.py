@@ -12,9 +12,9 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from probes import certificates
 from probes.model import (
     FailureKind,
-    Measure,
     Measurement,
     Probe,
     ProbeError,
@@ -41,11 +41,7 @@ def read(session: Session) -> Iterator[Measurement]:
     if not until:
         return
     now = float(session.rows("SELECT unix_timestamp() AS now")[0]["now"])
-    left = ssl.cert_time_to_seconds(until) - now
-    said = Text("sudah kedaluwarsa", "has expired") if left <= 0 else Text("berakhir", "ends")
-    yield Measurement(
-        "tls_certificate_expires_in_seconds", left, detail={"until": until, "said": said}
-    )
+    yield certificates.left(ssl.cert_time_to_seconds(until), now)
 
 
 def _offered(session: Session) -> bool:
@@ -89,21 +85,11 @@ PROBE = Probe(
         "Berapa lama lagi sertifikat TLS server berlaku?",
         "How long is the server's TLS certificate still valid?",
     ),
-    measures=(
-        Measure("tls_offered", "", "1 when the server offers TLS"),
-        Measure(
-            "tls_certificate_expires_in_seconds",
-            "seconds",
-            "Until the server's certificate ends; negative once it has",
-        ),
-    ),
+    measures=certificates.MEASURES,
     thresholds=(
         Threshold(
             measure="tls_certificate_expires_in_seconds",
-            title=Text(
-                "{target}: sertifikat TLS server {said} (sisa {value}, sampai {until})",
-                "{target}: the server's TLS certificate {said} ({value} left, until {until})",
-            ),
+            title=certificates.TITLE,
             hint=Text(
                 "Pasang sertifikat baru lalu ALTER INSTANCE RELOAD TLS (MySQL) atau FLUSH SSL "
                 "(MariaDB): tanpa memulai ulang server.",
@@ -111,9 +97,8 @@ PROBE = Probe(
                 "(MariaDB): without a restart.",
             ),
             family="certificate",
-            # a month is time to order one, a week is the last working week
-            warning=30 * 86400.0,
-            critical=7 * 86400.0,
+            warning=certificates.WARNING_SECONDS,
+            critical=certificates.CRITICAL_SECONDS,
             above=False,
             clear_after=1,
         ),

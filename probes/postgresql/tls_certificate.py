@@ -12,10 +12,9 @@ import ssl
 import struct
 from collections.abc import Iterable
 
-from probes import deadline
+from probes import certificates, deadline
 from probes.model import (
     FailureKind,
-    Measure,
     Measurement,
     Probe,
     ProbeError,
@@ -43,14 +42,11 @@ def read(session: Session) -> Iterable[Measurement]:
 
     found = x509.load_der_x509_certificate(der)
     now = float(session.rows(_NOW)[0]["now"])
-    yield Measurement(
-        "tls_certificate_expires_in_seconds",
-        found.not_valid_after_utc.timestamp() - now,
-        detail={
-            "until": found.not_valid_after_utc.strftime("%Y-%m-%d %H:%M UTC"),
-            "name": found.subject.rfc4514_string(),
-            "issuer": found.issuer.rfc4514_string(),
-        },
+    yield certificates.left(
+        found.not_valid_after_utc.timestamp(),
+        now,
+        found.subject.rfc4514_string(),
+        found.issuer.rfc4514_string(),
     )
 
 
@@ -108,17 +104,11 @@ PROBE = Probe(
     question=Text(
         "Kapan sertifikat TLS server kedaluwarsa?", "When does the TLS certificate expire?"
     ),
-    measures=(
-        Measure("tls_offered", "", "1 when the server speaks TLS."),
-        Measure("tls_certificate_expires_in_seconds", "seconds", "Until the certificate expires."),
-    ),
+    measures=certificates.MEASURES,
     thresholds=(
         Threshold(
             "tls_certificate_expires_in_seconds",
-            Text(
-                "Sertifikat TLS {target} berlaku {value} lagi, sampai {until} ({name})",
-                "The TLS certificate of {target} is valid for {value} more, until {until} ({name})",
-            ),
+            certificates.TITLE,
             Text(
                 "Minta sertifikat baru dari {issuer}, ganti berkas ssl_cert_file, lalu SELECT "
                 "pg_reload_conf(): tidak perlu restart.",
@@ -126,10 +116,8 @@ PROBE = Probe(
                 "pg_reload_conf(): no restart is needed.",
             ),
             "certificate",
-            # An office needs its weeks of letters for a new certificate; three days before the
-            # end it is everybody's business.
-            warning=30 * 86400.0,
-            critical=3 * 86400.0,
+            warning=certificates.WARNING_SECONDS,
+            critical=certificates.CRITICAL_SECONDS,
             above=False,
             clear_after=1,
         ),

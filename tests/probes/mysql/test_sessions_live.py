@@ -62,7 +62,7 @@ def test_a_session_knows_its_server_and_can_do_no_harm(primary: MariaDB, tcp: bo
     session.close()
     assert session.flavour == "mariadb"
     assert session.version // 10000 >= 10
-    assert set(session.phases) == {"resolve", "connect", "login", "answer"}
+    assert set(session.phases) == {"resolve", "connect", "login", "first_answer"}
     assert dict(row) == {"lock_wait": 2, "statement_limit": 5, "read_only": 1, "autocommit": 1}
 
 

@@ -1,0 +1,45 @@
+"""How long a server's TLS certificate is good for, as both engines say it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from probes.model import Measure, Measurement, Text
+from probes.units import duration
+
+MEASURES = (
+    Measure("tls_offered", "", "1 when the server offers TLS."),
+    Measure(
+        "tls_certificate_expires_in_seconds",
+        "seconds",
+        "Until the server's certificate expires; negative once it has.",
+    ),
+)
+
+TITLE = Text(
+    "Sertifikat TLS {target} {said} ({until}{name})",
+    "The TLS certificate of {target} {said} ({until}{name})",
+)
+
+CRITICAL_SECONDS = 7 * 86400.0
+WARNING_SECONDS = 30 * 86400.0
+"""An office needs its weeks of letters for a new one; a week is the last working week."""
+
+
+def left(ends: float, now: float, name: str = "", issuer: str = "") -> Measurement:
+    """Seconds from ``now``, the server's clock, until it ``ends`` (Unix times)."""
+    seconds = ends - now
+    if seconds > 0:
+        said = Text("berakhir dalam {for_}", "expires in {for_}")
+    else:
+        said = Text("sudah kedaluwarsa {for_} yang lalu", "expired {for_} ago")
+    return Measurement(
+        MEASURES[1].name,
+        seconds,
+        detail={
+            "said": said.format(for_=duration(abs(seconds))),
+            "until": datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "name": name and f", {name}",
+            "issuer": issuer or Text("penerbitnya", "its issuer"),
+        },
+    )
