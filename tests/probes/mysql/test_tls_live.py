@@ -155,7 +155,7 @@ def test_a_certificate_in_its_last_week_is_critical_however_we_log_in(
     verdict = findings("tls_certificate", target)["tls_certificate_expires_in_seconds"]
     assert verdict.severity is Severity.CRITICAL
     assert "expires in" in verdict.title.en
-    assert "GMT" in verdict.title.en
+    assert "UTC" in verdict.title.en
 
 
 def test_an_expired_certificate_is_read_not_refused() -> None:
