@@ -1,7 +1,8 @@
-"""Headers and limits that hold for every answer.
+"""Headers and limits that hold for every answer, and HEAD for every page.
 
 No script runs from a page but our own files, nothing frames us, no page is kept by a browser or a
-proxy, and no request body grows past a bound.
+proxy, and no request body grows past a bound. HEAD is answered as GET is, without the body
+(RFC 9110, section 9.3.2), which FastAPI's routes do not do by themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ALWAYS = {
 
 
 class Guard:
-    """Adds the headers, and ends a request whose body is too large with 413."""
+    """Adds the headers, ends a request whose body is too large with 413, and answers HEAD."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -36,6 +37,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         taken = 0
+        head_only = scope["method"] == "HEAD"
         keep = "public, max-age=86400" if scope["path"].startswith("/static/") else "no-store"
 
         async def bounded() -> Message:
@@ -52,6 +54,8 @@ class Guard:
                 for name, value in ALWAYS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("cache-control", keep)
+            elif head_only:
+                message = {**message, "body": b""}
             await send(message)
 
-        await self.app(scope, bounded, dressed)
+        await self.app({**scope, "method": "GET"} if head_only else scope, bounded, dressed)

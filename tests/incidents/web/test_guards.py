@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
+
 import pytest
 from fastapi.testclient import TestClient
 
 from incidents.store import StoreUnavailable
 from incidents.web.security import BODY_LIMIT_BYTES
 from probes import Text
+from tests.browser.serving import served
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import token
 from tests.incidents.web.world import PASSWORD, World
@@ -132,3 +135,38 @@ def test_a_fault_of_our_own_is_one_sentence_and_a_line_in_the_log(
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/targets", "/report", "/archive", "/people", "/api/v1/targets", "/static/icon.svg"],
+)
+def test_head_is_answered_as_get_is_without_the_body(signed_in: SignedIn, path: str) -> None:
+    client = signed_in("KD")
+    whole, head = client.get(path), client.head(path)
+    assert (whole.status_code, head.status_code) == (200, 200)
+    assert whole.content
+    assert head.content == b""
+    assert head.headers["content-length"] == whole.headers["content-length"]
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert head.headers["content-security-policy"] == whole.headers["content-security-policy"]
+
+
+def test_head_of_a_page_that_is_not_there_or_not_for_this_visitor_says_so(
+    client: TestClient, signed_in: SignedIn
+) -> None:
+    assert client.head("/").status_code == client.get("/").status_code == 303
+    assert signed_in("KD").head("/nowhere").status_code == 404
+    assert signed_in("KD").head("/signout").status_code == 405
+
+
+def test_head_over_the_wire_leaves_the_connection_usable(world: World) -> None:
+    with served(world.app()) as address:
+        host = address.removeprefix("http://")
+        talking = http.client.HTTPConnection(host, timeout=20)
+        for method in ("HEAD", "GET", "HEAD"):
+            talking.request(method, "/signin")
+            answer = talking.getresponse()
+            assert answer.status == 200
+            assert bool(answer.read()) is (method == "GET")
+        talking.close()
