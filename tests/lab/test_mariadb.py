@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,10 @@ import pytest
 from tests.lab.mysql import FAULTS
 from tests.lab.mysql.world import World, world
 from tests.lab.scenario import Fault
-from tests.lab.trial import Worlds, as_parameter, play_fault
+from tests.lab.trial import as_parameter, play_fault
 
+WORLD = world
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def worlds() -> Iterator[Worlds[World]]:
-    made = Worlds(world)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def where(worlds: Worlds[World]) -> World:
-    return worlds.get()
 
 
 @pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])

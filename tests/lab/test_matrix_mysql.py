@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab.mysql import FAULTS
+from tests.lab.mysql.healthy import HEALTHY
 from tests.lab.mysql.world import World, world
-from tests.lab.scenario import Fault
-from tests.lab.trial import Worlds, as_parameter, play_fault
+from tests.lab.scenario import Fault, Healthy
+from tests.lab.trial import Worlds, as_parameter, play_fault, play_healthy
 from tests.servers import mariadb_versions, mysql
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -36,13 +37,15 @@ def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[World]]:
     made.close()
 
 
-@pytest.fixture
-def where(worlds: Worlds[World]) -> World:
-    return worlds.get()
-
-
 @pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])
 def test_the_fault_becomes_one_incident_on_this_version_too(
     fault: Fault[World], where: World, tmp_path: Path
 ) -> None:
     play_fault(fault, where, tmp_path)
+
+
+@pytest.mark.parametrize("healthy", HEALTHY, ids=lambda healthy: healthy.name)
+def test_the_healthy_state_stays_silent_on_this_version_too(
+    healthy: Healthy[World], where: World, tmp_path: Path
+) -> None:
+    play_healthy(healthy, where, tmp_path)

@@ -35,11 +35,6 @@ def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[World]]:
     made.close()
 
 
-@pytest.fixture
-def where(worlds: Worlds[World]) -> World:
-    return worlds.get()
-
-
 @pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])
 def test_the_fault_becomes_one_incident_on_this_version_too(
     fault: Fault[World], where: World, tmp_path: Path

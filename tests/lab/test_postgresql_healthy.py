@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,10 @@ import pytest
 from tests.lab.postgresql.healthy import HEALTHY
 from tests.lab.postgresql.world import World, world
 from tests.lab.scenario import Healthy
-from tests.lab.trial import Worlds, play_healthy
+from tests.lab.trial import play_healthy
 
+WORLD = world
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def worlds() -> Iterator[Worlds[World]]:
-    made = Worlds(world)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def where(worlds: Worlds[World]) -> World:
-    return worlds.get()
 
 
 @pytest.mark.parametrize("healthy", HEALTHY, ids=lambda healthy: healthy.name)

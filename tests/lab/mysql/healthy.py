@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.lab import outages
 from tests.lab.mysql.world import World
 from tests.lab.scenario import Healthy
 from tests.servers.mariadb import Holder, eventually
@@ -126,15 +127,6 @@ def short_lock_waits(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def planned_restart(world: World) -> Iterator[None]:
-    """Announced: the primary is away for some rounds and comes back."""
-    world.primary.stop()
-    yield
-    world.primary.start()
-    world.go_on()
-
-
-@contextmanager
 def planned_failover(world: World) -> Iterator[None]:
     """Announced: the replica takes over and the old primary takes no writes any more."""
     world.replicate("STOP {replica}", "RESET {replica} ALL")
@@ -158,6 +150,6 @@ HEALTHY = (
     Healthy("healthy/dump", "mysql", dump),
     Healthy("healthy/short_lock_waits", "mysql", short_lock_waits),
     Healthy("healthy/delayed_on_purpose", "mysql", delayed_on_purpose),
-    Healthy("healthy/planned_restart", "mysql", planned_restart, rounds=4, announced=True),
+    Healthy("healthy/planned_restart", "mysql", outages.stopped, rounds=4, announced=True),
     Healthy("healthy/planned_failover", "mysql", planned_failover, rounds=4, announced=True),
 )

@@ -118,6 +118,14 @@ class World:
         self.replica.sql("RESET MASTER", f"SET GLOBAL gtid_slave_pos = '{position}'")
         self.go_on()
 
+    def power_cut(self) -> None:
+        """The primary dies at once."""
+        self.primary.kill()
+
+    def power_back(self) -> None:
+        """It starts again; a crash is told by its log, which is its next start's."""
+        self.primary.start()
+
     def go_on(self) -> None:
         """Start replication again where a fault stopped it, and wait until nothing is missing."""
         with suppress(pymysql.err.MySQLError):
@@ -210,6 +218,7 @@ def world(flavour: str = "mariadb", version: str = "") -> Iterator[World]:
         stack.callback(pair.primary.stop)
         pair.primary.start()
         pair.replica.sql("SET GLOBAL read_only = 1")
+        pair.replica.with_option("read-only=1")  # and so after a restart
         pair.primary.sql(
             f"CREATE USER {CLERK} IDENTIFIED BY '{CLERK}'",
             f"GRANT ALL ON app.* TO {CLERK}",

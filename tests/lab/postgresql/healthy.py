@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.lab import outages
 from tests.lab.postgresql.logical import subscription
 from tests.lab.postgresql.world import World
 from tests.lab.scenario import Healthy
@@ -134,15 +135,6 @@ def reading_locks(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def planned_restart(world: World) -> Iterator[None]:
-    """Announced: the primary is away for some rounds and comes back."""
-    world.primary.stop()
-    yield
-    world.primary.start()
-    world.wait_whole()
-
-
-@contextmanager
 def planned_failover(world: World) -> Iterator[None]:
     """Announced: the primary goes, the replica takes over."""
     world.primary.stop()
@@ -200,6 +192,6 @@ HEALTHY = (
     ),
     Healthy("healthy/replica_rebuilt", "postgresql", replica_rebuilt, rounds=4),
     Healthy("healthy/subscription", "postgresql", idle, rounds=4, given=subscription),
-    Healthy("healthy/planned_restart", "postgresql", planned_restart, rounds=4, announced=True),
+    Healthy("healthy/planned_restart", "postgresql", outages.stopped, rounds=4, announced=True),
     Healthy("healthy/planned_failover", "postgresql", planned_failover, rounds=4, announced=True),
 )

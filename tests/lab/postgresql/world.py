@@ -68,6 +68,17 @@ class World:
     def wait_whole(self) -> None:
         until(self.is_whole, "both servers running and the replica caught up")
 
+    go_on = wait_whole  # replication starts by itself
+
+    def power_cut(self) -> None:
+        """The primary dies at once."""
+        self.primary.stop(hard=True)
+
+    def power_back(self) -> None:
+        """It starts, and once more in order: the crash is history."""
+        self.primary.start()
+        self.primary.restart()
+
     @contextmanager
     def session(
         self,
