@@ -82,6 +82,7 @@ class MariaDB:
     """One server process. ``start`` and ``stop`` may be called as often as a test likes."""
 
     title = "MariaDB"
+    reload_tls = "FLUSH SSL"
 
     def __init__(self, folder: Path, server_id: int, options: Sequence[str] = ()) -> None:
         self.folder = folder
@@ -236,6 +237,20 @@ class MariaDB:
     def with_option(self, *options: str) -> None:
         """Add lines to the configuration; they count from the next start."""
         self._options += options
+
+    @contextmanager
+    def restarted_with(self, *options: str) -> Iterator[None]:
+        """Restart with these lines as well, and without them afterwards."""
+        before = list(self._options)
+        try:
+            self.stop()
+            self._options = [*before, *options]
+            self.start()
+            yield
+        finally:
+            self.stop()
+            self._options = before
+            self.start()
 
     def _program(self) -> str:
         return binary("mariadbd")

@@ -64,6 +64,7 @@ class MySQL(MariaDB):
     """One MySQL server; the faults and questions are those of ``MariaDB``."""
 
     title = "MySQL"
+    reload_tls = "ALTER INSTANCE RELOAD TLS"
 
     def __init__(self, folder: Path, server_id: int, root: Path, options: Sequence[str]) -> None:
         super().__init__(folder, server_id)

@@ -1,14 +1,16 @@
-"""Commits that do not end although questions are answered as ever."""
+"""Commits that do not end although questions are answered as ever; certificates that end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from probes import registry
 from tests.lab.mysql.world import World
-from tests.lab.scenario import PRIMARY, Fault
-from tests.servers.mariadb import MONITOR
+from tests.lab.scenario import PRIMARY, Break, Fault
+from tests.servers.certificates import certify, issue, ssl_options
+from tests.servers.mariadb import MONITOR, eventually
 
 
 @contextmanager
@@ -36,10 +38,46 @@ def backup_holds_writes(world: World) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def encrypted(world: World) -> Iterator[None]:
+    """TLS with a certificate that is good for a year."""
+    issue(world.primary.folder, 400)
+    with world.primary.restarted_with(*ssl_options(world.primary)):
+        world.go_on()
+        yield
+    world.go_on()
+
+
+@contextmanager
+def certificate_ends_tomorrow(world: World) -> Iterator[None]:
+    certify(world.primary, 1)
+    yield
+    certify(world.primary, 400)
+
+
+@contextmanager
+def certificate_expired(world: World) -> Iterator[None]:
+    """It ends while the server has it loaded: MySQL 9 would not load one that has ended."""
+    ends = certify(world.primary, 5 / 86400)
+    eventually(lambda: datetime.now(UTC) > ends + timedelta(seconds=1), "the certificate ends")
+    yield
+    certify(world.primary, 400)
+
+
+def _certificate(inject: Break[World], *words: str) -> Fault[World]:
+    return Fault(
+        f"durability/{inject.__name__}", "mysql", inject, PRIMARY,
+        "tls_certificate", "tls_certificate_expires_in_seconds", "certificate",
+        ("certificate of primary", *words), given=encrypted,
+    )  # fmt: skip
+
+
 FAULTS = (
     Fault(
         "durability/canary_waits_for_a_backup", "mysql", backup_holds_writes, PRIMARY,
         "write_canary", "canary_ok", "availability", ("a test write does not finish",),
         given=canary,
     ),
+    _certificate(certificate_ends_tomorrow, "expires in"),
+    _certificate(certificate_expired, "expired"),
 )  # fmt: skip
