@@ -160,7 +160,7 @@ class Latest:
                 self._board.put(THRESHOLD, (reading.target, probe.name), _limits(plan, probe))
         else:
             self._show_probe(plan, seen, reading)
-            self._show_target(plan, probe, reading, cost)
+            self._show_target(watched, probe, reading, cost)
         self._show_measures(plan, seen, reading)
 
     def judged(self, plan: Plan, probe: Probe, reading: Reading, said: Iterable[Finding]) -> None:
@@ -240,15 +240,15 @@ class Latest:
             self._board.drop(name, key)
         seen.measured = frozenset(shown)
 
-    def _show_target(self, plan: Plan, probe: Probe, reading: Reading, cost: Cost) -> None:
-        target, name = plan.target, plan.target.name
+    def _show_target(self, watched: Watched, probe: Probe, reading: Reading, cost: Cost) -> None:
+        target, name = watched.plan.target, watched.plan.target.name
         up = usable(probe, reading)
         if probe.judged_on_failure:
             labels = {
                 "target": name,
                 "engine": target.engine,
                 "cluster": target.cluster,
-                "role": target.role,
+                "role": watched.role or target.role,
             }
             if up is None:
                 self._board.drop(TARGET_UP.name, (name,))

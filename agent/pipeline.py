@@ -119,9 +119,9 @@ class Pipeline:
 
         Returns whether the reading leaves its probe in doubt.
         """
-        self._latest.update(plan, probe, reading, owner.cost)
         role = memory.membership.role(plan.target)
         self._latest.identify(plan.target.name, owner.flavour, owner.version, role)
+        self._latest.update(plan, probe, reading, owner.cost)
         target = replace(plan.target, role=role) if role != plan.target.role else plan.target
         assessment = memory.judge.assess(target, probe, reading)
         self._latest.judged(plan, probe, reading, assessment.findings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,6 +103,19 @@ def test_a_target_is_up_down_or_unknown(bench: Bench) -> None:
     assert bench.lines("sigap_target_up") == [f"sigap_target_up{labels} 0.0"]
     bench.reads(a_probe(), failure=a_failure(FailureKind.BROKEN))
     assert bench.lines("sigap_target_up") == []
+
+
+def test_a_learned_role_is_on_the_same_series_as_a_declared_one() -> None:
+    bench = Bench()
+    bench.plan = replace(bench.plan, target=a_target(cluster="simpeg", role=""))
+    bench.latest.declare(bench.plan)
+    bench.reads(a_probe(), Measurement("up", 1.0))
+    unknown = '{target="simpeg",engine="postgresql",cluster="simpeg"}'
+    assert bench.lines("sigap_target_up") == [f"sigap_target_up{unknown} 1.0"]
+    bench.latest.identify("simpeg", "postgresql", 150018, "replica")
+    bench.reads(a_probe(), Measurement("up", 1.0))
+    learned = unknown.replace("}", ',role="replica"}')
+    assert bench.lines("sigap_target_up") == [f"sigap_target_up{learned} 1.0"]
 
 
 def test_values_of_a_probe_that_could_not_look_vanish(bench: Bench) -> None:
