@@ -47,6 +47,10 @@ PROBE = Probe(
             ),
             "own_cost",
             critical=MOST_SESSIONS + 1.0,
+            headline=Text(
+                "Sigap membuka terlalu banyak sesi ke {target}",
+                "Sigap has too many sessions open on {target}",
+            ),
         ),
         Threshold(
             "own_busy_ratio",
@@ -66,6 +70,10 @@ PROBE = Probe(
             critical=0.5,
             raise_after=4,
             clear_margin=0.2,
+            headline=Text(
+                "Pertanyaan Sigap menyita terlalu banyak waktu di {target}",
+                "Sigap's questions take too much of the time on {target}",
+            ),
         ),
         Threshold(
             "own_lock_waits",
@@ -79,6 +87,10 @@ PROBE = Probe(
             ),
             "own_cost",
             warning=5.0,
+            headline=Text(
+                "Pertanyaan Sigap di {target} menyerah menunggu kunci",
+                "Questions of Sigap on {target} gave up waiting for a lock",
+            ),
         ),
     ),
     read=nothing_to_ask,

@@ -64,7 +64,9 @@ def _probe(plan: Plan, seen: Seen, now: datetime, incident: Incidents) -> ProbeH
         message=failure.message if failure else "",
         hint=failure.hint if failure else Text("", ""),
         findings=tuple(
-            FindingView(f.severity, f.title, f.hint, f.since, incident(f.fingerprint))
+            FindingView(
+                f.severity, f.title, f.hint, f.since, incident(f.fingerprint), f.fingerprint
+            )
             for f in standing
         ),
     )

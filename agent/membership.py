@@ -120,6 +120,10 @@ def _probe_of(kind: Kind) -> Probe:
                 warning=1.0,
                 critical=kind.learned_critical,
                 raise_after=2,
+                headline=Text(
+                    f"{kind.words.id.capitalize()} {{subject}} hilang dari {{target}}",
+                    f"{kind.words.en.capitalize()} {{subject}} of {{target}} is gone",
+                ),
             ),
         ),
         read=nothing_to_ask,

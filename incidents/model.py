@@ -131,7 +131,7 @@ class Trouble:
     fingerprint: str
     target: str
     family: str
-    title: Text
+    title: Text  # with the figures last stated; once cleared, those of the last bad reading
     hint: Text
     severity: Severity  # as last stated; CLEAR once cleared
     root: bool  # the cause; the others are symptoms
@@ -145,6 +145,12 @@ class Trouble:
     about: Mapping[str, str] = field(default_factory=dict)
     """What the finding said of its target (cluster, role, host …); correlation reads it."""
     cause: str = ""  # which of several reasons: the kind of failure of a server that is down
+    headline: Text = Text("", "")  # the title without figures; empty in events before there was one
+
+    @property
+    def name(self) -> Text:
+        """What the trouble is called while its figures move."""
+        return self.headline if self.headline.en else self.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +214,7 @@ class Incident:
     source: str  # probe | person | agency | alertmanager
     procedure: str  # content hash of the procedure it opened under
     calendar: str  # content hash of the calendar it opened under
-    title: Text
+    title: Text  # the name of its root (cause and object), which no figure makes untrue
     severity: Severity  # the worst its troubles ever had
     family: str
     target: str

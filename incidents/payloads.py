@@ -29,7 +29,7 @@ def opened(
     the number of the closed incident with the same fingerprint."""
     return {
         "source": "probe",
-        "title": _text(finding.title),
+        "title": _text(headline(finding)),
         "severity": _severity(finding.severity),
         "family": finding.family,
         "target": finding.target,
@@ -91,8 +91,16 @@ def observed(finding: Finding) -> Payload:
 
 
 def cleared(finding: Finding) -> Payload:
-    """CLEARED: an attached finding is clear."""
-    return {"fingerprint": finding.fingerprint, "seen_at": _moment(finding.at)}
+    """CLEARED: an attached finding is clear; ``last``: what its last bad reading said, if known."""
+    found: Payload = {"fingerprint": finding.fingerprint, "seen_at": _moment(finding.at)}
+    if finding.seen_last.en:
+        found["last"] = _text(finding.seen_last)
+    return found
+
+
+def headline(finding: Finding) -> Text:
+    """The finding's name without figures; its title where it has none."""
+    return finding.headline if finding.headline.en else finding.title
 
 
 def claimed(step: int, person: Person, assignment: Assignment) -> Payload:
@@ -187,6 +195,7 @@ def _trouble(finding: Finding, *, root: bool) -> Payload:
         "target": finding.target,
         "family": finding.family,
         "title": _text(finding.title),
+        "headline": _text(headline(finding)),
         "hint": _text(finding.hint),
         "runbook": _text(finding.runbook),
         "severity": _severity(finding.severity),

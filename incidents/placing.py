@@ -104,4 +104,5 @@ def stated_again(trouble: Trouble, now: datetime) -> Finding:
         since=trouble.first_at,
         about=trouble.about,
         runbook=trouble.runbook,
+        headline=trouble.headline,
     )

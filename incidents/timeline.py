@@ -26,7 +26,8 @@ def lines(
     for event in events:
         trouble = event.payload.get("trouble")
         if trouble:
-            titles[trouble["fingerprint"]] = _text(trouble["title"])
+            named = trouble.get("headline") or trouble["title"]
+            titles[trouble["fingerprint"]] = _text(named)
         said = _SENTENCES[event.kind](event.payload, procedure, titles)
         name = event.payload.get("name") or names.get(event.actor) or event.actor
         found.append(
@@ -68,7 +69,7 @@ def _step(payload: JSON, procedure: Procedure) -> Text:
 def _opened(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
     source = _SOURCES.get(payload["source"], _SOURCES["person"])
     return Text("Insiden dibuka {source}: {title}", "Incident opened {source}: {title}").format(
-        source=source, title=_text(payload["title"])
+        source=source, title=_text((payload.get("trouble") or payload)["title"])
     )
 
 
@@ -109,6 +110,11 @@ def _observed(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
 def _cleared(payload: JSON, _procedure: Procedure, titles: _Titles) -> Text:
     fingerprint = payload["fingerprint"]
     title = titles.get(fingerprint, Text(fingerprint, fingerprint))
+    if payload.get("last"):
+        return Text(
+            "Pemantauan menyatakan pulih: {title}. Terakhir terlihat: {last}",
+            "Monitoring says it is clear: {title}. Seen last: {last}",
+        ).format(title=title, last=_text(payload["last"]))
     return Text(
         "Pemantauan menyatakan pulih: {title}", "Monitoring says it is clear: {title}"
     ).format(title=title)

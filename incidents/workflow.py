@@ -142,7 +142,7 @@ def _attached(incident: Incident, event: Event, procedure: Procedure) -> Inciden
         incident,
         troubles=(*(replace(each, root=False) for each in incident.troubles), joined),
         severity=severity,
-        title=joined.title,
+        title=joined.name,
         family=joined.family,
         target=joined.target,
         cluster=about.get("cluster") or incident.cluster,
@@ -163,6 +163,7 @@ def _observed(incident: Incident, event: Event, procedure: Procedure) -> Inciden
         return replace(
             old,
             title=seen.title,
+            headline=seen.headline,
             hint=seen.hint,
             severity=seen.severity,
             last_at=seen.last_at,
@@ -181,7 +182,11 @@ def _cleared(incident: Incident, event: Event, procedure: Procedure) -> Incident
 
     def change(old: Trouble) -> Trouble:
         return replace(
-            old, severity=Severity.CLEAR, last_at=seen_at, cleared_at=old.cleared_at or seen_at
+            old,
+            title=_text(event.payload["last"]) if event.payload.get("last") else old.title,
+            severity=Severity.CLEAR,
+            last_at=seen_at,
+            cleared_at=old.cleared_at or seen_at,
         )
 
     return _with_trouble(incident, event, event.payload["fingerprint"], change)
@@ -325,6 +330,7 @@ def _trouble(payload: Mapping[str, Any], *, root: bool) -> Trouble:
         runbook=_text(payload.get("runbook", {})),
         about=dict(payload.get("about") or {}),
         cause=payload.get("cause", ""),
+        headline=_text(payload.get("headline", {})),
     )
 
 

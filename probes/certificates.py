@@ -20,6 +20,10 @@ TITLE = Text(
     "Sertifikat TLS {target} {said} ({until}{name})",
     "The TLS certificate of {target} {said} ({until}{name})",
 )
+HEADLINE = Text(
+    "Sertifikat TLS {target} hanya berlaku sampai {until}{name}",
+    "The TLS certificate of {target} is valid only until {until}{name}",
+)
 
 CRITICAL_SECONDS = 7 * 86400.0
 WARNING_SECONDS = 30 * 86400.0

@@ -29,6 +29,9 @@ THRESHOLD = Threshold(
     warning=2.0,
     critical=120.0,
     raise_after=2,
+    headline=Text(
+        "Jam {target} {direction} jam agen", "The clock of {target} is {direction} of the agent's"
+    ),
 )
 
 

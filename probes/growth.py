@@ -216,4 +216,7 @@ FILLED_BY = Threshold(
     raise_after=2,
     clear_after=3,
     clear_margin=0.5,
+    headline=Text(
+        "{target}: {who} mengisi volume {subject}", "{target}: {who} is filling volume {subject}"
+    ),
 )

@@ -242,6 +242,10 @@ class Judge:
                 since=level.since or at,
                 about=about(target),
                 runbook=probe.runbook,
+                headline=Text(
+                    f"{target.name}: {probe.name} tidak dapat melihat",
+                    f"{target.name}: {probe.name} cannot see",
+                ),
             )
         )
 
@@ -372,13 +376,15 @@ def _finding(
     level = memory.critical if severity is Severity.CRITICAL else memory.warning
     if threshold.warning is None:
         level = memory.critical
+    title = _fill(threshold.title, values)
+    healed = severity is Severity.CLEAR and memory.worst is not None
     return Finding(
         target=target.name,
         probe=probe.name,
         measure=measure.name,
         subject=subject,
         severity=severity,
-        title=_fill(threshold.title, values),
+        title=title,
         hint=memory.hint if memory.hint.en else _fill(threshold.hint, values),
         family=threshold.family,
         at=at,
@@ -390,4 +396,6 @@ def _finding(
         about=about(target),
         runbook=probe.runbook,
         cause=str(values.get("failure_kind", "")),
+        headline=_fill(threshold.headline, values),
+        seen_last=title if healed else NOTHING_SAID,
     )

@@ -102,5 +102,9 @@ def thresholds(when_slow: Text) -> tuple[Threshold, ...]:
             "availability",
             warning=1.0,
             raise_after=3,
+            headline=Text(
+                "Login ke {target} lambat, terutama {phase}",
+                "Logging in to {target} is slow, most of all {phase}",
+            ),
         ),
     )

@@ -256,6 +256,7 @@ class Threshold:
     (value and limit already written with their unit) and every key of the measurement's
     ``detail``; a key that is missing is left empty.
     ``family`` is the word the correlation table knows the trouble by.
+    ``headline`` names the same without the figures (cause, object); else the title serves.
     """
 
     measure: str
@@ -272,6 +273,7 @@ class Threshold:
     absent_clears: bool = True  # a subject that is gone counts as good; False: it stays as it was
     unknown_without: str = ""
     """A 0/1 measure: while it is 0 of the same subject, absence is not knowing, and stays."""
+    headline: Text = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +440,8 @@ class Finding:
     evidence: Evidence | None = None
     cause: str = ""
     """Which of several reasons, where one measure has several: the kind of failure for ``up``."""
+    headline: Text = NOTHING_SAID  # without figures; empty: the title serves
+    seen_last: Text = NOTHING_SAID  # of one that is clear: what its last bad reading said, if known
 
     @property
     def fingerprint(self) -> str:

@@ -100,7 +100,7 @@ CASES = {
         names.PG_PRIMARY: Cause(names.PG_PRIMARY, "availability", "does not answer"),
         names.MY_PRIMARY: Cause(names.MY_PRIMARY, "availability", "does not answer"),
     },
-    "volume": {names.PG_PRIMARY: Cause(names.PG_PRIMARY, "volume", "0 B free")},
+    "volume": {names.PG_PRIMARY: Cause(names.PG_PRIMARY, "volume", "running out of room")},
     "stop": {
         names.PG_PRIMARY: Cause(names.PG_PRIMARY, "availability", ""),
         names.MY_PRIMARY: Cause(names.MY_PRIMARY, "availability", ""),

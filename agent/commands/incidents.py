@@ -83,7 +83,7 @@ def _shown(incident: Incident, opened: Opened, language: str) -> list[str]:
         kind = "cause  " if trouble.root else "symptom"
         state = "clear" if trouble.severity is Severity.CLEAR else trouble.severity.name.lower()
         lines.append(f"{kind}  {state:8}  {trouble.title.said_in(language)}")
-        if trouble.hint.said_in(language):
+        if trouble.hint.said_in(language) and trouble.severity > Severity.CLEAR:
             lines.append(f"                   {trouble.hint.said_in(language)}")
     lines.append("")
     for line in opened.desk.timeline(incident.number):

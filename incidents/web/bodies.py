@@ -89,6 +89,7 @@ def _finding(trouble: Trouble) -> schemas.FindingBody:
         fingerprint=trouble.fingerprint,
         target=trouble.target,
         family=trouble.family,
+        headline=said(trouble.name),
         title=said(trouble.title),
         hint=said(trouble.hint),
         severity=_level(trouble.severity.name),

@@ -6,19 +6,22 @@ that is not says why. An empty form is no reason to hide a form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from incidents import workflow
 from incidents.calendar import Calendar
 from incidents.documents.model import Document
-from incidents.model import Decision, Incident, Outcome, SignOff, Visit
+from incidents.model import Decision, Incident, Outcome, SignOff, Trouble, Visit
 from incidents.procedure import Procedure, Step
 from incidents.sla import Clocks
 from incidents.views import Line
+from incidents.web.health import Standing, standing
 from incidents.web.site import Site
 from incidents.web.visitor import Member
 from incidents.workflow import Action, Refusal, RefusalKind
-from probes import Text
+from probes import Severity, Text
 
 _ABOUT_THE_FORM = frozenset({RefusalKind.FORM, RefusalKind.RED, RefusalKind.DECISION})
 
@@ -44,6 +47,7 @@ class Case:
     timeline: tuple[Line, ...]
     documents: tuple[Document, ...]
     holders: dict[str, dict[str, str]]  # role -> username -> name
+    standing: Mapping[str, Standing] = field(default_factory=dict)  # by fingerprint, as read now
 
     @property
     def step(self) -> Step:
@@ -78,6 +82,27 @@ class Case:
             state = "returned" if last.decision is Decision.RETURN else "done"
         return Stage(step, state, len(visits), last)
 
+    @property
+    def told(self) -> Trouble | None:
+        """The trouble the headline speaks of: the root, unless only a symptom is left."""
+        ranked = sorted(self.incident.troubles, key=lambda each: (not each.severity, not each.root))
+        return ranked[0] if ranked else None
+
+    @property
+    def healed_at(self) -> datetime | None:
+        """When the last of its troubles cleared; None while one stands, or none was watched."""
+        troubles = self.incident.troubles
+        if not troubles or self.incident.red:
+            return None
+        return max(trouble.cleared_at or trouble.last_at for trouble in troubles)
+
+    def stated(self, trouble: Trouble) -> Standing:
+        """The newest figures of a trouble: as watched now, else as last written down."""
+        now = self.standing.get(trouble.fingerprint)
+        if now is not None and trouble.severity > Severity.CLEAR:
+            return now
+        return Standing(trouble.title, trouble.hint, trouble.last_at)
+
     def name_of(self, username: str) -> str:
         """A person's printed name as far as this page knows it."""
         for people in self.holders.values():
@@ -94,14 +119,17 @@ def open_case(site: Site, number: str, member: Member) -> Case:
     """Read one incident; raises ``NoSuchIncident``."""
     desk = site.desk
     procedure = site.procedure_of(number)
+    incident = desk.incident(number)
+    names = {trouble.target for trouble in incident.troubles}
     return Case(
-        incident=desk.incident(number),
+        incident=incident,
         procedure=procedure,
         calendar=desk.calendar(number),
         clocks=desk.clocks(number, member.now),
         timeline=desk.timeline(number),
         documents=desk.documents(number),
         holders=site.holders(procedure, member.now),
+        standing=standing(each for each in site.targets() if each.name in names),
     )
 
 

@@ -6,6 +6,7 @@ and ``GET /api/v1/targets`` only show them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -56,6 +57,7 @@ class FindingView:
     hint: Text
     since: datetime
     incident: str = ""  # the number of the open incident it belongs to
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +114,23 @@ class TargetHealth:
         """The worst state of its probes; stale when nothing was ever asked."""
         states = {probe.state for probe in self.probes}
         return next((state for state in WORST_FIRST if state in states), ProbeState.STALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was last said of one trouble, with its figures of that instant."""
+
+    title: Text
+    hint: Text
+    at: datetime
+
+
+def standing(targets: Iterable[TargetHealth]) -> dict[str, Standing]:
+    """What stands at these servers as read just now, by fingerprint."""
+    return {
+        finding.fingerprint: Standing(finding.title, finding.hint, probe.read_at)
+        for target in targets
+        for probe in target.probes
+        for finding in probe.findings
+        if probe.read_at is not None
+    }

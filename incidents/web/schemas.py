@@ -82,7 +82,8 @@ class FindingBody(BaseModel):
     fingerprint: str
     target: str
     family: str
-    title: Said
+    headline: Said = Field(description="cause and object, without figures")
+    title: Said = Field(description="with the figures last stated")
     hint: Said
     severity: Literal["clear", "warning", "critical"]
     root: bool

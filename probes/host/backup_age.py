@@ -202,6 +202,10 @@ PROBE = Probe(
             # A daily backup may be half a day late; after three days two were missed.
             warning=36 * 3600.0,
             critical=72 * 3600.0,
+            headline=Text(
+                "{target}: cadangan terakhir sudah terlalu lama",
+                "{target}: the last backup is too old",
+            ),
         ),
         Threshold(
             "backup_full_age_seconds",
@@ -213,6 +217,10 @@ PROBE = Probe(
             "backup",
             # A weekly full backup, half a day late.
             warning=7.5 * 86400.0,
+            headline=Text(
+                "{target}: cadangan penuh terakhir sudah terlalu lama",
+                "{target}: the last full backup is too old",
+            ),
         ),
         Threshold(
             "backup_count",

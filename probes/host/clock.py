@@ -181,6 +181,7 @@ PROBE = Probe(
             # A second already mixes up the order of log lines of two hosts.
             warning=1.0,
             clear_after=1,
+            headline=Text("{target}: jam host melompat", "{target}: the host's clock jumped"),
         ),
     ),
     read=read,

@@ -237,6 +237,10 @@ PROBE = Probe(
             warning=10e9,
             raise_after=6,
             clear_margin=0.2,
+            headline=Text(
+                "{target}: berkas terhapus yang masih terbuka memenuhi volume {subject}",
+                "{target}: deleted files that are still open take room on volume {subject}",
+            ),
         ),
     ),
     read=read,

@@ -108,6 +108,9 @@ PROBE = Probe(
             warning=2.0,
             raise_after=4,
             clear_margin=0.25,
+            headline=Text(
+                "{target}: beban host terlalu tinggi", "{target}: the host's load is too high"
+            ),
         ),
         Threshold(
             "host_iowait_ratio",
@@ -125,6 +128,10 @@ PROBE = Probe(
             warning=0.30,
             raise_after=6,
             clear_margin=0.3,
+            headline=Text(
+                "{target}: prosesor host menunggu disk",
+                "{target}: the host's processors wait for the disk",
+            ),
         ),
         Threshold(
             "host_io_pressure_ratio",
@@ -143,6 +150,10 @@ PROBE = Probe(
             critical=0.90,
             raise_after=6,
             clear_margin=0.3,
+            headline=Text(
+                "{target}: pekerjaan di host menunggu disk",
+                "{target}: work on the host waits for the disk",
+            ),
         ),
     ),
     read=read,

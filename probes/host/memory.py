@@ -94,6 +94,9 @@ PROBE = Probe(
             above=False,
             raise_after=3,
             clear_margin=0.3,
+            headline=Text(
+                "{target}: memori host hampir habis", "{target}: the host is nearly out of memory"
+            ),
         ),
         Threshold(
             "host_swap_used_ratio",
@@ -108,6 +111,9 @@ PROBE = Probe(
             warning=0.80,
             raise_after=3,
             clear_margin=0.1,
+            headline=Text(
+                "{target}: swap host hampir habis", "{target}: the host's swap is nearly used up"
+            ),
         ),
         Threshold(
             "host_memory_pressure_ratio",
@@ -127,6 +133,10 @@ PROBE = Probe(
             critical=0.40,
             raise_after=3,
             clear_margin=0.5,
+            headline=Text(
+                "{target}: pekerjaan di host menunggu memori",
+                "{target}: work on the host waits for memory",
+            ),
         ),
     ),
     read=read,

@@ -113,6 +113,10 @@ PROBE = Probe(
             warning=1.0,
             critical=3.0,
             clear_after=1,
+            headline=Text(
+                "{target}: kernel membunuh proses karena memori habis",
+                "{target}: the kernel killed processes for want of memory",
+            ),
         ),
     ),
     read=read,

@@ -103,6 +103,10 @@ PROBE = Probe(
             raise_after=3,
             clear_after=5,
             clear_margin=1.0,
+            headline=Text(
+                "{target}: volume {subject} ({holds}) akan penuh",
+                "{target}: volume {subject} ({holds}) will be full",
+            ),
             # After a clean-up the time is unknown, and the old alarm no longer true: if it
             # fills on, the minutes say so again.
         ),

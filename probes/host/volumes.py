@@ -173,6 +173,10 @@ PROBE = Probe(
             critical=0.05,
             above=False,
             clear_margin=0.2,
+            headline=Text(
+                "{target}: ruang volume {subject} ({holds}) hampir habis",
+                "{target}: volume {subject} ({holds}) is running out of room",
+            ),
         ),
         Threshold(
             "volume_free_inodes_ratio",
@@ -191,6 +195,10 @@ PROBE = Probe(
             critical=0.02,
             above=False,
             clear_margin=0.2,
+            headline=Text(
+                "{target}: inode volume {subject} ({holds}) hampir habis",
+                "{target}: volume {subject} ({holds}) is nearly out of inodes",
+            ),
         ),
         Threshold(
             "volume_read_only",
@@ -253,6 +261,10 @@ PROBE = Probe(
             ),
             "volume",
             warning=1.0,
+            headline=Text(
+                "{target}: sistem berkas volume {subject} ({holds}) mencatat galat",
+                "{target}: the file system of volume {subject} ({holds}) has recorded errors",
+            ),
         ),
         Threshold(
             "volume_path_readable",

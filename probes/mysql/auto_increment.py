@@ -179,6 +179,10 @@ PROBE = Probe(
                 "{target}: nomor {subject}.{column} terpakai {value}, sisa {left}",
                 "{target}: {subject}.{column} has used {value} of its numbers, {left} left",
             ),
+            headline=Text(
+                "{target}: nomor {subject}.{column} hampir habis",
+                "{target}: {subject}.{column} is running out of numbers",
+            ),
             hint=Text(
                 "Rencanakan mengubah kolom ke BIGINT UNSIGNED sekarang, di luar jam sibuk; cari "
                 "pula penyebab nomor melompat (INSERT yang gagal, REPLACE).",

@@ -116,6 +116,10 @@ PROBE = Probe(
                 "{target}: binary log tidak pernah dibersihkan ({files} berkas, {size})",
                 "{target}: binary logs are never removed ({files} files, {size})",
             ),
+            headline=Text(
+                "{target}: binary log tidak pernah dibersihkan",
+                "{target}: binary logs are never removed",
+            ),
             hint=Text(
                 "Pasang binlog_expire_logs_seconds (lebih lama dari replika terlama mati dan dari "
                 "cadangan terakhir), di my.cnf juga.",

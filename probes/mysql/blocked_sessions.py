@@ -49,6 +49,7 @@ def facts(root: Root, others: int) -> dict[str, object]:
     node = root.node
     return {
         "cause": cause(root, others),
+        "held_by": Text("; ditahan {who}", "; held by {who}").format(who=named(node)),
         "blocker": named(node),
         "blocker_id": node.connection,
         "user": node.user,
@@ -193,6 +194,10 @@ PROBE = Probe(
                 "{target}: {value} sesi menunggu kunci{cause}",
                 "{target}: {value} sessions wait for a lock{cause}",
             ),
+            headline=Text(
+                "{target}: banyak sesi menunggu kunci{held_by}",
+                "{target}: many sessions wait for a lock{held_by}",
+            ),
             hint=_HINT,
             family="locks",
             warning=10.0,
@@ -204,6 +209,10 @@ PROBE = Probe(
             title=Text(
                 "{target}: sesi menunggu kunci selama {value}{cause}",
                 "{target}: a session has waited {value} for a lock{cause}",
+            ),
+            headline=Text(
+                "{target}: sesi menunggu kunci{held_by}",
+                "{target}: sessions wait for a lock{held_by}",
             ),
             hint=_HINT,
             family="locks",

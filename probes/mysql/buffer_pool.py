@@ -64,6 +64,10 @@ PROBE = Probe(
                 "{target}: {value} permintaan halaman dibaca dari disk (buffer pool {size})",
                 "{target}: {value} of page requests go to disk (buffer pool {size})",
             ),
+            headline=Text(
+                "{target}: buffer pool terlalu kecil ({size}), halaman dibaca dari disk",
+                "{target}: the buffer pool is too small ({size}), pages are read from disk",
+            ),
             hint=_HINT,
             family="performance",
             # a healthy server misses well under 1 %; a dump misses for as long as it runs
@@ -77,6 +81,10 @@ PROBE = Probe(
                 "{size})",
                 "{target}: sessions wait for a free page {value} times a second (buffer pool "
                 "{size})",
+            ),
+            headline=Text(
+                "{target}: sesi menunggu halaman kosong (buffer pool {size})",
+                "{target}: sessions wait for a free page (buffer pool {size})",
             ),
             hint=_HINT,
             family="performance",

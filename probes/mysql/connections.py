@@ -135,6 +135,9 @@ PROBE = Probe(
                 "{target}: {value} koneksi terpakai ({used}){top}",
                 "{target}: {value} of its connections are taken ({used}){top}",
             ),
+            headline=Text(
+                "{target}: koneksi hampir habis", "{target}: its connections are running out"
+            ),
             hint=_HINT,
             family="connections",
             # 80 % is where every rule set warns; at 90 % the next deployment fails
@@ -149,6 +152,10 @@ PROBE = Probe(
                 "{target}: akun {account} memakai {used} dari {most} koneksi yang diizinkan",
                 "{target}: account {account} uses {used} of its {most} allowed connections",
             ),
+            headline=Text(
+                "{target}: akun {account} hampir mencapai batas koneksinya",
+                "{target}: account {account} has nearly reached its limit of connections",
+            ),
             hint=_HINT,
             family="connections",
             warning=0.9,
@@ -160,6 +167,10 @@ PROBE = Probe(
             title=Text(
                 "{target} menolak {value} login karena slot koneksi habis{top}",
                 "{target} refused {value} logins for lack of a connection slot{top}",
+            ),
+            headline=Text(
+                "{target} menolak login karena slot koneksi habis",
+                "{target} refused logins for lack of a connection slot",
             ),
             hint=_HINT,
             family="connections",

@@ -112,6 +112,7 @@ PROBE = Probe(
                 "{target}: {value} deadlock per menit{said}",
                 "{target}: {value} deadlocks a minute{said}",
             ),
+            headline=Text("{target}: deadlock berulang", "{target}: deadlocks keep coming"),
             hint=Text(
                 "Aplikasi mengunci baris dalam urutan berbeda: samakan urutannya, perpendek "
                 "transaksi, atau tambah indeks agar lebih sedikit baris terkunci.",

@@ -147,6 +147,10 @@ PROBE = Probe(
                 "{target}: sedikitnya {value} transaksi ditulis langsung di replika ({gtids})",
                 "{target}: at least {value} transactions were written on the replica ({gtids})",
             ),
+            headline=Text(
+                "{target}: ada transaksi yang ditulis langsung di replika",
+                "{target}: transactions were written on the replica",
+            ),
             hint=Text(
                 "Cari penulisnya (akun aplikasi yang salah alamat?), pasang read_only / "
                 "super_read_only, lalu samakan kembali atau bangun ulang replika sebelum ada "

@@ -117,6 +117,10 @@ PROBE = Probe(
                 "{target}: klaster Galera tinggal {size} dari {most} simpul",
                 "{target}: the Galera cluster is down to {size} of {most} nodes",
             ),
+            headline=Text(
+                "{target}: klaster Galera kekurangan simpul",
+                "{target}: the Galera cluster has lost nodes",
+            ),
             hint=Text(
                 "Simpul mana yang hilang? Dua simpul tanpa arbiter berhenti bila satu lagi mati.",
                 "Which node is gone? Two nodes without an arbitrator stop when one more dies.",
@@ -131,6 +135,10 @@ PROBE = Probe(
                 "{target}: {value} write set menunggu diterapkan",
                 "{target}: {value} write sets wait to be applied",
             ),
+            headline=Text(
+                "{target}: write set menumpuk sebelum diterapkan",
+                "{target}: write sets pile up before they are applied",
+            ),
             hint=Text(
                 "Simpul ini lebih lambat dari yang lain: disk, kunci, wsrep_slave_threads.",
                 "This node is slower than the others: disk, locks, wsrep_slave_threads.",
@@ -144,6 +152,10 @@ PROBE = Probe(
             title=Text(
                 "{target}: replikasi Galera terhenti {value} dari waktunya (flow control)",
                 "{target}: Galera replication stood still {value} of the time (flow control)",
+            ),
+            headline=Text(
+                "{target}: replikasi Galera tersendat (flow control)",
+                "{target}: Galera replication stands still (flow control)",
             ),
             hint=Text(
                 "Cari simpul dengan galera_receive_queue terpanjang: ia yang mengerem.",

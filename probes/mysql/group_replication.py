@@ -118,6 +118,10 @@ PROBE = Probe(
                 "{target}: the group has lost its quorum, only {reached} of {all} members are "
                 "reached{away}: no write is taken",
             ),
+            headline=Text(
+                "{target}: grup kehilangan kuorum, tidak ada tulisan yang diterima",
+                "{target}: the group has lost its quorum, no write is taken",
+            ),
             hint=Text(
                 "Pulihkan jaringan atau anggota yang hilang. group_replication_force_members hanya "
                 "oleh petugas, setelah yakin anggota lain benar-benar mati.",
@@ -136,6 +140,9 @@ PROBE = Probe(
                 "{target}: grup tinggal {online} dari {most} anggota{away}",
                 "{target}: the group is down to {online} of {most} members{away}",
             ),
+            headline=Text(
+                "{target}: grup kehilangan anggota", "{target}: the group has lost members"
+            ),
             hint=Text(
                 "Anggota mana yang hilang, dan masih adakah mayoritas bila satu lagi mati?",
                 "Which member is gone, and is there a majority left if one more dies?",
@@ -149,6 +156,10 @@ PROBE = Probe(
             title=Text(
                 "{target}: {value} transaksi menunggu di antrean Group Replication",
                 "{target}: {value} transactions wait in the Group Replication queue",
+            ),
+            headline=Text(
+                "{target}: transaksi menumpuk di antrean Group Replication",
+                "{target}: transactions pile up in the Group Replication queue",
             ),
             hint=Text(
                 "Anggota ini lebih lambat dari grupnya: disk, transaksi besar, kunci.",

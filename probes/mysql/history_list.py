@@ -60,6 +60,10 @@ PROBE = Probe(
                 "{target}: {value} transaksi lama belum dibersihkan (history list){keeper}",
                 "{target}: {value} old transactions are not purged (history list){keeper}",
             ),
+            headline=Text(
+                "{target}: transaksi lama belum dibersihkan (history list)",
+                "{target}: old transactions are not purged (history list)",
+            ),
             hint=Text(
                 "Akhiri transaksi tertua itu; bila tidak ada, purge kalah cepat: disk atau "
                 "innodb_purge_threads.",

@@ -58,6 +58,10 @@ PROBE = Probe(
                 "{target}: {who} has been idle in a transaction for {value}, {modified} rows "
                 "changed",
             ),
+            headline=Text(
+                "{target}: {who} diam di dalam transaksi",
+                "{target}: {who} is idle in a transaction",
+            ),
             hint=Text(
                 "Hubungi pemilik aplikasinya. Bila disetujui, petugas menjalankan: {command}.",
                 "Reach the application's owner. If agreed, a person runs: {command}.",

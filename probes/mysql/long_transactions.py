@@ -45,6 +45,10 @@ PROBE = Probe(
                 "{target}: {who} membiarkan transaksi terbuka {value}, {modified} baris diubah",
                 "{target}: {who} has had a transaction open for {value}, {modified} rows changed",
             ),
+            headline=Text(
+                "{target}: {who} membiarkan transaksi terbuka",
+                "{target}: {who} keeps a transaction open",
+            ),
             hint=Text(
                 "Cadangan (mysqldump) dan laporan memang lama: tanya pemiliknya. Bila disetujui, "
                 "petugas menjalankan: {command}; pembatalan bisa selama transaksinya.",

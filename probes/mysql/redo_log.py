@@ -69,6 +69,10 @@ PROBE = Probe(
                 "{target}: redo log terpakai {value} ({age} dari {size}): tulisan akan tersendat",
                 "{target}: the redo log is {value} used ({age} of {size}): writes will stall",
             ),
+            headline=Text(
+                "{target}: redo log hampir penuh, tulisan akan tersendat",
+                "{target}: the redo log is filling up: writes will stall",
+            ),
             hint=Text(
                 "Besarkan innodb_redo_log_capacity / innodb_log_file_size, periksa disk yang "
                 "lambat dan innodb_io_capacity.",
@@ -86,6 +90,10 @@ PROBE = Probe(
             title=Text(
                 "{target}: commit menunggu penyangga redo log {value} kali per detik",
                 "{target}: commits wait for the redo log's buffer {value} times a second",
+            ),
+            headline=Text(
+                "{target}: commit menunggu penyangga redo log",
+                "{target}: commits wait for the redo log's buffer",
             ),
             hint=Text(
                 "Besarkan innodb_log_buffer_size; cari transaksi dengan BLOB besar.",

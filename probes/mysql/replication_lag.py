@@ -258,6 +258,10 @@ PROBE = Probe(
                 "{target} tertinggal {value} dari {source} (kanal {subject})",
                 "{target} is {value} behind {source} (channel {subject})",
             ),
+            headline=Text(
+                "{target} tertinggal dari {source} (kanal {subject})",
+                "{target} is behind {source} (channel {subject})",
+            ),
             hint=Text(
                 "Cari transaksi besar atau tabel tanpa kunci primer di replika (SHOW PROCESSLIST), "
                 "kunci yang ditunggu penerap, dan beban disk.",

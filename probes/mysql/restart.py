@@ -76,6 +76,10 @@ PROBE = Probe(
                 "{target}: server mati tidak wajar, lalu InnoDB memulihkan diri, {since} yang lalu",
                 "{target}: the server crashed, then InnoDB recovered, {since} ago",
             ),
+            headline=Text(
+                "{target}: server mati tidak wajar, lalu InnoDB memulihkan diri",
+                "{target}: the server crashed, then InnoDB recovered",
+            ),
             hint=Text(
                 "Cari sebabnya sebelum terulang: log kesalahan (signal, assertion), dmesg (OOM, "
                 "kesalahan disk), core dump.",
@@ -91,6 +95,9 @@ PROBE = Probe(
             title=Text(
                 "{target} baru mulai {value} yang lalu{after}",
                 "{target} started only {value} ago{after}",
+            ),
+            headline=Text(
+                "{target} baru saja dijalankan ulang", "{target} was restarted a short while ago"
             ),
             hint=Text(
                 "Baca log kesalahan sebelum waktu mulai itu: siapa yang mematikan, atau kehabisan "

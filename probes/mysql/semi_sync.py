@@ -121,6 +121,10 @@ PROBE = Probe(
                 "{target}: semi-synchronous replication is on but not at work ({clients} replicas "
                 "connected): commits are no longer safe on a replica",
             ),
+            headline=Text(
+                "{target}: semi-sinkron menyala tetapi tidak bekerja",
+                "{target}: semi-synchronous replication is on but not at work",
+            ),
             hint=Text(
                 "Periksa replika semi-sinkronnya: hidup, tersambung, dan pluginnya menyala?",
                 "Look at its semi-synchronous replicas: alive, connected, their side switched on?",
@@ -137,6 +141,10 @@ PROBE = Probe(
                 "({clients} tersambung)",
                 "{target}: {value} sessions hang in commit, waiting for a replica's word "
                 "({clients} connected)",
+            ),
+            headline=Text(
+                "{target}: sesi tertahan pada commit, menunggu jawaban replika",
+                "{target}: sessions hang in commit, waiting for a replica's word",
             ),
             hint=Text(
                 "Hidupkan replikanya; darurat: petugas menurunkan "

@@ -47,6 +47,10 @@ PROBE = Probe(
                 "{target}: {value} tabel sementara per detik tumpah ke disk ({share})",
                 "{target}: {value} temporary tables a second spill to disk ({share})",
             ),
+            headline=Text(
+                "{target}: tabel sementara tumpah ke disk",
+                "{target}: temporary tables spill to disk",
+            ),
             hint=Text(
                 "Cari kueri dengan Created_tmp_disk_tables tinggi (BLOB/TEXT pada GROUP BY, indeks "
                 "yang kurang); menaikkan tmp_table_size jarang menolong.",

@@ -90,6 +90,7 @@ PROBE = Probe(
         Threshold(
             measure="tls_certificate_expires_in_seconds",
             title=certificates.TITLE,
+            headline=certificates.HEADLINE,
             hint=Text(
                 "Pasang sertifikat baru lalu ALTER INSTANCE RELOAD TLS (MySQL) atau FLUSH SSL "
                 "(MariaDB): tanpa memulai ulang server.",

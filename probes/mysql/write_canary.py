@@ -140,6 +140,7 @@ PROBE = Probe(
                 "{target}: satu tulisan kecil memakan {value}",
                 "{target}: one small write takes {value}",
             ),
+            headline=Text("{target}: tulisan lambat", "{target}: writes are slow"),
             hint=Text(
                 "Periksa beban disk (iostat), fsync yang lambat, dan replika semi-sinkron.",
                 "Check disk load (iostat), slow fsync, and semi-synchronous replicas.",
@@ -153,6 +154,10 @@ PROBE = Probe(
             title=Text(
                 "{target}: tulisan terakhir dari {source} berumur {value} (kanal {subject})",
                 "{target}: the newest write from {source} is {value} old (channel {subject})",
+            ),
+            headline=Text(
+                "{target}: data basi, tulisan dari {source} lama tidak datang (kanal {subject})",
+                "{target}: data is stale, no write from {source} came for long (channel {subject})",
             ),
             hint=Text(
                 "Bandingkan dengan replication_lag: bila server sendiri berkata 0 detik, "

@@ -120,6 +120,7 @@ PROBE = Probe(
             warning=60.0,
             critical=300.0,
             clear_after=1,
+            headline=Text("{target}: pengarsipan WAL gagal", "{target}: archiving WAL fails"),
         ),
         Threshold(
             "archive_oldest_ready_seconds",
@@ -139,6 +140,7 @@ PROBE = Probe(
             warning=300.0,
             critical=900.0,
             raise_after=2,
+            headline=Text("{target}: pengarsipan WAL macet", "{target}: archiving WAL is stuck"),
         ),
         Threshold(
             "archive_unset_seconds",
@@ -161,6 +163,10 @@ PROBE = Probe(
             warning=300.0,
             critical=900.0,
             raise_after=2,
+            headline=Text(
+                "{target}: archive_mode menyala tetapi archive_command kosong",
+                "{target}: archive_mode is on but archive_command is empty",
+            ),
         ),
     ),
     read=read,

@@ -194,6 +194,10 @@ PROBE = Probe(
             # common practice that it does not get done.
             warning=1.1,
             critical=2.0,
+            headline=Text(
+                "{target}: pembekuan basis data {database} terlambat",
+                "{target}: freezing of database {database} is overdue",
+            ),
         ),
         Threshold(
             "tables_overdue_for_vacuum",
@@ -209,7 +213,11 @@ PROBE = Probe(
             ),
             "vacuum",
             warning=1.0,
-            raise_after=6,  # right after a batch delete it is autovacuum's turn first
+            raise_after=6,
+            headline=Text(
+                "{target}: tabel menunggu VACUUM, terburuk {table}",
+                "{target}: tables wait for VACUUM, worst {table}",
+            ),  # right after a batch delete it is autovacuum's turn first
         ),
     ),
     read=read,

@@ -65,7 +65,7 @@ def _detail(queue: Queue, root: int) -> dict[str, object]:
         return detail | _prepared_detail(queue)
     row = queue.sessions.get(root)
     if row is None:
-        return detail | {"blocker": f"PID {root}", "ask": _ask("-", "-")}
+        return detail | {"blocker": f"PID {root}", "culprit": f"PID {root}", "ask": _ask("-", "-")}
     if row["backend_type"] == _REPLAY:
         return detail | {"user": _REPLAY, "app": "-", "state": "-", "since": "-"} | _of_replay(root)
     since = duration(row["transaction_seconds"] or row["state_seconds"] or 0.0)
@@ -80,7 +80,8 @@ def _detail(queue: Queue, root: int) -> dict[str, object]:
         "PID {pid} ({user}, {app}, {state}, transaction {since})",
     ).format(pid=root, **facts)
     ask = _ask(facts["app"], facts["user"]) if row["account"] else _ASK_WORKER
-    return detail | facts | {"blocker": blocker, "ask": ask}
+    culprit = "PID {pid} ({user}, {app})".format(pid=root, **facts)
+    return detail | facts | {"blocker": blocker, "culprit": culprit, "ask": ask}
 
 
 _REPLAY = "startup"
@@ -101,11 +102,13 @@ def _ask(application: str, account: str) -> Text:
 
 
 def _of_replay(pid: int) -> dict[str, object]:
+    replay = Text(
+        "penerapan WAL di replika ini (proses startup, PID {pid})",
+        "the replay of WAL on this replica (startup process, PID {pid})",
+    ).format(pid=pid)
     return {
-        "blocker": Text(
-            "penerapan WAL di replika ini (proses startup, PID {pid})",
-            "the replay of WAL on this replica (startup process, PID {pid})",
-        ).format(pid=pid),
+        "blocker": replay,
+        "culprit": replay,
         "ask": Text(
             "Cari di primer transaksi dengan AccessExclusiveLock (DDL, LOCK TABLE) yang belum "
             "selesai, dan periksa apakah penerapan WAL dijeda; proses startup jangan dihentikan.",
@@ -138,19 +141,21 @@ def _ddl_in_the_queue(queue: Queue, root: int) -> Text:
 
 def _prepared_detail(queue: Queue) -> dict[str, object]:
     if not queue.prepared:  # ended between two questions
-        return {
-            "blocker": Text("transaksi yang disiapkan", "a prepared transaction"),
-            "ask": _ask("-", "-"),
-        }
+        gone = Text("transaksi yang disiapkan", "a prepared transaction")
+        return {"blocker": gone, "culprit": gone, "ask": _ask("-", "-")}
     row = queue.prepared[0]
     since = duration(row["age_seconds"])
     blocker = Text(
         "transaksi disiapkan '{gid}' ({user}, sejak {since})",
         "prepared transaction '{gid}' ({user}, for {since})",
     ).format(gid=row["gid"], user=row["account"], since=since)
+    culprit = Text(
+        "transaksi disiapkan '{gid}' ({user})", "prepared transaction '{gid}' ({user})"
+    ).format(gid=row["gid"], user=row["account"])
     return {
         "user": row["account"], "app": "-", "state": "prepared", "gid": row["gid"],
-        "since": since, "blocker": blocker, "ask": _ask("-", str(row["account"])),
+        "since": since, "blocker": blocker, "culprit": culprit,
+        "ask": _ask("-", str(row["account"])),
     }  # fmt: skip
 
 
@@ -276,6 +281,9 @@ PROBE = Probe(
             # One to two minutes is common practice; people at a counter notice half a minute.
             warning=30.0,
             critical=120.0,
+            headline=Text(
+                "{target}: sesi menunggu {culprit}", "{target}: sessions wait for {culprit}"
+            ),
         ),
         Threshold(
             "blocked_sessions",
@@ -290,6 +298,10 @@ PROBE = Probe(
             critical=50.0,
             raise_after=2,
             clear_margin=0.2,
+            headline=Text(
+                "{target}: banyak sesi menunggu kunci; pangkalnya {culprit}",
+                "{target}: many sessions wait for a lock; the root is {culprit}",
+            ),
         ),
     ),
     read=read,

@@ -95,6 +95,10 @@ PROBE = Probe(
             # them being forced is tuning advice, never an outage.
             warning=0.5,
             clear_margin=0.2,
+            headline=Text(
+                "{target}: checkpoint terus dipaksa WAL (max_wal_size {max_wal_size})",
+                "{target}: WAL keeps forcing checkpoints (max_wal_size {max_wal_size})",
+            ),
         ),
     ),
     read=read,

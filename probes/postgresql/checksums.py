@@ -56,6 +56,10 @@ PROBE = Probe(
             ),
             "corruption",
             critical=1.0,
+            headline=Text(
+                "{target}: halaman rusak dibaca di basis data {subject}",
+                "{target}: damaged pages were read in database {subject}",
+            ),
         ),
     ),
     read=read,

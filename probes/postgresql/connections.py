@@ -130,6 +130,10 @@ PROBE = Probe(
             critical=0.95,
             raise_after=2,
             clear_margin=0.1,
+            headline=Text(
+                "{target}: slot koneksi hampir habis, terbanyak {user} ({app})",
+                "{target}: connection slots are running out, most of them by {user} ({app})",
+            ),
         ),
         Threshold(
             "connection_limit_used_ratio",
@@ -147,6 +151,10 @@ PROBE = Probe(
             warning=0.9,
             raise_after=2,
             clear_margin=0.1,
+            headline=Text(
+                "{target}: batas koneksi {subject} hampir tercapai",
+                "{target}: the connection limit of {subject} is nearly reached",
+            ),
         ),
     ),
     read=read,

@@ -57,6 +57,10 @@ PROBE = Probe(
             # practice's alarm, one each second is an outage of whoever retries.
             warning=5.0,
             critical=60.0,
+            headline=Text(
+                "{target}: deadlock berulang, terbanyak di basis data {database}",
+                "{target}: deadlocks keep coming, most in database {database}",
+            ),
         ),
     ),
     read=read,

@@ -284,6 +284,10 @@ PROBE = Probe(
             above=False,
             raise_after=3,
             clear_margin=0.5,
+            headline=Text(
+                "{target}: slot {subject} akan hilang, {first}",
+                "{target}: slot {subject} will be lost, {first}",
+            ),
         ),
     ),
     read=read,

@@ -106,6 +106,10 @@ PROBE = Probe(
             # news at once; idling alone does harm slowly and so opens only late.
             warning=300.0,
             critical=3600.0,
+            headline=Text(
+                "{target}: PID {pid} ({user}, {app}) idle di dalam transaksi",
+                "{target}: PID {pid} ({user}, {app}) is idle in a transaction",
+            ),
         ),
     ),
     read=read,

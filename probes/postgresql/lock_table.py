@@ -77,6 +77,10 @@ PROBE = Probe(
             warning=0.5,
             critical=0.85,
             clear_margin=0.1,
+            headline=Text(
+                "{target}: tabel kunci hampir penuh; terbanyak PID {pid} ({user}, {app})",
+                "{target}: the lock table is filling up; most by PID {pid} ({user}, {app})",
+            ),
         ),
     ),
     read=read,

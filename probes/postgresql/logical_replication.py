@@ -185,6 +185,10 @@ PROBE = Probe(
             warning=1.0,
             critical=1.0,
             raise_after=2,
+            headline=Text(
+                "{target}: langganan {subject} gagal menerapkan perubahan",
+                "{target}: subscription {subject} fails to apply changes",
+            ),
         ),
         Threshold(
             "subscription_silent_seconds",
@@ -199,6 +203,10 @@ PROBE = Probe(
             "replication",
             # An idle publisher speaks at least every 30 s with default timeouts.
             warning=45.0,
+            headline=Text(
+                "{target}: penerbit diam kepada langganan {subject}",
+                "{target}: the publisher is silent to subscription {subject}",
+            ),
         ),
         Threshold(
             "subscription_tables_not_ready",
@@ -214,7 +222,11 @@ PROBE = Probe(
             ),
             "replication",
             warning=1.0,
-            raise_after=20,  # ten minutes: a first copy takes its time
+            raise_after=20,
+            headline=Text(
+                "{target}: tabel langganan {subject} belum siap",
+                "{target}: tables of subscription {subject} are not ready",
+            ),  # ten minutes: a first copy takes its time
         ),
         Threshold(
             "logical_spill_bytes_per_second",
@@ -231,6 +243,10 @@ PROBE = Probe(
             "performance",
             warning=50e6,
             raise_after=5,
+            headline=Text(
+                "{target}: dekode slot {subject} meluber ke disk",
+                "{target}: decoding for slot {subject} spills to disk",
+            ),
         ),
     ),
     read=read,

@@ -92,6 +92,10 @@ PROBE = Probe(
             # missed a whole working day.
             warning=4 * 3600.0,
             critical=12 * 3600.0,
+            headline=Text(
+                "{target}: transaksi PID {pid} ({user}, {app}) berlangsung terlalu lama",
+                "{target}: the transaction of PID {pid} ({user}, {app}) has been open for too long",
+            ),
         ),
         Threshold(
             "xmin_horizon_age",
@@ -110,6 +114,7 @@ PROBE = Probe(
             # forced freezing soon.
             warning=50e6,
             critical=100e6,
+            headline=Text("{target}: VACUUM tertahan", "{target}: VACUUM is held back"),
         ),
     ),
     read=read,

@@ -72,6 +72,10 @@ PROBE = Probe(
             # A transaction manager finishes within seconds; minutes mean that it has crashed.
             warning=60.0,
             critical=900.0,
+            headline=Text(
+                "{target}: transaksi disiapkan '{gid}' milik {user} terlantar",
+                "{target}: prepared transaction '{gid}' of {user} has been left behind",
+            ),
         ),
     ),
     read=read,

@@ -75,6 +75,10 @@ PROBE = Probe(
             ),
             "replication",
             warning=1.0,
+            headline=Text(
+                "{target}: penerapan WAL membatalkan kueri, terbanyak karena {kind}",
+                "{target}: replay cancels queries, most because of {kind}",
+            ),
         ),
     ),
     read=read,

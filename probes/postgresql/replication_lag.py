@@ -190,6 +190,10 @@ PROBE = Probe(
             critical=0.0,
             above=False,
             raise_after=2,
+            headline=Text(
+                "{target} tidak menerima WAL dari primer",
+                "{target} receives no WAL from its primary",
+            ),
         ),
         Threshold(
             "receiver_silent_seconds",
@@ -207,6 +211,10 @@ PROBE = Probe(
             "replication",
             # An idle primary speaks at least every 30 s with default timeouts.
             warning=45.0,
+            headline=Text(
+                "{target} tidak mendengar apa pun dari primer",
+                "{target} hears nothing from its primary",
+            ),
         ),
         Threshold(
             "replay_paused",
@@ -245,6 +253,7 @@ PROBE = Probe(
             raise_after=2,
             clear_margin=0.5,
             unknown_without="receiver_up",
+            headline=Text("Replika {who} tertinggal", "Replica {who} is behind"),
         ),
         Threshold(
             "replication_lag_bytes",
@@ -262,6 +271,9 @@ PROBE = Probe(
             raise_after=3,
             clear_margin=0.5,
             unknown_without="receiver_up",
+            headline=Text(
+                "Replika {who} tertinggal banyak WAL", "Replica {who} is far behind in WAL"
+            ),
         ),
         Threshold(
             "standby_streaming",

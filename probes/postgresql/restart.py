@@ -133,6 +133,7 @@ PROBE = Probe(
             "availability",
             critical=1.0,
             clear_after=1,
+            headline=Text("{target}: {how}", "{target}: {how}"),
         ),
         Threshold(
             "uptime_seconds",
@@ -148,6 +149,9 @@ PROBE = Probe(
             warning=600.0,
             above=False,
             clear_after=1,
+            headline=Text(
+                "{target} baru saja dijalankan ulang", "{target} was restarted a short while ago"
+            ),
         ),
     ),
     read=read,

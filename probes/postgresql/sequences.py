@@ -110,6 +110,10 @@ PROBE = Probe(
             # A rewrite of a large table takes weeks to plan; 95 % leaves days.
             warning=0.8,
             critical=0.95,
+            headline=Text(
+                "{target}: sequence {subject} hampir habis",
+                "{target}: sequence {subject} is running out",
+            ),
         ),
         Threshold(
             "databases_unseen",

@@ -153,6 +153,10 @@ PROBE = Probe(
             "replication",
             warning=2.0,
             critical=3.0,
+            headline=Text(
+                "{target}: slot {subject} berstatus {status}",
+                "{target}: slot {subject} is {status}",
+            ),
         ),
         Threshold(
             "slot_invalidated",
@@ -189,6 +193,10 @@ PROBE = Probe(
             # which open incidents, follow by themselves.
             warning=0.7,
             clear_margin=0.1,
+            headline=Text(
+                "{target}: slot {subject} segera kehilangan WAL",
+                "{target}: slot {subject} will soon lose its WAL",
+            ),
         ),
         Threshold(
             "slot_active",
@@ -209,6 +217,10 @@ PROBE = Probe(
             warning=0.0,
             above=False,
             raise_after=2,
+            headline=Text(
+                "{target}: tidak ada {kind} pada slot {subject}",
+                "{target}: no {kind} reads slot {subject}",
+            ),
         ),
         Threshold(
             "slot_retained_bytes",
@@ -227,6 +239,10 @@ PROBE = Probe(
             # volume opens the incident and this names who.
             warning=20e9,
             clear_margin=0.2,
+            headline=Text(
+                "{target}: slot {subject} menahan banyak WAL",
+                "{target}: slot {subject} keeps much WAL",
+            ),
         ),
         Threshold(
             "slot_held_xids",
@@ -242,6 +258,10 @@ PROBE = Probe(
             ),
             "vacuum",
             warning=50e6,
+            headline=Text(
+                "{target}: slot {subject} menahan baris mati",
+                "{target}: slot {subject} keeps dead rows",
+            ),
         ),
     ),
     read=read,

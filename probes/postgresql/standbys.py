@@ -114,6 +114,10 @@ PROBE = Probe(
             critical=0.0,
             above=False,
             raise_after=2,
+            headline=Text(
+                "{target}: replika {subject} tidak tersambung",
+                "{target}: standby {subject} is not connected",
+            ),
         ),
         Threshold(
             "synchronous_standbys_missing",
@@ -133,6 +137,10 @@ PROBE = Probe(
             "replication",
             critical=1.0,
             raise_after=2,
+            headline=Text(
+                "{target}: COMMIT menggantung, replika sinkron kurang ({names})",
+                "{target}: commits hang, synchronous standbys are missing ({names})",
+            ),
         ),
     ),
     read=read,

@@ -83,6 +83,10 @@ PROBE = Probe(
             warning=10e9,
             raise_after=2,
             clear_margin=0.2,
+            headline=Text(
+                "{target}: berkas sementara membesar, terbesar PID {pid} ({user}, {app})",
+                "{target}: temporary files grow large, most by PID {pid} ({user}, {app})",
+            ),
         ),
         Threshold(
             "temp_written_bytes_per_second",
@@ -102,6 +106,10 @@ PROBE = Probe(
             warning=50e6,
             raise_after=5,
             clear_margin=0.2,
+            headline=Text(
+                "{target}: kueri meluber ke disk, terbanyak di basis data {database}",
+                "{target}: queries spill to disk, most in database {database}",
+            ),
         ),
     ),
     read=read,

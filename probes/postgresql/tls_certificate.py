@@ -119,6 +119,7 @@ PROBE = Probe(
             warning=certificates.WARNING_SECONDS,
             critical=certificates.CRITICAL_SECONDS,
             above=False,
+            headline=certificates.HEADLINE,
             clear_after=1,
         ),
     ),

@@ -92,6 +92,10 @@ PROBE = Probe(
             # three quarters freezing a large table may no longer end in time.
             warning=0.5,
             critical=0.75,
+            headline=Text(
+                "{target}: nomor transaksi hampir habis (basis data {database})",
+                "{target}: transaction numbers are running out (database {database})",
+            ),
         ),
         Threshold(
             "multixact_used_ratio",
@@ -103,6 +107,10 @@ PROBE = Probe(
             "wraparound",
             warning=0.5,
             critical=0.75,
+            headline=Text(
+                "{target}: nomor multixact hampir habis (basis data {database})",
+                "{target}: multixacts are running out (database {database})",
+            ),
         ),
     ),
     read=read,

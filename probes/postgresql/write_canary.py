@@ -216,6 +216,7 @@ PROBE = Probe(
             # A commit takes milliseconds; a whole second is felt with every click.
             warning=1.0,
             raise_after=3,
+            headline=Text("{target}: COMMIT lambat", "{target}: commits are slow"),
         ),
         Threshold(
             "heartbeat_age_seconds",
@@ -234,6 +235,10 @@ PROBE = Probe(
             warning=120.0,
             critical=600.0,
             raise_after=2,
+            headline=Text(
+                "{target}: data basi, penanda dari primer lama tidak datang",
+                "{target}: data is stale, the primary's heartbeat has not come for long",
+            ),
         ),
     ),
     read=read,

@@ -35,7 +35,7 @@ class Fault(Generic[World]):
     probe: str
     measure: str
     family: str
-    words: tuple[str, ...]  # in the English title: the cause, named
+    words: tuple[str, ...]  # in the English title or the sentence under it: the cause, named
     evidence: tuple[str, ...] = ()  # words that the frozen tables must hold
     hidden: tuple[
         str, ...

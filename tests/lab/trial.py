@@ -152,8 +152,10 @@ def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
     assert incident.target == fault.target, _told(stage)
     assert incident.family == fault.family, _told(stage)
     assert incident.severity == fault.severity
-    missing = [word for word in fault.words if word not in incident.title.en]
-    assert not missing, f"{missing} not in {incident.title.en!r}"
+    (sentence,) = [each.title for each in incident.troubles if each.root]
+    told = f"{incident.title.en}\n{sentence.en}"
+    missing = [word for word in fault.words if word not in told]
+    assert not missing, f"{missing} not in {told!r}"
     assert incident.title.id != incident.title.en
     effects = {each.fingerprint.split("/")[2] for each in incident.troubles if not each.root}
     assert effects >= set(fault.symptoms), _told(stage)
@@ -162,7 +164,7 @@ def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
             [each.evidence for each in incident.troubles if each.evidence], ensure_ascii=False
         )
         assert [word for word in fault.evidence if word not in frozen] == [], frozen
-        assert [word for word in fault.hidden if word in frozen + incident.title.en] == []
+        assert [word for word in fault.hidden if word in frozen + told] == []
         assert "Evidence could not be taken" not in frozen
     return incident
 

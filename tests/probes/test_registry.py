@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from agent import budget, clusters
+from agent.membership import DERIVED_PROBES
 from probes import registry
 
 
@@ -43,6 +45,22 @@ def test_every_probe_speaks_both_languages_and_names_its_units(engine: str) -> N
 def test_a_title_asks_for_the_same_facts_in_both_languages(engine: str) -> None:
     for probe in registry.probes_for(engine):
         for threshold in probe.thresholds:
-            for text in (threshold.title, threshold.hint):
+            for text in (threshold.title, threshold.hint, threshold.headline):
                 asked = [set(re.findall(r"{(\w+)}", words)) for words in (text.id, text.en)]
                 assert asked[0] == asked[1], (probe.name, threshold.measure)
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+def test_a_trouble_has_a_name_that_stays_true_while_its_figures_move(engine: str) -> None:
+    probes = (*registry.probes_for(engine), *DERIVED_PROBES, clusters.PROBE, budget.PROBE)
+    for probe in probes:
+        for threshold in probe.thresholds:
+            where = (probe.name, threshold.measure)
+            if "{value}" in threshold.title.en:
+                assert threshold.headline.en, where
+            for words in (threshold.headline.id, threshold.headline.en):
+                assert not set(re.findall(r"{(\w+)}", words)) & MOVING, where
+
+
+MOVING = {"value", "limit", "since", "took", "by", "used", "room", "free", "retained", "last"}
+"""Facts that are another figure at each reading."""
