@@ -70,6 +70,12 @@ def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
         yield _said_if_unseen(title, look)
 
 
+def last_words(session: Session) -> Iterator[Exhibit]:
+    """What a server on this host that answers wrote last; nothing of one that is elsewhere."""
+    if session.target.host:
+        yield _said_if_unseen(_LOG, lambda: log_tail(session.paths().get("log", "")))
+
+
 def _said_if_unseen(title: Text, look: Callable[[], Exhibit]) -> Exhibit:
     try:
         return look()

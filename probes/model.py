@@ -410,6 +410,8 @@ class Engine:
     base_grants: tuple[Grant, ...] = ()  # the account itself and the rights every probe needs
     options: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
     """What an administrator may add by choice (``canary``), as lines to run; never by default."""
+    lately: Callable[[Session], Iterable[Exhibit]] | None = None
+    """What changed on the server before trouble began: shown with the evidence of every probe."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,6 +238,25 @@ def _of_one_down(probe: Probe, down: Down | None) -> Callable[[Session], Iterabl
     return lambda view: show(view, down)
 
 
+def _with(
+    own: Callable[[Session], Iterable[Exhibit]] | None,
+    lately: Callable[[Session], Iterable[Exhibit]] | None,
+) -> Callable[[Session], Iterable[Exhibit]] | None:
+    """What a probe shows of a server that answers, and then what changed on it."""
+    if lately is None:
+        return own
+
+    def both(session: Session) -> Iterator[Exhibit]:
+        yield from own(session) if own is not None else ()
+        try:
+            yield from lately(session)
+        except ProbeError as error:  # what the probe showed stays
+            title = Text("Perubahan terakhir pada server", "Last changes on the server")
+            yield Exhibit(title, (), (), note=error.failure.message)
+
+    return both
+
+
 class Owner:
     """The one owner of everything Sigap holds open towards one target."""
 
@@ -304,6 +323,7 @@ class Owner:
             session = self._view(probe)
         elif self._kept is not None:
             session = self._remembering(self._kept, probe)
+            show = _with(probe.exhibits, self._engine.lately)
         else:
             session, show = self._view(probe), _of_one_down(probe, self._down)
         if show is None:

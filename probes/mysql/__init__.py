@@ -8,6 +8,7 @@ from probes.model import Engine
 from probes.mysql.connect import connect
 from probes.mysql.grants import BASE
 from probes.mysql.heartbeat import CANARY
+from probes.mysql.lately import lately
 
 ENGINE = Engine(
     name="mysql",
@@ -17,4 +18,5 @@ ENGINE = Engine(
     open=connect,
     base_grants=BASE,
     options={"canary": CANARY},
+    lately=lately,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from probes.model import Engine, Grant
 from probes.postgresql.connect import FLAVOUR, open_session
 from probes.postgresql.grants import CANARY, PG_MONITOR, RESERVED_CONNECTIONS
+from probes.postgresql.lately import lately
 
 ENGINE = Engine(
     name="postgresql",
@@ -23,4 +24,5 @@ ENGINE = Engine(
         RESERVED_CONNECTIONS,
     ),
     options={"canary": CANARY},
+    lately=lately,
 )

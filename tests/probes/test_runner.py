@@ -312,6 +312,24 @@ def test_evidence_that_cannot_be_taken_says_why() -> None:
     assert evidence.exhibits[0].note == "grant pg_monitor first"
 
 
+def test_what_changed_lately_is_shown_with_every_probe_and_never_in_place_of_its_evidence() -> None:
+    def locked(session: Session) -> Iterable[Exhibit]:
+        raise ProbeError(FailureKind.BLIND, "no right to the log")
+
+    def one(title: str) -> Exhibit:
+        return Exhibit(Text(title, title), (), ())
+
+    asked, silent = probe("a", ask, exhibits=lambda session: [one("own")]), probe("b", ask)
+    engine = replace(FakeServer().engine, lately=lambda session: [one("lately")])
+    for given, lately in ((engine.lately, "lately"), (locked, "Last changes on the server")):
+        owner = Owner(TARGET, replace(engine, lately=given))
+        list(owner.round([asked], lambda: NOW))
+        for each, titles in ((asked, ["own", lately]), (silent, [lately])):
+            evidence = owner.gather(each, NOW)
+            assert evidence is not None
+            assert [exhibit.title.en for exhibit in evidence.exhibits] == titles
+
+
 def test_a_server_that_is_down_is_shown_by_probes_that_can_without_a_session() -> None:
     seen: list[Down] = []
 
