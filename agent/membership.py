@@ -1,11 +1,11 @@
 """Why: what vanishes is silent. A standby that is gone shows no lag, a slot that was dropped holds
 no WAL; only somebody who remembers that they belong here can miss them.
 
-Members are the subjects of measures (replica, slot, channel, volume), besides the role and the
-upstream. They are declared (``expects`` of a target) or learned: seen often enough, for long
-enough. Promise: a probe that cannot look makes nobody disappear; a member is missing only by the
-word of every probe that ever showed its kind. The verdict is the judge's: from each reading this
-module derives readings of its own, of probes that ask nothing.
+Members are the subjects of measures (replica, slot, channel, volume, member of a cluster), besides
+the role and the upstream. They are declared (``expects`` of a target) or learned: seen often
+enough, for long enough. Promise: a probe that cannot look makes nobody disappear; a member is
+missing only by the word of every probe that ever showed its kind. The verdict is the judge's: from
+each reading this module derives readings of its own, of probes that ask nothing.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Kind:
     learned_critical: float | None = None  # seconds gone; None: never more than a warning
     witness: str = ""
     """The one probe that lists them all; others with the label only know some, or may be blind."""
+    sees_itself: bool = False
+    """Whoever looks is one of them: seeing none, it is outside and has no word about the others."""
 
     def shown_by(self, probe: Probe) -> bool:
         """Whether what this probe shows, and does not show, counts."""
@@ -59,6 +61,14 @@ KINDS = (
     Kind("standby", "replica", "replication", Text("replika", "standby"), 300.0),
     Kind("slot", "slot", "replication", Text("slot replikasi", "replication slot")),
     Kind("channel", "channel", "replication", Text("kanal replikasi", "replication channel"), 60.0),
+    Kind(
+        "member",
+        "member",
+        "replication",
+        Text("anggota klaster", "cluster member"),
+        300.0,
+        sees_itself=True,
+    ),
     Kind("volume", "volume", "volume", Text("volume", "volume"), 300.0, "volumes"),
 )
 ROLE, UPSTREAM = "role", "upstream"
@@ -302,6 +312,8 @@ class Membership:
         if not askers <= by_probe.keys():
             return  # another probe may still show what this one does not
         present: frozenset[str] = frozenset().union(*by_probe.values())
+        if kind.sees_itself and not present:
+            return
         self._see_all(kind.name, present, reading.at)
         declared = set(getattr(target.expects, f"{kind.name}s"))
         found = [

@@ -177,6 +177,7 @@ class Expectations:
     standbys: tuple[str, ...] = ()
     slots: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     upstream: str = ""  # host:port this replica must follow
 

@@ -198,6 +198,8 @@ class ExpectsSection(Strict):
     """Replication slots that must exist."""
     channels: list[Words] = []
     """Replication channels that must exist."""
+    members: list[Words] = []
+    """Members of its Galera cluster or its group, as the server itself lists them: host:port."""
     volumes: list[Words] = []
     """Mount points that must be there, e.g. /srv/pg_wal."""
     upstream: Words = ""

@@ -119,6 +119,7 @@ def _built(section: TargetSection, address: Address, tuning: Mapping[str, Tuning
             standbys=tuple(section.expects.standbys),
             slots=tuple(section.expects.slots),
             channels=tuple(section.expects.channels),
+            members=tuple(section.expects.members),
             volumes=tuple(section.expects.volumes),
             upstream=section.expects.upstream,
         ),

@@ -2,20 +2,21 @@
 
 Why: a node outside the primary component answers logins and refuses every query; one that is not
 synced serves old data; one slow node brakes all by flow control. Promise: silent where wsrep is
-off; nodes that were there and are gone are counted for as long as we watch. Source: the wsrep_
-status variables of MariaDB (and of Percona XtraDB Cluster).
+off; who is in the node's component is told by address, for the agent to miss who leaves. Source:
+the wsrep_ status variables of MariaDB (and of Percona XtraDB Cluster).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes.model import KEPT, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import growth, is_on, number, status, variables
 
 _STATES = (
     "wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_ready", "wsrep_connected",
-    "wsrep_cluster_size", "wsrep_local_recv_queue", "wsrep_flow_control_paused_ns", "Uptime",
+    "wsrep_cluster_size", "wsrep_incoming_addresses", "wsrep_local_recv_queue",
+    "wsrep_flow_control_paused_ns", "Uptime",
 )  # fmt: skip
 
 
@@ -24,10 +25,7 @@ def read(session: Session) -> Iterator[Measurement]:
     if not is_on(variables(session, "wsrep_on"), "wsrep_on"):
         return
     found = status(session, *_STATES)
-    kept = session.memory.setdefault(KEPT, {})
-    most = max(int(kept.get("most", 0)), int(number(found, "wsrep_cluster_size") or 0))
-    kept["most"] = most
-    yield from states(found, most)
+    yield from states(found)
     counters = {
         name: value
         for name in ("uptime", "wsrep_flow_control_paused_ns")
@@ -39,8 +37,8 @@ def read(session: Session) -> Iterator[Measurement]:
         yield Measurement("galera_paused_ratio", min(1.0, paused))
 
 
-def states(found: Mapping[str, str], most: int) -> Iterator[Measurement]:
-    """The measurements of one answer, the cluster having had ``most`` nodes before."""
+def states(found: Mapping[str, str]) -> Iterator[Measurement]:
+    """The measurements of one answer."""
     component = found.get("wsrep_cluster_status", "")
     state = found.get("wsrep_local_state_comment", "")
     ready = is_on(found, "wsrep_ready") and component.lower() == "primary"
@@ -49,14 +47,20 @@ def states(found: Mapping[str, str], most: int) -> Iterator[Measurement]:
     yield Measurement("galera_synced", float(state.lower() == "synced"), detail=detail)
     if (size := number(found, "wsrep_cluster_size")) is not None:
         yield Measurement("galera_nodes", size)
-        if ready:
-            yield Measurement(
-                "galera_nodes_missing",
-                max(0.0, most - size),
-                detail={"size": int(size), "most": most},
-            )
+    if ready:  # outside the primary component it sees only whoever is cut off with it
+        for name in members(found.get("wsrep_incoming_addresses", "")):
+            yield Measurement("galera_member", 1.0, name)
     if (queue := number(found, "wsrep_local_recv_queue")) is not None:
         yield Measurement("galera_receive_queue", queue)
+
+
+def members(addresses: str) -> list[str]:
+    """The nodes by their addresses; an arbitrator, and a node on loopback only, has none."""
+    if not addresses:
+        return []
+    listed = [each.strip() for each in addresses.split(",")]
+    named = sorted(each for each in listed if each not in {"", "AUTO"})
+    return named + [f"unnamed-{i}" for i in range(1, len(listed) - len(named) + 1)]
 
 
 PROBE = Probe(
@@ -72,7 +76,7 @@ PROBE = Probe(
         ),
         Measure("galera_synced", "", "1 when the node is Synced"),
         Measure("galera_nodes", "", "Nodes in this node's component"),
-        Measure("galera_nodes_missing", "", "Nodes fewer than the most seen"),
+        Measure("galera_member", "", "1 for each node in this node's primary component", "member"),
         Measure("galera_receive_queue", "", "Write sets waiting to be applied here"),
         Measure("galera_paused_ratio", "ratio", "Share of time replication stood still"),
     ),
@@ -110,24 +114,6 @@ PROBE = Probe(
             warning=0.0,
             above=False,
             raise_after=20,  # five minutes at the usual interval: a state transfer takes as long
-        ),
-        Threshold(
-            measure="galera_nodes_missing",
-            title=Text(
-                "{target}: klaster Galera tinggal {size} dari {most} simpul",
-                "{target}: the Galera cluster is down to {size} of {most} nodes",
-            ),
-            headline=Text(
-                "{target}: klaster Galera kekurangan simpul",
-                "{target}: the Galera cluster has lost nodes",
-            ),
-            hint=Text(
-                "Simpul mana yang hilang? Dua simpul tanpa arbiter berhenti bila satu lagi mati.",
-                "Which node is gone? Two nodes without an arbitrator stop when one more dies.",
-            ),
-            family="replication",
-            warning=1.0,
-            raise_after=2,
         ),
         Threshold(
             measure="galera_receive_queue",

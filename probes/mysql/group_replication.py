@@ -2,7 +2,7 @@
 
 Why: a member in ERROR or alone in a minority answers reads with old data and looks well to a plain
 login; in a minority every write hangs. Promise: silent on a server that belongs to no group;
-members that were there and are gone are counted for as long as we watch. Source:
+who is ONLINE or recovering is told by address, for the agent to miss who leaves. Source:
 performance_schema.replication_group_members and replication_group_member_stats (MySQL 5.7 to 9).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes.model import KEPT, Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.mysql.ask import variables
 from probes.mysql.grants import INSTRUMENTS
 
@@ -18,6 +18,9 @@ _MEMBERS = "SELECT * FROM performance_schema.replication_group_members"
 _STATS = "SELECT * FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = %s"
 UNREACHABLE = "UNREACHABLE"
 """Counted in the group still, but silent; who left or was expelled is no longer in the list."""
+
+_IN = {"ONLINE", "RECOVERING"}
+"""States of a member that takes part."""
 
 _QUEUES = ("COUNT_TRANSACTIONS_IN_QUEUE", "COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE")
 
@@ -31,40 +34,41 @@ def read(session: Session) -> Iterator[Measurement]:
         return
     uuid = found["server_uuid"]
     members = session.rows(_MEMBERS)
-    yield from group(members, uuid, session)
+    yield from group(members, uuid)
     for row in session.rows(_STATS, (uuid,)):
         queue = sum(float(row[name]) for name in _QUEUES if name in row and row[name] is not None)
         yield Measurement("group_queue_transactions", queue)
 
 
-def group(members: list[Row], uuid: str, session: Session) -> Iterator[Measurement]:
-    """What the list of members says; the largest group seen so far is what it is held against."""
+def group(members: list[Row], uuid: str) -> Iterator[Measurement]:
+    """What the list of members says. Without a quorum it says nothing of who has left."""
     mine = next((str(row["MEMBER_STATE"]) for row in members if row["MEMBER_ID"] == uuid), "")
     state = mine or "OFFLINE"
     online = sum(row["MEMBER_STATE"] == "ONLINE" for row in members)
     away = ", ".join(
-        f"{row['MEMBER_HOST']}:{row['MEMBER_PORT']} {row['MEMBER_STATE']}"
+        f"{_address(row)} {row['MEMBER_STATE']}"
         for row in members
         if row["MEMBER_STATE"] != "ONLINE" and row["MEMBER_ID"] != uuid
     )
     yield Measurement("group_member_online", float(state == "ONLINE"), detail={"state": state})
-    if state not in {"ONLINE", "RECOVERING"}:
+    if state not in _IN:
         return  # alone, it sees only itself: no word about the group
-    kept = session.memory.setdefault(KEPT, {})
-    most = max(int(kept.get("most", 0)), online)
-    kept["most"] = most
     yield Measurement("group_members_online", float(online))
-    yield Measurement(
-        "group_members_missing",
-        float(most - online),
-        detail={"online": online, "most": most, "away": f" ({away})" if away else ""},
-    )
     reached = sum(row["MEMBER_STATE"] != UNREACHABLE for row in members)
+    has_quorum = 2 * reached > len(members)
     yield Measurement(
         "group_has_quorum",
-        float(2 * reached > len(members)),
+        float(has_quorum),
         detail={"reached": reached, "all": len(members), "away": f" ({away})" if away else ""},
     )
+    if has_quorum:
+        for row in members:
+            if row["MEMBER_STATE"] in _IN:
+                yield Measurement("group_member", 1.0, _address(row))
+
+
+def _address(row: Row) -> str:
+    return f"{row['MEMBER_HOST']}:{row['MEMBER_PORT']}"
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
@@ -90,7 +94,7 @@ PROBE = Probe(
     measures=(
         Measure("group_member_online", "", "1 when this member is ONLINE in its group"),
         Measure("group_members_online", "", "Members this one sees ONLINE"),
-        Measure("group_members_missing", "", "Members fewer than the most seen ONLINE"),
+        Measure("group_member", "", "1 for each member ONLINE or recovering", "member"),
         Measure("group_has_quorum", "", "1 when this member reaches more than half of the group"),
         Measure("group_queue_transactions", "", "Transactions waiting to be certified or applied"),
     ),
@@ -132,23 +136,6 @@ PROBE = Probe(
             family="replication",
             critical=0.0,
             above=False,
-            raise_after=2,
-        ),
-        Threshold(
-            measure="group_members_missing",
-            title=Text(
-                "{target}: grup tinggal {online} dari {most} anggota{away}",
-                "{target}: the group is down to {online} of {most} members{away}",
-            ),
-            headline=Text(
-                "{target}: grup kehilangan anggota", "{target}: the group has lost members"
-            ),
-            hint=Text(
-                "Anggota mana yang hilang, dan masih adakah mayoritas bila satu lagi mati?",
-                "Which member is gone, and is there a majority left if one more dies?",
-            ),
-            family="replication",
-            warning=1.0,
             raise_after=2,
         ),
         Threshold(

@@ -58,6 +58,12 @@ VOLUMES, DELETED = (
     )
     for name in ("volumes", "deleted_files")
 )
+GROUP = a_probe(
+    "group_replication",
+    measures=(Measure("group_member", "", "1 for each", "member"),),
+    thresholds=(),
+    judged_on_failure="",
+)
 ALONE = (SLOTS,)
 
 
@@ -93,6 +99,12 @@ class World:
         bad: list[Finding] = []
         for _ in range(times):
             bad = self.read(SLOTS, *(Measurement("slot_active", 1.0, name) for name in names))
+        return bad
+
+    def members(self, *names: str, times: int = 1) -> list[Finding]:
+        bad: list[Finding] = []
+        for _ in range(times):
+            bad = self.read(GROUP, *(Measurement("group_member", 1.0, name) for name in names))
         return bad
 
     def role(self, replica: bool, times: int = 1) -> list[Finding]:
@@ -301,3 +313,23 @@ def test_a_volume_is_missed_although_another_probe_of_volumes_is_blind() -> None
     world.read(VOLUMES, here)
     bad = world.read(VOLUMES, here)
     assert [each.subject for each in bad] == ["/srv/wal"]
+
+
+def test_a_member_that_left_its_cluster_is_missed_until_a_person_forgets_it() -> None:
+    world = World(GROUP)
+    assert world.members("db1:3306", "db2:3306", times=12) == []
+    world.members("db1:3306")
+    (missing,) = world.members("db1:3306")
+    assert (missing.subject, missing.severity) == ("db2:3306", Severity.WARNING)
+    assert missing.title.en.startswith("Cluster member db2:3306 of simpeg has been gone")
+    (gone,) = world.members("db1:3306", times=6)
+    assert (gone.severity, gone.opens) == (Severity.CRITICAL, True)
+    at = NOON + timedelta(minutes=world.minute)
+    world.notebook.note(Change(world.target.name, Verb.FORGOTTEN, "member", "db2:3306", at))
+    assert world.members("db1:3306", times=2) == []
+
+
+def test_a_member_outside_its_cluster_has_no_word_about_the_others() -> None:
+    world = World(GROUP, expects=Expectations(members=("db2:3306",)))
+    assert world.members("db1:3306", "db2:3306", times=12) == []
+    assert world.members(times=3) == []

@@ -53,15 +53,20 @@ def member(uuid: str, state: str) -> Row:
     }
 
 
-def test_a_member_that_left_is_missed_for_as_long_as_we_watch() -> None:
-    session = Memory()
-    whole = [member(each, "ONLINE") for each in "abc"]
-    first = by_name(group_replication.group(whole, "a", session))  # type: ignore[arg-type]  # it asks only its memory
-    assert first["group_members_missing"].value == 0
-    two = [member("a", "ONLINE"), member("b", "UNREACHABLE")]
-    later = by_name(group_replication.group(two, "a", session))  # type: ignore[arg-type]  # it asks only its memory
-    assert later["group_members_missing"].value == 2
-    assert "db-b:3306 UNREACHABLE" in str(later["group_members_missing"].detail["away"])
+def test_who_takes_part_in_the_group_is_told_by_address() -> None:
+    states = {"a": "ONLINE", "b": "RECOVERING", "c": "UNREACHABLE"}
+    group = [member(uuid, state) for uuid, state in states.items()]
+    found = [each for each in group_replication.group(group, "a") if each.subject]
+    assert [(each.measure, each.subject) for each in found] == [
+        ("group_member", "db-a:3306"), ("group_member", "db-b:3306")
+    ]  # fmt: skip
+
+
+def test_without_a_quorum_nothing_is_said_of_who_left() -> None:
+    group = [member("a", "ONLINE"), member("b", "UNREACHABLE")]
+    found = by_name(group_replication.group(group, "a"))
+    assert found["group_has_quorum"].value == 0
+    assert "group_member" not in found
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,7 @@ def test_a_member_that_reaches_at_most_half_of_the_group_has_no_quorum(
     states: str, has_quorum: bool
 ) -> None:
     members = [member(uuid, state) for uuid, state in zip("abc", states.split(), strict=False)]
-    found = by_name(group_replication.group(members, "a", Memory()))  # type: ignore[arg-type]  # it asks only its memory
+    found = by_name(group_replication.group(members, "a"))
     assert found["group_has_quorum"].value == float(has_quorum)
 
 
@@ -87,7 +92,7 @@ def test_a_lost_quorum_opens_an_incident() -> None:
     members = [member("a", "ONLINE"), member("b", "UNREACHABLE")]
     judge, target = Judge(), MySQL9.target
     for _ in range(2):
-        measured = tuple(group_replication.group(members, "a", Memory()))  # type: ignore[arg-type]  # it asks only its memory
+        measured = tuple(group_replication.group(members, "a"))
         taken = Reading("db", "group_replication", NOW, 0.0, measured)
         verdicts = judge.assess(target, group_replication.PROBE, taken).findings
     (lost,) = (each for each in verdicts if each.measure == "group_has_quorum")
@@ -97,10 +102,10 @@ def test_a_lost_quorum_opens_an_incident() -> None:
 
 @pytest.mark.parametrize("state", ["ERROR", "OFFLINE"])
 def test_a_member_that_is_out_speaks_for_itself_only(state: str) -> None:
-    found = by_name(group_replication.group([member("a", state)], "a", Memory()))  # type: ignore[arg-type]  # it asks only its memory
+    found = by_name(group_replication.group([member("a", state)], "a"))
     assert found["group_member_online"].value == 0
     assert found["group_member_online"].detail["state"] == state
-    assert "group_members_missing" not in found
+    assert "group_member" not in found
 
 
 # --- semi-synchronous replication -----------------------------------------------------------
@@ -200,10 +205,22 @@ def test_a_donor_is_ready_and_not_synced() -> None:
         "wsrep_cluster_status": "Primary", "wsrep_ready": "ON", "wsrep_cluster_size": "2",
         "wsrep_local_state_comment": "Donor/Desynced", "wsrep_local_recv_queue": "140",
     }  # fmt: skip
-    found = by_name(galera.states(status, most=3))
+    found = by_name(galera.states(status))
     assert (found["galera_ready"].value, found["galera_synced"].value) == (1, 0)
-    assert found["galera_nodes_missing"].value == 1
     assert found["galera_receive_queue"].value == 140
+
+
+def test_the_nodes_of_a_primary_component_are_told_by_address() -> None:
+    status = {
+        "wsrep_cluster_status": "Primary", "wsrep_ready": "ON",
+        "wsrep_incoming_addresses": "10.0.0.2:3306,,10.0.0.1:3306,AUTO",
+    }  # fmt: skip
+
+    def told(status: dict[str, str]) -> list[str]:
+        return [m.subject for m in galera.states(status) if m.measure == "galera_member"]
+
+    assert told(status) == ["10.0.0.1:3306", "10.0.0.2:3306", "unnamed-1", "unnamed-2"]
+    assert told(status | {"wsrep_cluster_status": "non-Primary"}) == []
 
 
 # --- workers --------------------------------------------------------------------------------
