@@ -1,8 +1,9 @@
-"""How full is the table of locks that all sessions share?
+"""How full is the table of locks that all sessions share, and which modes are they in?
 
 Once it is full, any statement may fail with "out of shared memory", often the dump or a query on
-a table with many partitions. Its size is a floor: the server lends it some more.
-Source: PostgreSQL manual, max_locks_per_transaction.
+a table with many partitions. Its size is a floor: the server lends it some more. The counts by
+mode are for graphs and have no threshold: what a lock does to others is said by blocked_sessions.
+Source: PostgreSQL manual, max_locks_per_transaction and table-level lock modes.
 """
 
 from __future__ import annotations
@@ -12,13 +13,28 @@ from collections.abc import Iterable
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 
+# A mode nobody uses now is 0 and not absent, so that a graph of it has no holes.
+MODES = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+    "SIReadLock",
+)
+
 # Fast-path locks are kept with each session, and predicate locks in a table of their own.
-_FILL = f"""
-select current_user as account, {SEES_EVERYBODY} as sees_everybody,
-       (select count(*) from pg_locks where not fastpath and mode <> 'SIReadLock')::float8 as held,
+_LOCKS = f"""
+select current_user as account, {SEES_EVERYBODY} as sees_everybody, mode,
+       count(*) as locks,
+       count(*) filter (where not fastpath and mode <> 'SIReadLock') as shared,
        current_setting('max_locks_per_transaction')::float8
          * (current_setting('max_connections')::float8
             + current_setting('max_prepared_transactions')::float8) as room
+from pg_locks group by mode
 """  # noqa: S608 - only constants of this package are inserted
 
 _MOST = """
@@ -32,11 +48,15 @@ _NAME_THE_HOLDER_FROM = 0.2
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Locks held over locks there is room for, and who holds most."""
-    row = session.rows(_FILL)[0]
-    require_sight(row)
-    ratio = row["held"] / row["room"]
-    detail: dict[str, object] = {"held": int(row["held"]), "room": int(row["room"])}
+    """Locks by mode, locks held over locks there is room for, and who holds most."""
+    rows = session.rows(_LOCKS)  # never empty: reading pg_locks takes a lock
+    require_sight(rows[0])
+    found = {str(row["mode"]): int(row["locks"]) for row in rows}
+    for mode in dict.fromkeys((*MODES, *found)):
+        yield Measurement("locks", float(found.get(mode, 0)), mode)
+    held, room = sum(int(row["shared"]) for row in rows), rows[0]["room"]
+    ratio = held / room
+    detail: dict[str, object] = {"held": held, "room": int(room)}
     if ratio >= _NAME_THE_HOLDER_FROM:
         most = next(iter(session.rows(_MOST)), None)
         if most is not None:
@@ -52,11 +72,15 @@ def read(session: Session) -> Iterable[Measurement]:
 PROBE = Probe(
     name="lock_table",
     engine="postgresql",
-    question=Text("Seberapa penuh tabel kunci bersama?", "How full is the shared lock table?"),
+    question=Text(
+        "Seberapa penuh tabel kunci bersama, dan mode kunci apa isinya?",
+        "How full is the shared lock table, and with locks of which mode?",
+    ),
     measures=(
         Measure(
             "lock_table_used_ratio", "ratio", "Locks held over max_locks_per_transaction x slots."
         ),
+        Measure("locks", "", "Locks held or waited for, of each lock mode.", "mode"),
     ),
     thresholds=(
         Threshold(

@@ -152,6 +152,24 @@ def test_a_transaction_that_locks_thousands_of_things_fills_the_lock_table(singl
         assert f"PID {holder.info.backend_pid} (postgres, si-lupa) holds 12" in title
 
 
+def test_locks_are_counted_by_mode_also_those_nobody_holds(single: Server) -> None:
+    probe = lock_table.PROBE
+    calm = read(probe, single.target())
+    assert {mode for measure, mode in calm if measure == "locks"} == set(lock_table.MODES)
+    assert calm["locks", "ShareLock"].value == 0
+    single.sql("create table if not exists pegawai (id int)")
+    with (
+        open_transaction(single, "lock table pegawai in share mode") as holder,
+        _waiting(single, "begin; lock table pegawai in share row exclusive mode; commit"),
+    ):
+        assert read(probe, single.target())["locks", "ShareLock"].value == 1
+        until(
+            lambda: read(probe, single.target())["locks", "ShareRowExclusiveLock"].value == 1,
+            "a lock that is waited for being counted",
+        )
+        holder.close()
+
+
 def test_readers_behind_a_waiting_ddl_are_told_so_and_the_root_stays_who_it_waits_for(
     single: Server,
 ) -> None:
