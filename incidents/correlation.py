@@ -56,6 +56,7 @@ class Rule:
     root_only: bool
     because: Text
     linger: timedelta  # how long after it cleared the cause explains what begins
+    early: timedelta  # how long before the cause an effect may begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,6 @@ class Table:
 
     rules: tuple[Rule, ...]
     lead: timedelta  # how late a cause may come and still be the cause
-    early: timedelta  # how long before its cause an effect may begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def place(
     ]
     for rule in table.rules:
         for number, sights in near:
-            if _explained(found, sights, rule, table):
+            if _explained(found, sights, rule):
                 if number == holder:
                     return Placement(number, known=True)
                 return Placement(number, rule=rule.name, because=rule.because)
@@ -212,7 +212,7 @@ def _near(found: _Sight, trouble: Trouble) -> bool:
     )
 
 
-def _explained(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
+def _explained(found: _Sight, sights: _Sights, rule: Rule) -> bool:
     """Whether something in the incident explains the finding by this rule."""
     if not any(found.is_a(effect) for effect in rule.effects):
         return False
@@ -220,7 +220,7 @@ def _explained(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool
         if (
             (trouble.root or not rule.root_only)
             and cause.is_a(rule.cause)
-            and _still_explains(trouble, found, rule, table)
+            and _still_explains(trouble, found, rule)
             and _within(rule.scope, cause, found)
         ):
             return True
@@ -244,9 +244,9 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
     return False
 
 
-def _still_explains(trouble: Trouble, found: _Sight, rule: Rule, table: Table) -> bool:
+def _still_explains(trouble: Trouble, found: _Sight, rule: Rule) -> bool:
     """A cause explains what began while it was there: neither older trouble nor the next fault."""
-    if found.since < trouble.first_at - table.early:
+    if found.since < trouble.first_at - rule.early:
         return False
     if trouble.cleared_at is not None:
         return found.since - trouble.cleared_at <= rule.linger
@@ -312,19 +312,20 @@ def _of_trouble(trouble: Trouble) -> _Sight:
 
 def _table(top: Entry) -> Table:
     top.only(("lead_minutes", "early_minutes", "rules"))
-    rules = tuple(_rule(entry) for entry in top.entries("rules"))
+    early = top.number("early_minutes")
+    rules = tuple(_rule(entry, early) for entry in top.entries("rules"))
     names = [rule.name for rule in rules]
     for name in sorted({name for name in names if names.count(name) > 1}):
         top.wrong(f"two rules are called {name!r}", "rules")
     return Table(
         rules=rules,
         lead=timedelta(minutes=top.number("lead_minutes")),
-        early=timedelta(minutes=top.number("early_minutes")),
     )
 
 
-def _rule(entry: Entry) -> Rule:
-    entry.only(("name", "cause", "effects", "scope", "root_only", "linger_minutes", "because"))
+def _rule(entry: Entry, early_minutes: float) -> Rule:
+    times = ("linger_minutes", "early_minutes")
+    entry.only(("name", "cause", "effects", "scope", "root_only", *times, "because"))
     cause = entry.entry("cause")
     cause.only(("family", "measures", "severity"))
     severity, scope = cause.string("severity"), entry.string("scope")
@@ -346,6 +347,7 @@ def _rule(entry: Entry) -> Rule:
         root_only=entry.boolean("root_only", False),
         because=entry.text("because"),
         linger=timedelta(minutes=entry.number("linger_minutes", 0.0)),
+        early=timedelta(minutes=entry.number("early_minutes", early_minutes)),
     )
 
 

@@ -41,6 +41,8 @@ _STILL_SECONDS = 120.0
 
 _END_BYTES = 1000
 
+_DUMPS = (".sql", ".dump", ".gz", ".zst", ".xz", ".bz2", ".tar", ".bak")
+
 
 @dataclass(frozen=True, slots=True)
 class _File:
@@ -78,11 +80,14 @@ def found_at(place: str, zone: tzinfo | None, stanza: str = "") -> list[Backup]:
     """Every good backup the file or directory tells of.
 
     Where a tool reports, only its reports count: the files of a backup that broke off are as
-    young as those of a good one. Raises ``OSError`` and ``NotUnderstoodError``.
+    young as those of a good one. A mark may be empty where the path names it; in a directory an
+    empty file is what a failed job leaves. Raises ``OSError`` and ``NotUnderstoodError``.
     """
     if not os.path.isdir(place):
         facts = os.stat(place)
         files = [_File(place, facts.st_mtime, facts.st_size)]
+        if facts.st_size == 0 and not place.endswith(_DUMPS):  # a mark that was only touched
+            return [Backup(facts.st_mtime, full=True, name=os.path.basename(place))]
     else:
         files = list(_files(place))
     reports = [report for each in files if (report := _report(each, zone, stanza)) is not None]
@@ -99,7 +104,7 @@ def _ended_well(file: _File, now: float) -> bool:
     """Not empty, not still growing, and a plain SQL dump has the last line its tool writes."""
     if file.size == 0:
         return False
-    if not file.path.endswith((".sql", ".dump", ".gz", ".zst", ".xz", ".bz2", ".tar", ".bak")):
+    if not file.path.endswith(_DUMPS):
         return True  # a mark: touched at the end, and whole at once
     if 0 <= now - file.modified < _STILL_SECONDS:
         return False

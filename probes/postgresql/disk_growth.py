@@ -37,6 +37,7 @@ from probes.model import (
     Threshold,
 )
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
+from probes.postgresql.tables import exhibit
 from probes.units import duration, written
 
 _STATE = f"""
@@ -76,6 +77,15 @@ select s.slot_name::text as name, s.active, (j.j->>'safe_wal_size')::float8 as s
          else pg_current_wal_lsn() end, s.restart_lsn)::float8 as retained_bytes
 from pg_replication_slots s cross join lateral (select to_jsonb(s) as j) j
 where s.restart_lsn is not null and not s.temporary
+"""
+
+# Sizes as of the last VACUUM or ANALYZE: the true ones would wait for whoever holds the table.
+_TABLES = """
+select s.schemaname || '.' || s.relname as "table", s.n_tup_ins + s.n_tup_upd as rows_written,
+       s.n_live_tup as rows_live,
+       c.relpages::int8 * current_setting('block_size')::int8 as bytes_when_last_vacuumed
+from pg_stat_user_tables s join pg_class c on c.oid = s.relid
+order by rows_written desc limit 10
 """
 
 SIZES_EVERY_SECONDS = 300.0
@@ -119,7 +129,7 @@ def _now(session: Session, state: Row, slots: list[Row]) -> Iterable[Use]:
     for each in session.rows(_TEMPORARY):
         default = each["name"] == "pg_default"
         place = "data" if default else f"tablespace:{each['name']}"
-        words = Text("berkas sementara kueri", "temporary files of queries")
+        words = Text("data sementara kueri", "temporary data of queries")
         yield Use("temp" if default else f"temp:{each['name']}", each["bytes"], place, words)
     if state["collects_log"]:
         words = Text("log server", "the server's log")
@@ -238,11 +248,30 @@ def _first_words(lost: Iterable[Measurement], rooms: Mapping[str, Room]) -> Mapp
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """Every consumer with its size and growth; database sizes as they were seen last."""
+    """Every consumer with its size and growth; and of a database that grows, who is written to."""
     state = session.rows(_STATE)[0]
     require_sight(state)
     uses = [*_now(session, state, session.rows(_SLOTS)), *known_databases(session.memory)]
-    yield table(uses, speeds(session.memory))
+    growth = speeds(session.memory)
+    yield table(uses, growth)
+    growing = {name: speed for name, speed in growth.items() if name.startswith("database:")}
+    fastest = max(growing, key=lambda each: growing[each], default="")
+    if growing.get(fastest, 0.0) > 0:
+        yield _most_written(session, fastest.partition(":")[2])
+
+
+def _most_written(session: Session, database: str) -> Exhibit:
+    """The tables of one database that took most rows since its statistics began."""
+    title = Text(
+        "Tabel yang paling banyak ditulisi di basis data {name}",
+        "The tables most written to in database {name}",
+    ).format(name=database)
+    try:
+        seconds = min(_SIZES_BUDGET_SECONDS, deadline.remaining() / 2)
+        with deadline.within(seconds), session.fresh(database) as own:
+            return exhibit(title, own.rows(_TABLES))
+    except ProbeError as error:  # the account may not enter it: the consumers are told all the same
+        return Exhibit(title, (), (), note=error.failure.message)
 
 
 PROBE = Probe(

@@ -408,14 +408,6 @@ def test_two_primaries_are_one_incident_of_the_cluster_with_its_servers_as_sympt
     assert [each.target for each in desk.only.troubles if not each.root] == ["b", "a"]
 
 
-def test_a_slot_about_to_be_lost_is_the_cause_of_the_full_volume() -> None:
-    desk = Desk()
-    desk.report(on("a", "volume", "volume_room_ratio", subject="/srv"))
-    slot = on("a", "replication", "slot_wal_status", subject="s1")
-    desk.report(slot)
-    assert desk.only.title == slot.title
-
-
 def test_a_full_volume_is_the_cause_of_failed_archiving() -> None:
     desk = Desk()
     desk.report(on("a", "archiving", "archive_failing_seconds"))

@@ -46,13 +46,16 @@ class Fault(Generic[World]):
     versions: tuple[int, int] = (0, 10**9)  # least and first beyond, as Session.version counts
     flavours: tuple[str, ...] = ()  # empty: all of the engine
     host: tuple[str, ...] = ()  # host probes that look too
+    small_volume: bool = False  # happens on a volume that only root can mount
     local: bool = False  # the agent runs on the servers' host
     deadline: float = 2.0  # seconds a probe may take
-    extra_rounds: int = 0  # beyond the streak, where the finding rests on several targets' readings
+    extra_rounds: int = 0  # beyond the streak, where one verdict rests on several readings
     given: Break[World] | None = None  # what the office has had in place for long
     symptoms: tuple[str, ...] = ()  # measures that must be among the incident's effects
     rest_seconds: float = 0.0  # between two rounds, where the fault repeats only so often
     through_proxy: bool = False  # the primary is reached through a proxy that can fall silent
+    meanwhile: Callable[[World], object] | None = None  # goes on before each round, while it lasts
+    seconds_a_round: float = 15.0  # of the agent's clock, and of what growth was watched for
 
     @property
     def declared(self) -> Probe:

@@ -7,7 +7,7 @@ returns once the desk has heard everything of it. The clock stands still between
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,8 +24,9 @@ from incidents import calendar, procedure
 from incidents.desk import Desk
 from incidents.model import Incident
 from incidents.store import StoreUnavailable, open_store
-from probes import Finding, Limits, Severity, Target, Tuning, registry
+from probes import Finding, Limits, Measurement, Probe, Session, Severity, Target, Tuning, registry
 from probes.runner import HOST, Owner
+from tests.support.elapsed import seen_earlier
 from tests.support.wait import until
 
 INTERVAL_SECONDS = 15.0
@@ -42,16 +43,16 @@ class Hands:
     def __init__(self) -> None:
         self._start = datetime.now(UTC)
         self._monotonic = time.monotonic()
-        self._moved = 0.0
+        self.moved = 0.0  # seconds, by hand
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._moved)
+        return self._start + timedelta(seconds=self.moved)
 
     def monotonic(self) -> float:
-        return self._monotonic + self._moved
+        return self._monotonic + self.moved
 
     def move(self, seconds: float) -> None:
-        self._moved += seconds
+        self.moved += seconds
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Setup:
     deadline: float = 2.0
     announced: bool = False  # the whole scenario falls into a maintenance window
     rest_seconds: float = 0.0  # really waited between two rounds
+    seconds_a_round: float = INTERVAL_SECONDS  # of the agent's clock
 
 
 class Tap:
@@ -92,6 +94,7 @@ class Stage:
     def __init__(self, targets: Sequence[Target], folder: Path, setup: Setup) -> None:
         self.hands = Hands()
         self._rest_seconds = setup.rest_seconds
+        self._seconds_a_round = setup.seconds_a_round
         self._store = open_store(f"sqlite:///{folder / 'lab.db'}")
         self.desk = Desk(self._store, procedure.load("kaltim"), calendar.load("kaltim"))
         self._reporter = Reporter(self.desk, self.hands.now, time.monotonic, (StoreUnavailable,))
@@ -108,7 +111,7 @@ class Stage:
         self._threads: dict[str, ThreadPoolExecutor] = {}  # one each, as the agent has them
         clocks = Clocks(self.hands.now, self.hands.monotonic)
         for target in targets:
-            each = _plan(target, setup)
+            each = _plan(target, setup, self.hands)
             latest.declare(each)
             owner = Owner(each.target, registry.engine(target.engine), setup.deadline)
             first = self.hands.monotonic()
@@ -116,7 +119,7 @@ class Stage:
             self._threads[target.name] = ThreadPoolExecutor(1, thread_name_prefix=target.name)
         self._reporter.start()
 
-    def round(self, seconds: float = INTERVAL_SECONDS) -> None:
+    def round(self) -> None:
         """Look at every target once, and move the clock on."""
         time.sleep(self._rest_seconds)
         at = self.hands.monotonic()
@@ -127,7 +130,7 @@ class Stage:
             errands.result()
         until("the desk having heard it all", lambda: self._reporter.counts().pending == 0)
         assert self._reporter.counts().failed == 0
-        self.hands.move(seconds)
+        self.hands.move(self._seconds_a_round)
 
     def _ask(self, target: str, errand: Errand) -> bool:
         """Have a target's own thread do something after its round."""
@@ -153,13 +156,14 @@ class Stage:
         self._store.close()
 
 
-def _plan(target: Target, setup: Setup) -> Plan:
+def _plan(target: Target, setup: Setup, hands: Hands) -> Plan:
     """Every probe of the engine, in every round; of the host's only those the scenario is about.
 
     The rest of the host (load, memory) is whatever the machine of the tests goes through just now.
     """
     tunings = {}
-    for probe in registry.probes_for(target.engine):
+    probes = [_watching(probe, hands) for probe in registry.probes_for(target.engine)]
+    for probe in probes:
         chosen = probe.engine != HOST or probe.name in setup.host
         limits = {
             where.partition(".")[2]: each
@@ -169,4 +173,17 @@ def _plan(target: Target, setup: Setup) -> Plan:
         every = None if setup.own_clocks else INTERVAL_SECONDS
         tunings[probe.name] = Tuning(enabled=chosen, every=every, thresholds=limits)
     tuned = replace(target, probes=tunings, host="lab" if setup.host or setup.local else "")
-    return plan(tuned, registry.probes_for(target.engine), INTERVAL_SECONDS, setup.deadline)
+    return plan(tuned, probes, INTERVAL_SECONDS, setup.deadline)
+
+
+def _watching(probe: Probe, hands: Hands) -> Probe:
+    """Growth is reckoned by the server's clock, which nobody moves: so what was seen is moved."""
+    if probe.name != "disk_growth":
+        return probe
+
+    def read(session: Session) -> Iterable[Measurement]:
+        seen_earlier(session.memory, hands.moved - session.memory.get("moved", 0.0))
+        session.memory["moved"] = hands.moved
+        return probe.read(session)
+
+    return replace(probe, read=read)

@@ -63,7 +63,8 @@ class Worlds(Generic[Where]):
 
 def as_parameter(fault: Fault[Where]) -> ParameterSet:
     """The fault as a test's parameter: named, and marked when it needs a right only root has."""
-    return pytest.param(fault, id=fault.name, marks=[pytest.mark.root] if fault.host else [])
+    needs_root = fault.host or fault.small_volume
+    return pytest.param(fault, id=fault.name, marks=[pytest.mark.root] if needs_root else [])
 
 
 def _fits(where: Place, flavours: tuple[str, ...], versions: tuple[int, int]) -> None:
@@ -97,6 +98,7 @@ def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
         fault.local,
         deadline=fault.deadline,
         rest_seconds=rest_seconds,
+        seconds_a_round=fault.seconds_a_round,
     )
     with (
         _ruined_by_failure(where),
@@ -108,10 +110,10 @@ def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
         assert stage.incidents() == (), _told(stage)
         with fault.inject(where):
             started = time.perf_counter()
-            rounds = _until_opened(fault, stage)
+            rounds = _until_opened(fault, where, stage)
             seconds = time.perf_counter() - started
             for _ in range(FURTHER_ROUNDS):
-                stage.round()
+                _round(fault, where, stage)
             incident = _the_one(fault, stage)
         _heals(stage, incident.number)
     table.add(
@@ -130,10 +132,17 @@ def _waited(probe: Probe, rounds: int) -> float:
     return every + (rounds - 1) * further
 
 
-def _until_opened(fault: Fault[Where], stage: Stage) -> int:
+def _round(fault: Fault[Where], where: Where, stage: Stage) -> None:
+    """One round while the fault is there, after what goes on meanwhile."""
+    if fault.meanwhile is not None:
+        fault.meanwhile(where)
+    stage.round()
+
+
+def _until_opened(fault: Fault[Where], where: Where, stage: Stage) -> int:
     """How many rounds it took until the incident was open, its cause being the root."""
     for number in range(1, fault.streak + 1):
-        stage.round()
+        _round(fault, where, stage)
         if any(_is_it(fault, incident) for incident in stage.incidents()):
             return number
     pytest.fail(f"not told within {fault.streak} rounds; {_told(stage)}")
@@ -192,6 +201,7 @@ def play_healthy(healthy: Healthy[Where], where: Where, folder: Path) -> None:
         healthy.host,
         own_clocks=healthy.own_clocks,
         announced=healthy.announced,
+        seconds_a_round=healthy.seconds_a_round,
     )
     started = time.perf_counter()
     with (
@@ -200,13 +210,13 @@ def play_healthy(healthy: Healthy[Where], where: Where, folder: Path) -> None:
         closing(Stage(targets, folder, setup)) as stage,
     ):
         for _ in range(WARM_UP_ROUNDS):
-            stage.round(healthy.seconds_a_round)
+            stage.round()
         with healthy.during(where):
             for _ in range(healthy.rounds):
-                stage.round(healthy.seconds_a_round)
+                stage.round()
                 assert stage.incidents() == (), _told(stage)
         for _ in range(FURTHER_ROUNDS):
-            stage.round(healthy.seconds_a_round)
+            stage.round()
         assert stage.incidents() == (), _told(stage)
         if healthy.announced:
             assert stage.tap.held, "nothing was held back: the window was not needed"

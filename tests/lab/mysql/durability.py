@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from probes import registry
+from tests.lab.backups import every_night, fault, not_since_friday
 from tests.lab.mysql.world import World
 from tests.lab.scenario import PRIMARY, Break, Fault
 from tests.servers.certificates import certify, issue, ssl_options
@@ -72,7 +73,7 @@ def _certificate(inject: Break[World], *words: str) -> Fault[World]:
     )  # fmt: skip
 
 
-FAULTS = (
+FAULTS: tuple[Fault[World], ...] = (
     Fault(
         "durability/canary_waits_for_a_backup", "mysql", backup_holds_writes, PRIMARY,
         "write_canary", "canary_ok", "availability", ("a test write does not finish",),
@@ -80,4 +81,7 @@ FAULTS = (
     ),
     _certificate(certificate_ends_tomorrow, "expires in"),
     _certificate(certificate_expired, "expired"),
+    fault(
+        "too_old", "mysql", not_since_friday, every_night, "the last backup", "cadangan", "4 d",
+    ),
 )  # fmt: skip

@@ -46,10 +46,12 @@ class World:
         self.shown_version = said
         major, minor, patch = (int(part) for part in said.split(".")[:3])
         self.version = major * 10000 + minor * 100 + patch
+        self.backups = self.primary.folder / "cadangan"  # there only where a scenario makes it
         self.proxy = DrippingProxy(self.primary.port)
 
     def targets(self, *, through_proxy: bool = False) -> Sequence[Target]:
-        primary = self.primary.target(name=PRIMARY, cluster="lab", role=PRIMARY)
+        labels = {"backup": str(self.backups)}
+        primary = self.primary.target(name=PRIMARY, cluster="lab", role=PRIMARY, labels=labels)
         if through_proxy:
             primary = replace(primary, address=replace(primary.address, port=self.proxy.port))
         return primary, self.replica.target(name=REPLICA, cluster="lab", role=REPLICA)

@@ -2,7 +2,9 @@
 
 from tests.lab.postgresql import (
     availability,
+    backups,
     capacity,
+    disk,
     durability,
     locks,
     logical,
@@ -21,5 +23,7 @@ FAULTS: tuple[Fault[World], ...] = (
     *capacity.FAULTS,
     *durability.FAULTS,
     *volumes.FAULTS,
+    *disk.FAULTS,
+    *backups.FAULTS,
     *availability.FAULTS,
 )

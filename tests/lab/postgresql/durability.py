@@ -54,7 +54,7 @@ def archiver_stuck(world: World) -> Iterator[None]:
             yield
         finally:
             go.touch()
-    _archive_empties(world)
+    archive_empties(world)
     go.unlink()
 
 
@@ -64,7 +64,7 @@ def archive_command_emptied(world: World) -> Iterator[None]:
     with world.setting("archive_command", ""):
         _segment_waits(world)
         yield
-    _archive_empties(world)
+    archive_empties(world)
 
 
 def _segment_waits(world: World) -> None:
@@ -77,7 +77,7 @@ def _segment_waits(world: World) -> None:
     until(lambda: world.primary.sql(oldest)[0][0], "a segment waiting to be archived")
 
 
-def _archive_empties(world: World) -> None:
+def archive_empties(world: World) -> None:
     world.primary.sql("select pg_switch_wal()")  # else 13 sleeps out its minute before it looks
     until(lambda: not world.primary.sql(f"select 1 from {_READY}"), "every segment archived")
     world.wait_whole()

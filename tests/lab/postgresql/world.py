@@ -44,17 +44,27 @@ class World:
     ruined = False
     rest_seconds = 0.0
 
-    def __init__(self, pair: postgresql.PostgresPair, volume: Volume | None = None) -> None:
+    def __init__(
+        self,
+        pair: postgresql.PostgresPair,
+        volume: Volume | None = None,
+        data: Volume | None = None,
+    ) -> None:
         self.volume = volume  # holds the primary's WAL
+        self.data = data  # holds its databases and temporary files
         self.pair = pair
         self.primary = pair.primary
         self.replica = pair.replica
         self.shown_version = str(self.primary.sql("show server_version")[0][0]).split()[0]
         self.version = int(self.primary.sql("show server_version_num")[0][0])
+        self.backups = self.primary.folder / "cadangan"  # there only where a scenario makes it
         self.proxy = DrippingProxy(self.primary.port)
 
     def targets(self, *, through_proxy: bool = False) -> Sequence[Target]:
-        primary = self.primary.target(PRIMARY, cluster="lab", role=PRIMARY)
+        labels = {"backup": str(self.backups)}
+        primary = self.primary.target(PRIMARY, cluster="lab", role=PRIMARY, labels=labels)
+        if self.data is not None:
+            primary = replace(primary, volumes={"data": str(self.data.path)})
         if through_proxy:
             primary = replace(primary, address=replace(primary.address, port=self.proxy.port))
         return primary, self.replica.target(REPLICA, cluster="lab", role=REPLICA)
@@ -220,11 +230,12 @@ def world(settings: dict[str, str] | None = None) -> Iterator[World]:
             server.sql("alter system set max_standby_streaming_delay = -1")
             server.sql("select pg_reload_conf()")
         pair.primary.stop()
-        volume = stack.enter_context(mounted(pair.primary.data / "pg_wal", 400))
+        volume = stack.enter_context(mounted(pair.primary.data / "pg_wal", 800))
+        data = stack.enter_context(mounted(pair.primary.data / "base", 600))
         # A mount point would vanish with the data directory: leave it before the pair is removed.
         stack.callback(pair.stop)
         pair.primary.start()
-        made = World(pair, volume)
+        made = World(pair, volume, data)
         made.wait_whole()
         try:
             yield made

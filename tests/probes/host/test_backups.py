@@ -132,6 +132,12 @@ def test_a_mark_named_by_a_label_counts_by_its_time(tmp_path: Path) -> None:
     )
 
 
+def test_a_mark_that_was_merely_touched_counts_where_the_path_names_it(tmp_path: Path) -> None:
+    assert ages(aged(tmp_path / "cadangan-selesai", 1, text=""))["backup_count"].value == 1
+    assert ages(tmp_path)["backup_count"].value == 0  # among others: what a failed job leaves
+    assert ages(aged(tmp_path / "simpeg.dump", 1, text=""))["backup_count"].value == 0
+
+
 def test_a_backup_from_the_future_is_not_older_than_now(tmp_path: Path) -> None:
     assert ages(aged(tmp_path / "a.dump", -1))["backup_age_seconds"].value == 0
 

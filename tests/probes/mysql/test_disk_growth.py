@@ -11,6 +11,7 @@ from probes.mysql.disk_growth import PROBE, exhibits, known_files, sized
 from probes.mysql.paths import directories
 from probes.runner import HostView
 from tests.servers import mariadb
+from tests.support.elapsed import seen_earlier
 
 MB = 1_000_000
 
@@ -28,10 +29,7 @@ def read(session: Session) -> dict[tuple[str, str], Measurement]:
 
 def minutes_pass(session: Session, minutes: float = 2.5) -> None:
     """What was seen so far was seen that much earlier."""
-    for samples in session.memory["sizes"].values():
-        for sample in samples:
-            sample[0] -= minutes * 60
-    session.memory["files_due"] = 0.0
+    seen_earlier(session.memory, minutes * 60)
 
 
 def write(server: mariadb.MariaDB, megabytes: int) -> None:

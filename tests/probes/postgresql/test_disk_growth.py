@@ -13,6 +13,7 @@ from tests.probes.host.places import mounted
 from tests.probes.postgresql.asking import session_to
 from tests.servers import postgresql
 from tests.servers.machine import until
+from tests.support.elapsed import seen_earlier
 
 MB = 1e6
 
@@ -30,10 +31,7 @@ def said_of(found: Measurement, key: str, language: str = "id") -> str:
 
 def minutes_pass(session: Session, minutes: float = 2.5) -> None:
     """What was seen so far was seen that much earlier."""
-    for samples in session.memory["sizes"].values():
-        for sample in samples:
-            sample[0] -= minutes * 60
-    session.memory["sizes_due"] = 0.0
+    seen_earlier(session.memory, minutes * 60)
 
 
 @pytest.mark.servers
