@@ -143,9 +143,9 @@ def _probe_of(kind: Kind) -> Probe:
 PROBES = {kind.name: _probe_of(kind) for kind in KINDS}
 
 _ACCEPT = Text(
-    "Bila perubahan ini disengaja: sigap learn {target} --accept. Bila tidak, pastikan hanya satu "
-    "primer yang menerima tulisan.",
-    "If this change was meant: sigap learn {target} --accept. If not, make sure that only one "
+    "Bila perubahan ini disengaja: `sigap learn {target} --accept`. Bila tidak, pastikan hanya "
+    "satu primer yang menerima tulisan.",
+    "If this change was meant: `sigap learn {target} --accept`. If not, make sure that only one "
     "primary takes writes.",
 )
 
@@ -183,10 +183,11 @@ STANDING = Probe(
             ),
             Text(
                 "Cari siapa yang menyalakan read_only, dan mengapa, sebelum mematikannya. Bila "
-                "server ini memang tidak lagi primer: sigap learn {target} --forget role/primary.",
+                "server ini memang tidak lagi primer: `sigap learn {target} --forget "
+                "role/primary`.",
                 "Find out who turned read_only on, and why, before it is turned off. If this "
-                "server is meant to be a primary no more: sigap learn {target} --forget "
-                "role/primary.",
+                "server is meant to be a primary no more: `sigap learn {target} --forget "
+                "role/primary`.",
             ),
             "role",
             critical=1.0,

@@ -20,8 +20,8 @@ THRESHOLD = Threshold(
         "The clock of {target} is {by} {direction} of the agent's",
     ),
     Text(
-        "Periksa NTP di kedua mesin (chronyc tracking, timedatectl); salah satunya salah.",
-        "Check NTP on both machines (chronyc tracking, timedatectl); one of them is wrong.",
+        "Periksa NTP di kedua mesin (`chronyc tracking`, `timedatectl`); salah satunya salah.",
+        "Check NTP on both machines (`chronyc tracking`, `timedatectl`); one of them is wrong.",
     ),
     "clock",
     # 2 s and 5 s are common practice. It disturbs no application at once, so it opens an

@@ -253,11 +253,9 @@ class Reading:
 class Threshold:
     """From which value a measure is bad, and what to say then.
 
-    ``title`` names the cause in words. Placeholders: ``{target} {subject} {value} {limit}``
-    (value and limit already written with their unit) and every key of the measurement's
-    ``detail``; a key that is missing is left empty.
-    ``family`` is the word the correlation table knows the trouble by.
-    ``headline`` names the same without the figures (cause, object); else the title serves.
+    ``title`` names the cause in words. Placeholders: ``{target} {subject} {value} {limit}`` (written
+    with their unit) and every key of the measurement's ``detail``, empty where that is missing.
+    ``family``: the correlation table's word; ``headline``: the title without the figures, if any.
     """
 
     measure: str

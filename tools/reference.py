@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.latest import measure_family
+from incidents.web.guide import guide
 from probes import Probe, Threshold, registry
 from probes.units import written
 
@@ -67,9 +68,23 @@ def _probe(probe: Probe) -> Iterator[str]:
         yield "Needs: " + "; ".join(rights) + "."
     if probe.runbook.en:
         yield ""
-        yield f"What to do: {probe.runbook.en}"
+        yield "What to do:"
         yield ""
-        yield f"*Yang dilakukan: {probe.runbook.id}*"
+        yield from _steps(probe.runbook.en)
+        yield ""
+        yield "Yang dilakukan:"
+        yield ""
+        yield from _steps(probe.runbook.id)
+
+
+def _steps(runbook: str) -> Iterator[str]:
+    """A runbook as a numbered list."""
+    for number, step in enumerate(guide(runbook).steps, start=1):
+        said = "".join(
+            piece.text if piece.kind == "words" else f"`{piece.text}` " if piece.kind == "command"
+            else f"`{piece.text}`" for piece in step
+        )  # fmt: skip
+        yield f"{number}. {said.rstrip()}"
 
 
 def _limits(threshold: Threshold, unit: str) -> str:

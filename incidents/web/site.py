@@ -25,6 +25,7 @@ from incidents.model import Signer
 from incidents.people import People
 from incidents.procedure import Procedure
 from incidents.web.columns import column
+from incidents.web.guide import Guide, guide
 from incidents.web.health import TargetHealth
 from incidents.web.i18n import LANGUAGES, translations
 from incidents.web.say import Sayer
@@ -129,6 +130,9 @@ class Site:
         def column_head(name: str) -> str:
             return column(name, language)
 
+        def advice(text: Text | Mapping[str, str] | str) -> Guide:
+            return guide(said_in(text, language))
+
         def prose(name: str) -> str:
             return said_in(name, language)
 
@@ -139,6 +143,7 @@ class Site:
             .render(
                 say=Sayer(language, self.zone, visit.now),
                 t=said,
+                advice=advice,
                 prose=prose,
                 column_head=column_head,
                 signer=visit.signer,

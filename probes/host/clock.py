@@ -156,10 +156,10 @@ PROBE = Probe(
                 "{target}: the host's clock is not synchronised (NTP)",
             ),
             Text(
-                "Jalankan chrony atau systemd-timesyncd (timedatectl set-ntp true) dan pastikan "
-                "server NTP terjangkau (UDP 123).",
-                "Run chrony or systemd-timesyncd (timedatectl set-ntp true) and see that the NTP "
-                "server can be reached (UDP 123).",
+                "Jalankan chrony atau systemd-timesyncd (`timedatectl set-ntp true`) dan "
+                "pastikan server NTP terjangkau (UDP 123).",
+                "Run chrony or systemd-timesyncd (`timedatectl set-ntp true`) and see that the "
+                "NTP server can be reached (UDP 123).",
             ),
             "clock",
             warning=0.0,
@@ -187,7 +187,7 @@ PROBE = Probe(
     read=read,
     every=60.0,
     runbook=Text(
-        "1. timedatectl; chronyc tracking. 2. Jangkau server NTP. 3. Jam hypervisor.",
-        "1. timedatectl; chronyc tracking. 2. Reach the NTP server. 3. The hypervisor's clock.",
+        "1. `timedatectl`; `chronyc tracking`. 2. Jangkau server NTP. 3. Jam hypervisor.",
+        "1. `timedatectl`; `chronyc tracking`. 2. Reach the NTP server. 3. The hypervisor's clock.",
     ),
 )

@@ -225,10 +225,10 @@ PROBE = Probe(
             ),
             Text(
                 "Ruangnya kembali bila proses menutup berkas itu: akhiri sesi yang memegangnya "
-                "(PostgreSQL: SELECT pg_terminate_backend({pid});), putar ulang log "
+                "(PostgreSQL: `SELECT pg_terminate_backend({pid});`), putar ulang log "
                 "(pg_rotate_logfile, FLUSH LOGS), atau restart terencana.",
-                "The room comes back when the process closes the file: end the session that holds "
-                "it (PostgreSQL: SELECT pg_terminate_backend({pid});), rotate the log "
+                "The room comes back when the process closes the file: end the session that "
+                "holds it (PostgreSQL: `SELECT pg_terminate_backend({pid});`), rotate the log "
                 "(pg_rotate_logfile, FLUSH LOGS), or plan a restart.",
             ),
             "volume",
@@ -247,9 +247,9 @@ PROBE = Probe(
     exhibits=exhibits,
     every=300.0,
     runbook=Text(
-        "1. lsof +L1 pada host. 2. Kenali sesi pemegangnya dan tanyakan pemilik aplikasinya. "
+        "1. `lsof +L1` pada host. 2. Kenali sesi pemegangnya dan tanyakan pemilik aplikasinya. "
         "3. Akhiri sesi itu atau putar ulang log.",
-        "1. lsof +L1 on the host. 2. Find the session that holds it and ask the application's "
+        "1. `lsof +L1` on the host. 2. Find the session that holds it and ask the application's "
         "owner. 3. End that session or rotate the log.",
     ),
 )

@@ -119,9 +119,9 @@ PROBE = Probe(
                 "{target}: {value} of the host's processor time waits for the disk",
             ),
             Text(
-                "iostat -x 5: disk mana yang jenuh? Cadangan, checkpoint, atau RAID yang sedang "
-                "membangun ulang?",
-                "iostat -x 5: which disk is saturated? A backup, a checkpoint, or a RAID being "
+                "`iostat -x 5`: disk mana yang jenuh? Cadangan, checkpoint, atau RAID yang "
+                "sedang membangun ulang?",
+                "`iostat -x 5`: which disk is saturated? A backup, a checkpoint, or a RAID being "
                 "rebuilt?",
             ),
             "host",
@@ -140,10 +140,10 @@ PROBE = Probe(
                 "{target}: all work on the host waits for the disk {value} of the time",
             ),
             Text(
-                "Penyimpanan tidak mengimbangi atau menggantung: iostat -x 5, dmesg, keadaan "
+                "Penyimpanan tidak mengimbangi atau menggantung: `iostat -x 5`, `dmesg`, keadaan "
                 "RAID, dan batas IOPS pada penyedia.",
-                "The storage cannot keep pace or hangs: iostat -x 5, dmesg, the RAID's state, and "
-                "the provider's IOPS limit.",
+                "The storage cannot keep pace or hangs: `iostat -x 5`, `dmesg`, the RAID's "
+                "state, and the provider's IOPS limit.",
             ),
             "host",
             warning=0.40,
@@ -160,9 +160,9 @@ PROBE = Probe(
     exhibits=exhibits,
     every=30.0,
     runbook=Text(
-        "1. top dan iostat -x 5. 2. Proses berstatus D menunggu perangkat. 3. Sesi aktif basis "
+        "1. top dan `iostat -x 5`. 2. Proses berstatus D menunggu perangkat. 3. Sesi aktif basis "
         "data dan kueri terberat. 4. Tunda cadangan atau pekerjaan massal.",
-        "1. top and iostat -x 5. 2. Processes in state D wait for a device. 3. The database's "
+        "1. top and `iostat -x 5`. 2. Processes in state D wait for a device. 3. The database's "
         "active sessions and heaviest queries. 4. Put off the backup or the bulk job.",
     ),
 )

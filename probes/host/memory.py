@@ -80,10 +80,10 @@ PROBE = Probe(
                 "{target}: the host is nearly out of memory: {available} available of {total}",
             ),
             Text(
-                "Cari proses terbesar (ps --sort=-rss). Untuk basis data: work_mem kali jumlah "
+                "Cari proses terbesar (`ps --sort=-rss`). Untuk basis data: work_mem kali jumlah "
                 "sesi, buffer pool terlalu besar, atau sesi menumpuk. Pembunuhan oleh kernel "
                 "(OOM) menjatuhkan seluruh PostgreSQL.",
-                "Find the largest process (ps --sort=-rss). For a database: work_mem times the "
+                "Find the largest process (`ps --sort=-rss`). For a database: work_mem times the "
                 "sessions, a buffer pool too large, or sessions piling up. A kill by the kernel "
                 "(OOM) takes all of PostgreSQL down.",
             ),
@@ -143,9 +143,9 @@ PROBE = Probe(
     exhibits=exhibits,
     every=30.0,
     runbook=Text(
-        "1. ps aux --sort=-rss. 2. Apakah sesi basis data menumpuk? 3. Batasi pool aplikasi, "
+        "1. `ps aux --sort=-rss`. 2. Apakah sesi basis data menumpuk? 3. Batasi pool aplikasi, "
         "turunkan work_mem atau buffer pool. 4. Lindungi postmaster: OOMScoreAdjust=-900.",
-        "1. ps aux --sort=-rss. 2. Do database sessions pile up? 3. Cap the application's pool, "
-        "lower work_mem or the buffer pool. 4. Protect the postmaster: OOMScoreAdjust=-900.",
+        "1. `ps aux --sort=-rss`. 2. Do database sessions pile up? 3. Cap the application's "
+        "pool, lower work_mem or the buffer pool. 4. Protect the postmaster: OOMScoreAdjust=-900.",
     ),
 )

@@ -101,11 +101,11 @@ PROBE = Probe(
                 "{target}: the kernel killed {value} processes for want of memory in the last hour",
             ),
             Text(
-                "Siapa korbannya: journalctl -k | grep -i 'killed process'. Bila basis data: "
+                "Siapa korbannya: `journalctl -k | grep -i 'killed process'`. Bila basis data: "
                 "kurangi memori (work_mem, buffer pool, jumlah sesi), pasang "
                 "vm.overcommit_memory=2 dan OOMScoreAdjust=-900 pada layanannya.",
-                "Who was it: journalctl -k | grep -i 'killed process'. If the database: use less "
-                "memory (work_mem, buffer pool, sessions), set vm.overcommit_memory=2 and "
+                "Who was it: `journalctl -k | grep -i 'killed process'`. If the database: use "
+                "less memory (work_mem, buffer pool, sessions), set vm.overcommit_memory=2 and "
                 "OOMScoreAdjust=-900 for its service.",
             ),
             "host",
@@ -122,9 +122,9 @@ PROBE = Probe(
     read=read,
     every=30.0,
     runbook=Text(
-        "1. journalctl -k | grep -i oom. 2. Apakah PostgreSQL memulihkan diri (log: terminated by "
-        "signal 9)? 3. Kurangi pemakaian memori.",
-        "1. journalctl -k | grep -i oom. 2. Did PostgreSQL recover (log: terminated by signal 9)? "
-        "3. Use less memory.",
+        "1. `journalctl -k | grep -i oom`. 2. Apakah PostgreSQL memulihkan diri (log: terminated "
+        "by signal 9)? 3. Kurangi pemakaian memori.",
+        "1. `journalctl -k | grep -i oom`. 2. Did PostgreSQL recover (log: terminated by signal "
+        "9)? 3. Use less memory.",
     ),
 )

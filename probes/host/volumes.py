@@ -207,10 +207,10 @@ PROBE = Probe(
                 "{target}: volume {subject} ({holds}) {why}",
             ),
             Text(
-                "Kernel memasang ulang hanya-baca sesudah galat: baca dmesg, periksa perangkat, "
-                "lalu fsck sebelum dipasang lagi.",
-                "The kernel remounts read only after an error: read dmesg, check the device, and "
-                "run fsck before mounting it again.",
+                "Kernel memasang ulang hanya-baca sesudah galat: baca `dmesg`, periksa "
+                "perangkat, lalu fsck sebelum dipasang lagi.",
+                "The kernel remounts read only after an error: read `dmesg`, check the device, "
+                "and run fsck before mounting it again.",
             ),
             "volume",
             critical=1.0,
@@ -223,8 +223,8 @@ PROBE = Probe(
             ),
             Text(
                 "Penyimpanan menggantung (NFS, FUSE, multipath): periksa server penyimpanan dan "
-                "dmesg; proses yang menyentuhnya akan berstatus D.",
-                "The storage hangs (NFS, FUSE, multipath): check the storage server and dmesg; "
+                "`dmesg`; proses yang menyentuhnya akan berstatus D.",
+                "The storage hangs (NFS, FUSE, multipath): check the storage server and `dmesg`; "
                 "whatever touches it will be in state D.",
             ),
             "volume",
@@ -238,10 +238,10 @@ PROBE = Probe(
                 "{target}: volume {subject} ({holds}) fails: {reason}",
             ),
             Text(
-                "Perangkat atau server penyimpanan hilang atau rusak: baca dmesg, periksa disk "
+                "Perangkat atau server penyimpanan hilang atau rusak: baca `dmesg`, periksa disk "
                 "(smartctl), RAID atau multipath. Jangan fsck selagi terpasang.",
-                "The device or the storage server is gone or broken: read dmesg, check the disk "
-                "(smartctl), the RAID or multipath. Never run fsck on what is mounted.",
+                "The device or the storage server is gone or broken: read `dmesg`, check the "
+                "disk (smartctl), the RAID or multipath. Never run fsck on what is mounted.",
             ),
             "volume",
             critical=1.0,
@@ -254,10 +254,10 @@ PROBE = Probe(
                 "errors",
             ),
             Text(
-                "Baca dmesg (EXT4-fs error), pastikan cadangan ada, lalu jadwalkan fsck dengan "
+                "Baca `dmesg` (EXT4-fs error), pastikan cadangan ada, lalu jadwalkan fsck dengan "
                 "volume dilepas; catatan ini baru hilang sesudah fsck.",
-                "Read dmesg (EXT4-fs error), make sure there is a backup, then plan an fsck with "
-                "the volume unmounted; only fsck wipes this record.",
+                "Read `dmesg` (EXT4-fs error), make sure there is a backup, then plan an fsck "
+                "with the volume unmounted; only fsck wipes this record.",
             ),
             "volume",
             warning=1.0,
@@ -281,9 +281,10 @@ PROBE = Probe(
     read=read,
     exhibits=exhibits,
     runbook=Text(
-        "1. df -h dan df -i pada volume itu. 2. Siapa yang tumbuh: pg_wal, log, berkas sementara, "
-        "tabel. 3. Lepaskan penahan WAL (slot mati, arsip gagal). 4. Perluas volume.",
-        "1. df -h and df -i on that volume. 2. What grows: pg_wal, logs, temporary files, tables. "
-        "3. Release what holds WAL (a dead slot, a failing archive). 4. Enlarge the volume.",
+        "1. `df -h` dan `df -i` pada volume itu. 2. Siapa yang tumbuh: pg_wal, log, berkas "
+        "sementara, tabel. 3. Lepaskan penahan WAL (slot mati, arsip gagal). 4. Perluas volume.",
+        "1. `df -h` and `df -i` on that volume. 2. What grows: pg_wal, logs, temporary files, "
+        "tables. 3. Release what holds WAL (a dead slot, a failing archive). 4. Enlarge the "
+        "volume.",
     ),
 )

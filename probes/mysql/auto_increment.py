@@ -200,9 +200,9 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS,
     runbook=Text(
-        "1) Berapa baris sehari, jadi berapa hari lagi? 2) ALTER TABLE butuh berapa lama (coba di "
-        "salinan)? 3) Kunci asing ikut dilebarkan. 4) Darurat: mulai lagi dari nomor kosong.",
-        "1) Rows a day, so how many days left? 2) How long does the ALTER take (try on a copy)? "
-        "3) Widen the foreign keys too. 4) Emergency: start again in an empty range.",
+        "1. Berapa baris sehari, jadi berapa hari lagi? 2. ALTER TABLE butuh berapa lama (coba "
+        "di salinan)? 3. Kunci asing ikut dilebarkan. 4. Darurat: mulai lagi dari nomor kosong.",
+        "1. Rows a day, so how many days left? 2. How long does the ALTER take (try on a copy)? "
+        "3. Widen the foreign keys too. 4. Emergency: start again in an empty range.",
     ),
 )

@@ -112,10 +112,10 @@ PROBE = Probe(
             measure="up",
             title=Text("{target} {reason}", "{target} {reason}"),
             hint=Text(
-                "Periksa layanan (systemctl status mariadb / mysql), log kesalahan, dan volume "
+                "Periksa layanan (`systemctl status mariadb` / mysql), log kesalahan, dan volume "
                 "datanya.",
-                "Check the service (systemctl status mariadb / mysql), the error log and the data "
-                "volume.",
+                "Check the service (`systemctl status mariadb` / mysql), the error log and the "
+                "data volume.",
             ),
             family="availability",
             critical=0.0,
@@ -130,9 +130,9 @@ PROBE = Probe(
             ),
             hint=Text(
                 "Bila ini failover yang disengaja, ubah role target. Bila tidak, periksa "
-                "read_only dan SHOW REPLICA STATUS sebelum ada yang menulis di dua tempat.",
-                "If this failover was intended, change the target's role. If not, check read_only "
-                "and SHOW REPLICA STATUS before anything writes in two places.",
+                "read_only dan `SHOW REPLICA STATUS` sebelum ada yang menulis di dua tempat.",
+                "If this failover was intended, change the target's role. If not, check "
+                "read_only and `SHOW REPLICA STATUS` before anything writes in two places.",
             ),
             family="role",
             critical=0.0,
@@ -143,12 +143,12 @@ PROBE = Probe(
     read=read,
     grants=CHANNELS,
     runbook=Text(
-        "1) Prosesnya ada? (systemctl status, ps: status T atau D berarti beku). 2) Log kesalahan. "
-        "3) Volume data, redo dan tmp penuh? 4) Slot koneksi: SHOW PROCESSLIST. 5) Baru mulai "
-        "ulang, setelah bukti disimpan.",
-        "1) Is the process there? (systemctl status, ps: state T or D is frozen). 2) The error "
-        "log. 3) Are the data, redo and tmp volumes full? 4) Connection slots: SHOW PROCESSLIST. "
-        "5) Restart only then, with the evidence saved.",
+        "1. Prosesnya ada? (systemctl status, ps: status T atau D berarti beku). 2. Log "
+        "kesalahan. 3. Volume data, redo dan tmp penuh? 4. Slot koneksi: `SHOW PROCESSLIST`. 5. "
+        "Baru mulai ulang, setelah bukti disimpan.",
+        "1. Is the process there? (systemctl status, ps: state T or D is frozen). 2. The error "
+        "log. 3. Are the data, redo and tmp volumes full? 4. Connection slots: `SHOW "
+        "PROCESSLIST`. 5. Restart only then, with the evidence saved.",
     ),
     judged_on_failure="up",
     exhibits_when_down=when_down,

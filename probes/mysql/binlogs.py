@@ -135,9 +135,9 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=BINLOGS,
     runbook=Text(
-        "1) Replika mana masih membutuhkan yang tertua? 2) Cadangan point-in-time sejak kapan? "
-        "3) PURGE BINARY LOGS oleh petugas, jangan menghapus berkasnya. 4) Pasang retensi.",
-        "1) Which replica still needs the oldest? 2) Point-in-time recovery since when? 3) PURGE "
-        "BINARY LOGS by a person, never delete the files. 4) Set a retention.",
+        "1. Replika mana masih membutuhkan yang tertua? 2. Cadangan point-in-time sejak kapan? "
+        "3. `PURGE BINARY LOGS` oleh petugas, jangan menghapus berkasnya. 4. Pasang retensi.",
+        "1. Which replica still needs the oldest? 2. Point-in-time recovery since when? 3. "
+        "`PURGE BINARY LOGS` by a person, never delete the files. 4. Set a retention.",
     ),
 )

@@ -170,9 +170,9 @@ def _whole(seconds: float | None) -> str:
 
 
 _HINT = Text(
-    "Hubungi pemilik sesi penahan. Bila disetujui, petugas menjalankan: {command}; jangan "
+    "Hubungi pemilik sesi penahan. Bila disetujui, petugas menjalankan: `{command}`; jangan "
     "mematikan sesi yang menunggu.",
-    "Reach the owner of the blocking session. If agreed, a person runs: {command}; do not kill "
+    "Reach the owner of the blocking session. If agreed, a person runs: `{command}`; do not kill "
     "those that wait.",
 )
 
@@ -226,12 +226,12 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + INSTRUMENTS,
     runbook=Text(
-        "1) Lihat pohon penguncian: yang paling atas menahan semua. 2) Diam di dalam transaksi? "
-        "Hubungi aplikasinya. 3) ALTER atau cadangan yang menunggu? Ia menahan semua di "
-        "belakangnya: batalkan ia dulu. 4) KILL hanya oleh petugas, pada akarnya, setelah bukti "
+        "1. Lihat pohon penguncian: yang paling atas menahan semua. 2. Diam di dalam transaksi? "
+        "Hubungi aplikasinya. 3. ALTER atau cadangan yang menunggu? Ia menahan semua di "
+        "belakangnya: batalkan ia dulu. 4. KILL hanya oleh petugas, pada akarnya, setelah bukti "
         "disimpan.",
-        "1) Read the blocking tree: the top one holds everybody. 2) Idle in transaction? Reach "
-        "its application. 3) A waiting ALTER or backup? It holds all behind it: cancel that "
-        "first. 4) KILL only by a person, at the root, with the evidence saved.",
+        "1. Read the blocking tree: the top one holds everybody. 2. Idle in transaction? Reach "
+        "its application. 3. A waiting ALTER or backup? It holds all behind it: cancel that "
+        "first. 4. KILL only by a person, at the root, with the evidence saved.",
     ),
 )

@@ -94,9 +94,9 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1) Sejak kapan, dan apa yang berubah (rilis, laporan, cadangan)? 2) Kueri terberat. "
-        "3) Memori mesin. 4) Besarkan pelan-pelan.",
-        "1) Since when, and what changed (release, report, backup)? 2) The heaviest queries. "
-        "3) The machine's memory. 4) Enlarge it step by step.",
+        "1. Sejak kapan, dan apa yang berubah (rilis, laporan, cadangan)? 2. Kueri terberat. 3. "
+        "Memori mesin. 4. Besarkan pelan-pelan.",
+        "1. Since when, and what changed (release, report, backup)? 2. The heaviest queries. 3. "
+        "The machine's memory. 4. Enlarge it step by step.",
     ),
 )

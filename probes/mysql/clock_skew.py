@@ -33,9 +33,9 @@ PROBE = Probe(
     read=read,
     every=60.0,
     runbook=Text(
-        "1) Jam siapa yang salah? Bandingkan dengan sumber ketiga. 2) Hidupkan NTP. 3) Jangan "
+        "1. Jam siapa yang salah? Bandingkan dengan sumber ketiga. 2. Hidupkan NTP. 3. Jangan "
         "memundurkan jam server basis data sekaligus: biarkan NTP menggeser perlahan.",
-        "1) Whose clock is wrong? Compare with a third. 2) Turn NTP on. 3) Do not set a database "
+        "1. Whose clock is wrong? Compare with a third. 2. Turn NTP on. 3. Do not set a database "
         "server's clock back at once: let NTP slew it.",
     ),
 )

@@ -182,11 +182,11 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1) SHOW PROCESSLIST: menunggu kunci, atau diam? 2) Menunggu: lihat blocked_sessions. "
-        "3) Diam: pool aplikasi mana? Hubungi pemiliknya. 4) Darurat: masuk lewat extra_port / "
+        "1. `SHOW PROCESSLIST`: menunggu kunci, atau diam? 2. Menunggu: lihat blocked_sessions. "
+        "3. Diam: pool aplikasi mana? Hubungi pemiliknya. 4. Darurat: masuk lewat extra_port / "
         "admin_address, KILL oleh petugas.",
-        "1) SHOW PROCESSLIST: waiting for locks, or idle? 2) Waiting: see blocked_sessions. "
-        "3) Idle: whose pool? Reach its owner. 4) Emergency: in by extra_port / admin_address, "
-        "KILL by a person.",
+        "1. `SHOW PROCESSLIST`: waiting for locks, or idle? 2. Waiting: see blocked_sessions. 3. "
+        "Idle: whose pool? Reach its owner. 4. Emergency: in by extra_port / admin_address, KILL "
+        "by a person.",
     ),
 )

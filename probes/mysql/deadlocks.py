@@ -131,9 +131,9 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS,
     runbook=Text(
-        "1) Bukti: dua pernyataan dan tabelnya. 2) Rilis aplikasi baru? 3) Aplikasi mengulang "
-        "transaksi yang kalah? 4) innodb_print_all_deadlocks=ON untuk sementara.",
-        "1) Evidence: both statements and their table. 2) A new release? 3) Does the application "
-        "retry the loser? 4) innodb_print_all_deadlocks=ON for a while.",
+        "1. Bukti: dua pernyataan dan tabelnya. 2. Rilis aplikasi baru? 3. Aplikasi mengulang "
+        "transaksi yang kalah? 4. `innodb_print_all_deadlocks=ON` untuk sementara.",
+        "1. Evidence: both statements and their table. 2. A new release? 3. Does the application "
+        "retry the loser? 4. `innodb_print_all_deadlocks=ON` for a while.",
     ),
 )

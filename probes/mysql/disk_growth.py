@@ -163,11 +163,11 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(*PROCESS, *BINLOGS, *CHANNELS),
     runbook=Text(
-        "1. Binlog: masa simpan dan replika yang masih membutuhkannya; PURGE BINARY LOGS oleh "
+        "1. Binlog: masa simpan dan replika yang masih membutuhkannya; `PURGE BINARY LOGS` oleh "
         "petugas. 2. Relay log: applier berhenti? 3. Undo: transaksi terlama. 4. Skema: tabel "
         "terbesar. 5. Perluas volume.",
-        "1. Binlogs: how long they are kept and which replica still needs them; PURGE BINARY LOGS "
-        "by a person. 2. Relay logs: has the applier stopped? 3. Undo: the oldest transaction. "
-        "4. A schema: its largest tables. 5. Enlarge the volume.",
+        "1. Binlogs: how long they are kept and which replica still needs them; `PURGE BINARY "
+        "LOGS` by a person. 2. Relay logs: has the applier stopped? 3. Undo: the oldest "
+        "transaction. 4. A schema: its largest tables. 5. Enlarge the volume.",
     ),
 )

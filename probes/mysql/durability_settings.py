@@ -155,11 +155,11 @@ PROBE = Probe(
     every=300.0,
     exhibits=exhibits,
     runbook=Text(
-        "1) Siapa yang mengubahnya, dan untuk apa? 2) innodb_force_recovery: jangan biarkan "
-        "aplikasi menulis; dump, bangun ulang. 3) Yang lain: kembalikan dengan SET GLOBAL dan "
+        "1. Siapa yang mengubahnya, dan untuk apa? 2. innodb_force_recovery: jangan biarkan "
+        "aplikasi menulis; dump, bangun ulang. 3. Yang lain: kembalikan dengan SET GLOBAL dan "
         "my.cnf, lalu pastikan cadangan terakhir utuh.",
-        "1) Who changed it, and what for? 2) innodb_force_recovery: keep applications from "
-        "writing; dump, rebuild. 3) The others: set back by SET GLOBAL and my.cnf, then make sure "
-        "the last backup is whole.",
+        "1. Who changed it, and what for? 2. innodb_force_recovery: keep applications from "
+        "writing; dump, rebuild. 3. The others: set back by SET GLOBAL and my.cnf, then make "
+        "sure the last backup is whole.",
     ),
 )

@@ -167,11 +167,11 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=CHANNELS,
     runbook=Text(
-        "1) mysqlbinlog pada GTID yang disebut: tabel dan akun apa? 2) Data itu sah? Masukkan ke "
-        "primer dengan benar. 3) Tidak: hapus, lalu transaksi kosong ber-GTID sama di primer "
-        "(MySQL), atau bangun ulang. 4) read_only menyala di semua replika.",
-        "1) mysqlbinlog at the GTID named: which table, which account? 2) Valid data? Bring it to "
-        "the primary properly. 3) If not: remove it, then an empty transaction of the same GTID on "
-        "the primary (MySQL), or rebuild. 4) read_only on every replica.",
+        "1. `mysqlbinlog` pada GTID yang disebut: tabel dan akun apa? 2. Data itu sah? Masukkan "
+        "ke primer dengan benar. 3. Tidak: hapus, lalu transaksi kosong ber-GTID sama di primer "
+        "(MySQL), atau bangun ulang. 4. read_only menyala di semua replika.",
+        "1. `mysqlbinlog` at the GTID named: which table, which account? 2. Valid data? Bring it "
+        "to the primary properly. 3. If not: remove it, then an empty transaction of the same "
+        "GTID on the primary (MySQL), or rebuild. 4. read_only on every replica.",
     ),
 )

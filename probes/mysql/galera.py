@@ -154,10 +154,11 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1) wsrep_cluster_status di setiap simpul. 2) Mayoritas di mana? 3) Simpul hilang: proses, "
-        "jaringan 4567/4568/4444. 4) grastate.dat sebelum bootstrap. 5) Bergabung satu per satu.",
-        "1) wsrep_cluster_status on every node. 2) Where is the majority? 3) A missing node: "
-        "process, network 4567/4568/4444. 4) grastate.dat before any bootstrap. 5) Rejoin one by "
+        "1. wsrep_cluster_status di setiap simpul. 2. Mayoritas di mana? 3. Simpul hilang: "
+        "proses, jaringan 4567/4568/4444. 4. grastate.dat sebelum bootstrap. 5. Bergabung satu "
+        "per satu.",
+        "1. wsrep_cluster_status on every node. 2. Where is the majority? 3. A missing node: "
+        "process, network 4567/4568/4444. 4. grastate.dat before any bootstrap. 5. Rejoin one by "
         "one.",
     ),
 )

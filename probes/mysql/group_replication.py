@@ -106,8 +106,8 @@ PROBE = Probe(
                 "{target}: the Group Replication member is {state}",
             ),
             hint=Text(
-                "Baca log kesalahannya, benahi, lalu START GROUP_REPLICATION oleh petugas.",
-                "Read its error log, mend it, then a person runs START GROUP_REPLICATION.",
+                "Baca log kesalahannya, benahi, lalu `START GROUP_REPLICATION` oleh petugas.",
+                "Read its error log, mend it, then a person runs `START GROUP_REPLICATION`.",
             ),
             family="replication",
             critical=0.0,
@@ -161,9 +161,9 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1) Siapa yang masih mayoritas? 2) Anggota ERROR: log, transaksi errant? 3) Bergabung lagi "
-        "oleh petugas; tanpa mayoritas: group_replication_force_members hanya setelah yakin.",
-        "1) Who still has the majority? 2) A member in ERROR: log, errant transactions? 3) Rejoin "
-        "by a person; no majority: group_replication_force_members only when certain.",
+        "1. Siapa yang masih mayoritas? 2. Anggota ERROR: log, transaksi errant? 3. Bergabung "
+        "lagi oleh petugas; tanpa mayoritas: group_replication_force_members hanya setelah yakin.",
+        "1. Who still has the majority? 2. A member in ERROR: log, errant transactions? 3. "
+        "Rejoin by a person; no majority: group_replication_force_members only when certain.",
     ),
 )

@@ -84,9 +84,9 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1) long_transactions dan idle_in_transaction: siapa tertua? 2) Cadangan sedang berjalan? "
-        "3) Volume undo: volumes. 4) Sesudahnya panjangnya harus turun sendiri.",
-        "1) long_transactions and idle_in_transaction: who is oldest? 2) A backup running? 3) The "
-        "undo volume: volumes. 4) Afterwards the length must fall by itself.",
+        "1. long_transactions dan idle_in_transaction: siapa tertua? 2. Cadangan sedang "
+        "berjalan? 3. Volume undo: volumes. 4. Sesudahnya panjangnya harus turun sendiri.",
+        "1. long_transactions and idle_in_transaction: who is oldest? 2. A backup running? 3. "
+        "The undo volume: volumes. 4. Afterwards the length must fall by itself.",
     ),
 )

@@ -63,8 +63,8 @@ PROBE = Probe(
                 "{target}: {who} is idle in a transaction",
             ),
             hint=Text(
-                "Hubungi pemilik aplikasinya. Bila disetujui, petugas menjalankan: {command}.",
-                "Reach the application's owner. If agreed, a person runs: {command}.",
+                "Hubungi pemilik aplikasinya. Bila disetujui, petugas menjalankan: `{command}`.",
+                "Reach the application's owner. If agreed, a person runs: `{command}`.",
             ),
             family="locks",
             # 5 and 15 minutes are common practice. What blocks people is blocked_sessions' news
@@ -78,11 +78,11 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1) Aplikasi apa, dari mesin mana (bukti). 2) Menahan orang lain? Lihat blocked_sessions. "
-        "3) Minta pemiliknya menutup transaksi. 4) MariaDB: idle_transaction_timeout; MySQL: "
-        "batas di pool koneksi aplikasi.",
-        "1) Which application, from where (evidence). 2) Holding others? See blocked_sessions. "
-        "3) Have its owner end the transaction. 4) MariaDB: idle_transaction_timeout; MySQL: the "
+        "1. Aplikasi apa, dari mesin mana (bukti). 2. Menahan orang lain? Lihat "
+        "blocked_sessions. 3. Minta pemiliknya menutup transaksi. 4. MariaDB: "
+        "idle_transaction_timeout; MySQL: batas di pool koneksi aplikasi.",
+        "1. Which application, from where (evidence). 2. Holding others? See blocked_sessions. "
+        "3. Have its owner end the transaction. 4. MariaDB: idle_transaction_timeout; MySQL: the "
         "limit in the application's connection pool.",
     ),
 )

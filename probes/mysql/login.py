@@ -24,10 +24,10 @@ PROBE = Probe(
     every=logins.EVERY_SECONDS,
     sooner_in_doubt=True,
     runbook=Text(
-        "1. Slot koneksi: SHOW PROCESSLIST, max_connections. 2. Akun pemantau: terkunci, sandinya "
-        "kedaluwarsa, dibatasi? 3. host_cache dan skip_name_resolve. 4. Log kesalahan. 5. Beban "
-        "server: thread_cache_size, Threads_running.",
-        "1. Connection slots: SHOW PROCESSLIST, max_connections. 2. The monitoring account: "
+        "1. Slot koneksi: `SHOW PROCESSLIST`, max_connections. 2. Akun pemantau: terkunci, "
+        "sandinya kedaluwarsa, dibatasi? 3. host_cache dan skip_name_resolve. 4. Log kesalahan. "
+        "5. Beban server: thread_cache_size, Threads_running.",
+        "1. Connection slots: `SHOW PROCESSLIST`, max_connections. 2. The monitoring account: "
         "locked, password expired, limited? 3. host_cache and skip_name_resolve. 4. The error "
         "log. 5. The server's load: thread_cache_size, Threads_running.",
     ),

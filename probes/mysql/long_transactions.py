@@ -51,9 +51,9 @@ PROBE = Probe(
             ),
             hint=Text(
                 "Cadangan (mysqldump) dan laporan memang lama: tanya pemiliknya. Bila disetujui, "
-                "petugas menjalankan: {command}; pembatalan bisa selama transaksinya.",
+                "petugas menjalankan: `{command}`; pembatalan bisa selama transaksinya.",
                 "Dumps and reports do take long: ask the owner. If agreed, a person runs: "
-                "{command}; rolling back may take as long as the transaction did.",
+                "`{command}`; rolling back may take as long as the transaction did.",
             ),
             family="locks",
             # A dump of a large database takes hours and is no fault; half a day is nobody's plan.
@@ -66,9 +66,9 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1) Sesi siapa, dari mesin mana? 2) Bekerja atau diam? Diam: idle_in_transaction. "
-        "3) history_list tumbuh? 4) KILL oleh petugas, setelah tahu berapa baris yang dibatalkan.",
-        "1) Whose session, from where? 2) Working or idle? Idle: idle_in_transaction. 3) Does "
-        "history_list grow? 4) KILL by a person, once it is known how many rows are undone.",
+        "1. Sesi siapa, dari mesin mana? 2. Bekerja atau diam? Diam: idle_in_transaction. 3. "
+        "history_list tumbuh? 4. KILL oleh petugas, setelah tahu berapa baris yang dibatalkan.",
+        "1. Whose session, from where? 2. Working or idle? Idle: idle_in_transaction. 3. Does "
+        "history_list grow? 4. KILL by a person, once it is known how many rows are undone.",
     ),
 )

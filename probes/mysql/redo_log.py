@@ -106,9 +106,9 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1) Pekerjaan besar sedang berjalan (impor, ALTER)? 2) Disk: iostat. 3) Kapasitas redo "
-        "kira-kira sejam tulisan. 4) MySQL 8.0.30+ dan MariaDB 10.9+: tanpa restart.",
-        "1) A big job running (import, ALTER)? 2) Disk: iostat. 3) Redo for about an hour of "
-        "writes. 4) MySQL 8.0.30+ and MariaDB 10.9+: no restart.",
+        "1. Pekerjaan besar sedang berjalan (impor, ALTER)? 2. Disk: iostat. 3. Kapasitas redo "
+        "kira-kira sejam tulisan. 4. MySQL 8.0.30+ dan MariaDB 10.9+: tanpa restart.",
+        "1. A big job running (import, ALTER)? 2. Disk: iostat. 3. Redo for about an hour of "
+        "writes. 4. MySQL 8.0.30+ and MariaDB 10.9+: no restart.",
     ),
 )

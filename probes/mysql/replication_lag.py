@@ -140,9 +140,9 @@ def _own_position(session: Session) -> Exhibit:
 
 _STOPPED_HINT = Text(
     "Jangan melewati transaksi (SQL_SLAVE_SKIP_COUNTER) sebelum tahu mengapa replika berbeda. "
-    "Lihat bukti, benahi sebabnya, lalu START REPLICA oleh petugas.",
+    "Lihat bukti, benahi sebabnya, lalu `START REPLICA` oleh petugas.",
     "Do not skip a transaction (SQL_SLAVE_SKIP_COUNTER) before knowing why the replica differs. "
-    "Read the evidence, mend the cause, then a person runs START REPLICA.",
+    "Read the evidence, mend the cause, then a person runs `START REPLICA`.",
 )
 
 PROBE = Probe(
@@ -242,10 +242,10 @@ PROBE = Probe(
             measure="replication_until_reached",
             title=Text("{target}: {said}", "{target}: {said}"),
             hint=Text(
-                "Seseorang menghentikannya di titik itu dengan sengaja: tanyakan, lalu START "
-                "REPLICA oleh petugas bila pekerjaannya selesai.",
-                "Somebody had it stop there on purpose: ask, then a person runs START REPLICA once "
-                "the work is done.",
+                "Seseorang menghentikannya di titik itu dengan sengaja: tanyakan, lalu `START "
+                "REPLICA` oleh petugas bila pekerjaannya selesai.",
+                "Somebody had it stop there on purpose: ask, then a person runs `START REPLICA` "
+                "once the work is done.",
             ),
             family="replication",
             warning=1.0,
@@ -263,10 +263,10 @@ PROBE = Probe(
                 "{target} is behind {source} (channel {subject})",
             ),
             hint=Text(
-                "Cari transaksi besar atau tabel tanpa kunci primer di replika (SHOW PROCESSLIST), "
-                "kunci yang ditunggu penerap, dan beban disk.",
+                "Cari transaksi besar atau tabel tanpa kunci primer di replika (`SHOW "
+                "PROCESSLIST`), kunci yang ditunggu penerap, dan beban disk.",
                 "Look for a large transaction or a table without a primary key on the replica "
-                "(SHOW PROCESSLIST), locks the applier waits for, and disk load.",
+                "(`SHOW PROCESSLIST`), locks the applier waits for, and disk load.",
             ),
             family="replication",
             # 30 s is what operators' rule sets page at; 5 min is beyond any ordinary batch.
@@ -285,11 +285,12 @@ PROBE = Probe(
         *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     ),
     runbook=Text(
-        "1) Thread mana yang berhenti, dan galatnya? 2) IO: jaringan, akun, binary log di primer. "
-        "3) SQL: bandingkan baris yang disebut galat di kedua sisi. 4) Berjalan tetapi tertinggal: "
-        "transaksi besar, kunci, disk. 5) Bandingkan posisi GTID kedua sisi sebelum menutup.",
-        "1) Which thread stopped, with which error? 2) IO: network, account, binary logs on the "
-        "primary. 3) SQL: compare the row the error names on both sides. 4) Running but behind: "
-        "large transactions, locks, disk. 5) Compare GTID positions of both sides before closing.",
+        "1. Thread mana yang berhenti, dan galatnya? 2. IO: jaringan, akun, binary log di "
+        "primer. 3. SQL: bandingkan baris yang disebut galat di kedua sisi. 4. Berjalan tetapi "
+        "tertinggal: transaksi besar, kunci, disk. 5. Bandingkan posisi GTID kedua sisi sebelum "
+        "menutup.",
+        "1. Which thread stopped, with which error? 2. IO: network, account, binary logs on the "
+        "primary. 3. SQL: compare the row the error names on both sides. 4. Running but behind: "
+        "large transactions, locks, disk. 5. Compare GTID positions of both sides before closing.",
     ),
 )

@@ -81,10 +81,10 @@ PROBE = Probe(
                 "{target}: the server crashed, then InnoDB recovered",
             ),
             hint=Text(
-                "Cari sebabnya sebelum terulang: log kesalahan (signal, assertion), dmesg (OOM, "
-                "kesalahan disk), core dump.",
-                "Find out why before it happens again: the error log (signal, assertion), dmesg "
-                "(OOM, disk errors), a core dump.",
+                "Cari sebabnya sebelum terulang: log kesalahan (signal, assertion), `dmesg` "
+                "(OOM, kesalahan disk), core dump.",
+                "Find out why before it happens again: the error log (signal, assertion), "
+                "`dmesg` (OOM, disk errors), a core dump.",
             ),
             family="availability",
             critical=1.0,
@@ -115,9 +115,9 @@ PROBE = Probe(
     every=30.0,
     grants=tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1) Direncanakan? Buat jendela pemeliharaan lain kali. 2) journalctl -u mariadb / mysql, "
-        "dmesg (OOM). 3) Periksa replika: penerima dan penerap berjalan lagi? 4) Simpan log.",
-        "1) Planned? Declare a maintenance window next time. 2) journalctl -u mariadb / mysql, "
-        "dmesg (OOM). 3) See the replicas: do receiver and applier run again? 4) Keep the log.",
+        "1. Direncanakan? Buat jendela pemeliharaan lain kali. 2. journalctl -u mariadb / mysql, "
+        "`dmesg` (OOM). 3. Periksa replika: penerima dan penerap berjalan lagi? 4. Simpan log.",
+        "1. Planned? Declare a maintenance window next time. 2. journalctl -u mariadb / mysql, "
+        "`dmesg` (OOM). 3. See the replicas: do receiver and applier run again? 4. Keep the log.",
     ),
 )

@@ -162,8 +162,10 @@ PROBE = Probe(
                 "{target}: the semi-synchronous replica side is on but not at work",
             ),
             hint=Text(
-                "Setelah dinyalakan, penerima harus dimulai ulang: STOP/START REPLICA IO_THREAD.",
-                "Once switched on, the receiver must be restarted: STOP/START REPLICA IO_THREAD.",
+                "Setelah dinyalakan, penerima harus dimulai ulang: `STOP REPLICA IO_THREAD`; "
+                "`START REPLICA IO_THREAD`.",
+                "Once switched on, the receiver must be restarted: `STOP REPLICA IO_THREAD`; "
+                "`START REPLICA IO_THREAD`.",
             ),
             family="replication",
             warning=0.0,
@@ -177,9 +179,10 @@ PROBE = Probe(
         *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     ),
     runbook=Text(
-        "1) Berapa replika semi-sinkron yang diharapkan? 2) Receiver-nya berjalan? 3) Jaringan "
-        "lambat: naikkan timeout, jangan matikan. 4) Catat sejak kapan commit tanpa jaminan.",
-        "1) How many semi-synchronous replicas should there be? 2) Do their receivers run? 3) Slow "
-        "network: raise the time-out, do not switch it off. 4) Note since when commits were bare.",
+        "1. Berapa replika semi-sinkron yang diharapkan? 2. Receiver-nya berjalan? 3. Jaringan "
+        "lambat: naikkan timeout, jangan matikan. 4. Catat sejak kapan commit tanpa jaminan.",
+        "1. How many semi-synchronous replicas should there be? 2. Do their receivers run? 3. "
+        "Slow network: raise the time-out, do not switch it off. 4. Note since when commits were "
+        "bare.",
     ),
 )

@@ -65,9 +65,9 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1) Kueri mana (slow log, sys.statements_with_temp_tables)? 2) tmpdir di volume mana, "
-        "berapa sisa? 3) Indeks atau bentuk kueri, bukan memori.",
-        "1) Which query (slow log, sys.statements_with_temp_tables)? 2) On which volume is tmpdir, "
-        "how much is left? 3) An index or the query's shape, not memory.",
+        "1. Kueri mana (slow log, sys.statements_with_temp_tables)? 2. tmpdir di volume mana, "
+        "berapa sisa? 3. Indeks atau bentuk kueri, bukan memori.",
+        "1. Which query (slow log, sys.statements_with_temp_tables)? 2. On which volume is "
+        "tmpdir, how much is left? 3. An index or the query's shape, not memory.",
     ),
 )

@@ -92,10 +92,10 @@ PROBE = Probe(
             title=certificates.TITLE,
             headline=certificates.HEADLINE,
             hint=Text(
-                "Pasang sertifikat baru lalu ALTER INSTANCE RELOAD TLS (MySQL) atau FLUSH SSL "
-                "(MariaDB): tanpa memulai ulang server.",
-                "Install a new certificate, then ALTER INSTANCE RELOAD TLS (MySQL) or FLUSH SSL "
-                "(MariaDB): without a restart.",
+                "Pasang sertifikat baru lalu `ALTER INSTANCE RELOAD TLS` (MySQL) atau `FLUSH "
+                "SSL` (MariaDB): tanpa memulai ulang server.",
+                "Install a new certificate, then `ALTER INSTANCE RELOAD TLS` (MySQL) or `FLUSH "
+                "SSL` (MariaDB): without a restart.",
             ),
             family="certificate",
             warning=certificates.WARNING_SECONDS,
@@ -107,9 +107,9 @@ PROBE = Probe(
     read=read,
     every=3600.0,
     runbook=Text(
-        "1) Siapa penerbitnya, dan siapa yang memasang terakhir kali? 2) Ganti di semua server "
-        "klaster. 3) Muat ulang tanpa restart. 4) Cocokkan CA pada klien dan replika.",
-        "1) Who issues it, and who installed it last? 2) Replace it on every server of the "
-        "cluster. 3) Reload without a restart. 4) Match the CA of clients and replicas.",
+        "1. Siapa penerbitnya, dan siapa yang memasang terakhir kali? 2. Ganti di semua server "
+        "klaster. 3. Muat ulang tanpa restart. 4. Cocokkan CA pada klien dan replika.",
+        "1. Who issues it, and who installed it last? 2. Replace it on every server of the "
+        "cluster. 3. Reload without a restart. 4. Match the CA of clients and replicas.",
     ),
 )

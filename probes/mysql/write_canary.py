@@ -175,11 +175,11 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1) Apa galatnya? Penuh: volumes. Hanya-baca: availability. Menggantung: dmesg, iostat, "
-        "semi_sync. 2) Aplikasi ikut gagal menulis: umumkan. 3) Jangan memulai ulang server yang "
-        "menunggu disk sebelum disknya beres.",
-        "1) Which error? Full: volumes. Read-only: availability. Hangs: dmesg, iostat, semi_sync. "
-        "2) Applications fail to write too: announce it. 3) Do not restart a server that waits "
-        "for its disk before the disk is mended.",
+        "1. Apa galatnya? Penuh: volumes. Hanya-baca: availability. Menggantung: `dmesg`, "
+        "iostat, semi_sync. 2. Aplikasi ikut gagal menulis: umumkan. 3. Jangan memulai ulang "
+        "server yang menunggu disk sebelum disknya beres.",
+        "1. Which error? Full: volumes. Read-only: availability. Hangs: `dmesg`, iostat, "
+        "semi_sync. 2. Applications fail to write too: announce it. 3. Do not restart a server "
+        "that waits for its disk before the disk is mended.",
     ),
 )

@@ -130,10 +130,10 @@ PROBE = Probe(
             ),
             Text(
                 "Tanpa pesan gagal, archive_command menggantung: cari proses turunan archiver "
-                "(ps --forest), penyimpanan jaringan yang macet, atau laju tulis yang melampaui "
-                "pengarsipan.",
-                "Without a failure the archive_command hangs: look for the archiver's child "
-                "(ps --forest), stuck network storage, or a write rate archiving cannot follow.",
+                "(`ps --forest`), penyimpanan jaringan yang macet, atau laju tulis yang "
+                "melampaui pengarsipan.",
+                "Without a failure the archive_command hangs: look for the archiver's child (`ps "
+                "--forest`), stuck network storage, or a write rate archiving cannot follow.",
             ),
             "archiving",
             # A bulk load may queue for minutes; a quarter of an hour is data no backup has.
@@ -151,12 +151,12 @@ PROBE = Probe(
                 "for {value} now ({ready} segments wait)",
             ),
             Text(
-                "Isi archive_command (atau archive_library, sejak 15) lalu SELECT "
-                "pg_reload_conf(); bila memang tanpa arsip, archive_mode = off dan mulai ulang. "
+                "Isi archive_command (atau archive_library, sejak 15) lalu `SELECT "
+                "pg_reload_conf()`; bila memang tanpa arsip, archive_mode = off dan mulai ulang. "
                 "Sampai itu pg_wal hanya bertambah.",
-                "Set archive_command (or archive_library, from 15) and SELECT pg_reload_conf(); "
-                "if no archive is meant, archive_mode = off and a restart. Until then pg_wal only "
-                "grows.",
+                "Set archive_command (or archive_library, from 15) and `SELECT "
+                "pg_reload_conf()`; if no archive is meant, archive_mode = off and a restart. "
+                "Until then pg_wal only grows.",
             ),
             "archiving",
             # Emptied for some minutes of work on the archive; beyond them, as a stuck one.

@@ -185,9 +185,9 @@ PROBE = Probe(
             ),
             Text(
                 "Autovacuum paksa tidak menyusul: lihat long_transactions (penahan horizon) dan "
-                "VACUUM yang berjalan; VACUUM FREEZE tabel tertua.",
+                "VACUUM yang berjalan; `VACUUM FREEZE` tabel tertua.",
                 "Forced autovacuum does not catch up: see long_transactions (who holds the "
-                "horizon) and VACUUM under way; VACUUM FREEZE the oldest tables.",
+                "horizon) and VACUUM under way; `VACUUM FREEZE` the oldest tables.",
             ),
             "vacuum",
             # At 100 % freezing is only forced to begin; 10 % and 25 % beyond are the marks of

@@ -48,11 +48,11 @@ PROBE = Probe(
             ),
             Text(
                 "Hentikan penulisan ke objek itu, amankan salinan berkasnya, cari nama berkas di "
-                "log server (page verification failed), periksa penyimpanan dan RAM, pulihkan dari "
-                "pencadangan atau replika. Sesudah selesai: SELECT pg_stat_reset();",
-                "Stop writing to that object, secure a copy of the files, find the file's name in "
-                "the server log (page verification failed), check storage and memory, restore "
-                "from a backup or a replica. When done: SELECT pg_stat_reset();",
+                "log server (page verification failed), periksa penyimpanan dan RAM, pulihkan "
+                "dari pencadangan atau replika. Sesudah selesai: `SELECT pg_stat_reset();`",
+                "Stop writing to that object, secure a copy of the files, find the file's name "
+                "in the server log (page verification failed), check storage and memory, restore "
+                "from a backup or a replica. When done: `SELECT pg_stat_reset();`",
             ),
             "corruption",
             critical=1.0,
@@ -65,11 +65,11 @@ PROBE = Probe(
     read=read,
     every=60.0,
     runbook=Text(
-        "1. page verification failed di log: berkas dan blok. 2. dmesg dan SMART. 3. Apakah "
-        "replika sehat? Alihkan. 4. Pulihkan; jangan memakai zero_damaged_pages tanpa salinan. 5. "
-        "Setel ulang statistik sesudah diperbaiki.",
-        "1. page verification failed in the log: file and block. 2. dmesg and SMART. 3. Is the "
-        "replica sound? Fail over. 4. Restore; never use zero_damaged_pages without a copy. "
-        "5. Reset the statistics once it is mended.",
+        "1. page verification failed di log: berkas dan blok. 2. `dmesg` dan SMART. 3. Apakah "
+        "replika sehat? Alihkan. 4. Pulihkan; jangan memakai zero_damaged_pages tanpa salinan. "
+        "5. Setel ulang statistik sesudah diperbaiki.",
+        "1. page verification failed in the log: file and block. 2. `dmesg` and SMART. 3. Is the "
+        "replica sound? Fail over. 4. Restore; never use zero_damaged_pages without a copy. 5. "
+        "Reset the statistics once it is mended.",
     ),
 )

@@ -28,9 +28,9 @@ PROBE = Probe(
     read=read,
     every=300.0,
     runbook=Text(
-        "1. chronyc tracking di kedua mesin. 2. Apakah server NTP terjangkau. 3. Perbaiki dengan "
-        "langkah kecil (slew), bukan lompatan, pada server basis data.",
-        "1. chronyc tracking on both machines. 2. Is the NTP server reachable. 3. Correct a "
+        "1. `chronyc tracking` di kedua mesin. 2. Apakah server NTP terjangkau. 3. Perbaiki "
+        "dengan langkah kecil (slew), bukan lompatan, pada server basis data.",
+        "1. `chronyc tracking` on both machines. 2. Is the NTP server reachable. 3. Correct a "
         "database server slowly (slew), not with a jump.",
     ),
 )

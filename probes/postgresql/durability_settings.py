@@ -51,10 +51,10 @@ PROBE = Probe(
                 "{target}: settings that are unsafe in a crash: {which}",
             ),
             Text(
-                "Kembalikan dengan ALTER SYSTEM RESET lalu SELECT pg_reload_conf(). Bila disengaja "
-                "(server coba), matikan probe ini untuk target itu.",
-                "Put them back with ALTER SYSTEM RESET and SELECT pg_reload_conf(). If meant so "
-                "(a trial server), disable this probe for the target.",
+                "Kembalikan dengan ALTER SYSTEM RESET lalu `SELECT pg_reload_conf()`. Bila "
+                "disengaja (server coba), matikan probe ini untuk target itu.",
+                "Put them back with ALTER SYSTEM RESET and `SELECT pg_reload_conf()`. If meant "
+                "so (a trial server), disable this probe for the target.",
             ),
             "durability",
             warning=1.0,

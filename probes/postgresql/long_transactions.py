@@ -122,12 +122,12 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Siapa penahannya (bukti). 2. Sesi: hubungi pemiliknya, lalu pg_terminate_backend. "
+        "1. Siapa penahannya (bukti). 2. Sesi: hubungi pemiliknya, lalu `pg_terminate_backend`. "
         "3. Transaksi disiapkan: ROLLBACK PREPARED. 4. Slot tanpa pembaca: hidupkan replika atau "
-        "pg_drop_replication_slot. 5. Sesudahnya jalankan VACUUM pada tabel yang membengkak.",
+        "`pg_drop_replication_slot`. 5. Sesudahnya jalankan VACUUM pada tabel yang membengkak.",
         "1. Who the holder is (evidence). 2. A session: call its owner, then "
-        "pg_terminate_backend. 3. A prepared transaction: ROLLBACK PREPARED. 4. A slot without "
-        "reader: revive the replica or pg_drop_replication_slot. 5. Then VACUUM the bloated "
+        "`pg_terminate_backend`. 3. A prepared transaction: ROLLBACK PREPARED. 4. A slot without "
+        "reader: revive the replica or `pg_drop_replication_slot`. 5. Then VACUUM the bloated "
         "tables.",
     ),
 )

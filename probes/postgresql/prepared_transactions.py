@@ -64,9 +64,11 @@ PROBE = Probe(
             ),
             Text(
                 "Tanyakan pengelola transaksi aplikasi (XA) apakah harus disahkan; lalu di basis "
-                "data {database}: COMMIT PREPARED '{quoted}' atau ROLLBACK PREPARED '{quoted}'.",
+                "data {database}: `COMMIT PREPARED '{quoted}'` atau `ROLLBACK PREPARED "
+                "'{quoted}'`.",
                 "Ask the application's transaction manager (XA) which way it goes; then in "
-                "database {database}: COMMIT PREPARED '{quoted}' or ROLLBACK PREPARED '{quoted}'.",
+                "database {database}: `COMMIT PREPARED '{quoted}'` or `ROLLBACK PREPARED "
+                "'{quoted}'`.",
             ),
             "locks",
             # A transaction manager finishes within seconds; minutes mean that it has crashed.

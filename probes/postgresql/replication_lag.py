@@ -223,10 +223,10 @@ PROBE = Probe(
                 "Replay on {target} has been paused by somebody",
             ),
             Text(
-                "Tanyakan siapa yang menjalankan pg_wal_replay_pause() (pencadangan?); untuk "
-                "melanjutkan: SELECT pg_wal_replay_resume();",
-                "Ask who ran pg_wal_replay_pause() (a backup?); to go on: "
-                "SELECT pg_wal_replay_resume();",
+                "Tanyakan siapa yang menjalankan `pg_wal_replay_pause()` (pencadangan?); untuk "
+                "melanjutkan: `SELECT pg_wal_replay_resume();`",
+                "Ask who ran `pg_wal_replay_pause()` (a backup?); to go on: `SELECT "
+                "pg_wal_replay_resume();`",
             ),
             "replication",
             # Nightly dumps pause replay; when it lasts, the lag opens the incident and says why.

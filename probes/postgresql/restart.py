@@ -125,10 +125,11 @@ PROBE = Probe(
             "crash_recovered",
             Text("{target}: {how}, {since} yang lalu", "{target}: {how}, {since} ago"),
             Text(
-                "Cari sebabnya sebelum terulang: log server (terminated by signal), dmesg (OOM "
+                "Cari sebabnya sebelum terulang: log server (terminated by signal), `dmesg` (OOM "
                 "killer, kesalahan disk), core dump. Signal 9 biasanya OOM killer.",
                 "Find out why before it happens again: the server log (terminated by signal), "
-                "dmesg (OOM killer, disk errors), a core dump. Signal 9 is usually the OOM killer.",
+                "`dmesg` (OOM killer, disk errors), a core dump. Signal 9 is usually the OOM "
+                "killer.",
             ),
             "availability",
             critical=1.0,
@@ -158,9 +159,9 @@ PROBE = Probe(
     every=30.0,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Direncanakan? Catat di jendela pemeliharaan. 2. Log server di sekitar waktu itu. "
-        "3. dmesg. 4. Apakah aplikasi tersambung kembali. 5. Apakah replika masih mengalir.",
-        "1. Planned? Note it as a maintenance window. 2. The server log around that time. "
-        "3. dmesg. 4. Have applications reconnected. 5. Do replicas still stream.",
+        "1. Direncanakan? Catat di jendela pemeliharaan. 2. Log server di sekitar waktu itu. 3. "
+        "`dmesg`. 4. Apakah aplikasi tersambung kembali. 5. Apakah replika masih mengalir.",
+        "1. Planned? Note it as a maintenance window. 2. The server log around that time. 3. "
+        "`dmesg`. 4. Have applications reconnected. 5. Do replicas still stream.",
     ),
 )

@@ -167,9 +167,9 @@ PROBE = Probe(
             ),
             Text(
                 "Bangun ulang {kind}-nya (pg_basebackup, atau langganan baru), lalu hapus slot "
-                "lama: SELECT pg_drop_replication_slot('{subject}');",
+                "lama: `SELECT pg_drop_replication_slot('{subject}');`",
                 "Rebuild its {kind} (pg_basebackup, or a new subscription), then drop the old "
-                "slot: SELECT pg_drop_replication_slot('{subject}');",
+                "slot: `SELECT pg_drop_replication_slot('{subject}');`",
             ),
             "replication",
             critical=1.0,
@@ -206,10 +206,10 @@ PROBE = Probe(
                 "{target}: no {kind} reads slot {subject}, for {since}; {retained} of WAL is kept",
             ),
             Text(
-                "Pemilik slot mati atau terputus: hidupkan atau sambungkan. Bila sudah tidak ada: "
-                "SELECT pg_drop_replication_slot('{subject}');",
+                "Pemilik slot mati atau terputus: hidupkan atau sambungkan. Bila sudah tidak "
+                "ada: `SELECT pg_drop_replication_slot('{subject}');`",
                 "The slot's owner is down or cut off: start or reconnect it. If it is gone for "
-                "good: SELECT pg_drop_replication_slot('{subject}');",
+                "good: `SELECT pg_drop_replication_slot('{subject}');`",
             ),
             "replication",
             # The replica's own target opens the incident; where there is none, tune this to

@@ -129,10 +129,11 @@ PROBE = Probe(
             ),
             Text(
                 "Hidupkan replika sinkron. Bila tidak segera kembali dan pemilik data setuju: "
-                "ALTER SYSTEM SET synchronous_standby_names = '' lalu SELECT pg_reload_conf().",
-                "Bring the synchronous standby back. If that takes long and the owner of the data "
-                "agrees: ALTER SYSTEM SET synchronous_standby_names = '' and SELECT "
-                "pg_reload_conf().",
+                "`ALTER SYSTEM SET synchronous_standby_names = ''` lalu `SELECT "
+                "pg_reload_conf()`.",
+                "Bring the synchronous standby back. If that takes long and the owner of the "
+                "data agrees: `ALTER SYSTEM SET synchronous_standby_names = ''` and `SELECT "
+                "pg_reload_conf()`.",
             ),
             "replication",
             critical=1.0,

@@ -110,10 +110,10 @@ PROBE = Probe(
             "tls_certificate_expires_in_seconds",
             certificates.TITLE,
             Text(
-                "Minta sertifikat baru dari {issuer}, ganti berkas ssl_cert_file, lalu SELECT "
-                "pg_reload_conf(): tidak perlu restart.",
-                "Have {issuer} issue a new one, replace ssl_cert_file, then SELECT "
-                "pg_reload_conf(): no restart is needed.",
+                "Minta sertifikat baru dari {issuer}, ganti berkas ssl_cert_file, lalu `SELECT "
+                "pg_reload_conf()`: tidak perlu restart.",
+                "Have {issuer} issue a new one, replace ssl_cert_file, then `SELECT "
+                "pg_reload_conf()`: no restart is needed.",
             ),
             "certificate",
             warning=certificates.WARNING_SECONDS,

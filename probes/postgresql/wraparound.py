@@ -61,10 +61,10 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 
 
 _HINT = Text(
-    "Singkirkan penahannya, lalu jalankan VACUUM FREEZE pada tabel tertua di basis data {database} "
-    "dengan akun pemiliknya; jangan menunggu server berhenti menulis.",
-    "Remove what holds it, then run VACUUM FREEZE on the oldest tables of database {database} as "
-    "their owner; do not wait until the server stops writing.",
+    "Singkirkan penahannya, lalu jalankan `VACUUM FREEZE` pada tabel tertua di basis data "
+    "{database} dengan akun pemiliknya; jangan menunggu server berhenti menulis.",
+    "Remove what holds it, then run `VACUUM FREEZE` on the oldest tables of database {database} "
+    "as their owner; do not wait until the server stops writing.",
 )
 
 PROBE = Probe(
@@ -119,10 +119,10 @@ PROBE = Probe(
     grants=(PG_MONITOR,),
     runbook=Text(
         "1. Penahan horizon (bukti): sesi, transaksi disiapkan, slot, replika. 2. Apakah "
-        "autovacuum berjalan? Lihat probe autovacuum. 3. VACUUM FREEZE tabel tertua: urutkan "
+        "autovacuum berjalan? Lihat probe autovacuum. 3. `VACUUM FREEZE` tabel tertua: urutkan "
         "pg_class menurut age(relfrozenxid). 4. Hindari VACUUM FULL.",
         "1. Who holds the horizon (evidence): a session, a prepared transaction, a slot, a "
-        "standby. 2. Does autovacuum run? See the probe autovacuum. 3. VACUUM FREEZE the oldest "
-        "tables: order pg_class by age(relfrozenxid). 4. Avoid VACUUM FULL.",
+        "standby. 2. Does autovacuum run? See the probe autovacuum. 3. `VACUUM FREEZE` the "
+        "oldest tables: order pg_class by age(relfrozenxid). 4. Avoid VACUUM FULL.",
     ),
 )
