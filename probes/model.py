@@ -253,7 +253,7 @@ class Reading:
 class Threshold:
     """From which value a measure is bad, and what to say then.
 
-    ``title`` names the cause in words. Placeholders: ``{target} {subject} {value} {limit}`` (written
+    ``title`` names the cause in words; placeholders ``{target} {subject} {value} {limit}`` (written
     with their unit) and every key of the measurement's ``detail``, empty where that is missing.
     ``family``: the correlation table's word; ``headline``: the title without the figures, if any.
     """
