@@ -31,10 +31,18 @@ class Family:
 
 
 def line(name: str, labels: Mapping[str, str], value: float) -> str:
-    """One sample. Labels with an empty value are the same as none and left out; ``value`` is a
-    finite float, as every measurement is."""
-    written = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items() if text)
-    return f"{name}{{{written}}} {value!r}\n"
+    """One sample; ``value`` is a finite float, as every measurement is."""
+    return sample(name, written(labels), value)
+
+
+def written(labels: Mapping[str, str]) -> str:
+    """What stands between the braces. Empty values are the same as none and left out."""
+    return ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items() if text)
+
+
+def sample(name: str, labels: str, value: float) -> str:
+    """``line`` for labels that many samples share and that were ``written`` once."""
+    return f"{name}{{{labels}}} {value!r}\n"
 
 
 def _escaped(text: str) -> str:

@@ -7,11 +7,11 @@ they are left out, never faked; so are values older than three of the probe's in
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.exposition import Board, Family, line
+from agent.exposition import Board, Family, line, sample, written
 from agent.maintenance import On
 from agent.membership import DERIVED
 from agent.scheduler import Plan
@@ -123,10 +123,10 @@ class Latest:
         self._board.forget(name)
         for probe in plan.probes:
             self._board.put(THRESHOLD, (name, probe.name), _limits(plan, probe))
-            labels = {"target": name, "probe": probe.name}
-            text = line(INTERVAL.name, labels, plan.periods[probe.name])
+            labels = written({"target": name, "probe": probe.name})
+            text = sample(INTERVAL.name, labels, plan.period(probe))
             self._board.put(INTERVAL, (name, probe.name), text)
-            text = line(STALE.name, labels, 1.0)  # until its first reading
+            text = sample(STALE.name, labels, 1.0)  # until its first reading
             self._board.put(STALE, (name, probe.name), text)
 
     def identify(self, target: str, flavour: str, version: int, role: str) -> None:
@@ -169,6 +169,7 @@ class Latest:
         seen = watched.seen(probe) if watched else None
         if watched is None or seen is None or watched.plan is not plan:
             return
+        before = _verdicts(seen.findings)
         stated = {finding.fingerprint: finding for finding in said}
         connected = reading.failure is None or reading.failure.kind not in CONNECTION_KINDS
         kept = {
@@ -178,6 +179,8 @@ class Latest:
             if not connected or finding.severity > Severity.CLEAR
         }
         seen.findings = kept | stated
+        if before and before == _verdicts(seen.findings):
+            return  # its lines stand already
         text = "".join(
             line(
                 SEVERITY.name,
@@ -202,24 +205,25 @@ class Latest:
 
     def _show_probe(self, plan: Plan, seen: Seen, reading: Reading) -> None:
         key = (reading.target, reading.probe)
-        labels = {"target": reading.target, "probe": reading.probe}
+        named = {"target": reading.target, "probe": reading.probe}
+        labels = written(named)
         for family, value in (
             (SUCCESS, 0.0 if reading.failure else 1.0),
             (DURATION, reading.duration_seconds),
             (READ_AT, reading.at.timestamp()),
             (READINGS, float(seen.readings)),
         ):
-            self._board.put(family, key, line(family.name, labels, value))
+            self._board.put(family, key, sample(family.name, labels, value))
         self._board.put(
             STALE,
             key,
-            line(STALE.name, labels, 0.0),
+            sample(STALE.name, labels, 0.0),
             self._monotonic() + plan.stale_after(seen.probe),
-            line(STALE.name, labels, 1.0),
+            sample(STALE.name, labels, 1.0),
         )
         if seen.failures:
             text = "".join(
-                line(FAILURES.name, {**labels, "kind": kind}, float(count))
+                line(FAILURES.name, {**named, "kind": kind}, float(count))
                 for kind, count in sorted(seen.failures.items())
             )
             self._board.put(FAILURES, key, text)
@@ -228,12 +232,13 @@ class Latest:
         probe, key = seen.probe, (reading.target, reading.probe)
         expires = self._monotonic() + plan.stale_after(probe)
         shown: set[str] = set()
+        of_target = written({"target": reading.target})
         for measure in probe.measures:
             values = [m for m in reading.measurements if m.measure == measure.name]
             if not values:
                 continue
             family = measure_family(probe, measure)
-            text = "".join(_sample(family, measure, reading.target, value) for value in values)
+            text = "".join(_sample(family, measure, of_target, value) for value in values)
             self._board.put(family, key, text, expires)
             shown.add(family.name)
         for name in seen.measured - shown:
@@ -244,7 +249,7 @@ class Latest:
         target, name = watched.plan.target, watched.plan.target.name
         up = usable(probe, reading)
         if probe.judged_on_failure:
-            labels = {
+            facts = {
                 "target": name,
                 "engine": target.engine,
                 "cluster": target.cluster,
@@ -253,7 +258,8 @@ class Latest:
             if up is None:
                 self._board.drop(TARGET_UP.name, (name,))
             else:
-                self._board.put(TARGET_UP, (name,), line(TARGET_UP.name, labels, float(up)))
+                self._board.put(TARGET_UP, (name,), line(TARGET_UP.name, facts, float(up)))
+        labels = written({"target": name})
         for family, value in (
             (SESSIONS, cost.sessions),
             (SPENT, cost.seconds),
@@ -263,7 +269,7 @@ class Latest:
             (LOCK_WAITS, cost.lock_waits),
             (LONGEST, cost.longest_seconds),
         ):
-            self._board.put(family, (name,), line(family.name, {"target": name}, float(value)))
+            self._board.put(family, (name,), sample(family.name, labels, float(value)))
 
 
 def usable(probe: Probe, reading: Reading) -> bool | None:
@@ -276,11 +282,15 @@ def usable(probe: Probe, reading: Reading) -> bool | None:
     return None
 
 
-def _sample(family: Family, measure: Measure, target: str, measurement: Measurement) -> str:
-    labels = {"target": target}
-    if measure.subject:
-        labels[measure.subject] = measurement.subject
-    return line(family.name, labels, measurement.value)
+def _sample(family: Family, measure: Measure, of_target: str, measurement: Measurement) -> str:
+    if not (measure.subject and measurement.subject):
+        return sample(family.name, of_target, measurement.value)
+    subject = written({measure.subject: measurement.subject})
+    return sample(family.name, f"{of_target},{subject}", measurement.value)
+
+
+def _verdicts(findings: Mapping[str, Finding]) -> dict[str, Severity]:
+    return {name: finding.severity for name, finding in findings.items()}
 
 
 def _limits(plan: Plan, probe: Probe) -> str:

@@ -7,7 +7,7 @@ does not flap. The judge holds these states and nothing else; it reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -51,6 +51,8 @@ _SIGHTLESS: Mapping[FailureKind, Text] = {
     FailureKind.BROKEN: Text("jawaban tak terduga", "an unexpected answer"),
 }
 """Why a probe cannot see although the server answers, before the server's own words."""
+
+_NO_LIMITS, _AS_DECLARED = Limits(), Tuning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +152,12 @@ class Judge:
                 return Assessment([], frozenset(), in_doubt=True)
             measured = (_as_zero(probe.judged_on_failure, failure),)
             hint = failure.hint
-        tuning = target.probes.get(probe.name, Tuning())
+        tuning = target.probes.get(probe.name, _AS_DECLARED)
         if failure is None or failure.kind in CONNECTION_KINDS:
             for declared in probe.thresholds:
                 if failure is not None and declared.measure != probe.judged_on_failure:
                     continue
-                limits = tuning.thresholds.get(declared.measure, Limits())
+                limits = tuning.thresholds.get(declared.measure, _NO_LIMITS)
                 self._judge(
                     target, probe, tuned(declared, limits), measured, reading.at, hint,
                     findings, onsets, undecided,
@@ -252,6 +254,8 @@ class Judge:
 
 def tuned(declared: Threshold, limits: Limits) -> Threshold:
     """The threshold with a target's own limits in place of the declared ones."""
+    if limits == _NO_LIMITS:  # almost always, and this is asked at every reading
+        return declared
     return replace(
         declared,
         warning=declared.warning if limits.warning is None else limits.warning,
@@ -342,14 +346,13 @@ class _Blank(dict[str, object]):
         return ""
 
 
-def _fill(text: Text, values: Mapping[str, object]) -> Text:
-    said = {
-        language: _Blank(
-            {k: v.said_in(language) if isinstance(v, Text) else v for k, v in values.items()}
-        )
+def _filler(values: Mapping[str, object]) -> Callable[[Text], Text]:
+    """Fills texts with these values, each language with its own words."""
+    indonesian, english = (
+        _Blank({k: v.said_in(language) if isinstance(v, Text) else v for k, v in values.items()})
         for language in ("id", "en")
-    }
-    return Text(text.id.format_map(said["id"]), text.en.format_map(said["en"]))
+    )
+    return lambda text: Text(text.id.format_map(indonesian), text.en.format_map(english))
 
 
 def _finding(
@@ -376,7 +379,8 @@ def _finding(
     level = memory.critical if severity is Severity.CRITICAL else memory.warning
     if threshold.warning is None:
         level = memory.critical
-    title = _fill(threshold.title, values)
+    filled = _filler(values)
+    title = filled(threshold.title)
     healed = severity is Severity.CLEAR and memory.worst is not None
     return Finding(
         target=target.name,
@@ -385,7 +389,7 @@ def _finding(
         subject=subject,
         severity=severity,
         title=title,
-        hint=memory.hint if memory.hint.en else _fill(threshold.hint, values),
+        hint=memory.hint if memory.hint.en else filled(threshold.hint),
         family=threshold.family,
         at=at,
         since=level.since or at,
@@ -396,6 +400,6 @@ def _finding(
         about=about(target),
         runbook=probe.runbook,
         cause=str(values.get("failure_kind", "")),
-        headline=_fill(threshold.headline, values),
+        headline=filled(threshold.headline),
         seen_last=title if healed else NOTHING_SAID,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.exposition import Board, Family
-from agent.latest import Latest
+from agent.latest import SEVERITY, Latest
 from agent.metrics import Metrics, of_scheduler, skipped_rounds
 from agent.scheduler import Plan, Scheduler
 from probes import (
@@ -19,6 +19,7 @@ from probes import (
     Measure,
     Measurement,
     Probe,
+    Severity,
     Text,
     Threshold,
     Tuning,
@@ -173,6 +174,26 @@ def test_labels_cannot_break_the_text() -> None:
     assert bench.lines("sigap_volume_free_bytes") == [
         'sigap_volume_free_bytes{target="simpeg",volume="a\\"b\\\\c\\nd"} 1.0'
     ]
+
+
+def test_the_page_follows_a_verdict_that_stays_worsens_and_goes(bench: Bench) -> None:
+    def judged(*severities: Severity) -> list[str]:
+        reading = a_reading(probe="availability")
+        found = [
+            a_finding(subject=f"s{number}", severity=severity)
+            for number, severity in enumerate(severities)
+        ]
+        bench.latest.judged(bench.plan, a_probe(), reading, found)
+        return sorted(line.partition("subject=")[2] for line in bench.lines(SEVERITY.name))
+
+    both_clear, one_critical = ['"s0"} 0.0', '"s1"} 0.0'], ['"s0"} 0.0', '"s1"} 2.0']
+    assert judged(Severity.CLEAR, Severity.CLEAR) == both_clear
+    assert judged(Severity.CLEAR, Severity.CLEAR) == both_clear
+    assert judged(Severity.CLEAR, Severity.CRITICAL) == one_critical
+    assert judged(Severity.CLEAR, Severity.CRITICAL) == one_critical
+    assert judged(Severity.CLEAR) == one_critical  # what is not stated was not cleared
+    assert judged(Severity.CLEAR, Severity.CLEAR) == both_clear
+    assert judged(Severity.CLEAR) == ['"s0"} 0.0']
 
 
 def test_what_the_agent_costs_a_server_is_told(bench: Bench) -> None:
