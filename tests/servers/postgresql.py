@@ -90,6 +90,7 @@ class Server:
         self.data = folder / name
         self.port = free_port()
         self.settings = {**_SETTINGS, **(settings or {})}
+        self.environment: dict[str, str] = {}  # what the program gets beside its own
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[psutil.Process] = []
 
@@ -125,7 +126,8 @@ class Server:
                 [str(self.programs / "postgres"), "-D", str(self.data), *options],
                 user=ordinary_user(),
                 cwd="/",
-                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
+                env=self.environment
+                | {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -4,6 +4,7 @@ from tests.lab.postgresql import (
     availability,
     backups,
     capacity,
+    clock,
     disk,
     durability,
     locks,
@@ -26,4 +27,6 @@ FAULTS: tuple[Fault[World], ...] = (
     *disk.FAULTS,
     *backups.FAULTS,
     *availability.FAULTS,
+    # last: for minutes, what was noted with the wrong clock is newer than everything
+    *clock.FAULTS,
 )

@@ -57,12 +57,32 @@ def wraparound(world: World) -> Iterator[None]:
         yield
     finally:
         world.primary.sql("rollback prepared 'xa-1'")
-        # template0 ages with the others, and nobody may enter it
-        world.primary.sql("update pg_database set datallowconn = true where datname = 'template0'")
-        for (name,) in world.primary.sql("select datname from pg_database"):
-            world.primary.sql("vacuum freeze", database=name)
-        world.primary.sql("update pg_database set datallowconn = false where datname = 'template0'")
-        world.wait_whole()
+        _freeze(world)
+
+
+@contextmanager
+def multixacts(world: World) -> Iterator[None]:
+    """Rows that many transactions lock at once, as foreign keys make them, use up multixacts."""
+    each_in_its_own = (
+        "do $$ declare n int; begin for n in 1..600 loop begin "
+        "perform 1 from pegawai where id = n for share; "
+        "exception when others then raise; end; end loop; end $$"
+    )
+    with (
+        world.session("select 1 from pegawai for share", name="pinjaman"),
+        world.session(each_in_its_own, name="cuti"),
+    ):
+        yield
+    _freeze(world)
+
+
+def _freeze(world: World) -> None:
+    """Every database, also template0: it ages with the others, and nobody may enter it."""
+    world.primary.sql("update pg_database set datallowconn = true where datname = 'template0'")
+    for (name,) in world.primary.sql("select datname from pg_database"):
+        world.primary.sql("vacuum freeze", database=name)
+    world.primary.sql("update pg_database set datallowconn = false where datname = 'template0'")
+    world.wait_whole()
 
 
 @contextmanager
@@ -109,6 +129,11 @@ FAULTS = (
     _fault(
         "wraparound", wraparound, "wraparound", "xid_used_ratio", "wraparound",
         "transaction numbers", limits=Limits(warning=1e-6, critical=1.1e-6), evidence=("xa-1",),
+    ),
+    _fault(
+        "multixacts", multixacts, "wraparound", "multixact_used_ratio", "wraparound",
+        "multixacts", "postgres", limits=Limits(warning=1e-7, critical=2e-7),
+        evidence=("multixact_age",),
     ),
     _fault(
         "spilling", spilling, "temp_files", "temp_files_bytes", "performance", "laporan",

@@ -233,6 +233,16 @@ def read_only(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def heartbeat_stands_still(world: World) -> Iterator[None]:
+    """The replica takes nothing in any more, and by its positions alone is not behind."""
+    with world.pair.paused_replay():
+        old = "select clock_timestamp() - at > interval '0.5 s' from sigap.canary"
+        until(lambda: world.replica.sql(old)[0][0], "the heartbeat aging on the replica")
+        yield
+    world.wait_whole()
+
+
+@contextmanager
 def promoted(world: World) -> Iterator[None]:
     """Somebody promotes the replica although the primary lives: two of them take writes."""
     world.replica.sql("select pg_promote()")
@@ -298,6 +308,15 @@ FAULTS = (
     _fault(
         "canary_waits_for_a_lock", canary_waits_for_a_lock, "write_canary", "canary_ok",
         "availability", "cannot write", "lock", given=canary,
+    ),
+    _fault(
+        "canary_stays_while_applications_may_not_write", read_only, "availability", "read_only",
+        "role", "refuses writes", given=canary,
+    ),
+    _fault(
+        "heartbeat_stands_still", heartbeat_stands_still, "write_canary", "heartbeat_age_seconds",
+        "replication", "heartbeat", given=canary, target=REPLICA,
+        limits=Limits(warning=0.2, critical=0.4),
     ),
     _fault(
         "certificate_ends_tomorrow", partial(certificate_ends, days=1), "tls_certificate",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.lab import outages
-from tests.lab.postgresql.logical import subscription
+from tests.lab.postgresql.logical import subscription, synced_slot
 from tests.lab.postgresql.world import World
 from tests.lab.scenario import Healthy
 from tests.servers.machine import until
@@ -149,26 +149,6 @@ def replica_rebuilt(world: World) -> Iterator[None]:
     """Between two readings the replica was thrown away and copied anew: no crash."""
     world.rebuild_replica()
     yield
-
-
-@contextmanager
-def synced_slot(world: World) -> Iterator[None]:
-    """A slot that is kept in step on the standby for a failover is inactive there by design."""
-    # slot synchronisation needs a database in the standby's conninfo, and its feedback
-    conninfo = world.replica.sql("show primary_conninfo")[0][0]
-    world.primary.sql(
-        "select pg_create_logical_replication_slot('langganan', 'pgoutput', false, false, true)"
-    )
-    with (
-        world.setting("primary_conninfo", f"{conninfo} dbname=postgres", on_replica=True),
-        world.setting("hot_standby_feedback", "on", on_replica=True),
-        world.setting("sync_replication_slots", "on", on_replica=True),
-    ):
-        asked = "select count(*) from pg_replication_slots where slot_name = 'langganan'"
-        until(lambda: world.replica.sql(asked)[0][0] == 1, "the slot being synchronised")
-        yield
-    world.primary.sql("select pg_drop_replication_slot('langganan')")
-    world.wait_whole()
 
 
 HEALTHY = (

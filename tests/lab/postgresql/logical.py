@@ -95,6 +95,51 @@ def copy_stuck(world: World) -> Iterator[None]:
     _wait_ready(world)
 
 
+@contextmanager
+def synced_slot(world: World) -> Iterator[None]:
+    """A slot that is kept in step on the standby for a failover is inactive there by design."""
+    # slot synchronisation needs a database in the standby's conninfo, and its feedback
+    conninfo = world.replica.sql("show primary_conninfo")[0][0]
+    world.primary.sql(
+        "select pg_create_logical_replication_slot('langganan', 'pgoutput', false, false, true)"
+    )
+    with (
+        world.setting("primary_conninfo", f"{conninfo} dbname=postgres", on_replica=True),
+        world.setting("hot_standby_feedback", "on", on_replica=True),
+        world.setting("sync_replication_slots", "on", on_replica=True),
+    ):
+        asked = "select count(*) from pg_replication_slots where slot_name = 'langganan'"
+        until(lambda: world.replica.sql(asked)[0][0] == 1, "the slot being synchronised")
+        yield
+    if world.primary.sql("select 1 from pg_replication_slots where slot_name = 'langganan'"):
+        world.primary.sql("select pg_drop_replication_slot('langganan')")
+    world.wait_whole()
+
+
+@contextmanager
+def failover_slot_lost(world: World) -> Iterator[None]:
+    """Its subscriber stayed away too long: it is lost, and with it the copy for a failover."""
+    with world.setting("max_slot_wal_keep_size", "64"):
+        for _ in range(6):
+            world.primary.fill(20)
+            world.primary.sql("checkpoint")
+            if world.slot_status("langganan") == "lost":
+                break
+        copied = (
+            "select 1 from pg_replication_slots where slot_name = 'langganan' "
+            "and synced and invalidation_reason is not null"
+        )
+        until(lambda: world.replica.sql(copied), "the copy on the standby being lost too")
+        yield
+        world.primary.sql("select pg_drop_replication_slot('langganan')")
+        until(
+            lambda: not world.replica.sql("select 1 from pg_replication_slots where synced"),
+            "the copy being dropped",
+        )
+    world.primary.sql("drop table fill_me")
+    world.wait_whole()
+
+
 def _fault(
     name: str, inject: Break[World], measure: str, *words: str, **more: object
 ) -> Fault[World]:
@@ -106,6 +151,11 @@ def _fault(
 
 
 FAULTS = (
+    Fault(
+        "logical/failover_slot_lost", "postgresql", failover_slot_lost, PRIMARY, "slots",
+        "slot_wal_status", "replication", ("langganan", "lost"), evidence=("langganan",),
+        given=synced_slot, versions=(170000, 10**9), symptoms=("slot_invalidated",),
+    ),
     _fault("disabled", disabled, "subscription_worker_up", "pelanggan.surat", "does not run"),
     _fault(
         "duplicate_key", duplicate_key, "subscription_new_errors", "pelanggan.surat",
