@@ -12,6 +12,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.lab.untouched import UNTOUCHED
+
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = ROOT / "build" / "lab"
 PAGE = ROOT / "build" / "lab.md"
@@ -70,7 +72,13 @@ def page(found: list[Row]) -> str:
             f"| {row.scenario} | {row.engine} {row.version} | {row.rounds} | {row.seconds:.2f} s "
             f"| {at_most} | {row.incidents} | {cause} |"
         )
-    return f"{HEAD}{summary(found)}\n\n" + "\n".join(lines) + "\n"
+    return f"{HEAD}{summary(found)}\n\n" + "\n".join(lines) + f"\n\n{_without()}\n"
+
+
+def _without() -> str:
+    """The probes that no fault is about."""
+    lists = [f"{engine}: {', '.join(sorted(names))}" for engine, names in UNTOUCHED.items()]
+    return f"No fault is about (reasons in tests/lab/untouched.py): {'; '.join(lists)}."
 
 
 def summary(found: list[Row]) -> str:

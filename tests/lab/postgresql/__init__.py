@@ -11,6 +11,7 @@ from tests.lab.postgresql import (
     logical,
     replication,
     transactions,
+    vacuum,
     volumes,
 )
 from tests.lab.postgresql.world import World
@@ -21,6 +22,7 @@ FAULTS: tuple[Fault[World], ...] = (
     *replication.FAULTS,
     *logical.FAULTS,
     *transactions.FAULTS,
+    *vacuum.FAULTS,
     *capacity.FAULTS,
     *durability.FAULTS,
     *volumes.FAULTS,

@@ -1,0 +1,32 @@
+"""Every registered probe has a fault in the lab, or a reason here why it has none."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent import clusters
+from agent.membership import DERIVED_PROBES
+from probes import registry
+from tests.lab import mysql, postgresql
+from tests.lab.untouched import UNTOUCHED
+
+FAULTS = {
+    "postgresql": {fault.probe for fault in postgresql.FAULTS},
+    "mysql": {fault.probe for fault in mysql.FAULTS},
+}
+
+
+@pytest.mark.parametrize("engine", FAULTS)
+def test_every_probe_has_a_fault_in_the_lab_or_a_reason_why_not(engine: str) -> None:
+    known = {
+        probe.name for probe in (*registry.probes_for(engine), clusters.PROBE, *DERIVED_PROBES)
+    }
+    missing = known - FAULTS[engine] - UNTOUCHED[engine].keys()
+    assert not missing, (
+        f"no scenario of the lab is about {sorted(missing)} of {engine}: break it for real in "
+        f"tests/lab/{engine}/, or say in tests/lab/untouched.py why that cannot be"
+    )
+    touched = UNTOUCHED[engine].keys() & FAULTS[engine]
+    assert not touched, f"the lab has a fault for {sorted(touched)}: take it out of UNTOUCHED"
+    gone = UNTOUCHED[engine].keys() - known
+    assert not gone, f"{engine} has no probe {sorted(gone)}: take it out of UNTOUCHED"
