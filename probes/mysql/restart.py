@@ -31,7 +31,7 @@ def read(session: Session) -> Iterator[Measurement]:
     uptime = number(status(session, "Uptime"), "Uptime")
     if uptime is None:
         return
-    crashed = _crashed(session, uptime)
+    crashed = _crashed(session)
     after = Text("", "")
     if crashed:
         after = Text(
@@ -43,19 +43,14 @@ def read(session: Session) -> Iterator[Measurement]:
         yield Measurement("crash_recovered", float(fresh), detail={"since": duration(uptime)})
 
 
-def _crashed(session: Session, uptime: float) -> bool | None:
+def _crashed(session: Session) -> bool | None:
     """``None``: this server does not show its error log (MariaDB, MySQL before 8.0.22)."""
     if session.flavour != "mysql" or session.version < 80022:
         return None
-    noted = session.memory.get("start")
-    # the log is asked once for each start: it may be long
-    if noted is not None and noted[0] <= uptime:
-        session.memory["start"] = (uptime, noted[1])
-        return bool(noted[1])
-    found = session.rows(_CRASH)
-    crashed = bool(found[0]["found"])
-    session.memory["start"] = (uptime, crashed)
-    return crashed
+    answers = session.shared.login  # a login does not outlive its server; the log may be long
+    if "crashed" not in answers:
+        answers["crashed"] = bool(session.rows(_CRASH)[0]["found"])
+    return bool(answers["crashed"])
 
 
 PROBE = Probe(

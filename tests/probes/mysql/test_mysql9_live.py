@@ -198,6 +198,25 @@ def test_a_crash_is_told_from_a_restart(alone: MySQL) -> None:
     assert "after a crash" in english(crashed["uptime_seconds"].detail["after"])
 
 
+def test_a_crash_is_history_after_the_next_orderly_start_also_when_nobody_looked(
+    alone: MySQL,
+) -> None:
+    alone.kill()
+    alone.start()
+    with watched(alone.target()) as agent:
+        assert agent.value("restart", "crash_recovered") == 1
+        last_seen = agent.value("restart", "uptime_seconds") or 0.0
+        alone.stop()
+        alone.start()
+        until(lambda: _uptime(alone) > last_seen, "it is up for longer than it was when last seen")
+        agent.reading("restart")  # finds its session gone
+        assert agent.value("restart", "crash_recovered") == 0
+
+
+def _uptime(server: MySQL) -> float:
+    return float(server.sql("SHOW GLOBAL STATUS LIKE 'Uptime'")[0]["Value"])
+
+
 def test_a_full_server_is_watched_through_its_admin_port(alone: MySQL) -> None:
     port = str(alone.sql("SELECT @@admin_port AS p")[0]["p"])
     alone.sql(f"GRANT SERVICE_CONNECTION_ADMIN ON *.* TO '{MONITOR}'@'%'")
