@@ -1,7 +1,7 @@
 """Sessions to PostgreSQL that do no harm and always end by the deadline.
 
 What is promised: one absolute deadline over resolve, connect, TLS, login and every answer
-(``probes.postgresql.wait``); read-only sessions with short lock and statement timeouts; every
+(``probes.libpq``); read-only sessions with short lock and statement timeouts; every
 failure named (``probes.postgresql.errors``). Nothing here ever calls ``cancel()``: against a
 frozen server it blocks, holding the interpreter's lock.
 """
@@ -16,19 +16,17 @@ from typing import Any
 
 import psycopg2
 
-from probes import deadline
+from probes import libpq, libpq_words
 from probes.model import (
     CONNECTION_KINDS,
     Address,
-    FailureKind,
     ProbeError,
     Row,
     Session,
     Shared,
     Target,
-    Text,
 )
-from probes.postgresql import errors, startup, wait
+from probes.postgresql import errors, startup
 
 FLAVOUR = "postgresql"
 
@@ -53,16 +51,7 @@ _READ_ONLY = "select set_config('default_transaction_read_only', 'on', false)"
 _CHECK_CLIENT = "set client_connection_check_interval = 500"
 _CHECK_CLIENT_SINCE = 140000
 
-_CLIENT_SETTINGS: Mapping[str, str] = {
-    "client_encoding": "UTF8",
-    "gssencmode": "disable",  # a silent KDC would block inside libpq, out of our reach
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "15000",
-}
-
-wait.install()
+libpq.install()
 
 
 class PostgresSession:
@@ -94,21 +83,10 @@ class PostgresSession:
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         """The whole answer to one question; raises ``ProbeError``."""
-        if self._connection.closed:
-            raise errors.lost()
-        deadline.remaining()
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(sql, parameters or None)
-                if cursor.description is None:
-                    return []
-                names = [column.name for column in cursor.description]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        except wait.DeadlineExceeded as error:
-            raise deadline.timed_out("the question was not answered") from error
-        except psycopg2.Error as error:
-            closed = bool(self._connection.closed)
-            raise errors.of_statement(error, self.target.address, closed=closed) from error
+        return libpq.ask(self._connection, sql, parameters, self._failed)
+
+    def _failed(self, error: psycopg2.Error, closed: bool) -> ProbeError:
+        return errors.of_statement(error, self.target.address, closed=closed)
 
     @contextmanager
     def fresh(self, database: str = "") -> Iterator[Session]:
@@ -166,21 +144,16 @@ def paths_from(settings: Row, tablespaces: list[Row]) -> dict[str, str]:
 
 
 def open_session(target: Target, purpose: str) -> Session:
-    """Log in to ``target`` within the deadline in force; raises ``ProbeError``.
-
-    A name with several addresses is tried in order, each with its share of the time left, so
-    that a silent first address does not hide a second one that works.
-    """
+    """Log in to ``target`` within the deadline in force; raises ``ProbeError``."""
     address = target.address
-    phases: dict[str, float] = {}
-    started = time.perf_counter()
-    ips = [""] if address.host.startswith("/") else deadline.resolve(address.host)
-    phases["resolve"] = time.perf_counter() - started
 
-    with wait.timing() as waited:
-        connection = _connected(address, ips, purpose, waited)
-    phases |= waited
+    def refused(error: psycopg2.Error, ip: str) -> ProbeError:
+        code = None
+        if libpq_words.server_answered(error) and not errors.is_known_login(error):
+            code = startup.sqlstate(address, ip)
+        return errors.of_login(error, address, code)
 
+    connection, phases = libpq.log_in(address, _settings(address, purpose), errors.silent, refused)
     started = time.perf_counter()
     session = PostgresSession(target, purpose, connection, phases)
     try:
@@ -208,80 +181,11 @@ def _check_client(session: PostgresSession) -> None:
         raise _NotOnThisPlatform from error
 
 
-def _connected(
-    address: Address, ips: list[str], purpose: str, waited: Mapping[str, float]
-) -> psycopg2.extensions.connection:
-    worst: ProbeError | None = None
-    for index, ip in enumerate(ips):
-        try:
-            with deadline.within(deadline.remaining() / (len(ips) - index)):
-                return _login(address, ip, purpose, waited)
-        except _NextAddress as error:
-            # Silence says more than a closed port: "localhost" is often refused on ::1 alone.
-            if worst is None or worst.failure.kind is not FailureKind.TIMEOUT:
-                worst = error.said
-    if worst is None:
-        raise RuntimeError("deadline.resolve promises at least one address")
-    try:
-        raise worst
-    finally:
-        del worst  # or frame and exception would hold each other until the collector runs
-
-
-class _NextAddress(Exception):
-    """This address does not answer; another may."""
-
-    def __init__(self, said: ProbeError) -> None:
-        self.said = said
-
-
-def _login(
-    address: Address, ip: str, purpose: str, waited: Mapping[str, float]
-) -> psycopg2.extensions.connection:
-    try:
-        connection: psycopg2.extensions.connection = psycopg2.connect(
-            **_parameters(address, ip, purpose)
-        )
-    except wait.DeadlineExceeded as error:
-        phase = next(reversed(list(waited)), wait.CONNECT)
-        raise _NextAddress(errors.silent(phase, address)) from error
-    except psycopg2.ProgrammingError as error:
-        raise ProbeError(
-            FailureKind.BROKEN,
-            " ".join(str(error).split()),
-            Text(
-                "Perbaiki pilihan libpq pada url target (bagian sesudah tanda tanya).",
-                "Mend the libpq options in the target's url (the part after the question mark).",
-            ),
-        ) from error
-    except psycopg2.Error as error:
-        code = None
-        if errors.server_answered(error) and not errors.is_known_login(error):
-            code = startup.sqlstate(address, ip)
-        said = errors.of_login(error, address, code)
-        if errors.server_answered(error):
-            raise said from error
-        raise _NextAddress(said) from error
-    connection.autocommit = True
-    return connection
-
-
-def _parameters(address: Address, ip: str, purpose: str) -> dict[str, Any]:
-    """What libpq is told; the target's own options win over ours, except who we say we are."""
-    own = dict(address.options)
+def _settings(address: Address, purpose: str) -> dict[str, Any]:
+    """What is ours in the login: the session's courtesies, and who we say we are."""
     settings = " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items())
-    parameters: dict[str, Any] = {
-        **_CLIENT_SETTINGS,
-        **own,
-        "options": f"{settings} {own.get('options', '')}".strip(),
+    return {
+        "options": f"{settings} {address.options.get('options', '')}".strip(),
         "application_name": f"sigap/{purpose}",
-        "host": address.host,
-        "port": address.port,
-        "user": address.user,
         "dbname": address.database or address.user,
     }
-    if ip:
-        parameters["hostaddr"] = ip  # "host" stays for the certificate's name
-    if address.password is not None:
-        parameters["password"] = address.password.reveal()
-    return parameters

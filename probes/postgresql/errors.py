@@ -8,25 +8,13 @@ Codes: PostgreSQL manual, appendix A.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import psycopg2
 
-from probes.model import NOTHING_SAID, Address, FailureKind, ProbeError, Text
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """One kind of trouble: how libpq words it, its code, and the next move."""
-
-    kind: FailureKind
-    hint: Text
-    said: str = ""  # regular expression over the English message of a login
-    codes: tuple[str, ...] = ()
-    title: Text = NOTHING_SAID  # instead of the server's words, where the kind alone would mislead
-
+from probes import libpq_words
+from probes.libpq_words import Known
+from probes.model import Address, FailureKind, ProbeError, Text
 
 _LOGIN: tuple[Known, ...] = (
     Known(
@@ -248,17 +236,6 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
     ),
 }
 
-_LOST = Text(
-    "Sambungan terputus: server mati, dimulai ulang, atau jaringan memutusnya. Baca baris akhir "
-    "log server.",
-    "The connection was lost: the server died, was restarted, or the network cut it. Read the "
-    "last lines of the server log.",
-)
-_UNKNOWN = Text(
-    "Jawaban yang tidak dikenal Sigap: baca pesannya, dan laporkan bila ini server biasa.",
-    "An answer Sigap does not know: read the message, and report it if this is an ordinary server.",
-)
-
 _STATEMENT: tuple[Known, ...] = (
     Known(
         FailureKind.BLIND,
@@ -332,36 +309,17 @@ _STATEMENT: tuple[Known, ...] = (
 
 def of_login(error: psycopg2.Error, address: Address, code: str | None = None) -> ProbeError:
     """What a failed login means; ``code`` is the server's SQLSTATE where it is known."""
-    message = _one_line(error)
-    if not server_answered(error) and "connection to server" not in message:
-        message = f"{address.host} port {address.port}: {message}"
-    known = _by_text(message) or _by_code(_LOGIN, code)
-    if known is None:
-        return ProbeError(FailureKind.BROKEN, message, _UNKNOWN)
-    if known.title != NOTHING_SAID:
-        return ProbeError(known.kind, _filled(known.title, address), _filled(known.hint, address))
-    return ProbeError(known.kind, message, _filled(known.hint, address))
+    return libpq_words.of_login(_LOGIN, error, address, code)
 
 
 def silent(phase: str, address: Address) -> ProbeError:
-    """The deadline passed in this phase of a login (``probes.postgresql.wait``)."""
-    message, hint = _SILENT[phase]
-    said = message.format(host=address.host, port=address.port)
-    return ProbeError(FailureKind.TIMEOUT, f"{said}, within the deadline", _filled(hint, address))
+    """The deadline passed in this phase of a login (``probes.libpq``)."""
+    return libpq_words.silent(_SILENT, phase, address)
 
 
 def is_known_login(error: psycopg2.Error) -> bool:
     """Whether the words of a failed login say what it is."""
-    return _by_text(_one_line(error)) is not None
-
-
-def server_answered(error: psycopg2.Error) -> bool:
-    """Whether a server itself said no, so that its other addresses need not be tried.
-
-    Only a server's word begins with a severity ("FATAL:", in whatever language), alone or after
-    libpq's "failed:".
-    """
-    return bool(re.search(r"(?:^|failed: +)[^\s:]+ ?: ", _one_line(error)))
+    return libpq_words.by_text(_LOGIN, libpq_words.one_line(error)) is not None
 
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -369,42 +327,6 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
     """What a failed statement means; ``closed`` tells that the connection went with it."""
-    message = _one_line(error)
-    known = _by_code(_STATEMENT, error.pgcode)
-    if known is not None:
-        meant = ProbeError(known.kind, message, _filled(known.hint, address))
-        meant.waited_for_lock = error.pgcode == _LOCK_NOT_AVAILABLE
-        return meant
-    if closed or (error.pgcode or "").startswith("08") or error.pgcode == "57P05":
-        return ProbeError(FailureKind.UNREACHABLE, message, _LOST)
-    return ProbeError(FailureKind.BROKEN, f"{error.pgcode or 'no code'}: {message}", _UNKNOWN)
-
-
-def lost() -> ProbeError:
-    """The session had ended before the question was asked."""
-    return ProbeError(FailureKind.UNREACHABLE, "the session has ended", _LOST)
-
-
-def _by_text(message: str) -> Known | None:
-    return next((k for k in _LOGIN if k.said and re.search(k.said, message)), None)
-
-
-def _by_code(table: tuple[Known, ...], code: str | None) -> Known | None:
-    return next((k for k in table if code in k.codes), None) if code else None
-
-
-def _filled(hint: Text, address: Address) -> Text:
-    return hint.format(
-        user=address.user,
-        database=address.database or address.user,
-        host=address.host,
-        port=address.port,
-    )
-
-
-def _one_line(error: psycopg2.Error) -> str:
-    """The last thing said: libpq repeats itself for every way (TLS, plain) it has tried."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    failed = [line for line in lines if "failed:" in line]
-    first = failed[-1] if failed else (lines[0] if lines else type(error).__name__)
-    return re.sub(r"\s+", " ", first)
+    meant = libpq_words.of_statement(_STATEMENT, error, address, closed=closed)
+    meant.waited_for_lock = error.pgcode == _LOCK_NOT_AVAILABLE
+    return meant
