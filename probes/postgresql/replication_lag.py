@@ -24,38 +24,19 @@ from probes.model import (
     Text,
     Threshold,
 )
+from probes.postgresql import receiving
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.replication import (
     expected,
     replica_measurements,
     shared_names,
     standby_measurements,
-    streams,
 )
 from probes.postgresql.tables import exhibit
 
 _WHO = f"""
 select pg_is_in_recovery() as in_recovery, current_user as account,
        {SEES_EVERYBODY} as sees_everybody
-"""
-
-# latest_end_lsn is the end of WAL as the sender last announced it, so it also counts what has
-# not arrived yet; latest_end_time is when that end last moved.
-_REPLICA = """
-select clock_timestamp() as now,
-       r.pid is not null as has_receiver, r.status, r.sender_host, r.sender_port, r.slot_name,
-       r.latest_end_time, r.received_tli as timeline,
-       extract(epoch from clock_timestamp() - r.last_msg_receipt_time)::float8 as silent_seconds,
-       pg_last_xact_replay_timestamp() as last_replayed,
-       pg_wal_lsn_diff(
-         greatest(r.latest_end_lsn, pg_last_wal_receive_lsn()), pg_last_wal_replay_lsn()
-       )::float8 as behind_bytes,
-       pg_is_wal_replay_paused() as paused,
-       extract(epoch from current_setting('recovery_min_apply_delay')::interval)::float8
-         as intended_seconds,
-       current_setting('primary_conninfo') <> '' as streams,
-       pg_last_wal_receive_lsn()::text as received, pg_last_wal_replay_lsn()::text as replayed
-from (select 1) as one left join pg_stat_wal_receiver as r on true
 """
 
 # Logical senders and base backups are no standbys.
@@ -92,13 +73,11 @@ def read(session: Session) -> Iterable[Measurement]:
     who = session.rows(_WHO)[0]
     require_sight(who)
     if who["in_recovery"]:
-        row = session.rows(_REPLICA)[0]
-        # Without this note the first write after an idle night would count as a night's lag.
-        caught_up_at = session.memory.get("caught_up_at")
-        if streams(row) and row["behind_bytes"] is not None and row["behind_bytes"] <= 0:
-            session.memory["caught_up_at"] = row["now"]
-        return replica_measurements(row, session.target.name, caught_up_at)
-    session.memory.pop("caught_up_at", None)
+        row = receiving.row(session)
+        return replica_measurements(
+            row, session.target.name, receiving.caught_up_at(session.memory, row)
+        )
+    receiving.forget(session.memory)
     delayed = frozenset(expected(session.target.labels.get(DELAYED_LABEL, "")))
     timeline = session.rows(_TIMELINE)[0]["timeline"]
     rows = session.rows(_STANDBYS)
@@ -128,7 +107,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     if session.rows(_WHO)[0]["in_recovery"]:
         yield exhibit(
             Text("Penerima WAL dan pemutaran", "WAL receiver and replay"),
-            session.rows(_REPLICA),
+            [receiving.row(session)],
             _RECEIVER_COLUMNS,
         )
         return
@@ -209,8 +188,7 @@ PROBE = Probe(
                 "to be trusted.",
             ),
             "replication",
-            # An idle primary speaks at least every 30 s with default timeouts.
-            warning=45.0,
+            warning=receiving.SILENT_SECONDS,
             headline=Text(
                 "{target} tidak mendengar apa pun dari primer",
                 "{target} hears nothing from its primary",

@@ -27,6 +27,7 @@ from probes.model import (
     Text,
     Threshold,
 )
+from probes.postgresql import receiving
 
 _SHARE_OF_THE_TIME = 0.6
 
@@ -82,13 +83,24 @@ def read(session: Session) -> Iterable[Measurement]:
     session.memory["sang"] = True
     if state["replica"]:
         for row in session.rows(_HEARTBEAT) if not state["locked"] else ():
-            yield Measurement("heartbeat_age_seconds", max(0.0, row["age"]))
+            yield from _heartbeat(session, max(0.0, row["age"]))
         return
+    receiving.forget(session.memory)
     pending = _pending(session)
     if pending is not None:
         yield from _hangs(pending, pending["seconds"])
         return
     yield from _write(session)
+
+
+def _heartbeat(session: Session, age: float) -> Iterable[Measurement]:
+    """Whose fault an old row is: what is written does not come here, or nobody writes it."""
+    found = receiving.row(session)
+    current = receiving.is_current(found, receiving.caught_up_at(session.memory, found))
+    detail = {"sender": f"{found['sender_host'] or '?'}:{found['sender_port'] or '?'}"}
+    yield Measurement("heartbeat_age_seconds", age)
+    yield Measurement("heartbeat_late_seconds", 0.0 if current else age)
+    yield Measurement("heartbeat_unwritten_seconds", age if current else 0.0, detail=detail)
 
 
 def _write(session: Session) -> Iterable[Measurement]:
@@ -181,6 +193,16 @@ PROBE = Probe(
         Measure("canary_ok", "", "1 when a row could be written and committed."),
         Measure("canary_commit_seconds", "seconds", "Writing and committing one row."),
         Measure("heartbeat_age_seconds", "seconds", "Age of the canary's row on this replica."),
+        Measure(
+            "heartbeat_late_seconds",
+            "seconds",
+            "The same age where this replica is behind or not heard to receive; else 0.",
+        ),
+        Measure(
+            "heartbeat_unwritten_seconds",
+            "seconds",
+            "The same age where this replica has all its sender has: nobody writes it; else 0.",
+        ),
     ),
     thresholds=(
         Threshold(
@@ -219,16 +241,16 @@ PROBE = Probe(
             headline=Text("{target}: COMMIT lambat", "{target}: commits are slow"),
         ),
         Threshold(
-            "heartbeat_age_seconds",
+            "heartbeat_late_seconds",
             Text(
                 "{target}: penanda dari primer berumur {value}: data di sini basi",
                 "{target}: the primary's heartbeat is {value} old: data here is stale",
             ),
             Text(
-                "Replika tertinggal atau terputus, atau penulisan di primer berhenti: bandingkan "
-                "replication_lag dan write_canary di primer.",
-                "The replica is behind or cut off, or writing on the primary has stopped: compare "
-                "replication_lag and write_canary on the primary.",
+                "Replika tertinggal atau terputus: lihat replication_lag di sini dan keadaan "
+                "primer.",
+                "The replica is behind or cut off: see replication_lag here and the state of the "
+                "primary.",
             ),
             "replication",
             # It is written every half minute; clocks may differ by a little.
@@ -238,6 +260,29 @@ PROBE = Probe(
             headline=Text(
                 "{target}: data basi, penanda dari primer lama tidak datang",
                 "{target}: data is stale, the primary's heartbeat has not come for long",
+            ),
+        ),
+        Threshold(
+            "heartbeat_unwritten_seconds",
+            Text(
+                "{target}: penanda tidak ditulis sejak {value}; replika ini sudah menerapkan semua "
+                "yang dimiliki {sender}",
+                "{target}: nobody has written the heartbeat for {value}; this replica has applied "
+                "all that {sender} has",
+            ),
+            Text(
+                "Jalankan lagi Sigap yang memantau primer, atau lihat write_canary di sana bila ia "
+                "berjalan. Bila {sender} sendiri sebuah replika, periksa apakah ia terputus.",
+                "Start the Sigap that watches the primary again, or see write_canary there if it "
+                "runs. If {sender} is itself a replica, see whether that one is cut off.",
+            ),
+            "replication",
+            # Data here is current: what is missing is the sign of it, so nobody is woken.
+            warning=120.0,
+            raise_after=2,
+            headline=Text(
+                "{target}: penanda di primer tidak ditulis lagi",
+                "{target}: the heartbeat on the primary is no longer written",
             ),
         ),
     ),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
 from probes import FailureKind, Measurement, ProbeError, clocks, deadline, registry
-from probes.postgresql import clock_skew, tls_certificate, write_canary
+from probes.postgresql import clock_skew, receiving, tls_certificate, write_canary
 from tests.probes.postgresql.asking import again, read, session_to, title_of, values
 from tests.servers.certificates import certify
 from tests.servers.postgresql import MONITOR, PostgresPair, Server, until
@@ -140,3 +141,45 @@ def test_the_canarys_row_is_the_heartbeat_on_a_replica(pair: PostgresPair) -> No
                 values(write_canary.PROBE, pair.replica.target())["heartbeat_age_seconds"] > first
             )
     pair.wait_streaming()
+
+
+def test_a_heartbeat_that_nobody_writes_is_a_warning_of_its_own_and_no_stale_data(
+    pair: PostgresPair,
+) -> None:
+    """The primary's agent is off: its row ages, while everything written there arrives here."""
+    probe = write_canary.PROBE
+    with canary(pair.primary):
+        pair.primary.sql("update sigap.canary set at = clock_timestamp() - interval '20 minutes'")
+        pair.wait_streaming()
+        found = read(probe, pair.replica.target())
+        assert found["heartbeat_age_seconds", ""].value >= 1200
+        assert found["heartbeat_late_seconds", ""].value == 0
+        assert found["heartbeat_unwritten_seconds", ""].value >= 1200
+        assert f"all that {pair.primary.folder}:{pair.primary.port} has" in title_of(
+            probe, found, "heartbeat_unwritten_seconds"
+        )
+        (unwritten,) = [t for t in probe.thresholds if t.measure == "heartbeat_unwritten_seconds"]
+        assert unwritten.critical is None
+
+        with pair.cut_receiver():
+            found = read(probe, pair.replica.target())
+            assert found["heartbeat_late_seconds", ""].value >= 1200
+            assert found["heartbeat_unwritten_seconds", ""].value == 0
+    pair.wait_streaming()
+
+
+def test_a_replica_that_is_half_a_minute_behind_or_unheard_has_late_news() -> None:
+    at = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
+    row = {
+        "now": at, "has_receiver": True, "status": "streaming", "silent_seconds": 5.0,
+        "behind_bytes": 0.0, "last_replayed": at - timedelta(seconds=40),
+        "latest_end_time": at - timedelta(seconds=40), "intended_seconds": 0.0,
+    }  # fmt: skip
+    assert receiving.is_current(row, None)
+    assert not receiving.is_current({**row, "silent_seconds": 60.0}, None)
+    behind = {**row, "behind_bytes": 1e6}
+    assert not receiving.is_current(behind, None)
+    assert not receiving.is_current(behind, at - timedelta(seconds=31))
+    # a load without commits keeps the last replayed one old; it was caught up a moment ago
+    moving = {**behind, "latest_end_time": at}
+    assert receiving.is_current(moving, at - timedelta(seconds=2))
