@@ -312,9 +312,9 @@ class Membership:
         askers = {each.name for each in probes if kind.shown_by(each)}
         if not askers <= by_probe.keys():
             return  # another probe may still show what this one does not
-        present: frozenset[str] = frozenset().union(*by_probe.values())
-        if kind.sees_itself and not present:
+        if kind.sees_itself and not shown:
             return
+        present: frozenset[str] = frozenset().union(*by_probe.values())
         self._see_all(kind.name, present, reading.at)
         declared = set(getattr(target.expects, f"{kind.name}s"))
         found = [

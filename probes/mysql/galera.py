@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import growth, is_on, number, status, variables
 
 _STATES = (
@@ -18,6 +18,13 @@ _STATES = (
     "wsrep_cluster_size", "wsrep_incoming_addresses", "wsrep_local_recv_queue",
     "wsrep_flow_control_paused_ns", "Uptime",
 )  # fmt: skip
+
+_SHOWN = (
+    "wsrep_last_committed", "wsrep_local_index", "wsrep_local_send_queue", "wsrep_desync_count",
+    "wsrep_evs_delayed", "wsrep_flow_control_sent", "wsrep_flow_control_recv",
+    "wsrep_local_cert_failures", "wsrep_local_bf_aborts",
+)  # fmt: skip
+"""What a person looks at beside the states."""
 
 
 def read(session: Session) -> Iterator[Measurement]:
@@ -61,6 +68,18 @@ def members(addresses: str) -> list[str]:
     listed = [each.strip() for each in addresses.split(",")]
     named = sorted(each for each in listed if each not in {"", "AUTO"})
     return named + [f"unnamed-{i}" for i in range(1, len(listed) - len(named) + 1)]
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The cluster as this node sees it."""
+    if not is_on(variables(session, "wsrep_on"), "wsrep_on"):
+        return
+    found = status(session, *_SHOWN, *_STATES)
+    yield Exhibit(
+        Text("Klaster menurut simpul ini", "The cluster as this node sees it"),
+        ("variable", "value"),
+        tuple((name, value) for name, value in sorted(found.items()) if name != "uptime"),
+    )
 
 
 PROBE = Probe(
@@ -153,6 +172,7 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    exhibits=exhibits,
     runbook=Text(
         "1. wsrep_cluster_status di setiap simpul. 2. Mayoritas di mana? 3. Simpul hilang: "
         "proses, jaringan 4567/4568/4444. 4. grastate.dat sebelum bootstrap. 5. Bergabung satu "

@@ -333,3 +333,19 @@ def test_a_member_outside_its_cluster_has_no_word_about_the_others() -> None:
     world = World(GROUP, expects=Expectations(members=("db2:3306",)))
     assert world.members("db1:3306", "db2:3306", times=12) == []
     assert world.members(times=3) == []
+
+
+def test_a_round_counts_once_where_two_probes_know_of_clusters() -> None:
+    """Of two kinds of clusters a server can belong to one; the other's probe has no word."""
+    galera = a_probe(
+        "galera",
+        measures=(Measure("galera_member", "", "1 for each", "member"),),
+        thresholds=(),
+        judged_on_failure="",
+    )
+    world = World(GROUP, galera, expects=Expectations(members=("db2:3306",)))
+    world.read(galera)
+    assert world.members("db1:3306") == []
+    assert world.read(galera) == []
+    (missing,) = world.members("db1:3306")
+    assert missing.opens

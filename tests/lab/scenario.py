@@ -51,6 +51,7 @@ class Fault(Generic[World]):
     deadline: float = 2.0  # seconds a probe may take
     extra_rounds: int = 0  # beyond the streak, where one verdict rests on several readings
     given: Break[World] | None = None  # what the office has had in place for long
+    or_target: str = ""  # whose word may as well come first, where several see the same
     symptoms: tuple[str, ...] = ()  # measures that must be among the incident's effects
     rest_seconds: float = 0.0  # between two rounds, where the fault repeats only so often
     through_proxy: bool = False  # the primary is reached through a proxy that can fall silent

@@ -8,11 +8,12 @@ from agent import clusters
 from agent.membership import DERIVED_PROBES
 from probes import registry
 from tests.lab import mysql, postgresql
+from tests.lab.mysql import galera
 from tests.lab.untouched import UNTOUCHED
 
 FAULTS = {
     "postgresql": {fault.probe for fault in postgresql.FAULTS},
-    "mysql": {fault.probe for fault in mysql.FAULTS},
+    "mysql": {fault.probe for fault in mysql.FAULTS} | {each.probe for each in galera.FAULTS},
 }
 
 

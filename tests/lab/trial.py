@@ -149,8 +149,12 @@ def _until_opened(fault: Fault[Where], where: Where, stage: Stage) -> int:
 
 
 def _is_it(fault: Fault[Where], incident: Incident) -> bool:
-    start = f"{fault.target}/{fault.probe}/{fault.measure}/"
-    return any(each.root and each.fingerprint.startswith(start) for each in incident.troubles)
+    starts = tuple(
+        f"{target}/{fault.probe}/{fault.measure}/"
+        for target in (fault.target, fault.or_target)
+        if target
+    )
+    return any(each.root and each.fingerprint.startswith(starts) for each in incident.troubles)
 
 
 def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
@@ -158,7 +162,7 @@ def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
     assert len(stage.incidents()) == 1, _told(stage)
     (incident,) = stage.incidents()
     assert _is_it(fault, incident), _told(stage)
-    assert incident.target == fault.target, _told(stage)
+    assert incident.target in {fault.target, fault.or_target} - {""}, _told(stage)
     assert incident.family == fault.family, _told(stage)
     assert incident.severity == fault.severity
     (sentence,) = [each.title for each in incident.troubles if each.root]

@@ -64,6 +64,10 @@ class Node(MariaDB):
     def is_synced(self) -> bool:
         return self.says("wsrep_local_state_comment") == "Synced"
 
+    def _answers(self) -> bool:
+        """A node that joins takes logins, drops them again, and only then stays."""
+        return super()._answers() and self.is_synced()
+
     def provide(self, option: str) -> None:
         """Change one of the provider's options."""
         self.sql(f"SET GLOBAL wsrep_provider_options = '{option}'")
@@ -90,7 +94,6 @@ def nodes(count: int, options: Sequence[str] = ()) -> Iterator[list[Node]]:
                     prepared(folder)
             for node in running:
                 node.start()
-                eventually(node.is_synced, f"{node.address} is synced")
             whole = str(count)
             eventually(
                 lambda: all(each.says("wsrep_cluster_size") == whole for each in running),
