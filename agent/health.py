@@ -12,7 +12,7 @@ from agent.latest import Latest, Seen, Watched, usable
 from agent.scheduler import Plan
 from incidents.web.health import FindingView, ProbeHealth, ProbeState, TargetHealth, Value
 from probes import CONNECTION_KINDS, FailureKind, Limits, Measurement, Probe, Severity, Text
-from probes.judge import BLIND, tuned
+from probes.judge import BLIND, tuned, why
 
 Incidents = Callable[[str], str]
 """The number of the open incident a fingerprint belongs to, or ``""``."""
@@ -62,6 +62,7 @@ def _probe(plan: Plan, seen: Seen, now: datetime, incident: Incidents) -> ProbeH
         duration_seconds=reading.duration_seconds if reading else None,
         values=tuple(_value(plan, probe, m) for m in (reading.measurements if reading else ())),
         message=failure.message if failure else "",
+        why=why(failure) if failure else Text("", ""),
         hint=failure.hint if failure else Text("", ""),
         findings=tuple(
             FindingView(

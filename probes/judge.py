@@ -221,7 +221,7 @@ class Judge:
         memories = self._memory.setdefault((target.name, probe.name, BLIND), {})
         level = memories.get("", _Memory()).warning.next(failure is not None, at, 1, 1)
         memories[""] = _Memory(warning=level, decided=True)
-        reason = _why_blind(failure) if failure else NOTHING_SAID
+        reason = why(failure) if failure else NOTHING_SAID
         findings.append(
             Finding(
                 target=target.name,
@@ -279,8 +279,8 @@ def about(target: Target) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _why_blind(failure: Failure) -> Text:
-    """The probe's own words in both languages, else the kind's before the server's words."""
+def why(failure: Failure) -> Text:
+    """Why it could not look: its own words, else the kind's in front of the server's."""
     if failure.said.en:
         return failure.said
     kind = _SIGHTLESS.get(failure.kind) or REASONS[failure.kind]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from probes import deadline
+from probes import deadline, retold
 from probes.model import Measure, Measurement, ProbeError, Session, Text, Threshold
 from probes.units import duration
 
@@ -65,7 +65,7 @@ def attempt(session: Session, question: str) -> Iterator[Measurement]:
     except ProbeError as error:
         session.rows(question)
         said = error.failure
-        reason = {"reason": said.message, "kind": said.kind.value, "next": said.hint}
+        reason = {"reason": retold.words(said), "kind": said.kind.value, "next": said.hint}
         yield Measurement("fresh_login_ok", 0.0, detail=reason)
         return
     yield Measurement("fresh_login_ok", 1.0, detail={"reason": _AGAIN, "next": _WAIT})

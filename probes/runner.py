@@ -101,6 +101,9 @@ def _too_slow(budget_seconds: float) -> Failure:
     return Failure(FailureKind.BLIND, said.en, hint, said)
 
 
+_NO_SESSION = Text("tidak ada sesi untuk bertanya", "there is no session to ask")
+
+
 @dataclass(slots=True)
 class Cost:
     """What this agent costs one target; exported, and watched by ourselves."""
@@ -208,10 +211,10 @@ class HostView:
         self._known_paths = known_paths
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
-        raise ProbeError(FailureKind.UNSUPPORTED, "there is no session to ask")
+        raise ProbeError(FailureKind.UNSUPPORTED, _NO_SESSION)
 
     def fresh(self, database: str = "") -> AbstractContextManager[Session]:
-        raise ProbeError(FailureKind.UNSUPPORTED, "there is no session to ask")
+        raise ProbeError(FailureKind.UNSUPPORTED, _NO_SESSION)
 
     def paths(self) -> Mapping[str, str]:
         return self._known_paths

@@ -43,3 +43,46 @@ def test_indonesian_texts_use_the_words_of_the_glossary(room: str) -> None:
 def test_an_english_word_in_an_indonesian_text_is_found() -> None:
     assert english_in('Text("di primary", "on the primary")') == ["line 1: di primary"]
     assert english_in('Text("di primer, primary_conninfo", "on the primary")') == []
+
+
+CONNECTION = {"UNREACHABLE", "REFUSED", "DENIED", "EXHAUSTED", "TIMEOUT"}
+"""Kinds whose sentence is the kind's own (``REASONS``), before whatever the network said."""
+
+
+def said_in_english_only(source: str) -> list[str]:
+    """Each failure of ours whose message is an English sentence instead of a ``Text``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or len(node.args) < 2:
+            continue
+        if getattr(node.func, "id", "") not in ("ProbeError", "Failure"):
+            continue
+        kind, message = node.args[:2]
+        if getattr(kind, "attr", "") in CONNECTION:
+            continue
+        if isinstance(message, ast.Constant | ast.JoinedStr) and SENTENCE.search(
+            PLACEHOLDER.sub("", ast.unparse(message))
+        ):
+            found.append(f"line {node.lineno}: {ast.unparse(message)}")
+    return found
+
+
+SENTENCE = re.compile(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}")
+"""Three words of ours in a row; what a driver or a server said is filled in."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_failure_of_ours_is_told_in_both_languages(room: str) -> None:
+    found = {
+        str(file.relative_to(ROOT)): wrong
+        for file in sorted((ROOT / room).rglob("*.py"))
+        if (wrong := said_in_english_only(file.read_text(encoding="utf-8")))
+    }
+    assert found == {}
+
+
+def test_a_failure_in_english_only_is_found() -> None:
+    bare = 'ProbeError(FailureKind.UNSUPPORTED, "no path to the backups is configured")'
+    assert said_in_english_only(bare) == ["line 1: 'no path to the backups is configured'"]
+    assert said_in_english_only('ProbeError(FailureKind.BLIND, Text("tidak ada", "none"))') == []
+    assert said_in_english_only('ProbeError(FailureKind.BROKEN, f"{code}: {message}")') == []

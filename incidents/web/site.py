@@ -24,6 +24,7 @@ from incidents.documents.model import Office
 from incidents.model import Signer
 from incidents.people import People
 from incidents.procedure import Procedure
+from incidents.web import phrases
 from incidents.web.columns import column
 from incidents.web.guide import Guide, guide
 from incidents.web.health import TargetHealth
@@ -133,6 +134,12 @@ class Site:
         def advice(text: Text | Mapping[str, str] | str) -> Guide:
             return guide(said_in(text, language))
 
+        def evidence_cell(words: str) -> str:
+            return phrases.cell(words, language)
+
+        def evidence_note(words: str) -> str:
+            return phrases.note(words, language)
+
         def prose(name: str) -> str:
             return said_in(name, language)
 
@@ -146,6 +153,8 @@ class Site:
                 advice=advice,
                 prose=prose,
                 column_head=column_head,
+                evidence_cell=evidence_cell,
+                evidence_note=evidence_note,
                 signer=visit.signer,
                 csrf_token=visit.csrf,
                 here=path,

@@ -60,7 +60,10 @@ def read(session: Session) -> Iterable[Measurement]:
     target = session.target
     path = target.volumes.get(BACKUP) or target.labels.get(BACKUP, "")
     if not path:
-        raise ProbeError(FailureKind.UNSUPPORTED, "no path to the backups is configured")
+        raise ProbeError(
+            FailureKind.UNSUPPORTED,
+            Text("lokasi cadangan belum diatur", "no path to the backups is configured"),
+        )
     require_here(target)
     zone = datetime.now().astimezone().tzinfo
 
@@ -166,7 +169,10 @@ def measurements(found: list[Backup], now: float, path: str) -> Iterable[Measure
 def _blind(path: str, why: str) -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
-        f"the backups at {path} cannot be judged: {why}",
+        Text(
+            "cadangan di {path} tidak dapat dinilai: {why}",
+            "the backups at {path} cannot be judged: {why}",
+        ).format(path=path, why=why),
         Text(
             f"Pastikan {path} ada dan boleh dibaca agen: laporan (pgbackrest info --output=json, "
             f"wal-g backup-list --detail --json), xtrabackup_info, dump, atau berkas penanda yang "

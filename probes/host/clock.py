@@ -117,7 +117,9 @@ def stepped(wall: float, uptime: float, memory: MutableMapping[str, Any]) -> flo
 def _may_not_ask() -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
-        "the kernel may not be asked about the clock",
+        Text(
+            "kernel tidak boleh ditanyai tentang jam", "the kernel may not be asked about the clock"
+        ),
         Text(
             "Tambahkan pada unit layanan Sigap (systemctl edit sigap) ProtectClock=no dan "
             "SystemCallFilter=adjtimex: keduanya melarang membaca pun; menyetel jam tetap tak "

@@ -94,7 +94,10 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
     require_here(session.target)
     data = paths_seen_elsewhere(session).get("data", "")
     if not data:
-        raise ProbeError(FailureKind.UNSUPPORTED, "the data directory is not known")
+        raise ProbeError(
+            FailureKind.UNSUPPORTED,
+            Text("direktori data tidak diketahui", "the data directory is not known"),
+        )
 
     def place(path: str, mount: Mounted) -> tuple[str, tuple[int, int]]:
         found = os.stat(path)
@@ -107,7 +110,8 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
         held = SHARED.run(name, _seconds(), lambda: held_by(processes(engine), home))
     except (StuckError, FailingError, OSError) as error:
         # That the data cannot be looked at is what ``volumes`` says, with its severity.
-        raise ProbeError(FailureKind.UNSUPPORTED, f"{data} cannot be looked at: {error}") from error
+        said = Text(f"{data} tidak dapat dilihat: {error}", f"{data} cannot be looked at: {error}")
+        raise ProbeError(FailureKind.UNSUPPORTED, said) from error
     return device, held
 
 
@@ -149,7 +153,13 @@ def held_by(candidates: list[Process], home: tuple[int, int], proc: Path = PROC)
     if not ours:
         if any(each.directory is None for each in candidates):
             raise _may_not_look()
-        raise ProbeError(FailureKind.UNSUPPORTED, "no process of this server runs on this host")
+        raise ProbeError(
+            FailureKind.UNSUPPORTED,
+            Text(
+                "tidak ada proses server ini di host ini",
+                "no process of this server runs on this host",
+            ),
+        )
     held: dict[tuple[str, int], Held] = {}
     refused = 0
     for pid in ours:
@@ -187,7 +197,10 @@ def deleted_of(pid: int, proc: Path = PROC) -> Iterable[Held]:
 def _may_not_look() -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
-        "the agent may not see which files the server's processes hold open",
+        Text(
+            "agen tidak boleh melihat berkas yang dibuka proses server",
+            "the agent may not see which files the server's processes hold open",
+        ),
         Text(
             "Tambahkan pada unit layanan Sigap AmbientCapabilities=CAP_SYS_PTRACE dan "
             "CAP_DAC_READ_SEARCH (serta pada CapabilityBoundingSet), atau matikan pertanyaan ini: "

@@ -44,7 +44,10 @@ def count_in(vmstat: str) -> int:
             return int(value)
     raise ProbeError(
         FailureKind.BLIND,
-        "the kernel does not count its OOM kills",
+        Text(
+            "kernel tidak menghitung proses yang dibunuhnya (OOM)",
+            "the kernel does not count its OOM kills",
+        ),
         Text(
             "Perlu Linux 4.13 atau lebih baru; atau matikan pertanyaan ini: "
             "probes: {oom_kills: {enabled: false}}",

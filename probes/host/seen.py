@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from probes import deadline
+from probes import deadline, retold
 from probes.model import FailureKind, ProbeError, Session, Target, Text
 from probes.mounts import FailingError, Mounts, StuckError, Volume
 
@@ -45,7 +45,12 @@ class Seen:
 def require_here(target: Target) -> None:
     """Raise ``ProbeError(UNSUPPORTED)`` for a server on another host than the agent's."""
     if not target.host:
-        raise ProbeError(FailureKind.UNSUPPORTED, "the server does not run on the agent's host")
+        raise ProbeError(
+            FailureKind.UNSUPPORTED,
+            Text(
+                "server tidak berjalan di host agen", "the server does not run on the agent's host"
+            ),
+        )
 
 
 def paths_of(session: Session) -> Mapping[str, str]:
@@ -73,7 +78,7 @@ def paths_seen_elsewhere(session: Session) -> Mapping[str, str]:
     try:
         return paths_of(session)
     except ProbeError as error:
-        raise ProbeError(FailureKind.UNSUPPORTED, error.failure.message) from error
+        raise ProbeError(FailureKind.UNSUPPORTED, retold.words(error.failure)) from error
 
 
 def look_at(paths: Mapping[str, str], mounts: Mounts) -> Seen:
@@ -120,7 +125,10 @@ def _why(error: OSError) -> Text:
 def _nothing_known(target: str) -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
-        "it is not known where the server keeps its files",
+        Text(
+            "tidak diketahui di mana server menyimpan berkasnya",
+            "it is not known where the server keeps its files",
+        ),
         Text(
             f"Beri akun pemantau pg_monitor (PostgreSQL), atau tulis volumes: {{data: …}} pada "
             f"target {target}.",
@@ -134,7 +142,10 @@ def data_unseen(unseen: Unseen) -> ProbeError:
     """The failure of a target of which not even the data directory can be seen."""
     return ProbeError(
         FailureKind.BLIND,
-        f"the data directory {unseen.path} {unseen.reason.en}",
+        Text(
+            f"direktori data {unseen.path} {unseen.reason.id}",
+            f"the data directory {unseen.path} {unseen.reason.en}",
+        ),
         fix("data", unseen.path),
     )
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from probes import retold
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -100,7 +101,7 @@ def _known(session: Session) -> list[Counter]:
         if not error.waited_for_lock:
             raise
         if "counters" not in session.memory:
-            raise ProbeError(FailureKind.BLIND, error.failure.message, _LOCKED) from error
+            raise ProbeError(FailureKind.BLIND, retold.words(error.failure), _LOCKED) from error
         found = session.memory["counters"]
     session.memory["counters"] = found
     return found

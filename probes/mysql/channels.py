@@ -191,7 +191,10 @@ def _pick(row: Row, *names: str, default: object = _MISSING) -> object:
         return default
     raise ProbeError(
         FailureKind.BLIND,
-        f"the replication status of this server has no column {' or '.join(names)}",
+        Text(
+            f"status replikasi server ini tidak mempunyai kolom {' atau '.join(names)}",
+            f"the replication status of this server has no column {' or '.join(names)}",
+        ),
         Text(
             "Versi server ini mengganti nama kolomnya: laporkan versinya agar Sigap menyesuaikan.",
             "This server version renamed the column: report the version so that Sigap adapts.",

@@ -277,7 +277,7 @@ def _opened(target: Target, purpose: str, address: Address | None = None) -> MyS
         session.close()
         raise ProbeError(
             FailureKind.BROKEN,
-            "the server does not say its version",
+            Text("server tidak menyebutkan versinya", "the server does not say its version"),
             Text(
                 "Periksa apakah target adalah proxy tanpa server di belakangnya.",
                 "See whether the target is a proxy with no server behind it.",

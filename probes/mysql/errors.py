@@ -195,7 +195,10 @@ def not_mysql(address: Address, error: BaseException) -> ProbeError:
     where = f"{address.host}:{address.port}"
     return ProbeError(
         FailureKind.BROKEN,
-        f"{where} does not speak MySQL's protocol ({type(error).__name__}: {error})",
+        Text(
+            f"{where} tidak berbicara dengan protokol MySQL ({type(error).__name__}: {error})",
+            f"{where} does not speak MySQL's protocol ({type(error).__name__}: {error})",
+        ),
         _HINTS["answer"].format(where=where),
     )
 

@@ -40,7 +40,10 @@ def mode(address: Address) -> str:
     if said not in MODES:
         raise ProbeError(
             FailureKind.BROKEN,
-            f"ssl={said} is not one of {', '.join(MODES)}",
+            Text(
+                f"ssl={said} bukan salah satu dari {', '.join(MODES)}",
+                f"ssl={said} is not one of {', '.join(MODES)}",
+            ),
             Text(
                 f"Tulis salah satu dari {', '.join(MODES)} pada opsi ssl target.",
                 f"Write one of {', '.join(MODES)} as the target's ssl option.",
@@ -84,7 +87,10 @@ def _context(options: dict[str, str]) -> ssl.SSLContext:
         named = ", ".join(f"{k}={v}" for k, v in options.items() if v and k != "ssl")
         raise ProbeError(
             FailureKind.BROKEN,
-            f"the TLS files of the target cannot be used ({named}): {error}",
+            Text(
+                f"berkas TLS target tidak dapat dipakai ({named}): {error}",
+                f"the TLS files of the target cannot be used ({named}): {error}",
+            ),
             Text(
                 f"Periksa berkas TLS pada konfigurasi target ({named}): ada, terbaca oleh agen, "
                 "dan berformat PEM.",

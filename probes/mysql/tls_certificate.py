@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from probes import certificates
+from probes import certificates, retold
 from probes.model import (
     FailureKind,
     Measurement,
@@ -69,7 +69,10 @@ def _asked_over_tls(target: Target) -> str:
     except ProbeError as error:
         raise ProbeError(
             FailureKind.BLIND,
-            f"no login over TLS, so the certificate cannot be read: {error.failure.message}",
+            Text(
+                "login lewat TLS gagal, sehingga sertifikat tidak terbaca: {why}",
+                "no login over TLS, so the certificate cannot be read: {why}",
+            ).format(why=retold.words(error.failure)),
             error.failure.hint,
         ) from error
     try:

@@ -41,7 +41,10 @@ def read(session: Session) -> Iterator[Measurement]:
         if kept.get("chosen"):
             raise ProbeError(
                 FailureKind.BLIND,
-                "the table sigap.heartbeat is gone, or its rights are",
+                Text(
+                    "tabel sigap.heartbeat atau haknya hilang",
+                    "the table sigap.heartbeat is gone, or its rights are",
+                ),
                 Text(
                     "Jalankan lagi baris dari: sigap grants --canary.",
                     "Run the lines of: sigap grants --canary again.",

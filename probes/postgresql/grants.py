@@ -54,7 +54,10 @@ def require_sight(row: Row) -> None:
     user = row["account"]
     raise ProbeError(
         FailureKind.BLIND,
-        f"account {user} cannot see other sessions: pg_read_all_stats is missing",
+        Text(
+            f"akun {user} tidak dapat melihat sesi lain: pg_read_all_stats belum diberikan",
+            f"account {user} cannot see other sessions: pg_read_all_stats is missing",
+        ),
         Text(
             f"Jalankan: GRANT pg_monitor TO {user};",
             f"Run: GRANT pg_monitor TO {user};",

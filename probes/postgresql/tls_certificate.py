@@ -68,7 +68,9 @@ def certificate(host: str, port: int) -> bytes | None:
     except OSError as error:  # ssl.SSLError and TimeoutError are among them
         raise ProbeError(
             FailureKind.BLIND,
-            f"the certificate could not be read: {error}",
+            Text(
+                f"sertifikat tidak terbaca: {error}", f"the certificate could not be read: {error}"
+            ),
             Text(
                 "Coba: openssl s_client -starttls postgres -connect {host}:{port}",
                 "Try: openssl s_client -starttls postgres -connect {host}:{port}",

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from probes import deadline
+from probes import deadline, retold
 from probes.model import (
     CONNECTION_KINDS,
     FailureKind,
@@ -128,14 +128,18 @@ def _failed(session: Session, error: ProbeError, seconds: float) -> Iterable[Mea
     kind = error.failure.kind
     if "pending" not in session.memory:  # it did not even log in, which availability tells
         hint = error.failure.hint
-        raise ProbeError(FailureKind.BLIND, f"no session: {error}", hint) from error
+        raise ProbeError(
+            FailureKind.BLIND,
+            Text("tanpa sesi: {why}", "no session: {why}").format(why=retold.words(error.failure)),
+            hint,
+        ) from error
     if kind is FailureKind.TIMEOUT:
         yield from _hangs(_pending(session), seconds)
         return
     session.memory.pop("pending", None)
-    cause = error.failure.message
+    cause = retold.words(error.failure)
     if kind in CONNECTION_KINDS:
-        cause = f"the session was lost: {cause}"
+        cause = Text("sesi terputus: {why}", "the session was lost: {why}").format(why=cause)
     yield Measurement("canary_ok", 0.0, detail={"cause": cause})
 
 
@@ -163,7 +167,7 @@ def _pending(session: Session) -> Row | None:
 def _gone(session: Session) -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
-        "the table sigap.canary is gone",
+        Text("tabel sigap.canary hilang", "the table sigap.canary is gone"),
         Text(
             "Buat lagi dengan `sigap grants postgresql --canary`, atau matikan probe write_canary "
             "untuk target ini.",
@@ -180,7 +184,10 @@ def _forbidden(state: Row) -> ProbeError:
     )
     return ProbeError(
         FailureKind.BLIND,
-        f"account {user} may not write sigap.canary",
+        Text(
+            f"akun {user} tidak boleh menulis sigap.canary",
+            f"account {user} may not write sigap.canary",
+        ),
         Text(f"Jalankan: {lines}", f"Run: {lines}"),
     )
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from incidents.web.health import ProbeHealth, ProbeState, TargetHealth
+from probes import Text
+from probes.judge import why
+from probes.model import Failure, FailureKind
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import plain
+from tests.incidents.web.world import World
 
 
 def test_a_blind_probe_is_shown_as_such_with_the_line_that_mends_it(signed_in: SignedIn) -> None:
@@ -28,3 +33,33 @@ def test_a_server_page_shows_every_question_the_worst_first(signed_in: SignedIn)
     assert page.index("blocked_sessions") < page.index("availability")
     assert "Akhiri sesi 4711." in page
     assert "blocked_seconds 95,4 detik" in page
+
+
+def test_why_a_probe_cannot_look_is_said_in_the_readers_language(
+    world: World, signed_in: SignedIn
+) -> None:
+    failures = {
+        "backup_age": Failure(
+            FailureKind.UNSUPPORTED,
+            "no path to the backups is configured",
+            said=Text("lokasi cadangan belum diatur", "no path to the backups is configured"),
+        ),
+        "restart": Failure(FailureKind.BLIND, "permission denied for view x"),
+    }
+    world.health[:] = [
+        TargetHealth(
+            "db1",
+            "postgresql",
+            probes=tuple(
+                ProbeHealth(
+                    name, Text("Tanya?", "Ask?"), ProbeState.BLIND, world.clock.now,
+                    message=failure.message, why=why(failure),
+                )
+                for name, failure in failures.items()
+            ),
+        )
+    ]  # fmt: skip
+    page = plain(signed_in("AJ").get("/targets/db1").text)
+    assert "lokasi cadangan belum diatur" in page
+    assert "no path to the backups" not in page
+    assert "hak atau sarananya kurang (permission denied for view x)" in page

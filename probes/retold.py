@@ -1,0 +1,13 @@
+"""Why: a failure that one question tells on behalf of another must not lose a language by it.
+
+Promise: the words in both languages where the failure has them, else the server's own.
+"""
+
+from __future__ import annotations
+
+from probes.model import Failure, Text
+
+
+def words(failure: Failure) -> Text:
+    """The failure's message as both readers get it."""
+    return failure.said if failure.said.en else Text(failure.message, failure.message)
