@@ -109,6 +109,15 @@ def _with_json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
+def _with_lang(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "--lang",
+        choices=("id", "en"),
+        help="language of what is printed (agent.language of the configuration)",
+    )
+    return parser
+
+
 def _with_password(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--password-file",
@@ -139,7 +148,7 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     attempt.add_argument("target", metavar="TARGET")
     attempt.add_argument("probe", metavar="PROBE", nargs="?")
-    _with_json(_with_config(attempt))
+    _with_lang(_with_json(_with_config(attempt)))
     _with_json(_command(commands, "probes", "probing:listing", "list every probe and its limits"))
     learn = _command(
         commands, "learn", "learn:learn", "show and mend what was learned to belong to each target"
@@ -200,13 +209,13 @@ def _incident_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     listing = _command(each, "list", "incidents:listing", "list incidents")
     listing.add_argument("--state", choices=("open", "closed", "all"), default="open")
     listing.add_argument("--text", default="", help="words that must occur")
-    _with_json(_with_config(listing))
+    _with_lang(_with_json(_with_config(listing)))
     show = _command(each, "show", "incidents:show", "show one incident")
     show.add_argument("number")
     show.add_argument(
         "--as", dest="username", default="", help="say with --json whether this person may sign"
     )
-    _with_json(_with_config(show))
+    _with_lang(_with_json(_with_config(show)))
     report = _command(each, "open", "incidents:report", "report a disruption by hand")
     report.add_argument("--title", required=True)
     for word in ("description", "target", "application", "agency", "reporter", "contact"):

@@ -19,10 +19,26 @@ from agent.trouble import Trouble
 from incidents.model import Decision, Incident, Person, Signer
 from incidents.views import IncidentRow
 from incidents.workflow import Sign
-from probes import Severity
+from probes import Severity, Text
 
 if TYPE_CHECKING:
     from incidents.web.visitor import Member
+
+
+_HEADS = (
+    Text("NOMOR", "NUMBER"),
+    Text("TINGKAT", "SEVERITY"),
+    Text("LANGKAH", "STEP"),
+    Text("DIBUKA", "OPENED"),
+    Text("BATAS WAKTU", "DUE"),
+    Text("PERIHAL", "TITLE"),
+)
+_SEVERITIES = {
+    Severity.CLEAR: Text("pulih", "clear"),
+    Severity.WARNING: Text("peringatan", "warning"),
+    Severity.CRITICAL: Text("kritis", "critical"),
+}
+_CLOSED = Text("ditutup", "closed")
 
 
 def listing(given: argparse.Namespace) -> int:
@@ -39,19 +55,19 @@ def listing(given: argparse.Namespace) -> int:
         if given.json:
             _print_listed(found, opened)
             return 0
-        zone = opened.calendar
+        zone, language = opened.calendar, given.lang or config.language
         rows = [
             (
                 row.number,
-                row.severity.name.lower(),
-                f"{row.step} {row.role}" if row.open else "closed",
+                _SEVERITIES[row.severity].said_in(language),
+                f"{row.step} {row.role}" if row.open else _CLOSED.said_in(language),
                 _when(zone.local(row.opened_at)),
                 _when(zone.local(row.due_at)) if row.due_at else "-",
-                row.title.said_in(config.language),
+                row.title.said_in(language),
             )
             for row in found
         ]
-    print(table(("NUMBER", "SEVERITY", "STEP", "OPENED", "DUE", "TITLE"), rows))
+    print(table([head.said_in(language) for head in _HEADS], rows))
     return 0
 
 
@@ -62,29 +78,33 @@ def show(given: argparse.Namespace) -> int:
         if given.json:
             _print_whole(incident.number, opened, _reader(given.username, opened))
             return 0
-        lines = _shown(incident, opened, config.language)
+        lines = _shown(incident, opened, given.lang or config.language)
     print("\n".join(lines))
     return 0
 
 
 def _shown(incident: Incident, opened: Opened, language: str) -> list[str]:
+    def say(id: str, en: str) -> str:
+        return en if language == "en" else id
+
     local = opened.calendar.local
     step = opened.desk.procedure(incident.number).step(incident.step)
-    turn = f"step {step.number} ({step.role}): {step.title.said_in(language)}"
+    turn = f"{say('langkah', 'step')} {step.number} ({step.role}): {step.title.said_in(language)}"
     outcome = incident.outcome.value if incident.outcome else ""
+    worst = _SEVERITIES[incident.severity].said_in(language)
     lines = [
         f"{incident.number}  {incident.title.said_in(language)}",
-        f"{incident.severity.name.lower()}, opened {_when(local(incident.opened_at))}, "
-        f"version {incident.version}",
-        turn if incident.open else f"closed: {outcome}",
+        f"{worst}, {say('dibuka', 'opened')} {_when(local(incident.opened_at))}, "
+        f"{say('versi', 'version')} {incident.version}",
+        turn if incident.open else f"{_CLOSED.said_in(language)}: {outcome}",
         "",
     ]
     for trouble in incident.troubles:
-        kind = "cause  " if trouble.root else "symptom"
-        state = "clear" if trouble.severity is Severity.CLEAR else trouble.severity.name.lower()
-        lines.append(f"{kind}  {state:8}  {trouble.title.said_in(language)}")
+        kind = say("penyebab", "cause") if trouble.root else say("gejala", "symptom")
+        state = _SEVERITIES[trouble.severity].said_in(language)
+        lines.append(f"{kind:8}  {state:10}  {trouble.title.said_in(language)}")
         if trouble.hint.said_in(language) and trouble.severity > Severity.CLEAR:
-            lines.append(f"                   {trouble.hint.said_in(language)}")
+            lines.append(f"{'':22}{trouble.hint.said_in(language)}")
     lines.append("")
     for line in opened.desk.timeline(incident.number):
         lines.append(f"{_when(local(line.at))}  {line.actor_name}: {line.text.said_in(language)}")

@@ -24,10 +24,11 @@ from probes import (
     Reading,
     Severity,
     Target,
+    Text,
     Tuning,
     registry,
 )
-from probes.judge import Judge, tuned
+from probes.judge import Judge, tuned, why
 from probes.model import FailureKind, Finding
 from probes.runner import Owner
 from probes.units import measured, written
@@ -35,6 +36,7 @@ from probes.units import measured, written
 PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
 UNKNOWN = 3
 WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", UNKNOWN: "UNKNOWN"}
+_NOTHING = Text("tidak ada yang dilaporkan", "nothing to report")
 _WORST = (2, 1, UNKNOWN, 0)
 
 
@@ -78,7 +80,7 @@ def attempt(given: argparse.Namespace) -> int:
     if given.json:
         print_json({"target": target.name, "status": WORDS[code], "probes": _listed(tried)})
     else:
-        print(_told(target, tried, code, config.language))
+        print(_told(target, tried, code, given.lang or config.language))
     return code
 
 
@@ -108,13 +110,21 @@ def _code(probe: Probe, reading: Reading, findings: tuple[Finding, ...]) -> int:
 
 def _told(target: Target, tried: list[Tried], code: int, language: str) -> str:
     bad = sorted((t for t in tried if t.code), key=lambda t: _WORST.index(t.code))
-    first = _sentences(bad[0], language)[0] if bad else f"{len(tried)} probes, all clear"
+    first = _sentences(bad[0], language)[0] if bad else all_clear(len(tried), language)
     numbers = _performance(target, tried)
     lines = [f"SIGAP {WORDS[code]} - {_safe(first)}" + (f" | {numbers}" if numbers else "")]
     for each in bad + [t for t in tried if not t.code]:
         said = _sentences(each, language)
         lines += [f"{WORDS[each.code]:8} {each.probe.name}: {_safe(sentence)}" for sentence in said]
     return "\n".join(lines)
+
+
+def all_clear(count: int, language: str) -> str:
+    """So many probes, and nothing wrong with any."""
+    if count == 1:
+        return Text("1 pemeriksaan, baik", "1 probe, all clear").said_in(language)
+    text = Text("{n} pemeriksaan, semuanya baik", "{n} probes, all clear")
+    return text.format(n=count).said_in(language)
 
 
 def _sentences(tried: Tried, language: str) -> list[str]:
@@ -126,8 +136,8 @@ def _sentences(tried: Tried, language: str) -> list[str]:
         if part) for f in standing if f.severity > Severity.CLEAR
     ]  # fmt: skip
     if not said and failure is not None:
-        hint = failure.hint.said_in(language)
-        said = [f"{failure.message}. {hint}" if hint else failure.message]
+        hint, message = failure.hint.said_in(language), why(failure).said_in(language)
+        said = [f"{message}. {hint}" if hint else message]
     if not said:
         units = {measure.name: measure.unit for measure in tried.probe.measures}
         values = [
@@ -135,7 +145,7 @@ def _sentences(tried: Tried, language: str) -> list[str]:
             f"{measured(m.measure, m.value, units[m.measure]).said_in(language)}"
             for m in tried.reading.measurements
         ]
-        said = [", ".join(values) or "nothing to report"]
+        said = [", ".join(values) or _NOTHING.said_in(language)]
     return said
 
 

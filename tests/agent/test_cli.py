@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from agent.cli import main
+from agent.commands import probing
 from tests.support.agent import ROOT, environment, write_config
 
 NOBODY = "  - {name: simpeg, engine: postgresql, url: 'postgresql://sigap@127.0.0.1:1/postgres'}\n"
@@ -150,6 +151,30 @@ def test_try_speaks_nagios(sigap: Sigap, folder: Path) -> None:
     assert "did you mean 'simpeg'?" in one_sentence(sigap("try", "simpg", folder=folder), 3)
     assert "no probe 'lag'" in one_sentence(sigap("try", "simpeg", "lag", folder=folder), 3)
     assert sigap("try", "simpeg", "-c", "none.yaml", folder=folder).returncode == 3
+
+
+def test_commands_speak_the_language_asked_for(sigap: Sigap, folder: Path) -> None:
+    english = sigap("try", "simpeg", "availability", "--lang", "en", folder=folder).stdout
+    assert "simpeg cannot be used" in english
+    indonesian = sigap("try", "simpeg", "availability", "--lang", "id", folder=folder).stdout
+    assert "simpeg tidak dapat dipakai" in indonesian
+    for lang, head in (("id", "NOMOR"), ("en", "NUMBER")):
+        assert sigap("incidents", "list", "--lang", lang, folder=folder).stdout.startswith(head)
+    refused = sigap("incidents", "list", "--lang", "fr", folder=folder)
+    assert refused.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "language", "said"),
+    [
+        (1, "en", "1 probe, all clear"),
+        (7, "en", "7 probes, all clear"),
+        (1, "id", "1 pemeriksaan, baik"),
+        (7, "id", "7 pemeriksaan, semuanya baik"),
+    ],
+)
+def test_one_probe_is_not_said_in_the_plural(count: int, language: str, said: str) -> None:
+    assert probing.all_clear(count, language) == said
 
 
 def test_try_prints_json(sigap: Sigap, folder: Path) -> None:
