@@ -2,6 +2,7 @@
 
 With ``login``, the other half of the pair, it tells "existing sessions fine, logins broken" from
 "all dead". Promise: a full server is up; the role is asked last and cannot turn ``up`` to 0.
+A member of a MySQL group has the role that its group gives it.
 Sources: MySQL 8.4 manual, Server System Variables; MariaDB, read_only.
 """
 
@@ -20,6 +21,7 @@ from probes.model import (
     Text,
     Threshold,
 )
+from probes.mysql import groups
 from probes.mysql.channels import channels
 from probes.mysql.grants import CHANNELS
 
@@ -80,16 +82,20 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def _follows(session: Session) -> bool | None:
-    """Whether this server has a channel; None where that cannot be seen.
+    """Whether this server has a channel, or a primary in its group; None where that is not seen.
 
     The question waits behind a STOP REPLICA that hangs, and that is no reason to call a server
     down: it has a bound of its own. A session whose answer did not come by then is lost; the next
     one does not ask as long as that question waits in the server (``channels``). Why the role
-    cannot be seen is replication_lag's news.
+    cannot be seen is replication_lag's news; that a member is not at work in its group is
+    group_replication's, and until it is, it has no role.
     """
     try:
         with deadline.within(min(ROLE_SECONDS, deadline.remaining() / 2)):
-            return bool(channels(session))
+            group = groups.group(session)
+            if group is not None and not group.role:
+                return None
+            return (group is not None and group.role == groups.REPLICA) or bool(channels(session))
     except ProbeError:
         return None
 
@@ -104,7 +110,9 @@ PROBE = Probe(
     measures=(
         Measure("up", "", "1 when the server answers the kept session"),
         Measure("read_only", "", "1 when the server takes no writes from ordinary accounts"),
-        Measure("is_replica", "", "1 when a replication channel is configured"),
+        Measure(
+            "is_replica", "", "1 when a replication channel is configured, or a group's secondary"
+        ),
         Measure("role_as_expected", "", "1 when the role is the one the configuration expects"),
     ),
     thresholds=(

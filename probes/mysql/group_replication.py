@@ -10,72 +10,59 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
-from probes.mysql.ask import variables
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql import groups
 from probes.mysql.grants import INSTRUMENTS
+from probes.mysql.groups import Group
 
-_MEMBERS = "SELECT * FROM performance_schema.replication_group_members"
 _STATS = "SELECT * FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = %s"
-UNREACHABLE = "UNREACHABLE"
-"""Counted in the group still, but silent; who left or was expelled is no longer in the list."""
-
-_IN = {"ONLINE", "RECOVERING"}
-"""States of a member that takes part."""
-
 _QUEUES = ("COUNT_TRANSACTIONS_IN_QUEUE", "COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE")
 
 
 def read(session: Session) -> Iterator[Measurement]:
     """This member's state, the group's size, and what waits to be certified or applied."""
-    if session.flavour != "mysql":
+    found = groups.group(session)
+    if found is None:
         return
-    found = variables(session, "group_replication_group_name", "server_uuid")
-    if not found.get("group_replication_group_name"):
-        return
-    uuid = found["server_uuid"]
-    members = session.rows(_MEMBERS)
-    yield from group(members, uuid)
-    for row in session.rows(_STATS, (uuid,)):
+    yield from states(found)
+    for row in session.rows(_STATS, (found.uuid,)):
         queue = sum(float(row[name]) for name in _QUEUES if name in row and row[name] is not None)
         yield Measurement("group_queue_transactions", queue)
 
 
-def group(members: list[Row], uuid: str) -> Iterator[Measurement]:
+def states(group: Group) -> Iterator[Measurement]:
     """What the list of members says. Without a quorum it says nothing of who has left."""
-    mine = next((str(row["MEMBER_STATE"]) for row in members if row["MEMBER_ID"] == uuid), "")
-    state = mine or "OFFLINE"
-    online = sum(row["MEMBER_STATE"] == "ONLINE" for row in members)
+    online = sum(row["MEMBER_STATE"] == groups.ONLINE for row in group.members)
     away = ", ".join(
-        f"{_address(row)} {row['MEMBER_STATE']}"
-        for row in members
-        if row["MEMBER_STATE"] != "ONLINE" and row["MEMBER_ID"] != uuid
+        f"{groups.address(row)} {row['MEMBER_STATE']}"
+        for row in group.members
+        if row["MEMBER_STATE"] != groups.ONLINE and row["MEMBER_ID"] != group.uuid
     )
-    yield Measurement("group_member_online", float(state == "ONLINE"), detail={"state": state})
-    if state not in _IN:
+    is_online = group.state == groups.ONLINE
+    yield Measurement("group_member_online", float(is_online), detail={"state": group.state})
+    if not group.takes_part:
         return  # alone, it sees only itself: no word about the group
     yield Measurement("group_members_online", float(online))
-    reached = sum(row["MEMBER_STATE"] != UNREACHABLE for row in members)
-    has_quorum = 2 * reached > len(members)
     yield Measurement(
         "group_has_quorum",
-        float(has_quorum),
-        detail={"reached": reached, "all": len(members), "away": f" ({away})" if away else ""},
+        float(group.has_quorum),
+        detail={
+            "reached": group.reached,
+            "all": len(group.members),
+            "away": f" ({away})" if away else "",
+        },
     )
-    if has_quorum:
-        for row in members:
-            if row["MEMBER_STATE"] in _IN:
-                yield Measurement("group_member", 1.0, _address(row))
-
-
-def _address(row: Row) -> str:
-    return f"{row['MEMBER_HOST']}:{row['MEMBER_PORT']}"
+    if group.has_quorum:
+        for row in group.members:
+            if row["MEMBER_STATE"] in {groups.ONLINE, groups.RECOVERING}:
+                yield Measurement("group_member", 1.0, groups.address(row))
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """The group as this member sees it."""
     if session.flavour != "mysql":
         return
-    rows = session.rows(_MEMBERS)
+    rows = session.rows(groups.MEMBERS)
     columns = tuple(rows[0]) if rows else ()
     yield Exhibit(
         Text("Anggota grup", "Members of the group"),

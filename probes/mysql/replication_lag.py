@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
+from probes.mysql import groups
 from probes.mysql.channels import Channel, channels, connected_replicas
 from probes.mysql.grants import BINLOGS, CHANNELS, INSTRUMENTS
 from probes.mysql.stopped import applying, receiving
@@ -20,7 +21,7 @@ from probes.mysql.workers import failed_workers, named
 def read(session: Session) -> Iterator[Measurement]:
     """State, lag and error of each channel; how many replicas this server feeds."""
     found = channels(session)
-    if session.target.role == "replica":
+    if session.target.role == "replica" and groups.group(session) is None:
         yield Measurement("replication_configured", float(bool(found)), detail={"said": has(found)})
     failed = failed_workers(session) if any(not each.sql_running for each in found) else {}
     for channel in found:

@@ -2,9 +2,10 @@
 
 Why: a server with a full or hung disk, a read-only file system or a semi-synchronous replica that
 never answers goes on answering questions; only a commit shows it. Promise: opt-in (``sigap grants
---canary``), one row, a session of its own that is given up after two seconds; a replica is never
-written to. The same row is the heartbeat: unlike the server's own seconds it goes on counting when
-replication stops, and it needs both clocks to agree (see clock_skew).
+--canary``), one row, a session of its own that is given up after two seconds; a replica, or a
+secondary of a group, is never written to. The same row is the heartbeat: unlike the server's own
+seconds it goes on counting when replication stops, and it needs both clocks to agree (see
+clock_skew).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from probes.model import (
     Text,
     Threshold,
 )
-from probes.mysql import heartbeat
+from probes.mysql import groups, heartbeat
 from probes.mysql.channels import Channel, channels
+from probes.mysql.groups import Group
 from probes.mysql.heartbeat import Beat
 
 WRITE_SECONDS = 2.0
@@ -53,9 +55,12 @@ def read(session: Session) -> Iterator[Measurement]:
         return
     kept["chosen"] = True
     follows = channels(session)
-    if session.target.role == "primary" or (not follows and session.target.role != "replica"):
+    group = groups.group(session)
+    if _takes_writes(session.target.role, bool(follows), group):
         yield from _written(session)
     me = heartbeat.itself(session).server_id
+    if group is not None and group.role == groups.REPLICA:
+        yield from _from_the_group(group, found)
     for channel in follows:
         beat = newest(channel, [each for each in found if each.server_id != me])
         if beat is not None:
@@ -65,6 +70,26 @@ def read(session: Session) -> Iterator[Measurement]:
                 channel.name,
                 {"source": channel.source},
             )
+
+
+def _takes_writes(expected: str, follows: bool, group: Group | None) -> bool:
+    """Whether a write belongs here: in a group where the group says so, else by the role."""
+    if group is not None:
+        return group.role == groups.PRIMARY
+    return expected == "primary" or (not follows and expected != "replica")
+
+
+def _from_the_group(group: Group, found: list[Beat]) -> Iterator[Measurement]:
+    """How old the primary's row is on a secondary: no channel is listed that would carry it."""
+    for row in group.members:
+        for beat in found:
+            if row.get("MEMBER_ROLE") == "PRIMARY" and beat.server_uuid == row["MEMBER_ID"]:
+                yield Measurement(
+                    "heartbeat_age_seconds",
+                    max(0.0, beat.age_seconds),
+                    groups.APPLIER,
+                    {"source": groups.address(row)},
+                )
 
 
 def newest(channel: Channel, found: list[Beat]) -> Beat | None:

@@ -125,7 +125,7 @@ class MySQLPair(MariaDBPair):
         eventually(self.running, "both replication threads run again")
 
 
-def _install(folder: Path, root: Path) -> None:
+def install(folder: Path, root: Path) -> None:
     """Fill ``folder/data``; root has no password and comes in over the socket."""
     prepared(folder)
     defaults = folder / "install.cnf"
@@ -153,7 +153,7 @@ def servers(count: int, options: Sequence[str] = ()) -> Iterator[list[MySQL]]:
         base.chmod(0o755)
         folders = [base / f"db{number}" for number in range(1, count + 1)]
         folders[0].mkdir()
-        _install(folders[0], root)
+        install(folders[0], root)
         for folder in folders[1:]:
             shutil.copytree(folders[0], folder)
             (folder / "data" / "auto.cnf").unlink()  # each server has a uuid of its own

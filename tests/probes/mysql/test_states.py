@@ -23,6 +23,7 @@ from probes.mysql.ask import growth
 from probes.mysql.binlogs import retention
 from probes.mysql.channels import channel
 from probes.mysql.deadlock_report import last
+from probes.mysql.groups import Group
 from probes.mysql.redo_log import checkpoint
 from probes.mysql.workers import Worker, named
 from tests.probes.mysql.asking import NOW
@@ -44,8 +45,9 @@ def by_name(found: Any) -> dict[str, Measurement]:
 # --- Group Replication ----------------------------------------------------------------------
 
 
-def member(uuid: str, state: str) -> Row:
+def member(uuid: str, state: str, role: str = "SECONDARY") -> Row:
     return {
+        "MEMBER_ROLE": role,
         "MEMBER_ID": uuid,
         "MEMBER_HOST": f"db-{uuid}",
         "MEMBER_PORT": 3306,
@@ -55,16 +57,46 @@ def member(uuid: str, state: str) -> Row:
 
 def test_who_takes_part_in_the_group_is_told_by_address() -> None:
     states = {"a": "ONLINE", "b": "RECOVERING", "c": "UNREACHABLE"}
-    group = [member(uuid, state) for uuid, state in states.items()]
-    found = [each for each in group_replication.group(group, "a") if each.subject]
+    group = tuple(member(uuid, state) for uuid, state in states.items())
+    found = [each for each in group_replication.states(Group("a", group)) if each.subject]
     assert [(each.measure, each.subject) for each in found] == [
         ("group_member", "db-a:3306"), ("group_member", "db-b:3306")
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("state", "role", "expected"),
+    [
+        ("ONLINE", "PRIMARY", "primary"),
+        ("ONLINE", "SECONDARY", "replica"),
+        ("RECOVERING", "PRIMARY", ""),  # of many primaries; still read-only until it is ONLINE
+        ("OFFLINE", "", ""),
+        ("ERROR", "", ""),
+    ],
+)
+def test_the_role_in_a_group_is_the_one_it_gives(state: str, role: str, expected: str) -> None:
+    assert Group("a", (member("a", state, role), member("b", "ONLINE"))).role == expected
+
+
+def test_in_a_minority_even_the_primary_has_no_role() -> None:
+    cut_off = (member("a", "ONLINE", "PRIMARY"), member("b", "UNREACHABLE"))
+    assert Group("a", cut_off).role == ""
+
+
+def test_a_group_of_5_7_names_its_primary_by_uuid() -> None:
+    def old(primary: str) -> str:
+        rows = tuple(
+            {key: value for key, value in member(uuid, "ONLINE").items() if key != "MEMBER_ROLE"}
+            for uuid in "ab"
+        )
+        return Group("a", rows, primary).role
+
+    assert [old("a"), old("b"), old("")] == ["primary", "replica", "primary"]
+
+
 def test_without_a_quorum_nothing_is_said_of_who_left() -> None:
-    group = [member("a", "ONLINE"), member("b", "UNREACHABLE")]
-    found = by_name(group_replication.group(group, "a"))
+    group = (member("a", "ONLINE"), member("b", "UNREACHABLE"))
+    found = by_name(group_replication.states(Group("a", group)))
     assert found["group_has_quorum"].value == 0
     assert "group_member" not in found
 
@@ -83,16 +115,16 @@ def test_without_a_quorum_nothing_is_said_of_who_left() -> None:
 def test_a_member_that_reaches_at_most_half_of_the_group_has_no_quorum(
     states: str, has_quorum: bool
 ) -> None:
-    members = [member(uuid, state) for uuid, state in zip("abc", states.split(), strict=False)]
-    found = by_name(group_replication.group(members, "a"))
+    members = tuple(member(uuid, state) for uuid, state in zip("abc", states.split(), strict=False))
+    found = by_name(group_replication.states(Group("a", members)))
     assert found["group_has_quorum"].value == float(has_quorum)
 
 
 def test_a_lost_quorum_opens_an_incident() -> None:
-    members = [member("a", "ONLINE"), member("b", "UNREACHABLE")]
+    members = (member("a", "ONLINE"), member("b", "UNREACHABLE"))
     judge, target = Judge(), MySQL9.target
     for _ in range(2):
-        measured = tuple(group_replication.group(members, "a"))
+        measured = tuple(group_replication.states(Group("a", members)))
         taken = Reading("db", "group_replication", NOW, 0.0, measured)
         verdicts = judge.assess(target, group_replication.PROBE, taken).findings
     (lost,) = (each for each in verdicts if each.measure == "group_has_quorum")
@@ -102,7 +134,7 @@ def test_a_lost_quorum_opens_an_incident() -> None:
 
 @pytest.mark.parametrize("state", ["ERROR", "OFFLINE"])
 def test_a_member_that_is_out_speaks_for_itself_only(state: str) -> None:
-    found = by_name(group_replication.group([member("a", state)], "a"))
+    found = by_name(group_replication.states(Group("a", (member("a", state),))))
     assert found["group_member_online"].value == 0
     assert found["group_member_online"].detail["state"] == state
     assert "group_member" not in found
