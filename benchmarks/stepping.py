@@ -87,9 +87,9 @@ class Steps:
             self._handle(self._plan, probes[reading.probe], reading, self.owner)
 
     @property
-    def page(self) -> bytes:
+    def page(self) -> str:
         """What /metrics would show of this target."""
-        return self._board.page(self.hand)
+        return self._board.text(self.hand)
 
 
 def main(spec: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ def main(spec: dict[str, Any]) -> None:
             "statements": steps.owner.cost.statements - statements,
             "periods": dict(steps.periods),
             "failures": dict(steps.failures),
-            "series": sum(1 for each in steps.page.splitlines() if each[:1] != b"#"),
+            "series": sum(1 for each in steps.page.splitlines() if each[:1] != "#"),
         }
         print(json.dumps(said), flush=True)
 

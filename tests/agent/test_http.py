@@ -21,7 +21,7 @@ def unready() -> list[str]:
 def port(unready: list[str]) -> Iterator[int]:
     listener = listen("127.0.0.1", 0)
     found: int = listener.getsockname()[1]
-    server = PlainServer(listener, routes(lambda: b"sigap_build_info 1\n", lambda: unready))
+    server = PlainServer(listener, routes(lambda: [b"sigap_build_", b"info 1\n"], lambda: unready))
     server.start()
     yield found
     server.stop()
@@ -74,7 +74,7 @@ def test_many_scrapers_at_once_are_all_served(port: int) -> None:
 
 def test_a_page_larger_than_the_buffer_is_not_held_back_on_a_kept_connection() -> None:
     listener = listen("127.0.0.1", 0)
-    server = PlainServer(listener, routes(lambda: b"x" * 20_000, list))
+    server = PlainServer(listener, routes(lambda: [b"x" * 20_000], list))
     server.start()
     connection = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=10)
     taken = []

@@ -234,7 +234,7 @@ def test_promtool_has_no_complaint(bench: Bench) -> None:
     )
     metrics.add(lambda: of_scheduler(scheduler))
     metrics.add_text(lambda: skipped_rounds(scheduler))
-    page = metrics.page()
+    page = b"".join(metrics.page())
     promtool(page)
     for name in ("sigap_build_info", "sigap_config_last_reload_successful", "process_open_fds"):
         assert f"\n{name}".encode() in page
@@ -254,7 +254,7 @@ def test_every_target_says_how_many_runs_it_missed(bench: Bench) -> None:
     metrics = Metrics(bench.board, bench.clock.monotonic)
     metrics.add_text(lambda: skipped_rounds(scheduler))
     name = bench.plan.target.name
-    said = metrics.page()
+    said = b"".join(metrics.page())
     scheduler.stop(5.0)
     assert b"# TYPE sigap_agent_rounds_skipped_total counter\n" in said
     assert f'\nsigap_agent_rounds_skipped_total{{target="{name}"}} 3.0\n'.encode() in said
