@@ -166,7 +166,7 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _with_json(_with_config(learn))
     grants = _command(commands, "grants", "probing:grants", "print the script for the account")
-    grants.add_argument("flavour", metavar="ENGINE", help="postgresql, mysql or mariadb")
+    grants.add_argument("flavour", metavar="ENGINE", help="postgresql, mysql, mariadb or pgbouncer")
     grants.add_argument("--user", help="the account's name (sigap)")
     grants.add_argument(
         "--canary", action="store_true", help="and the small table for the write canary (optional)"

@@ -30,6 +30,9 @@ from probes import (
 )
 from probes.judge import Judge, Recalled
 
+POOLER = "pooler"
+"""The role of what stands in front of a cluster's servers."""
+
 _NOWHERE = Address("", 0, "")
 
 PROBE = Probe(
@@ -114,8 +117,8 @@ class Clusters:
             before = {name: seat for seats in self._seats.values() for name, seat in seats.items()}
             self._seats = {}
             for target in targets:
-                if not target.cluster:
-                    continue
+                if not target.cluster or target.role == POOLER:
+                    continue  # a pooler is neither primary nor replica, and replicates nothing
                 seat = before.get(target.name)
                 if seat is None or seat.target.cluster != target.cluster:
                     seat = _Seat(target)

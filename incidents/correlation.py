@@ -31,6 +31,7 @@ class Scope(StrEnum):
     REPLICAS = "replicas"  # another target of the cluster, the cause not being a replica
     CLUSTER = "cluster"  # any target of the cluster
     SIDES = "sides"  # two targets of the cluster, one of them the primary
+    POOLERS = "poolers"  # a pooler of the cluster, the cause being on the server behind it
     PRIMARY = "primary"  # the primary of the cluster, the cause being on a replica
     HOST = "host"  # the same target, or another one on the same host
 
@@ -267,13 +268,17 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             same_place = same_target or _same(cause, effect, "host")
             return same_place and cause.subject == effect.subject
         case Scope.REPLICAS:
-            return same_cluster and not same_target and roles[0] != "replica"
+            return same_cluster and not same_target and roles[0] not in ("replica", "pooler")
         case Scope.CLUSTER:
             return same_cluster
         case Scope.HOST:
             return same_target or _same(cause, effect, "host")
         case Scope.SIDES:
-            return same_cluster and not same_target and roles.count("primary") == 1
+            ends = roles.count("primary") == 1 and "pooler" not in roles
+            return same_cluster and not same_target and ends
+        case Scope.POOLERS:
+            behind = roles[1] == "pooler" and roles[0] not in ("replica", "pooler")
+            return same_cluster and not same_target and behind
         case Scope.PRIMARY:
             return same_cluster and not same_target and roles == ("replica", "primary")
 

@@ -29,8 +29,12 @@ SECONDS_PER_LOOK = 1.0
 SERVER_NAMES: Mapping[str, tuple[str, ...]] = {
     "postgresql": ("postgres", "postmaster"),
     "mysql": ("mariadbd", "mysqld"),
+    "pgbouncer": ("pgbouncer",),
 }
 """What the server's processes are called, by engine."""
+
+_NAMED_BY_PORT = ("postgresql", "pgbouncer")
+"""Engines whose Unix socket is a file named after the port, in the directory given as host."""
 
 MOST_PROCESSES = 15
 MOST_LINES = 20
@@ -180,7 +184,7 @@ def _address(target: Target) -> tuple[str, Callable[[object], bool]]:
     if not host.startswith("/"):
         return f"port {port}", lambda local: getattr(local, "port", None) == port
     postgres = os.path.join(host, f".s.PGSQL.{port}")
-    if target.engine == "postgresql":
+    if target.engine in _NAMED_BY_PORT:
         return postgres, lambda local: local == postgres
     return (
         host,
@@ -279,6 +283,7 @@ _LOG = Text("Baris akhir log server", "Last lines of the server's log")
 _SERVER_LINE = re.compile(
     r"\s(?:LOG|FATAL|PANIC|PANIK|WARNING|PERINGATAN|HINT|PETUNJUK): "
     r"|\[(?:ERROR|Warning|Note|System)\]"
+    r"|\s\[\d+\] (?:LOG|WARNING|ERROR|FATAL) "
 )
 """The server's word about itself. A failed statement, its details and its text hold people's data
 and say nothing of why a server is down."""
@@ -288,23 +293,31 @@ _QUOTES_A_STATEMENT = re.compile(
 )
 
 
-def log_tail(directory: str) -> Exhibit:
-    """The last lines the server wrote about itself, from the newest log that may be read."""
-    if not directory:
+def log_tail(where: str) -> Exhibit:
+    """The last lines the server wrote about itself.
+
+    ``where``: its log file, or the directory whose newest log that may be read is taken.
+    """
+    if not where:
         return Exhibit(_LOG, (), (), note="the server did not say where it writes its log")
-    name, lines = SHARED.at(directory, _seconds(), _newest_words)
+    name, lines = SHARED.at(where, _seconds(), _newest_words)
     if not name:
-        return Exhibit(_LOG, (), (), note=f"no log file in {directory} that the agent may read")
+        return Exhibit(_LOG, (), (), note=f"no log file in {where} that the agent may read")
     return Exhibit(
         _LOG,
         ("line",),
         tuple((line,) for line in lines[-MOST_LINES:]),
-        note=f"{os.path.join(directory, name)}; lines that quote statements are left out",
+        note=f"{os.path.join(where, name)}; lines that quote statements are left out",
     )
 
 
 def _newest_words(directory: str, mount: Mounted) -> tuple[str, list[str]]:
     """The newest file with words of the server, and these; ("", []) when none may be read."""
+    if os.path.isfile(directory):
+        try:
+            return directory, _own_words(directory)
+        except OSError:
+            return "", []
     newest: list[tuple[float, str]] = []
     with os.scandir(directory) as entries:
         for _, entry in zip(range(_MOST_FILES), entries, strict=False):

@@ -35,6 +35,7 @@ PHASES = {
     "login": Text("autentikasi", "authentication"),
     "first_answer": Text("jawaban pertama", "the first answer"),
     "role": Text("pertanyaan peran", "the question for its role"),
+    "server": Text("menunggu koneksi server", "waiting for a server connection"),
 }
 
 MEASURES = (
@@ -46,12 +47,12 @@ MEASURES = (
 )
 
 
-def attempt(session: Session, question: str) -> Iterator[Measurement]:
+def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Measurement]:
     """One login, timed by phase; a refused one is a value while the kept session answers.
 
-    ``question``: SQL for the server's role, asked in the fresh session, and in the kept one when
-    the login failed. When that does not answer either, all is dead: a failed reading
-    (``ProbeError``), and no word about logins.
+    ``question``: what is asked in the fresh session, and in the kept one when the login failed;
+    the time of the first counts as ``phase``. When the kept one does not answer either, all is
+    dead: a failed reading (``ProbeError``), and no word about logins.
     """
     try:
         with (
@@ -61,7 +62,7 @@ def attempt(session: Session, question: str) -> Iterator[Measurement]:
             phases = dict(fresh.phases)
             started = time.perf_counter()
             fresh.rows(question)
-            phases["role"] = time.perf_counter() - started
+            phases[phase] = time.perf_counter() - started
     except ProbeError as error:
         session.rows(question)
         said = error.failure
@@ -69,14 +70,14 @@ def attempt(session: Session, question: str) -> Iterator[Measurement]:
         yield Measurement("fresh_login_ok", 0.0, detail=reason)
         return
     yield Measurement("fresh_login_ok", 1.0, detail={"reason": _AGAIN, "next": _WAIT})
-    slowest = max(phases, key=lambda phase: phases[phase])
+    slowest = max(phases, key=lambda name: phases[name])
     detail = {"phase": PHASES[slowest], "took": duration(phases[slowest])}
     yield Measurement("login_seconds", sum(phases.values()), detail=detail)
-    for phase, seconds in phases.items():
-        yield Measurement("login_phase_seconds", seconds, phase)
+    for name, seconds in phases.items():
+        yield Measurement("login_phase_seconds", seconds, name)
 
 
-def thresholds(when_slow: Text) -> tuple[Threshold, ...]:
+def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold, ...]:
     """Broken logins are critical, slow ones a warning; ``when_slow`` is the engine's own hint."""
     return (
         Threshold(
@@ -86,7 +87,7 @@ def thresholds(when_slow: Text) -> tuple[Threshold, ...]:
                 "New logins to {target} fail while existing sessions work: {reason}",
             ),
             Text("{next}", "{next}"),
-            "availability",
+            family,
             critical=0.0,
             above=False,
             raise_after=2,
@@ -99,7 +100,7 @@ def thresholds(when_slow: Text) -> tuple[Threshold, ...]:
                 "{phase} {took}",
             ),
             when_slow,
-            "availability",
+            family,
             warning=1.0,
             raise_after=3,
             headline=Text(

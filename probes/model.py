@@ -190,10 +190,10 @@ class Target:
     """One monitored server."""
 
     name: str
-    engine: str  # folder name under probes/: postgresql | mysql
+    engine: str  # folder name under probes/: postgresql | mysql | pgbouncer
     address: Address
     cluster: str = ""
-    role: str = ""  # expected: primary | replica | "" (learned)
+    role: str = ""  # expected: primary | replica | "" (learned); pooler: in front of them
     application: str = ""
     agency: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -393,24 +393,6 @@ class Probe:
     runbook: Text = NOTHING_SAID
     judged_on_failure: str = ""
     sooner_in_doubt: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """A kind of server. ``probes/<name>/__init__.py`` declares one as ``ENGINE``."""
-
-    name: str
-    title: str
-    default_port: int
-    flavours: tuple[str, ...]
-    open: Callable[[Target, str], Session]
-    """``open(target, purpose)``: log in within the deadline in force; raises ``ProbeError``.
-    ``purpose`` ends up in the session's application name ("sigap/availability")."""
-    base_grants: tuple[Grant, ...] = ()  # the account itself and the rights every probe needs
-    options: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
-    """What an administrator may add by choice (``canary``), as lines to run; never by default."""
-    lately: Callable[[Session], Iterable[Exhibit]] | None = None
-    """What changed on the server before trouble began: shown with the evidence of every probe."""
 
 
 @dataclass(frozen=True, slots=True)

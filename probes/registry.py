@@ -13,7 +13,8 @@ from functools import cache
 from types import ModuleType
 
 import probes
-from probes.model import Engine, Probe
+from probes.engine import Engine
+from probes.model import Probe
 
 HOST = "host"
 

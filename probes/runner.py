@@ -17,11 +17,11 @@ from datetime import datetime
 from typing import Any
 
 from probes import deadline, evidence
+from probes.engine import Engine
 from probes.model import (
     CONNECTION_KINDS,
     KEPT,
     Down,
-    Engine,
     Evidence,
     Exhibit,
     Failure,

@@ -17,7 +17,6 @@ from probes import Probe, Threshold, registry
 from probes.units import written
 
 ROOT = Path(__file__).resolve().parents[1]
-TITLES = {"postgresql": "PostgreSQL", "mysql": "MySQL and MariaDB", "host": "The host"}
 
 
 def probes_page() -> str:
@@ -28,7 +27,9 @@ def probes_page() -> str:
         "Written by `python -m tools.reference` from the declarations in `probes/`. Limits are the",
         "declared ones; `agent.yaml` may change them per target.",
     ]
-    for folder, title in TITLES.items():
+    engines = [registry.engine(name) for name in registry.engine_names()]
+    titles = {engine.name: engine.title for engine in engines} | {registry.HOST: "The host"}
+    for folder, title in titles.items():
         lines += ["", f"## {title}"]
         for probe in _of(folder):
             lines += ["", *_probe(probe)]
@@ -36,7 +37,7 @@ def probes_page() -> str:
 
 
 def _of(folder: str) -> list[Probe]:
-    engine = "postgresql" if folder == "host" else folder
+    engine = registry.engine_names()[0] if folder == registry.HOST else folder
     return [probe for probe in registry.probes_for(engine) if probe.engine == folder]
 
 

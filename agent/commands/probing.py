@@ -248,28 +248,20 @@ def grants(given: argparse.Namespace) -> int:
     for grant in declared:
         if grant.flavour == given.flavour:
             needed.setdefault(grant.sql, grant)
-    user = _account(engine.name, given.user)
-    print(f"-- The account with which Sigap watches {given.flavour}; run as an administrator.")
+    script = engine.script
+    try:
+        user = script.account(given.user or "sigap")
+    except ValueError as error:
+        raise Trouble(str(error)) from None
+    note = script.comment
+    print(f"{note} The account with which Sigap watches {given.flavour}; run as an administrator.")
     if any(PLACEHOLDER in grant.sql for grant in needed.values()):
-        print("-- Its password was made up just now: put it into the target's password_file.")
+        print(f"{note} Its password was made up just now: put it into the target's password_file.")
     password = secrets.token_urlsafe(18)
     for grant in needed.values():
         sql = grant.sql.format(user=user).rstrip(";").replace(PLACEHOLDER, password)
-        print(f"\n-- {grant.why}\n{sql};")
+        print(f"\n{note} {grant.why}\n{sql}{script.end}")
     return 0
-
-
-def _account(engine: str, user: str | None) -> str:
-    """The account as the script writes it: ``sigap``, or ``'sigap'@'localhost'``."""
-    name = user or "sigap"
-    if engine == "mysql":
-        account, _, host = name.partition("@")
-        if "'" in name or "\\" in name:
-            raise Trouble(f"{name!r} cannot be an account's name; leave out quotes and backslashes")
-        return f"'{account}'@'{host or 'localhost'}'"
-    if name.isascii() and name.isidentifier() and name == name.lower():
-        return name
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _nearest(word: str, known: list[str]) -> str:

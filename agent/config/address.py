@@ -12,12 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psutil
 
-from probes import Address, Engine, Secret
-
-SCHEMES = {
-    "postgresql": ("postgresql", "postgres"),
-    "mysql": ("mysql", "mariadb"),
-}
+from probes import Address, Secret
+from probes.engine import Engine
 
 
 class AddressError(Exception):
@@ -37,7 +33,7 @@ def parse(url: str, engine: Engine, user: str = "sigap") -> Parsed:
 
     ``?host=/directory`` (or ``?unix_socket=/file``) is a Unix socket. Raises ``AddressError``.
     """
-    schemes = SCHEMES.get(engine.name, (engine.name,))
+    schemes = engine.schemes or (engine.name,)
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -235,9 +235,10 @@ class TargetSection(Strict):
     name: Name
     """Unique; the label `target` of every metric."""
     engine: str
-    """postgresql or mysql (MariaDB is found out)."""
+    """postgresql, mysql (MariaDB is found out) or pgbouncer."""
     url: str
-    """postgresql://user@host:port/database, mysql://user@host:port/; a Unix socket: ?host=/dir."""
+    """postgresql://user@host:port/database, mysql://user@host:port/, pgbouncer://user@host:port/;
+    a Unix socket: ?host=/dir. A pgbouncer target's database: whose pool the logins go through."""
     password: str | None = None
     """Only as ${VARIABLE}; prefer password_file."""
     password_file: str | None = None

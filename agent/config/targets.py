@@ -81,6 +81,11 @@ def _target(source: Source, at: Path, raw: Any) -> Target | None:
     if len(both) > 1:
         problems.at((*at, "expects", "role"), "contradicts the target's 'role'; keep one")
         return None
+    place = registry.engine(section.engine).role
+    if place and both:
+        said = f"does not fit {section.engine}: such a target is always the cluster's {place}"
+        problems.at((*at, "role"), said)
+        return None
     address = parsed.address if password is None else replace(parsed.address, password=password)
     tuning = {name: _tuning(given) for name, given in section.probes.items()}
     _check_expected(problems, (*at, "expects"), section, known or ())
@@ -108,7 +113,7 @@ def _built(section: TargetSection, address: Address, tuning: Mapping[str, Tuning
         engine=section.engine,
         address=address,
         cluster=section.cluster,
-        role=section.role or section.expects.role or "",
+        role=section.role or section.expects.role or registry.engine(section.engine).role,
         application=section.application,
         agency=section.agency,
         labels=dict(section.labels),

@@ -4,9 +4,9 @@ Promise: every session obeys the deadline in force, asks for the least rights th
 never changes anything on the server it watches.
 """
 
-from probes.model import Engine
+from probes.engine import Engine, Script
 from probes.mysql.connect import connect
-from probes.mysql.grants import BASE
+from probes.mysql.grants import BASE, account
 from probes.mysql.heartbeat import CANARY
 from probes.mysql.lately import lately
 
@@ -16,7 +16,9 @@ ENGINE = Engine(
     default_port=3306,
     flavours=("mysql", "mariadb"),
     open=connect,
+    schemes=("mysql", "mariadb"),
     base_grants=BASE,
+    script=Script(account=account),
     options={"canary": CANARY},
     lately=lately,
 )

@@ -62,6 +62,14 @@ _PRIVILEGES = (
 )
 
 
+def account(name: str) -> str:
+    """``sigap`` or ``sigap@host`` in the form these lines take; raises ``ValueError``."""
+    if "'" in name or "\\" in name:
+        raise ValueError(f"{name!r} cannot be an account's name; leave out quotes and backslashes")
+    user, _, host = name.partition("@")
+    return f"'{user}'@'{host or 'localhost'}'"
+
+
 def quoted(account: str) -> str:
     """``sigap@localhost``, as CURRENT_USER() says it, in the form a GRANT takes."""
     user, _, host = account.rpartition("@")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from probes.model import Engine, Grant
+from probes.engine import Engine, Script
+from probes.model import Grant
 from probes.postgresql.connect import FLAVOUR, open_session
-from probes.postgresql.grants import CANARY, PG_MONITOR, RESERVED_CONNECTIONS
+from probes.postgresql.grants import CANARY, PG_MONITOR, RESERVED_CONNECTIONS, identifier
 from probes.postgresql.lately import lately
 
 ENGINE = Engine(
@@ -13,6 +14,7 @@ ENGINE = Engine(
     default_port=5432,
     flavours=(FLAVOUR,),
     open=open_session,
+    schemes=("postgresql", "postgres"),
     base_grants=(
         Grant(
             "CREATE ROLE {user} LOGIN CONNECTION LIMIT 5",
@@ -24,5 +26,6 @@ ENGINE = Engine(
         RESERVED_CONNECTIONS,
     ),
     options={"canary": CANARY},
+    script=Script(account=identifier),
     lately=lately,
 )

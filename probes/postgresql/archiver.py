@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 from probes.units import duration
 
 _MODE = """

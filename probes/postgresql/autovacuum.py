@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.databases import Visits, visit
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 _SERVER = f"""
 select current_user as account, {SEES_EVERYBODY} as sees_everybody,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 # current_setting(…, true) is empty where the setting does not exist (before 16).
 _USED = f"""

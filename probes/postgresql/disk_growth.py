@@ -37,7 +37,7 @@ from probes.model import (
     Threshold,
 )
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 from probes.units import duration, written
 
 _STATE = f"""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 # reset_val is what ordinary sessions get; a role or database may still differ.
 _UNSAFE = """

@@ -47,6 +47,13 @@ Without that right the statistics views do not fail: they show empty columns, wh
 """
 
 
+def identifier(name: str) -> str:
+    """A role's name as SQL takes it, quoted where it must be."""
+    if name.isascii() and name.isidentifier() and name == name.lower():
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
 def require_sight(row: Row) -> None:
     """Raise ``ProbeError(BLIND)`` unless the column ``sees_everybody`` is true."""
     if row["sees_everybody"]:

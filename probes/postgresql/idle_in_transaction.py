@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.statements import redacted
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 from probes.units import duration
 
 _SIGHT = f"select current_user as account, {SEES_EVERYBODY} as sees_everybody"

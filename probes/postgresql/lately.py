@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from probes import host_facts
 from probes.model import Exhibit, Session, Text
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 _MOMENTS = """
 select 'the server was started' as what, pg_postmaster_start_time() as at

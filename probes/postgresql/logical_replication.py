@@ -15,7 +15,7 @@ from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Tex
 from probes.postgresql.databases import visit
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.rates import growth
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 _STATS_SINCE = 150000
 _SPILL_SINCE = 140000

@@ -12,7 +12,7 @@ from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Th
 from probes.postgresql import horizon
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.statements import redacted
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 _SIGHT = f"select current_user as account, {SEES_EVERYBODY} as sees_everybody"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 _PREPARED = """
 select gid, owner::text as account, database::text as database, prepared::text as since,

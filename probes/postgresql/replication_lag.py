@@ -32,7 +32,7 @@ from probes.postgresql.replication import (
     shared_names,
     standby_measurements,
 )
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 _WHO = f"""
 select pg_is_in_recovery() as in_recovery, current_user as account,

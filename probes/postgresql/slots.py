@@ -13,7 +13,7 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 from probes.units import duration, written
 
 WAL_STATUS = {"reserved": 0.0, "extended": 1.0, "unreserved": 2.0, "lost": 3.0}

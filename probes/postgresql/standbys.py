@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.replication import expected
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 LABEL = "expects.standbys"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql import horizon
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
-from probes.postgresql.tables import exhibit
+from probes.tables import exhibit
 
 LAST_NUMBER = 2**31
 """Numbers between the oldest and the newest; the server stops some three million before."""

@@ -13,7 +13,6 @@ import pytest
 from probes import (
     Address,
     Down,
-    Engine,
     Exhibit,
     FailureKind,
     Measure,
@@ -26,6 +25,7 @@ from probes import (
     Target,
     Text,
 )
+from probes.engine import Engine
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from probes import Engine, FailureKind, ProbeError, Row, Session, Shared, Target
+from probes import FailureKind, ProbeError, Row, Session, Shared, Target
+from probes.engine import Engine
 
 
 class FakeServer:

@@ -1,0 +1,21 @@
+"""PgBouncer: one engine, asked over its admin console. One file per question.
+
+Promise: Sigap asks with SHOW and nothing else, as one of ``stats_users``, who may change nothing.
+"""
+
+from __future__ import annotations
+
+from probes.engine import Engine, Script
+from probes.pgbouncer.connect import FLAVOUR, open_session
+from probes.pgbouncer.grants import BASE, account
+
+ENGINE = Engine(
+    name=FLAVOUR,
+    title="PgBouncer",
+    default_port=6432,
+    flavours=(FLAVOUR,),
+    open=open_session,
+    role="pooler",
+    base_grants=BASE,
+    script=Script(account=account, comment=";", end=""),
+)

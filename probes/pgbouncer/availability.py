@@ -1,0 +1,61 @@
+"""Does the pooler answer on a session that is already in?
+
+With ``login``, the other half of the pair, it tells "new clients do not get in, the others work"
+from "all dead". When the kept session cannot ask, the reading fails and ``up`` counts as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probes.host_facts import when_down
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.pgbouncer.connect import FOR_BOTH
+
+_AGAIN = Text("sudah menjawab lagi", "it answers again")
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """One answer of the console."""
+    session.rows(FOR_BOTH)
+    yield Measurement("up", 1.0, detail={"reason": _AGAIN})
+
+
+PROBE = Probe(
+    name="availability",
+    engine="pgbouncer",
+    question=Text(
+        "Apakah pooler menjawab pada sesi yang sudah tersambung?",
+        "Does the pooler answer on a session that is already in?",
+    ),
+    measures=(Measure("up", "", "1 when a session that is already open gets an answer."),),
+    thresholds=(
+        Threshold(
+            "up",
+            Text("{target} tidak dapat dipakai: {reason}", "{target} cannot be used: {reason}"),
+            Text(
+                "Aplikasi di belakang pooler ini tidak mencapai basis datanya. Periksa layanan dan "
+                "baris akhir log PgBouncer; bila prosesnya ada tetapi diam, periksa statusnya (T) "
+                "dan apakah ia tertahan SUSPEND.",
+                "Applications behind this pooler do not reach their database. Check the service "
+                "and the last lines of PgBouncer's log; if its process is there but silent, check "
+                "its state (T) and whether SUSPEND holds it.",
+            ),
+            "availability",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+    ),
+    read=read,
+    runbook=Text(
+        "1. Apakah proses pgbouncer ada, dan statusnya bukan T? 2. Baris akhir lognya. 3. Batas "
+        "berkas terbuka (LimitNOFILE) dan memori. 4. Jaringan. 5. Sementara itu aplikasi dapat "
+        "diarahkan langsung ke PostgreSQL bila max_connections cukup.",
+        "1. Is there a pgbouncer process, and not in state T? 2. The last lines of its log. 3. The "
+        "limit of open files (LimitNOFILE) and memory. 4. The network. 5. Meanwhile applications "
+        "may be pointed straight at PostgreSQL if max_connections suffices.",
+    ),
+    judged_on_failure="up",
+    exhibits_when_down=when_down,
+)

@@ -1,0 +1,113 @@
+"""A session with PgBouncer's admin console that always ends by the deadline.
+
+What is promised: one absolute deadline over resolve, connect, TLS, login and every answer
+(``probes.libpq``); questions go by the simple protocol, and the login brings no setting with it:
+the console takes neither parameters nor most settings. A further session is a login through the
+pool, as an application makes it, where the target's url names a database; else one more to the
+console. Source: PgBouncer manual, "Admin console".
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+
+from probes import libpq
+from probes.model import Address, ProbeError, Row, Session, Shared, Target
+from probes.pgbouncer import errors
+
+FLAVOUR = "pgbouncer"
+CONSOLE = "pgbouncer"
+"""The database of that name is the console."""
+
+FOR_BOTH = "SHOW client_encoding"
+"""A question that the console answers, and a server behind the pool as well."""
+
+libpq.install()
+
+
+class ConsoleSession:
+    """A ``probes.Session`` over one connection to the console or, when fresh, through a pool."""
+
+    flavour = FLAVOUR
+
+    def __init__(
+        self,
+        target: Target,
+        purpose: str,
+        connection: psycopg2.extensions.connection,
+        phases: Mapping[str, float],
+    ) -> None:
+        self.target = target
+        self.phases = phases
+        self.memory: dict[str, Any] = {}
+        self._purpose = purpose
+        self._connection = connection
+
+    @property
+    def version(self) -> int:
+        """11800 is 1.18.0: the console tells PgBouncer's own version at login."""
+        return self._connection.server_version
+
+    @property
+    def shared(self) -> Shared:
+        return Shared()  # an owner knows when a round begins; this does not
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        """The whole answer to one question; raises ``ProbeError``."""
+        return libpq.ask(self._connection, sql, parameters, self._failed)
+
+    def _failed(self, error: psycopg2.Error, closed: bool) -> ProbeError:
+        return errors.of_statement(error, self.target.address, closed=closed)
+
+    @contextmanager
+    def fresh(self, database: str = "") -> Iterator[Session]:
+        """A session with a login of its own: through the pool of the database, if one is named."""
+        wanted = database or self.target.address.database or CONSOLE
+        session = _opened(self.target, self._purpose, wanted)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def paths(self) -> Mapping[str, str]:
+        """The file PgBouncer logs to; it keeps no others."""
+        settings = {str(row["key"]): row["value"] for row in self.rows("SHOW CONFIG")}
+        logfile = str(settings.get("logfile") or "")
+        return {"log": logfile} if logfile.startswith("/") else {}
+
+    def close(self) -> None:
+        """Say goodbye without waiting for an answer."""
+        self._connection.close()
+
+
+def open_session(target: Target, purpose: str) -> Session:
+    """Log in to the console within the deadline in force; raises ``ProbeError``."""
+    return _opened(target, purpose, CONSOLE)
+
+
+def _opened(target: Target, purpose: str, database: str) -> ConsoleSession:
+    address = target.address
+
+    def silent(phase: str, at: Address) -> ProbeError:
+        return errors.silent(phase, at, database)
+
+    def refused(error: psycopg2.Error, ip: str) -> ProbeError:
+        return errors.of_login(error, address, database)
+
+    settings = {"application_name": f"sigap/{purpose}", "dbname": database}
+    connection, phases = libpq.log_in(address, settings, silent, refused)
+    started = time.perf_counter()
+    session = ConsoleSession(target, purpose, connection, phases)
+    try:
+        if database == CONSOLE:
+            session.rows("SHOW VERSION")
+    except ProbeError:
+        session.close()
+        raise
+    phases["first_answer"] = time.perf_counter() - started
+    return session

@@ -1,0 +1,221 @@
+"""Names what PgBouncer says when a login or a question fails, and what to do next.
+
+It speaks English alone. Its codes are 08P01 for nearly everything, so the words decide.
+Words: src/client.c and src/objects.c of PgBouncer 1.18 to 1.25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import psycopg2
+
+from probes import libpq_words
+from probes.libpq_words import Known
+from probes.model import Address, FailureKind, ProbeError, Text
+
+_LOGIN: tuple[Known, ...] = (
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "PgBouncer mengenal akun {user} tetapi tidak mengizinkannya melihat: tambahkan pada "
+            "pgbouncer.ini, bagian [pgbouncer]: stats_users = {user} lalu muat ulang (RELOAD).",
+            "PgBouncer knows account {user} but does not let it look: add to pgbouncer.ini under "
+            "[pgbouncer]: stats_users = {user} and reload it (RELOAD).",
+        ),
+        r"not allowed",
+        title=Text(
+            "tidak mengizinkan akun {user} memakai konsol admin (stats_users)",
+            "does not let account {user} use the admin console (stats_users)",
+        ),
+    ),
+    Known(
+        FailureKind.EXHAUSTED,
+        Text(
+            "Batas klien tercapai: cari siapa yang menimbun sambungan (SHOW CLIENTS), lalu naikkan "
+            "batas itu bersama batas berkas terbuka layanannya (LimitNOFILE).",
+            "A limit of clients is reached: find out who hoards connections (SHOW CLIENTS), then "
+            "raise that limit together with the service's limit of open files (LimitNOFILE).",
+        ),
+        r"no more connections allowed|client connections exceeded|max_client_conn|"
+        r"too many (client )?connections",
+    ),
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "Basis data {database} dinonaktifkan dengan DISABLE. Bila pekerjaan itu sudah selesai, "
+            "jalankan pada konsol admin: ENABLE {database};",
+            "Database {database} was switched off with DISABLE. If that work is done, run on the "
+            "admin console: ENABLE {database};",
+        ),
+        r"is disabled|database does not allow connections",
+    ),
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "PgBouncer sedang dimatikan. Bila tidak direncanakan, lognya menyebut siapa yang "
+            "memintanya (SHUTDOWN, SIGTERM).",
+            "PgBouncer is shutting down. If nobody planned it, its log says who asked (SHUTDOWN, "
+            "SIGTERM).",
+        ),
+        r"shutting down|server shutdown|terminating connection due to administrator",
+    ),
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "PgBouncer hidup, tetapi tidak berhasil masuk ke PostgreSQL di belakang {database}: "
+            "periksa server itu, dan alamat serta sandinya pada pgbouncer.ini; lognya menyebut "
+            "sebabnya.",
+            "PgBouncer is alive but does not get in to the PostgreSQL behind {database}: check "
+            "that server, and its address and password in pgbouncer.ini; its log says why.",
+        ),
+        r"server login (has been failing|failed)|server down|server conn crashed|"
+        r"server_login_retry|connect failed|pgbouncer cannot connect to server|"
+        r"server DNS lookup failed|query_wait_timeout",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Basis data {database} tidak ada pada bagian [databases] pgbouncer.ini: perbaiki url "
+            "target, atau tambahkan basis data itu.",
+            "There is no database {database} under [databases] of pgbouncer.ini: mend the "
+            "target's url, or add that database.",
+        ),
+        r"no such database",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Sandi akun {user} salah, atau akun itu tidak ada pada auth_file (userlist.txt) maupun "
+            "auth_query: samakan isinya dengan password_file target, lalu muat ulang PgBouncer.",
+            "The password of account {user} is wrong, or that account is neither in auth_file "
+            "(userlist.txt) nor found by auth_query: make it the same as in the target's "
+            "password_file, and reload PgBouncer.",
+        ),
+        r"authentication failed|no such user|login rejected|no pg_hba|role .* does not exist|"
+        r"password|auth",
+    ),
+    Known(
+        FailureKind.BROKEN,
+        Text(
+            "PgBouncer menolak pilihan pada url target: hapus pilihan itu, atau tambahkan pada "
+            "ignore_startup_parameters.",
+            "PgBouncer refuses an option of the target's url: take it out, or add it to "
+            "ignore_startup_parameters.",
+        ),
+        r"unsupported startup parameter|unrecognized configuration",
+    ),
+    Known(
+        FailureKind.BROKEN,
+        Text(
+            "TLS tidak cocok: samakan sslmode pada url target dengan client_tls_sslmode pada "
+            "pgbouncer.ini, dan periksa sertifikatnya.",
+            "TLS does not fit: make sslmode in the target's url agree with client_tls_sslmode in "
+            "pgbouncer.ini, and check the certificate.",
+        ),
+        r"SSL|TLS|certificate",
+    ),
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "Tidak ada yang mendengarkan di {host} port {port}: PgBouncer mati, atau listen_addr "
+            "dan listen_port tidak cocok. Periksa layanannya dan baris akhir lognya.",
+            "Nothing listens at {host} port {port}: PgBouncer is down, or listen_addr and "
+            "listen_port disagree. Check the service and the last lines of its log.",
+        ),
+        r"Connection refused|No such file or directory",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Agen tidak boleh membuka soket di {host}: periksa izin direktori itu dan "
+            "unix_socket_mode.",
+            "The agent may not open the socket in {host}: check that directory's mode and "
+            "unix_socket_mode.",
+        ),
+        r"Permission denied",
+    ),
+    Known(
+        FailureKind.UNREACHABLE,
+        Text(
+            "Tidak ada jalan ke {host} port {port}: periksa jaringan, firewall, dan apakah host "
+            "itu menyala; bila sambungan terputus di tengah login, baca log PgBouncer.",
+            "There is no way to {host} port {port}: check the network, the firewall and whether "
+            "that host is on; if the connection broke off during login, read PgBouncer's log.",
+        ),
+        r"No route to host|Network is unreachable|timed out|closed the connection unexpectedly|"
+        r"reset by peer|Broken pipe|could not translate host name|Host is down|"
+        r"could not (receive|send)",
+    ),
+)
+
+_FROZEN = Text(
+    "Kernel menerima sambungan tetapi PgBouncer diam: periksa apakah prosesnya berhenti sementara "
+    "(status T), tertahan SUSPEND (jalankan RESUME), atau memakai satu inti CPU penuh; ia hanya "
+    "berjalan pada satu inti.",
+    "The kernel takes the connection but PgBouncer is silent: look whether its process is stopped "
+    "(state T), held by SUSPEND (run RESUME), or uses a whole core; it runs on one core only.",
+)
+
+_SILENT: Mapping[str, tuple[str, Text]] = {
+    "connect": (
+        "nothing answers at {host} port {port}: the network swallows packets or the host is off",
+        Text(
+            "Paket pertama ke {host} port {port} tidak dijawab: periksa firewall (DROP), rute, dan "
+            "apakah host itu menyala.",
+            "The first packet to {host} port {port} is not answered: check the firewall (DROP), "
+            "the route, and whether that host is on.",
+        ),
+    ),
+    "tls": (
+        "{host} port {port} takes connections but the PgBouncer behind it says nothing",
+        _FROZEN,
+    ),
+    "login": ("the login to {host} port {port} was begun but did not end", _FROZEN),
+}
+
+_NO_SERVER = Text(
+    "PgBouncer menerima klien, tetapi tidak ada koneksi server yang dapat dipakai untuk "
+    "{database}: pool penuh, PAUSE, atau PostgreSQL di belakangnya tidak terjangkau; lihat SHOW "
+    "POOLS dan SHOW DATABASES.",
+    "PgBouncer takes the client, but has no server connection for {database}: the pool is full, "
+    "it is paused, or the PostgreSQL behind it cannot be reached; see SHOW POOLS and SHOW "
+    "DATABASES.",
+)
+
+_STATEMENT: tuple[Known, ...] = (
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Konsol admin tidak mengenal perintah itu pada versi ini, atau akun {user} bukan "
+            "stats_users lagi: perbarui Sigap, atau laporkan versinya.",
+            "The admin console does not know that command in this version, or account {user} is "
+            "no longer one of stats_users: update Sigap, or report the version.",
+        ),
+        codes=("08P01",),
+    ),
+)
+
+
+def of_login(error: psycopg2.Error, address: Address, database: str) -> ProbeError:
+    """What a failed login to the console, or through the pool of a database, means."""
+    return libpq_words.of_login(_LOGIN, error, replace(address, database=database))
+
+
+def silent(phase: str, address: Address, database: str) -> ProbeError:
+    """The deadline passed in this phase of a login (``probes.libpq``)."""
+    where = replace(address, database=database)
+    if phase == "login" and database == address.database:
+        waits = (
+            "the login to {host} port {port} waits for a server connection of the pool",
+            _NO_SERVER,
+        )
+        return libpq_words.silent({**_SILENT, "login": waits}, phase, where)
+    return libpq_words.silent(_SILENT, phase, where)
+
+
+def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
+    """What a failed question means; ``closed`` tells that the connection went with it."""
+    # PgBouncer says goodbye with the very code it uses for a command it does not know.
+    return libpq_words.of_statement(() if closed else _STATEMENT, error, address, closed=closed)

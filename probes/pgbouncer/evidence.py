@@ -1,0 +1,69 @@
+"""The tables a DBA would ask the console for, without the columns that mean nothing outside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import Exhibit, Row, Session, Text
+from probes.pgbouncer import ask
+from probes.tables import exhibit
+
+MOST_SOCKETS = 50
+
+_POOLS = Text("Pool PgBouncer", "PgBouncer's pools")
+_WAITING = Text("Klien yang menunggu koneksi server", "Clients that wait for a server connection")
+_HELD = Text("Koneksi server dan siapa yang memakainya", "Server connections and who uses them")
+_DATABASES = Text("Basis data menurut PgBouncer", "The databases as PgBouncer has them")
+
+_DATABASE_COLUMNS = ("name", "host", "port", "database", "pool_size", "max_connections")
+
+
+def pool_tables(session: Session) -> Iterator[Exhibit]:
+    """The pools, who waits in them, and who holds their server connections."""
+    yield exhibit(_POOLS, sorted(ask.pools(session), key=lambda row: -int(row["cl_waiting"])))
+    clients = ask.shown(session, "CLIENTS")
+    waiting = [_client(row) for row in clients if row["state"] == "waiting"]
+    yield _longest(_WAITING, waiting)
+    by_address = {str(row["ptr"]): row for row in clients}
+    servers = ask.shown(session, "SERVERS")
+    yield _longest(_HELD, [_server(row, by_address.get(str(row["link"]), {})) for row in servers])
+
+
+def database_table(session: Session) -> Exhibit:
+    """Where each database points to, and whether it is paused or disabled."""
+    rows = ask.databases(session).values()
+    columns = (*_DATABASE_COLUMNS, "current_connections", "paused", "disabled")
+    return exhibit(_DATABASES, [{name: row.get(name) for name in columns} for row in rows])
+
+
+def _longest(title: Text, rows: list[Row]) -> Exhibit:
+    oldest_first = sorted(rows, key=lambda row: str(row["since"]))
+    shown = exhibit(title, oldest_first[:MOST_SOCKETS])
+    if len(rows) <= MOST_SOCKETS:
+        return shown
+    return Exhibit(title, shown.columns, shown.rows, f"{MOST_SOCKETS} of {len(rows)} shown")
+
+
+def _client(row: Row) -> Row:
+    return {
+        "database": row["database"],
+        "user": row["user"],
+        "application": row.get("application_name") or None,
+        "client": f"{row['addr']}:{row['port']}",
+        "connected": row["connect_time"],
+        "since": row["request_time"],
+        "waited": f"{row.get('wait') or 0} s",
+    }
+
+
+def _server(row: Row, client: Row) -> Row:
+    return {
+        "database": row["database"],
+        "user": row["user"],
+        "state": row["state"],
+        "pid": row["remote_pid"],
+        "connected": row["connect_time"],
+        "since": row["request_time"],
+        "client": f"{client['addr']}:{client['port']}" if client else None,
+        "application": (client.get("application_name") or None) if client else None,
+    }

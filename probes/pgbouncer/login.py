@@ -1,0 +1,40 @@
+"""Can a client come in now, and how long does it take? See ``probes.logins``.
+
+Where the target's url names a database, the login goes through its pool and asks one question, as
+an application does: it has then waited for a server connection too.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from probes import logins
+from probes.model import Probe, Text
+from probes.pgbouncer.connect import FOR_BOTH
+
+PROBE = Probe(
+    name="login",
+    engine="pgbouncer",
+    question=logins.QUESTION,
+    measures=logins.MEASURES,
+    thresholds=logins.thresholds(
+        Text(
+            "Biasanya pool yang penuh, server autentikasi, atau PgBouncer yang memakai satu inti "
+            "CPU penuh: lihat fase login.",
+            "Usually a full pool, an authentication server, or a PgBouncer that uses a whole core: "
+            "see the phases of the login.",
+        ),
+        family="pooler",
+    ),
+    read=partial(logins.attempt, question=FOR_BOTH, phase="server"),
+    every=logins.EVERY_SECONDS,
+    sooner_in_doubt=True,
+    runbook=Text(
+        "1. max_client_conn dan SHOW LISTS. 2. PAUSE, DISABLE, atau SUSPEND yang terlupa: SHOW "
+        "DATABASES. 3. Pool yang penuh: SHOW POOLS. 4. PostgreSQL di belakangnya. 5. auth_file, "
+        "auth_query, dan stats_users.",
+        "1. max_client_conn and SHOW LISTS. 2. A forgotten PAUSE, DISABLE or SUSPEND: SHOW "
+        "DATABASES. 3. A full pool: SHOW POOLS. 4. The PostgreSQL behind it. 5. auth_file, "
+        "auth_query and stats_users.",
+    ),
+)

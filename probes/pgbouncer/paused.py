@@ -1,0 +1,114 @@
+"""Was a PAUSE, SUSPEND or DISABLE left on?
+
+All three are for a moment of work on the servers behind. While they last every client waits, or
+is turned away. A PAUSE without a database's name shows only in SHOW STATE, which 1.18 does not
+have: there ``servers`` says that no connection comes about. Source: PgBouncer manual, "PAUSE".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.pgbouncer import ask
+from probes.pgbouncer.evidence import database_table, pool_tables
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """The state of the whole pooler where it tells it, and of every database."""
+    state = ask.state(session)
+    pools = ask.pools(session)
+    if state:
+        waiting = sum(int(pool["cl_waiting"]) for pool in pools)
+        word, heal = ("SUSPEND", "RESUME;") if state.get("suspended") else ("PAUSE", "RESUME;")
+        held = state.get("paused", False) or state.get("suspended", False)
+        detail = {"word": word, "heal": heal, "waiting": waiting}
+        yield Measurement("pooler_held", float(held), detail=detail)
+    for name, row in ask.databases(session).items():
+        waiting = sum(int(pool["cl_waiting"]) for pool in pools if pool["database"] == name)
+        detail = {"waiting": waiting}
+        yield Measurement("database_paused", float(ask.number(row, "paused") or 0), name, detail)
+        yield Measurement("database_disabled", float(ask.number(row, "disabled") or 0), name)
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """What is paused or disabled, and who waits for it."""
+    yield database_table(session)
+    yield from pool_tables(session)
+
+
+PROBE = Probe(
+    name="paused",
+    engine="pgbouncer",
+    question=Text(
+        "Adakah PAUSE, SUSPEND, atau DISABLE yang terlupa?",
+        "Was a PAUSE, SUSPEND or DISABLE left on?",
+    ),
+    measures=(
+        Measure("pooler_held", "", "1 while all of the pooler is paused or suspended."),
+        Measure("database_paused", "", "1 while PAUSE holds this database.", "database"),
+        Measure("database_disabled", "", "1 while DISABLE turns its clients away.", "database"),
+    ),
+    thresholds=(
+        Threshold(
+            "pooler_held",
+            Text(
+                "{target} ditahan {word}: {waiting} klien menunggu",
+                "{target} is held by {word}: {waiting} clients wait",
+            ),
+            Text(
+                "Cari siapa yang menahannya dan untuk pekerjaan apa; bila sudah selesai, jalankan "
+                "pada konsol admin: {heal}",
+                "Find out who holds it and for which work; if that is done, run on the admin "
+                "console: {heal}",
+            ),
+            "pooler",
+            critical=1.0,
+            raise_after=3,  # a planned switch takes seconds
+            headline=Text("{target} ditahan {word}", "{target} is held by {word}"),
+        ),
+        Threshold(
+            "database_paused",
+            Text(
+                "{target}: basis data {subject} di-PAUSE; {waiting} klien menunggu",
+                "{target}: database {subject} is paused; {waiting} clients wait",
+            ),
+            Text(
+                "Cari siapa yang menahannya dan untuk pekerjaan apa; bila sudah selesai, jalankan "
+                "pada konsol admin: RESUME {subject};",
+                "Find out who holds it and for which work; if that is done, run on the admin "
+                "console: RESUME {subject};",
+            ),
+            "pooler",
+            critical=1.0,
+            raise_after=3,
+            headline=Text(
+                "{target}: basis data {subject} di-PAUSE", "{target}: database {subject} is paused"
+            ),
+        ),
+        Threshold(
+            "database_disabled",
+            Text(
+                "{target}: basis data {subject} dinonaktifkan; klien baru ditolak",
+                "{target}: database {subject} is disabled; new clients are turned away",
+            ),
+            Text(
+                "Bila masih dipakai, jalankan pada konsol admin: ENABLE {subject}; Bila tidak, "
+                "hapus dari [databases].",
+                "If it is still in use, run on the admin console: ENABLE {subject}; If not, take "
+                "it out of [databases].",
+            ),
+            "pooler",
+            warning=1.0,  # some leave it on for good
+            raise_after=3,
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    runbook=Text(
+        "1. Adakah pekerjaan yang diumumkan (pindah primer, mulai ulang)? 2. Siapa yang masuk "
+        "sebagai admin_users: log PgBouncer mencatat perintahnya. 3. RESUME atau ENABLE.",
+        "1. Is there announced work (a switch of the primary, a restart)? 2. Who logged in as one "
+        "of admin_users: PgBouncer's log holds the command. 3. RESUME or ENABLE.",
+    ),
+)

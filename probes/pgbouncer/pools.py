@@ -1,0 +1,205 @@
+"""Do clients wait for a server connection: who, how long, and what is it that they wait for?
+
+``maxwait`` is the age of the oldest client's question. A client that is still logging in counts
+as waiting without one: of such a pool the oldest login is looked up, on the console's own clock.
+Source: PgBouncer manual, "SHOW POOLS".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.pgbouncer import ask
+from probes.pgbouncer.evidence import pool_tables
+from probes.pgbouncer.moments import waiting_to_log_in
+
+_COUNTS = {
+    "pool_clients_active": "cl_active",
+    "pool_clients_waiting": "cl_waiting",
+    "pool_servers_active": "sv_active",
+    "pool_servers_idle": "sv_idle",
+    "pool_servers_in_login": "sv_login",
+}
+
+_PAUSED = Text("basis data itu di-PAUSE", "that database is paused")
+_ALL_PAUSED = Text("pooler itu di-PAUSE", "the pooler is paused")
+_UNSERVED = Text(
+    "tidak ada satu pun koneksi ke PostgreSQL", "there is no connection to PostgreSQL at all"
+)
+_IN_LOGIN = Text(
+    "login ke PostgreSQL di belakangnya tidak selesai",
+    "a login to the PostgreSQL behind it does not end",
+)
+_FULL = Text(
+    "seluruh {size} koneksi server pool itu terpakai",
+    "all {size} server connections of the pool are in use",
+)
+_LIMIT = Text(
+    "max_db_connections basis data itu ({limit}) tercapai",
+    "max_db_connections of that database ({limit}) is reached",
+)
+_SLOW = Text("koneksi server terlambat dibagikan", "server connections are handed out too late")
+
+_RESUME = Text(
+    "Bila pekerjaan itu sudah selesai, jalankan pada konsol admin: RESUME {database};",
+    "If that work is done, run on the admin console: RESUME {database};",
+)
+_RESUME_ALL = Text(
+    "Bila pekerjaan itu sudah selesai, jalankan pada konsol admin: RESUME;",
+    "If that work is done, run on the admin console: RESUME;",
+)
+_LOOK_BEHIND = Text(
+    "Periksa PostgreSQL di {server}, dan baris akhir log PgBouncer.",
+    "Check the PostgreSQL at {server}, and the last lines of PgBouncer's log.",
+)
+_SHORTEN = Text(
+    "Cari transaksi yang menahan koneksi (bukti; pid itu ada di pg_stat_activity): kunci, kueri "
+    "lambat, atau transaksi yang dibiarkan terbuka. Baru sesudah itu naikkan pool_size, sebatas "
+    "max_connections PostgreSQL.",
+    "Find the transactions that hold the connections (evidence; their pids are in "
+    "pg_stat_activity): a lock, slow queries, or a transaction left open. Only then raise "
+    "pool_size, within PostgreSQL's max_connections.",
+)
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Each pool's clients and server connections; why it makes clients wait, if it does."""
+    pools = ask.pools(session)
+    databases = ask.databases(session)
+    since_login = waiting_to_log_in(session) if any(map(_without_age, pools)) else {}
+    for pool in pools:
+        name = f"{pool['database']}/{pool['user']}"
+        for measure, column in _COUNTS.items():
+            yield Measurement(measure, float(pool[column]), name)
+        size = _size(session, pool, databases)
+        if size is not None:
+            yield Measurement("pool_size", float(size), name)
+        waited = float(pool["maxwait"]) + float(pool.get("maxwait_us") or 0) / 1e6
+        if _without_age(pool):
+            waited = since_login.get((pool["database"], pool["user"]), 0.0)
+        yield Measurement(
+            "pool_wait_seconds", waited, name, _detail(session, pool, databases, size)
+        )
+
+
+def _without_age(pool: Row) -> bool:
+    """Clients wait and none has asked yet: they are still logging in."""
+    return bool(pool["cl_waiting"]) and not pool["maxwait"] and not pool.get("maxwait_us")
+
+
+def _detail(
+    session: Session, pool: Row, databases: dict[str, Row], size: int | None
+) -> dict[str, object]:
+    database = databases.get(str(pool["database"]), {})
+    reason, next_step = _why(session, pool, database, size)
+    server = f"{database.get('host') or 'socket'}:{database.get('port') or '-'}"
+    words = {
+        "database": pool["database"],
+        "server": server,
+        "size": size if size is not None else "-",
+        "limit": ask.number(database, "max_connections") or "-",
+    }
+    return {
+        **words,
+        "user": pool["user"],
+        "waiting": int(pool["cl_waiting"]),
+        "mode": pool["pool_mode"],
+        "reason": reason.format(**words),
+        "next": next_step.format(**words),
+    }
+
+
+def _why(session: Session, pool: Row, database: Row, size: int | None) -> tuple[Text, Text]:
+    """What the clients of this pool wait for, and what to do about it."""
+    if not pool["cl_waiting"]:
+        return Text("-", "-"), Text("-", "-")
+    if ask.number(database, "paused"):
+        return _PAUSED, _RESUME
+    if ask.state(session).get("paused"):
+        return _ALL_PAUSED, _RESUME_ALL
+    if pool["sv_login"] and not usable(pool):
+        return _IN_LOGIN, _LOOK_BEHIND
+    if not usable(pool):
+        return _UNSERVED, _LOOK_BEHIND
+    limit = ask.number(database, "max_connections")
+    if limit and (ask.number(database, "current_connections") or 0) >= limit:
+        return _LIMIT, _SHORTEN
+    if size is not None and usable(pool) >= size:
+        return _FULL, _SHORTEN
+    return (_IN_LOGIN, _LOOK_BEHIND) if pool["sv_login"] else (_SLOW, _LOOK_BEHIND)
+
+
+def usable(pool: Row) -> int:
+    """Server connections that are through their login."""
+    return sum(int(pool[column]) for column in ("sv_active", "sv_idle", "sv_used", "sv_tested"))
+
+
+def _size(session: Session, pool: Row, databases: dict[str, Row]) -> int | None:
+    """How many server connections this pool may have; a user's own size wins (since 1.23)."""
+    database = databases.get(str(pool["database"]), {})
+    size = ask.number(database, "pool_size")
+    if pool["cl_waiting"]:  # SHOW USERS may be long: only when it matters
+        own = ask.number(ask.users(session).get(str(pool["user"]), {}), "pool_size")
+        size = own if own is not None else size
+        reserve = ask.number(database, "reserve_pool_size", "reserve_pool") or 0
+        return size if size is None else size + reserve
+    return size
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The pools, who waits, and who holds the server connections."""
+    yield from pool_tables(session)
+
+
+PROBE = Probe(
+    name="pools",
+    engine="pgbouncer",
+    question=Text(
+        "Apakah klien menunggu koneksi server, siapa, berapa lama, dan mengapa?",
+        "Do clients wait for a server connection: who, how long, and why?",
+    ),
+    measures=(
+        Measure("pool_clients_active", "", "Clients that have a server connection.", "pool"),
+        Measure("pool_clients_waiting", "", "Clients that wait for a server connection.", "pool"),
+        Measure("pool_servers_active", "", "Server connections a client is using.", "pool"),
+        Measure("pool_servers_idle", "", "Server connections ready to be used.", "pool"),
+        Measure("pool_servers_in_login", "", "Server connections being made.", "pool"),
+        Measure("pool_size", "", "Server connections the pool may have.", "pool"),
+        Measure("pool_wait_seconds", "seconds", "How long the oldest client has waited.", "pool"),
+    ),
+    thresholds=(
+        Threshold(
+            "pool_wait_seconds",
+            Text(
+                "{target}: {waiting} klien {user} menunggu koneksi ke {database} sampai {value}: "
+                "{reason} (mode {mode})",
+                "{target}: {waiting} clients of {user} have waited for a connection to {database} "
+                "for up to {value}: {reason} ({mode} pooling)",
+            ),
+            Text("{next}", "{next}"),
+            "pooler",
+            # Waiting a moment is what a pool is for; after seconds people see a page that hangs,
+            # and after query_wait_timeout (120 s) they are thrown out.
+            warning=3.0,
+            critical=10.0,
+            raise_after=2,
+            headline=Text(
+                "{target}: klien {user} menunggu koneksi ke {database}: {reason}",
+                "{target}: clients of {user} wait for a connection to {database}: {reason}",
+            ),
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    runbook=Text(
+        "1. Siapa menahan koneksi server (bukti: pid dan sejak kapan). 2. Kunci di PostgreSQL? "
+        "Lihat blocked_sessions. 3. Transaksi yang dibiarkan terbuka menahan koneksinya: tutup "
+        "dari aplikasi. 4. Kueri yang melambat? 5. PAUSE yang terlupa: RESUME. 6. Baru kemudian "
+        "pool_size.",
+        "1. Who holds the server connections (evidence: pid and since when). 2. A lock in "
+        "PostgreSQL? See blocked_sessions. 3. A transaction left open keeps its connection: end it "
+        "in the application. 4. Queries that became slow? 5. A forgotten PAUSE: RESUME. 6. Only "
+        "then pool_size.",
+    ),
+)

@@ -1,0 +1,16 @@
+"""One server with one pooler before it, for each module that asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import pgbouncer, postgresql
+
+
+@pytest.fixture(scope="module")
+def pooler() -> Iterator[pgbouncer.PgBouncer]:
+    """A pooler of two server connections before a server on its own."""
+    with postgresql.single() as server, pgbouncer.in_front_of(server) as one:
+        yield one
