@@ -30,6 +30,7 @@ class Scope(StrEnum):
     VOLUME = "volume"  # the same subject on the same target or host
     REPLICAS = "replicas"  # another target of the cluster, the cause not being a replica
     CLUSTER = "cluster"  # any target of the cluster
+    FELLOWS = "fellows"  # two replicas of the cluster
     SIDES = "sides"  # two targets of the cluster, one of them the primary
     POOLERS = "poolers"  # a pooler of the cluster, the cause being on the server behind it
     PRIMARY = "primary"  # the primary of the cluster, the cause being on a replica
@@ -43,6 +44,7 @@ class Kind:
     family: str
     measures: tuple[str, ...] = ()
     but: tuple[str, ...] = ()  # with any family: these are not meant
+    reasons: tuple[str, ...] = ()  # which of several kinds of failure; empty: whatever the reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,15 @@ class _Sight:
     severity: Severity
     since: datetime
     about: Mapping[str, str]
+    reason: str
 
     def is_a(self, kind: Kind) -> bool:
         family = kind.family in (ANY, self.family) and self.family not in kind.but
-        return family and (not kind.measures or self.measure in kind.measures)
+        return (
+            family
+            and (not kind.measures or self.measure in kind.measures)
+            and (not kind.reasons or self.reason in kind.reasons)
+        )
 
 
 _Sights = Sequence[tuple[Trouble, _Sight]]
@@ -273,6 +280,8 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             return same_cluster
         case Scope.HOST:
             return same_target or _same(cause, effect, "host")
+        case Scope.FELLOWS:
+            return same_cluster and not same_target and roles == ("replica", "replica")
         case Scope.SIDES:
             ends = roles.count("primary") == 1 and "pooler" not in roles
             return same_cluster and not same_target and ends
@@ -298,6 +307,7 @@ def _of_finding(finding: Finding) -> _Sight:
         severity=finding.severity,
         since=finding.since,
         about=finding.about,
+        reason=finding.cause,
     )
 
 
@@ -312,6 +322,7 @@ def _of_trouble(trouble: Trouble) -> _Sight:
         severity=trouble.severity,
         since=trouble.first_at,
         about=trouble.about,
+        reason=trouble.cause,
     )
 
 
@@ -332,7 +343,7 @@ def _rule(entry: Entry, early_minutes: float) -> Rule:
     times = ("linger_minutes", "early_minutes")
     entry.only(("name", "cause", "effects", "scope", "root_only", *times, "because"))
     cause = entry.entry("cause")
-    cause.only(("family", "measures", "severity"))
+    cause.only(("family", "measures", "reasons", "severity"))
     severity, scope = cause.string("severity"), entry.string("scope")
     if severity not in ("warning", "critical"):
         cause.wrong("expected warning or critical", "severity")
@@ -340,7 +351,7 @@ def _rule(entry: Entry, early_minutes: float) -> Rule:
         entry.wrong(f"expected one of: {', '.join(Scope)}", "scope")
     effects = entry.entries("effects")
     for effect in effects:
-        effect.only(("family", "measures", "but"))
+        effect.only(("family", "measures", "reasons", "but"))
     if not effects:
         entry.wrong("a cause without effects explains nothing", "effects")
     return Rule(
@@ -357,4 +368,9 @@ def _rule(entry: Entry, early_minutes: float) -> Rule:
 
 
 def _kind(entry: Entry) -> Kind:
-    return Kind(entry.string("family"), entry.strings("measures"), entry.strings("but"))
+    return Kind(
+        entry.string("family"),
+        entry.strings("measures"),
+        entry.strings("but"),
+        entry.strings("reasons"),
+    )

@@ -66,8 +66,8 @@ def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Me
     except ProbeError as error:
         session.rows(question)
         said = error.failure
-        reason = {"reason": retold.words(said), "kind": said.kind.value, "next": said.hint}
-        yield Measurement("fresh_login_ok", 0.0, detail=reason)
+        detail = {"reason": retold.words(said), "failure_kind": said.kind.value, "next": said.hint}
+        yield Measurement("fresh_login_ok", 0.0, detail=detail)
         return
     yield Measurement("fresh_login_ok", 1.0, detail={"reason": _AGAIN, "next": _WAIT})
     slowest = max(phases, key=lambda name: phases[name])

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.lab import outages
 from tests.lab.mysql.world import CLERK, World
-from tests.servers.mariadb import MONITOR
+from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD
 
 
 @contextmanager
@@ -28,6 +28,21 @@ def account_locked(world: World) -> Iterator[None]:
         yield
     finally:
         world.primary.sql("SET sql_log_bin = 0", f"ALTER USER '{MONITOR}'@'%' ACCOUNT UNLOCK")
+
+
+@contextmanager
+def password_changed(world: World) -> Iterator[None]:
+    """On the primary, and with it on every replica; sessions that are in stay in."""
+    _change_password(world, "bukan-yang-dipasang")
+    try:
+        yield
+    finally:
+        _change_password(world, MONITOR_PASSWORD)
+
+
+def _change_password(world: World, to: str) -> None:
+    world.primary.sql(f"ALTER USER '{MONITOR}'@'%' IDENTIFIED BY '{to}'")
+    world.wait_whole()
 
 
 @contextmanager
@@ -55,6 +70,14 @@ FAULTS = (
         measure="connections_used_ratio",
         family="connections",
         evidence=(CLERK,),
+    ),
+    _fault(
+        "password_changed",
+        password_changed,
+        "primary",
+        "New logins",
+        symptoms=("fresh_login_ok",),
+        **LOGIN,
     ),
     _fault("account_locked", account_locked, "primary", "locked", **LOGIN),
     _fault("shut_out", shut_out, "primary", "rejects the monitoring account", **ALIVE),

@@ -12,7 +12,7 @@ import psycopg2
 
 from tests.lab import outages
 from tests.lab.postgresql.world import CLERK, World
-from tests.servers.postgresql import MONITOR
+from tests.servers.postgresql import MONITOR, MONITOR_PASSWORD
 
 
 @contextmanager
@@ -42,6 +42,21 @@ def login_rule_and_sessions_removed(world: World) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def password_changed(world: World) -> Iterator[None]:
+    """On the primary, and with it on every replica; sessions that are in stay in."""
+    _change_password(world, "bukan-yang-dipasang")
+    try:
+        yield
+    finally:
+        _change_password(world, MONITOR_PASSWORD)
+
+
+def _change_password(world: World, to: str) -> None:
+    world.primary.sql(f"alter role {MONITOR} password '{to}'")
+    world.wait_whole()
+
+
 ALIVE: Mapping[str, Any] = {"local": True, "evidence": ("denied", "postgres", "(S)")}
 """The server runs and lets nobody of ours in."""
 
@@ -57,6 +72,14 @@ FAULTS = (
         measure="connections_used_ratio",
         family="connections",
         evidence=(CLERK,),
+    ),
+    _fault(
+        "password_changed",
+        password_changed,
+        "primary",
+        "New logins",
+        symptoms=("fresh_login_ok",),
+        **LOGIN,
     ),
     _fault("rule_removed", login_rule_removed, "New logins", "pg_hba", **LOGIN),
     _fault(

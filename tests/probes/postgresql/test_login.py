@@ -35,7 +35,7 @@ def test_a_broken_login_beside_a_living_session_is_told_apart_from_down(pair: Po
         kept.close()
     assert found["up"].value == 1
     assert found["fresh_login_ok"].value == 0
-    assert found["fresh_login_ok"].detail["kind"] == "denied"
+    assert found["fresh_login_ok"].detail["failure_kind"] == "denied"
     assert "not permitted to log in" in str(found["fresh_login_ok"].detail["reason"])
     assert "login_seconds" not in found
 

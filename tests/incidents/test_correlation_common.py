@@ -1,0 +1,42 @@
+"""One fault that several servers tell: of an account they share, of a network, of a host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from probes import Finding
+from tests.incidents.builders import finding
+from tests.incidents.test_correlation import NOW, Desk
+
+
+def _rejected(target: str, role: str, seconds: float = 0, reason: str = "denied") -> Finding:
+    when = NOW + timedelta(seconds=seconds)
+    return replace(finding(target, "fresh_login_ok", when=when, role=role), cause=reason)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("primary", "replica-1", "replica-2"),
+        ("replica-1", "primary", "replica-2"),
+        ("replica-1", "replica-2", "primary"),
+    ],
+)
+def test_an_account_lost_on_the_primary_and_its_replicas_is_one_incident_rooted_at_the_primary(
+    order: tuple[str, ...],
+) -> None:
+    desk = Desk()
+    for seconds, name in enumerate(order):
+        desk.report(_rejected(name, name.partition("-")[0], seconds))
+    assert [each.target for each in desk.only.troubles if each.root] == ["primary"]
+    assert len(desk.only.troubles) == 3
+
+
+def test_logins_that_fail_for_different_reasons_are_two_faults() -> None:
+    desk = Desk()
+    desk.report(_rejected("primary", "primary"))
+    desk.report(_rejected("replica-1", "replica", reason="exhausted"))
+    assert len(desk.incidents) == 2
