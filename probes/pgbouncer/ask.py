@@ -14,9 +14,10 @@ CONSOLE = "pgbouncer"
 
 def shown(session: Session, what: str) -> list[Row]:
     """The answer to ``SHOW what``, the same for every probe of this round."""
-    if what not in session.shared.round:
-        session.shared.round[what] = session.rows(f"SHOW {what}")
-    answer: list[Row] = session.shared.round[what]
+    answers: dict[str, list[Row]] = session.shared.round
+    if what in answers:
+        return answers[what]
+    answer = answers[what] = session.rows(f"SHOW {what}")
     return answer
 
 

@@ -1,0 +1,34 @@
+"""How these tests ask: exactly as the agent does, under the monitoring account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from probes import Exhibit, Measurement, Probe, Session, Target, deadline
+from probes.pgbouncer.connect import open_session
+from tests.servers.pgbouncer import PgBouncer
+
+
+@contextmanager
+def session_to(target: Target, seconds: float = 10.0) -> Iterator[Session]:
+    """A session, and a deadline over everything done with it."""
+    with deadline.within(seconds):
+        session = open_session(target, "test")
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+def read(probe: Probe, pooler: PgBouncer, database: str = "") -> dict[tuple[str, str], Measurement]:
+    """What the probe measures, by measure and subject."""
+    with session_to(pooler.target(database=database)) as session:
+        return {(m.measure, m.subject): m for m in probe.read(session)}
+
+
+def exhibits(probe: Probe, pooler: PgBouncer) -> list[Exhibit]:
+    """What the probe would freeze now."""
+    assert probe.exhibits is not None
+    with session_to(pooler.target()) as session:
+        return list(probe.exhibits(session))
