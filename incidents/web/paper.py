@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import segno
 from fastapi import Request
 from markupsafe import Markup
 
@@ -33,6 +32,8 @@ def verify_url(base: str, document: Document) -> str:
 
 def draw(site: Site, request: Request, visit: Visit, document: Document) -> Paper:
     """The document as it is shown and printed."""
+    import segno  # not at the start: only who draws a document needs it
+
     is_letter = "letter" in document.data
     language = "id" if is_letter else visit.language
     url = verify_url(site.address(request), document)
