@@ -144,6 +144,23 @@ def declares_evidence(daemon: Daemon, incident: Incident) -> bool:
     )
 
 
+THIS_MACHINE = ("clock", "load", "memory", "oom_kills", "volumes", "volume_forecast")
+"""What these ask is how the machine of the tests is, which may be anything."""
+
+
+def test_a_fresh_demo_has_nothing_to_say_of_its_servers(daemon: Daemon) -> None:
+    assert daemon.office is not None
+    further_rounds(daemon, ROUNDS_AFTERWARDS)
+    said = [
+        (target.name, probe.name, finding.title.en)
+        for target in daemon.office.app.state.site.targets()
+        for probe in target.probes
+        for finding in probe.findings
+        if probe.name not in THIS_MACHINE
+    ]
+    assert said == []
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_each_fault_opens_one_incident_with_its_cause_and_healing_clears_without_closing(
     faults: Faults, daemon: Daemon, name: str

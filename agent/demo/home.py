@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.demo.errors import DemoError
+from agent.state import KEPT_FILE
 from probes import Text
 
 LAYOUT = 1  # grows when what lies in a demo folder changes its meaning; an older one is remade
@@ -68,6 +69,10 @@ class Home:
     @property
     def control(self) -> Path:
         return self.run / "control.sock"
+
+    def forget_starts(self) -> None:
+        """Between two demos the demo itself stopped and started its servers: that is no restart."""
+        (self.path / KEPT_FILE).unlink(missing_ok=True)
 
     @property
     def config(self) -> Path:

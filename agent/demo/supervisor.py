@@ -102,6 +102,7 @@ class _Demo:
         try:
             passwords: dict[str, str] = {}
             if not self._options.servers_only:
+                self._world.home.forget_starts()
                 self._daemon = self._make_daemon()
                 office = self._daemon.office
                 if office is not None:

@@ -103,10 +103,11 @@ PROBE = Probe(
                 "for the disk (state D)? Compare with the database's active sessions.",
             ),
             "host",
-            # Twice the processors for five minutes is a queue. Load alone is no outage: whether
-            # anybody suffers, the database's own probes say.
+            # Twice the processors for five minutes is a queue, and one that stands for another five
+            # is no passing job. Load alone is no outage: whether anybody suffers, the database's
+            # own probes say.
             warning=2.0,
-            raise_after=4,
+            raise_after=10,
             clear_margin=0.25,
             headline=Text(
                 "{target}: beban host terlalu tinggi", "{target}: the host's load is too high"

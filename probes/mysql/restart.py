@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes import restarts
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
@@ -16,6 +17,8 @@ from probes.units import duration
 
 SAID_FOR_SECONDS = 900.0
 """How long a crash stays said: long enough to be read, then it is history."""
+
+_DOUBT_SECONDS = 2.5  # both the time and Uptime are told in whole seconds, one after the other
 
 # MY-010116 "starting as process" begins every start; MY-010229 "Starting XA crash recovery" and
 # InnoDB's "not shutdown normally" (MY-012551) are only written when the last end was none.
@@ -38,6 +41,9 @@ def read(session: Session) -> Iterator[Measurement]:
             ", setelah mati tidak wajar (pemulihan InnoDB)", ", after a crash (InnoDB recovery)"
         )
     yield Measurement("uptime_seconds", uptime, detail={"after": after})
+    now = float(session.rows("SELECT UNIX_TIMESTAMP() AS now")[0]["now"])
+    if restarts.restarted(session.memory, now - uptime, _DOUBT_SECONDS) or crashed:
+        yield Measurement(restarts.MEASURE.name, uptime, detail={"after": after})
     if crashed is not None:
         fresh = crashed and uptime < SAID_FOR_SECONDS
         yield Measurement("crash_recovered", float(fresh), detail={"since": duration(uptime)})
@@ -62,6 +68,7 @@ PROBE = Probe(
     ),
     measures=(
         Measure("uptime_seconds", "seconds", "Since the server started"),
+        restarts.MEASURE,
         Measure("crash_recovered", "", "1 for a quarter of an hour after a crash"),
     ),
     thresholds=(
@@ -86,7 +93,7 @@ PROBE = Probe(
             clear_after=1,
         ),
         Threshold(
-            measure="uptime_seconds",
+            measure=restarts.MEASURE.name,
             title=Text(
                 "{target} baru mulai {value} yang lalu{after}",
                 "{target} started only {value} ago{after}",

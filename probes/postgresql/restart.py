@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
+from probes import restarts
 from probes.model import Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.units import duration
@@ -92,6 +93,8 @@ def judged(
     uptime = max(0.0, now - since)
     detail = {"how": how, "since": duration(uptime)}
     yield Measurement("uptime_seconds", uptime, detail=detail)
+    if restarts.restarted(memory, since, 0.001) or how is not PLAIN:
+        yield Measurement(restarts.MEASURE.name, uptime, detail=detail)
     crashed = how is not PLAIN and uptime < SAID_FOR_SECONDS
     yield Measurement("crash_recovered", float(crashed), detail=detail)
 
@@ -118,6 +121,7 @@ PROBE = Probe(
     ),
     measures=(
         Measure("uptime_seconds", "seconds", "Since the last start or crash recovery."),
+        restarts.MEASURE,
         Measure("crash_recovered", "", "1 for a quarter of an hour after a crash recovery."),
     ),
     thresholds=(
@@ -137,7 +141,7 @@ PROBE = Probe(
             headline=Text("{target}: {how}", "{target}: {how}"),
         ),
         Threshold(
-            "uptime_seconds",
+            restarts.MEASURE.name,
             Text("{target}: {how} {value} yang lalu", "{target}: {how} {value} ago"),
             Text(
                 "Bila tidak direncanakan, cari di log siapa yang mematikan atau sebab jatuhnya; "

@@ -439,6 +439,8 @@ def test_commits_that_wait_for_a_standby_are_not_a_pile_up_of_their_own() -> Non
 
 def test_a_crash_explains_that_the_server_was_started_again() -> None:
     desk = Desk()
-    desk.report(finding(measure="uptime_seconds", family="restart", severity=Severity.WARNING))
+    desk.report(
+        finding(measure="since_restart_seconds", family="restart", severity=Severity.WARNING)
+    )
     desk.report(finding(measure="crash_recovered", when=NOW + MINUTE))
     assert desk.only.title.en == "trouble with crash_recovered of simpeg-primary"

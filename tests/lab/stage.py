@@ -32,7 +32,7 @@ from tests.support.wait import until
 INTERVAL_SECONDS = 15.0
 USUAL: Mapping[str, Limits] = {
     # Servers of the lab have only just been started; what restarts is the scenarios' own business.
-    "restart.uptime_seconds": Limits(warning=0.5),
+    "restart.since_restart_seconds": Limits(warning=0.5),
 }
 """What every scenario changes of the declared limits, unless it changes it itself."""
 

@@ -193,7 +193,7 @@ FAULTS = (
         "ahead",
     ),
     _fault(
-        "durability/restarted", restarted, "restart", "uptime_seconds", "restart",
+        "durability/restarted", restarted, "restart", "since_restart_seconds", "restart",
         "started only",
         limits=SOON, severity=Severity.WARNING, given=long_up, flavours=("mariadb",),
     ),
@@ -201,9 +201,9 @@ FAULTS = (
         _fault(
             "durability/crashed_and_back", restarted, "restart", "crash_recovered",
             "availability", "primary: the server crashed", given=long_up, flavours=("mysql",),
-            symptoms=("uptime_seconds",),
+            symptoms=("since_restart_seconds",),
         ),
-        limits={"restart.uptime_seconds": SOON},
+        limits={"restart.since_restart_seconds": SOON},
     ),
     _fault(
         "role/read_only", read_only, "availability", "role_as_expected", "role",

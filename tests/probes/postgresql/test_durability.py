@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 
 from probes import Measurement, Probe, ProbeError
+from probes.model import KEPT
 from probes.postgresql import archiver, checksums, durability_settings, restart
 from tests.probes.postgresql.asking import again, exhibits, read, session_to, title_of, values
 from tests.servers import postgresql
@@ -180,7 +181,7 @@ def test_a_clean_restart_is_no_crash_and_a_hard_stop_is_one(single: Server) -> N
     single.restart()
     found = _restart(single, memory)
     assert found["crash_recovered", ""].value == 0
-    assert "the server was restarted" in title_of(restart.PROBE, found, "uptime_seconds")
+    assert "the server was restarted" in title_of(restart.PROBE, found, "since_restart_seconds")
     single.stop(hard=True)
     single.start()
     found = _restart(single, memory)
@@ -212,6 +213,18 @@ def _answers(server: Server) -> bool:
     return True
 
 
+@pytest.mark.servers
+def test_the_first_start_that_is_seen_is_no_restart_and_the_next_one_is(single: Server) -> None:
+    memory: dict[str, Any] = {}
+    assert ("since_restart_seconds", "") not in _restart(single, memory)
+    assert ("since_restart_seconds", "") not in _restart(single, memory)
+    outlives = {KEPT: dict(memory[KEPT])}  # what is left of the memory after the agent's restart
+    single.restart()
+    for known in (memory, outlives):
+        found = _restart(single, known)
+        assert found["since_restart_seconds", ""].value == found["uptime_seconds", ""].value
+
+
 # -- rules, on rows ---------------------------------------------------------------------------
 
 
@@ -225,7 +238,7 @@ def test_a_crash_stays_said_for_a_quarter_of_an_hour() -> None:
     memory: dict[str, Any] = {}
     crash = row(checkpointer=1e6 - 60)
     said = {m.measure: m.value for m in restart.judged(crash, 150018, memory)}
-    assert said == {"uptime_seconds": 60, "crash_recovered": 1}
+    assert said == {"uptime_seconds": 60, "since_restart_seconds": 60, "crash_recovered": 1}
     later = {m.measure: m.value for m in restart.judged(crash | {"now": 1e6 + 900}, 150018, memory)}
     assert later["crash_recovered"] == 0
 
