@@ -1,8 +1,10 @@
 """Can the pooler reach the PostgreSQL behind it?
 
 A client that waits while its pool has no connection that is through its login waits for
-PostgreSQL: gone, refusing the pooler's account, or so slow that the login never ends. Without
-clients nothing is asked of PostgreSQL, and nothing can be said: that is no fault yet.
+PostgreSQL: gone, refusing the pooler's account, or so slow that the login never ends. PgBouncer
+keeps the first such client and turns the next ones away at once ("server login has been failing"),
+so one that waits is enough; ``login`` meets the other half where the target names a database.
+Without clients nothing is asked of PostgreSQL, and nothing can be said: that is no fault yet.
 """
 
 from __future__ import annotations

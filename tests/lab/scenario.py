@@ -29,7 +29,7 @@ class Fault(Generic[World]):
     """One fault on a real server, and the one incident it must become."""
 
     name: str  # family of the file / what is broken
-    engine: str  # postgresql | mysql
+    engine: str  # postgresql | mysql | pgbouncer
     inject: Break[World]
     target: str  # whose trouble is the root
     probe: str

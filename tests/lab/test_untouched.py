@@ -7,12 +7,13 @@ import pytest
 from agent import clusters
 from agent.membership import DERIVED_PROBES
 from probes import registry
-from tests.lab import mysql, postgresql
+from tests.lab import mysql, pgbouncer, postgresql
 from tests.lab.mysql import galera
 from tests.lab.untouched import UNTOUCHED
 
 FAULTS = {
     "postgresql": {fault.probe for fault in postgresql.FAULTS},
+    "pgbouncer": {fault.probe for fault in pgbouncer.FAULTS},
     "mysql": {fault.probe for fault in mysql.FAULTS} | {each.probe for each in galera.FAULTS},
 }
 

@@ -36,5 +36,13 @@ UNTOUCHED: Mapping[str, Mapping[str, str]] = {
         "redo_log": "warns only, by a rate; tests/probes/mysql/test_capacity_live.py",
         "temp_tables": "warns only, by a rate; tests/probes/mysql/test_capacity_live.py",
     },
+    "pgbouncer": {
+        **EVERYWHERE,
+        "login": "is a symptom of three faults; tests/probes/pgbouncer/test_probes.py",
+        **dict.fromkeys(
+            ("backup_age", "cluster_roles", "expected_members", "volumes"),
+            "not of the pooler's own: a fault of PostgreSQL in the lab is about it",
+        ),
+    },
 }
 """Which probes no scenario is about, and why not, or where else they meet a real server."""

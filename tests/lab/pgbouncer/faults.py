@@ -1,0 +1,164 @@
+"""The pooler is gone, stands still, is full, held, or has lost the server behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import psycopg2
+
+from probes import Limits
+from tests.lab.outages import FROZEN, HANGS
+from tests.lab.pgbouncer.world import POOLER, World
+from tests.lab.scenario import PRIMARY, Fault
+from tests.servers.pgbouncer import CLERK, DATABASE
+
+
+@contextmanager
+def stopped(world: World) -> Iterator[None]:
+    world.pooler.stop()
+    yield
+    world.pooler.start()
+    world.wait_serving()
+
+
+@contextmanager
+def frozen(world: World) -> Iterator[None]:
+    world.pooler.freeze()
+    yield
+    world.pooler.thaw()
+    world.wait_serving()
+
+
+@contextmanager
+def exhausted(world: World) -> Iterator[None]:
+    """Two clients sit in their transactions, and everybody else queues."""
+    with world.pooler.holding(2), world.pooler.queueing(3, at_least_seconds=1):
+        yield
+    world.wait_serving()
+
+
+@contextmanager
+def server_gone(world: World) -> Iterator[None]:
+    """PostgreSQL is stopped; one of the clients that come waits, the others are turned away."""
+    world.primary.stop()
+    try:
+        with world.pooler.queueing(1):
+            yield
+    finally:
+        world.primary.start()
+    world.wait_serving()
+
+
+@contextmanager
+def pause_forgotten(world: World) -> Iterator[None]:
+    """Somebody paused the database for a switch of the primary and went home."""
+    world.pooler.admin(f"PAUSE {DATABASE}")
+    try:
+        with world.pooler.queueing(2):
+            yield
+    finally:
+        world.pooler.admin(f"RESUME {DATABASE}")
+    world.wait_serving()
+
+
+@contextmanager
+def pause_of_everything(world: World) -> Iterator[None]:
+    world.pooler.admin("PAUSE")
+    try:
+        with world.pooler.queueing(2):
+            yield
+    finally:
+        world.pooler.admin("RESUME")
+    world.wait_serving()
+
+
+@contextmanager
+def no_room_for_clients(world: World) -> Iterator[None]:
+    """An application leaks connections until the pooler takes nobody any more."""
+    with ExitStack() as stack:
+        with suppress(psycopg2.OperationalError):
+            while True:
+                stack.callback(world.pooler.connect().close)
+        yield
+    world.wait_serving()
+
+
+_fault: Any = partial(Fault, engine="pgbouncer", target=POOLER, family="pooler")
+
+FAULTS: tuple[Fault[World], ...] = (
+    _fault(
+        "pooler/exhausted",
+        inject=exhausted,
+        probe="pools",
+        measure="pool_wait_seconds",
+        words=(CLERK, DATABASE, "all 2 server connections"),
+        evidence=("loket", "active", "transaction"),
+        limits={"pools.pool_wait_seconds": Limits(warning=0.5, critical=1.0)},
+    ),
+    _fault(
+        "pooler/server_gone",
+        engine="postgresql",
+        inject=server_gone,
+        target=PRIMARY,
+        probe="availability",
+        measure="up",
+        family="availability",
+        words=(PRIMARY, "refuses connections"),
+        symptoms=("pool_served", "fresh_login_ok"),
+        local=True,
+        evidence=("refused", DATABASE, CLERK),
+    ),
+    _fault(
+        "pooler/pause_forgotten",
+        inject=pause_forgotten,
+        probe="paused",
+        measure="database_paused",
+        words=(POOLER, DATABASE, "paused"),
+        evidence=(DATABASE, "waiting", CLERK),
+        symptoms=("fresh_login_ok",),
+        **HANGS,
+    ),
+    _fault(
+        "pooler/pause_of_everything",
+        inject=pause_of_everything,
+        probe="servers",
+        measure="pool_served",
+        words=(POOLER, "does not reach", DATABASE),
+        evidence=("PAUSE command issued",),
+        local=True,
+        versions=(0, 12000),  # since then SHOW STATE tells it by its name
+        **HANGS,
+    ),
+    _fault(
+        "pooler/no_room_for_clients",
+        inject=no_room_for_clients,
+        probe="clients",
+        measure="clients_used_ratio",
+        words=(POOLER, "max_client_conn", CLERK, "127.0.0.1"),
+        evidence=(CLERK, DATABASE),
+        symptoms=("fresh_login_ok",),
+    ),
+    _fault(
+        "pooler/stopped",
+        inject=stopped,
+        probe="availability",
+        measure="up",
+        family="availability",
+        words=(POOLER, "refuses connections"),
+        local=True,
+        # processes of that name may be another pooler's: it has no directory of its own
+        evidence=("refused", "nothing listens on port", "got SIGTERM"),
+    ),
+    _fault(
+        "pooler/frozen",
+        inject=frozen,
+        probe="availability",
+        measure="up",
+        family="availability",
+        words=(POOLER, "does not answer"),
+        **FROZEN,
+    ),
+)
