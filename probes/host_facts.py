@@ -283,10 +283,10 @@ _LOG = Text("Baris akhir log server", "Last lines of the server's log")
 _SERVER_LINE = re.compile(
     r"\s(?:LOG|FATAL|PANIC|PANIK|WARNING|PERINGATAN|HINT|PETUNJUK): "
     r"|\[(?:ERROR|Warning|Note|System)\]"
-    r"|\s\[\d+\] (?:LOG|WARNING|ERROR|FATAL) "
+    r"|\s\[\d+\] (?:(?:WARNING|ERROR|FATAL) |LOG (?!C-|stats:))"
 )
 """The server's word about itself. A failed statement, its details and its text hold people's data
-and say nothing of why a server is down."""
+and say nothing of why a server is down; nor does each client's coming and going (``C-``)."""
 
 _QUOTES_A_STATEMENT = re.compile(
     r"\b(?:statement|execute \S+|parse \S+|bind \S+|parameters|query)\s*:", re.IGNORECASE

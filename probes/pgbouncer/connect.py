@@ -9,6 +9,7 @@ console. Source: PgBouncer manual, "Admin console".
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -75,10 +76,13 @@ class ConsoleSession:
             session.close()
 
     def paths(self) -> Mapping[str, str]:
-        """The file PgBouncer logs to; it keeps no others."""
-        settings = {str(row["key"]): row["value"] for row in self.rows("SHOW CONFIG")}
-        logfile = str(settings.get("logfile") or "")
-        return {"log": logfile} if logfile.startswith("/") else {}
+        """The directory of its configuration and the file it logs to; it keeps no data."""
+        settings = {str(row["key"]): str(row["value"] or "") for row in self.rows("SHOW CONFIG")}
+        found = {
+            "config": os.path.dirname(settings.get("conffile", "")),
+            "log": settings.get("logfile", ""),
+        }
+        return {purpose: path for purpose, path in found.items() if path.startswith("/")}
 
     def close(self) -> None:
         """Say goodbye without waiting for an answer."""

@@ -59,6 +59,15 @@ def test_a_second_primary_opens_an_incident_that_names_both() -> None:
     assert cluster.shows(a="primary", b="replica") == {}
 
 
+def test_a_pooler_is_no_server_of_its_cluster_and_hides_no_missing_primary() -> None:
+    cluster = Cluster(a="primary", b="replica")
+    front = a_target("front", engine="pgbouncer", cluster="simpeg", role="pooler")
+    cluster.clusters.take_seats([*cluster.targets.values(), front])
+    assert cluster.clusters.observe(front, "pooler", "", NOON, INTERVAL) == []
+    assert "cluster_has_primary" in cluster.shows(a="replica", b="replica")
+    assert cluster.clusters.partners(cluster.targets["a"]) == ["b"]
+
+
 def test_a_cluster_of_replicas_only_has_no_primary() -> None:
     cluster = Cluster(a="primary", b="replica")
     found = cluster.shows(a="replica", b="replica")["cluster_has_primary"]

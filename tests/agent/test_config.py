@@ -124,6 +124,10 @@ def test_reading_twice_gives_equal_targets(tmp_path: Path) -> None:
         ),
         (GOOD.replace("name: simpeg", "name: a/b"), "targets[0].name: 'a/b' is not allowed here"),
         (target(role="master"), "agent.yaml:6: targets[0].role: must be 'primary' or 'replica'"),
+        (
+            GOOD.replace("postgresql", "pgbouncer").rstrip() + "\n    role: primary\n",
+            "targets[0].role: does not fit pgbouncer: such a target is always the cluster's pooler",
+        ),
         (target(labels="{9a: x}"), "agent.yaml:6: targets[0].labels.9a: '9a' is not allowed here"),
         (target(volumes="{wal: pg_wal}"), "targets[0].volumes.wal: 'pg_wal' is not allowed here"),
         (

@@ -10,6 +10,16 @@ import pytest
 from tests.support.agent import sigap
 
 
+def test_the_lines_for_a_pooler_can_be_pasted_into_its_own_files(tmp_path: Path) -> None:
+    lines = sigap("grants", "pgbouncer", "--user", "pemantau", folder=tmp_path).stdout.splitlines()
+    account, setting = [line for line in lines if line and not line.startswith(";")]
+    assert re.fullmatch(r'"pemantau" "\S{20,}"', account)
+    assert setting == "stats_users = pemantau"
+    refused = sigap("grants", "pgbouncer", "--user", "a,b", folder=tmp_path)
+    assert refused.returncode != 0
+    assert "cannot stand in stats_users" in refused.stderr
+
+
 @pytest.mark.parametrize("flavour", ["mysql", "mariadb"])
 def test_every_script_has_a_password_of_its_own(flavour: str, tmp_path: Path) -> None:
     scripts = [sigap("grants", flavour, folder=tmp_path).stdout for _ in range(2)]

@@ -126,6 +126,30 @@ def test_the_log_says_why_and_keeps_peoples_data_and_secrets_out(tmp_path: Path)
     assert str(tmp_path / "server.log") in shown.note
 
 
+POOLER_LINES = """\
+2026-11-26 09:19:44.301 UTC [11055] LOG C-0x56: simpeg/petugas@10.0.0.9:49110 login attempt
+2026-11-26 09:19:44.301 UTC [11055] LOG S-0x57: simpeg/petugas@unix closing because: connect failed
+2026-11-26 09:19:44.400 UTC [11055] LOG stats: 0 xacts/s, 0 queries/s
+2026-11-26 09:19:45.000 UTC [11055] WARNING sbuf_connect failed: No such file or directory
+2026-11-26 09:19:46.000 UTC [11055] LOG PAUSE command issued
+"""
+
+
+def test_the_log_of_a_pooler_is_one_file_and_its_clients_comings_are_left_out(
+    tmp_path: Path,
+) -> None:
+    """Its neighbours in the directory are PostgreSQL's, and newer."""
+    (tmp_path / "pgbouncer.log").write_text(POOLER_LINES)
+    (tmp_path / "postgresql.log").write_text(LINES)
+    shown = facts.log_tail(str(tmp_path / "pgbouncer.log"))
+    assert [row[0].partition("[11055] ")[2] for row in shown.rows] == [
+        "LOG S-0x57: simpeg/petugas@unix closing because: connect failed",
+        "WARNING sbuf_connect failed: No such file or directory",
+        "LOG PAUSE command issued",
+    ]
+    assert shown.note.startswith(str(tmp_path / "pgbouncer.log"))
+
+
 def test_of_a_long_log_the_last_lines_are_kept(tmp_path: Path) -> None:
     (tmp_path / "mysql.err").write_text(
         "".join(f"2026-11-26 7:00:00 0 [Note] line {n} of InnoDB\n" for n in range(50_000))

@@ -37,7 +37,10 @@ def test_the_console_tells_its_version_and_what_it_logs_to(pooler: PgBouncer) ->
             assert f"{session.version // 10000}.{session.version // 100 % 100}" in str(
                 session.rows("SHOW VERSION")
             )
-            assert session.paths() == {"log": str(pooler.folder / "pgbouncer.log")}
+            assert session.paths() == {
+                "config": str(pooler.folder),
+                "log": str(pooler.folder / "pgbouncer.log"),
+            }
             assert set(session.phases) >= {"resolve", "connect", "login", "first_answer"}
         finally:
             session.close()
