@@ -10,128 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidents import correlation, payloads, workflow
+from incidents import correlation
 from incidents.correlation import Placement, place
-from incidents.model import JSON, Event, EventKind, Incident
 from probes import Finding, Severity
-from tests.incidents.builders import CALENDAR, PROCEDURE, at, finding
+from tests.incidents.builders import finding
+from tests.incidents.reported import NOW, Desk, blocked, down, full, lag
 
-NOW = at("2026-07-02 09:00")
 MINUTE = timedelta(minutes=1)
-
-
-class Desk:
-    """Places findings as the desk will: join, or open one of its own."""
-
-    def __init__(self) -> None:
-        self.incidents: dict[str, Incident] = {}
-        self.sequence = 0
-
-    def report(self, found: Finding) -> Placement:
-        placed = place(found, self.incidents.values())
-        clear = found.severity is Severity.CLEAR
-        if placed.known:
-            build = payloads.cleared if clear else payloads.observed
-            kind = EventKind.CLEARED if clear else EventKind.OBSERVED
-            self._write(placed.number, kind, found, build(found))
-        elif placed.number:
-            payload = payloads.attached(found, root=placed.root, because=placed.because)
-            self._write(placed.number, EventKind.ATTACHED, found, payload)
-        elif not clear:
-            number = f"GDB-2026-{len(self.incidents) + 1:04}"
-            payload = payloads.opened(
-                found, procedure=PROCEDURE.hash, calendar=CALENDAR.hash, first_step=1
-            )
-            self._write(number, EventKind.OPENED, found, payload)
-        return placed
-
-    def _write(self, number: str, kind: EventKind, found: Finding, payload: JSON) -> None:
-        self.sequence += 1
-        event = Event(self.sequence, number, kind, found.at, "sigap", payload)
-        before = self.incidents.get(number)
-        self.incidents[number] = workflow.apply(before, event, PROCEDURE)
-
-    @property
-    def only(self) -> Incident:
-        assert len(self.incidents) == 1
-        return next(iter(self.incidents.values()))
-
-
-def down(target: str = "simpeg-primary", role: str = "primary", when: datetime = NOW) -> Finding:
-    return finding(target, "up", when=when, role=role)
-
-
-def lag(target: str = "simpeg-replica", when: datetime = NOW, cluster: str = "simpeg") -> Finding:
-    return finding(
-        target, "receiver_up", family="replication", when=when, role="replica", cluster=cluster
-    )
-
-
-def full(
-    target: str = "simpeg-primary",
-    subject: str = "/srv/wal",
-    host: str = "",
-    cluster: str = "simpeg",
-) -> Finding:
-    return finding(
-        target, "volume_room_ratio", subject, "volume", role="primary", host=host, cluster=cluster
-    )
-
-
-def blocked(target: str = "simpeg-primary", measure: str = "blocked_seconds") -> Finding:
-    return finding(target, measure, family="locks", role="primary")
-
-
-def waiting(
-    target: str = "simpeg-front",
-    measure: str = "pool_wait_seconds",
-    cluster: str = "simpeg",
-    when: datetime = NOW,
-) -> Finding:
-    return finding(
-        target, measure, "simpeg/petugas", "pooler", when=when, role="pooler", cluster=cluster
-    )
-
-
-@pytest.mark.parametrize("cause", [down(), blocked(), full()])
-@pytest.mark.parametrize("cause_first", [True, False])
-def test_clients_that_wait_before_a_sick_server_are_a_symptom_whoever_is_told_first(
-    cause: Finding, cause_first: bool
-) -> None:
-    desk = Desk()
-    for found in (cause, waiting()) if cause_first else (waiting(), cause):
-        desk.report(found)
-    assert desk.only.target == cause.target
-    assert [t.target for t in desk.only.troubles if t.root] == [cause.target]
-
-
-def test_a_replica_or_another_cluster_explains_no_waiting_clients() -> None:
-    desk = Desk()
-    desk.report(down("simpeg-replica", "replica"))
-    desk.report(waiting())
-    desk.report(waiting("sipkd-front", cluster="sipkd"))
-    assert len(desk.incidents) == 3
-
-
-def test_a_dead_pooler_explains_neither_its_server_nor_the_replication_behind_it() -> None:
-    desk = Desk()
-    desk.report(down("simpeg-front", "pooler"))
-    desk.report(lag())
-    desk.report(down("simpeg-primary"))
-    # the lag began by itself and has found its cause since
-    assert sorted(each.target for each in desk.incidents.values()) == [
-        "simpeg-front",
-        "simpeg-primary",
-    ]
-
-
-@pytest.mark.parametrize("measure", ["database_paused", "pool_served", "pooler_held"])
-def test_who_holds_the_clients_up_is_the_root_of_their_waiting(measure: str) -> None:
-    desk = Desk()
-    desk.report(waiting())
-    desk.report(waiting(measure=measure))
-    (root,) = [trouble for trouble in desk.only.troubles if trouble.root]
-    assert root.fingerprint.split("/")[2] == measure
 
 
 def test_the_same_trouble_joins_its_own_incident_whatever_it_says_now() -> None:
