@@ -9,7 +9,7 @@ import pytest
 
 from probes import Finding
 from tests.incidents.builders import finding
-from tests.incidents.test_correlation import NOW, Desk
+from tests.incidents.reported import NOW, Desk
 
 
 def _rejected(target: str, role: str, seconds: float = 0, reason: str = "denied") -> Finding:

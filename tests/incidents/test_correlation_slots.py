@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from probes import Severity
 from tests.incidents.builders import finding
-from tests.incidents.test_correlation import MINUTE, NOW, Desk, on
+from tests.incidents.reported import MINUTE, NOW, Desk, on
 
 
 def test_a_slot_about_to_be_lost_is_the_cause_of_the_full_volume() -> None:
