@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from incidents import payloads, workflow
 from incidents.correlation import Placement, place
@@ -11,6 +11,7 @@ from probes import Finding, Severity
 from tests.incidents.builders import CALENDAR, PROCEDURE, at, finding
 
 NOW = at("2026-07-02 09:00")
+MINUTE = timedelta(minutes=1)
 
 
 class Desk:
@@ -73,3 +74,17 @@ def full(
 
 def blocked(target: str = "simpeg-primary", measure: str = "blocked_seconds") -> Finding:
     return finding(target, measure, family="locks", role="primary")
+
+
+def on(
+    target: str,
+    family: str,
+    measure: str,
+    subject: str = "",
+    role: str = "",
+    cluster: str = "simpeg",
+    host: str = "",
+) -> Finding:
+    """A critical finding of one server of the cluster, each on a host of its own."""
+    place = host or f"host-of-{target}"
+    return finding(target, measure, subject, family, role=role, cluster=cluster, host=place)

@@ -14,9 +14,7 @@ from incidents import correlation
 from incidents.correlation import Placement, place
 from probes import Finding, Severity
 from tests.incidents.builders import finding
-from tests.incidents.reported import NOW, Desk, blocked, down, full, lag
-
-MINUTE = timedelta(minutes=1)
+from tests.incidents.reported import MINUTE, NOW, Desk, blocked, down, full, lag, on
 
 
 def test_the_same_trouble_joins_its_own_incident_whatever_it_says_now() -> None:
@@ -309,20 +307,6 @@ def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, said: str) -
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=said):
         correlation.load(path)
-
-
-def on(
-    target: str,
-    family: str,
-    measure: str,
-    subject: str = "",
-    role: str = "",
-    cluster: str = "simpeg",
-    host: str = "",
-) -> Finding:
-    """A critical finding of one server of the cluster, each on a host of its own."""
-    place = host or f"host-of-{target}"
-    return finding(target, measure, subject, family, role=role, cluster=cluster, host=place)
 
 
 @pytest.mark.parametrize("first", ["replica", "primary"])
