@@ -160,7 +160,7 @@ PROBE = Probe(
         "Do clients wait for a server connection: who, how long, and why?",
     ),
     measures=(
-        Measure("pool_clients_active", "", "Clients that have a server connection.", "pool"),
+        Measure("pool_clients_active", "", "Clients that do not wait.", "pool"),
         Measure("pool_clients_waiting", "", "Clients that wait for a server connection.", "pool"),
         Measure("pool_servers_active", "", "Server connections a client is using.", "pool"),
         Measure("pool_servers_idle", "", "Server connections ready to be used.", "pool"),

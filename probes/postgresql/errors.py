@@ -160,9 +160,11 @@ _LOGIN: tuple[Known, ...] = (
         FailureKind.BROKEN,
         Text(
             "Ini pooler, bukan server: arahkan target langsung ke PostgreSQL, sebab pooler "
-            "menyembunyikan server di belakangnya.",
+            "menyembunyikan server di belakangnya; PgBouncer diawasi dengan target tersendiri "
+            "(engine: pgbouncer).",
             "This is a pooler, not a server: point the target at PostgreSQL itself, since a "
-            "pooler hides the server behind it.",
+            "pooler hides the server behind it; PgBouncer is watched by a target of its own "
+            "(engine: pgbouncer).",
         ),
         r"unsupported startup parameter",
         ("08P01",),

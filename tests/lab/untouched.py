@@ -38,7 +38,7 @@ UNTOUCHED: Mapping[str, Mapping[str, str]] = {
     },
     "pgbouncer": {
         **EVERYWHERE,
-        "login": "is a symptom of three faults; tests/probes/pgbouncer/test_probes.py",
+        "traffic": "measures for graphs, and has no threshold",
         **dict.fromkeys(
             ("backup_age", "cluster_roles", "expected_members", "volumes"),
             "not of the pooler's own: a fault of PostgreSQL in the lab is about it",

@@ -189,9 +189,19 @@ class PgBouncer:
             yield
 
     @contextmanager
-    def queueing(self, number: int, at_least_seconds: float = 0.0) -> Iterator[None]:
-        """So many clients ask and get no server connection; yields once all wait."""
-        clients = [_Asker(self.port) for _ in range(number)]
+    def queueing(
+        self,
+        number: int,
+        at_least_seconds: float = 0.0,
+        *,
+        taken: int = 0,
+        statement: str = "select 1",
+    ) -> Iterator[None]:
+        """So many clients ask and get no server connection; yields once all wait.
+
+        ``taken``: so many more come before them, and take what connections there are.
+        """
+        clients = [_Asker(self.port, statement) for _ in range(taken + number)]
         try:
             until(lambda: self.waiting() >= number, f"{number} clients waiting")
             if at_least_seconds:
@@ -226,11 +236,11 @@ class PgBouncer:
 class _Asker:
     """psql, since a client that waits needs a process or a thread of its own."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, statement: str) -> None:
         self._process = subprocess.Popen(
             [
                 *("psql", "-qXAt", "-h", "127.0.0.1", "-p", str(port), "-U", CLERK, DATABASE),
-                *("-c", "select 1"),
+                *("-c", statement),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from probes import Limits
 from tests.lab.outages import FROZEN, HANGS
 from tests.lab.pgbouncer.world import POOLER, World
 from tests.lab.scenario import PRIMARY, Fault
-from tests.servers.pgbouncer import CLERK, DATABASE
+from tests.servers.pgbouncer import ADMIN, CLERK, DATABASE
 
 
 @contextmanager
@@ -49,6 +49,53 @@ def server_gone(world: World) -> Iterator[None]:
             yield
     finally:
         world.primary.start()
+    world.wait_serving()
+
+
+@contextmanager
+def server_frozen(world: World) -> Iterator[None]:
+    """PostgreSQL stands still with two questions in its hands; the next clients queue."""
+    world.primary.freeze()
+    try:
+        with world.pooler.queueing(3, taken=2):
+            yield
+    finally:
+        world.primary.thaw()
+    world.wait_serving()
+
+
+@contextmanager
+def row_locked(world: World) -> Iterator[None]:
+    """A row is locked; whoever comes through the pooler waits for it and keeps the pool."""
+    world.primary.sql("create table if not exists kas (id int primary key, saldo int)")
+    world.primary.sql("insert into kas values (1, 0) on conflict do nothing")
+    world.primary.sql(f"grant all on kas to {CLERK}")
+    holder = world.primary.connect()
+    holder.autocommit = False
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("set application_name = 'impor_gaji'")
+            cursor.execute("update kas set saldo = 1 where id = 1")
+        update = "update kas set saldo = saldo + 1 where id = 1"
+        with world.pooler.queueing(3, at_least_seconds=1, taken=2, statement=update):
+            yield
+    finally:
+        holder.close()
+        world.primary.sql("drop table kas")
+    world.wait_serving()
+
+
+@contextmanager
+def suspended(world: World) -> Iterator[None]:
+    """An upgrade stopped half-way: SUSPEND lasts for as long as whoever said it stays."""
+    console = world.pooler.connect("pgbouncer", ADMIN)
+    try:
+        with console.cursor() as cursor:
+            cursor.execute("SUSPEND")
+            yield
+            cursor.execute("RESUME")
+    finally:
+        console.close()
     world.wait_serving()
 
 
@@ -110,6 +157,43 @@ FAULTS: tuple[Fault[World], ...] = (
         symptoms=("pool_served", "fresh_login_ok"),
         local=True,
         evidence=("refused", DATABASE, CLERK),
+    ),
+    _fault(
+        "pooler/server_frozen",
+        engine="postgresql",
+        inject=server_frozen,
+        target=PRIMARY,
+        probe="availability",
+        measure="up",
+        family="availability",
+        words=(PRIMARY, "does not answer"),
+        limits={"pools.pool_wait_seconds": Limits(warning=0.5, critical=1.0)},
+        symptoms=("pool_wait_seconds",),
+        **FROZEN,
+    ),
+    _fault(
+        "pooler/row_locked",
+        engine="postgresql",
+        inject=row_locked,
+        target=PRIMARY,
+        probe="blocked_sessions",
+        measure="blocked_seconds",
+        family="locks",
+        words=("sessions wait for", "impor_gaji"),
+        limits={
+            "pools.pool_wait_seconds": Limits(warning=0.5, critical=1.0),
+            "blocked_sessions.blocked_seconds": Limits(warning=0.5, critical=1.0),
+        },
+        symptoms=("pool_wait_seconds",),
+        evidence=("impor_gaji", "kas", "loket"),
+    ),
+    _fault(
+        "pooler/suspended",
+        inject=suspended,
+        probe="login",
+        measure="fresh_login_ok",
+        words=("New logins", POOLER),
+        **HANGS,
     ),
     _fault(
         "pooler/pause_forgotten",

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from probes import Measurement
-from probes.pgbouncer import clients, login, paused, pools, servers
+from probes.pgbouncer import clients, login, paused, pools, servers, traffic
 from tests.probes.pgbouncer.asking import exhibits, read
 from tests.servers.machine import until
 from tests.servers.pgbouncer import CLERK, DATABASE, PgBouncer
@@ -123,6 +123,16 @@ def test_clients_near_the_limit_are_told_with_who_has_most(pooler: PgBouncer) ->
         assert (ratio.detail["user"], ratio.detail["client"]) == (CLERK, "127.0.0.1")
         shown = exhibits(clients.PROBE, pooler)[0]
         assert shown.rows[0][:3] == (DATABASE, CLERK, "127.0.0.1")
+
+
+def test_what_goes_through_is_told_of_each_database_and_not_of_the_console(
+    pooler: PgBouncer,
+) -> None:
+    pooler.connect().close()
+    found = read(traffic.PROBE, pooler)
+    assert found["database_transactions_per_second", DATABASE].value >= 0
+    assert found["database_transaction_seconds", DATABASE].value >= 0
+    assert {database for _, database in found} == {DATABASE}
 
 
 def test_a_login_through_the_pool_is_timed_up_to_its_server_connection(pooler: PgBouncer) -> None:
