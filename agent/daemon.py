@@ -27,6 +27,7 @@ from agent.latest import Latest
 from agent.maintenance import Maintenance
 from agent.metrics import Metrics, of_scheduler, skipped_rounds
 from agent.pipeline import Mailbox, Pipeline
+from agent.reach import Reach
 from agent.scheduler import Clocks, Plan, Scheduler, plan
 from agent.state import State
 from probes import Finding, Probe, Reading, registry
@@ -79,11 +80,13 @@ class Daemon:
         mailbox: Mailbox = self._office.reporter if self._office else NoDesk()
         self._state = State(config.state)
         self._clusters = Clusters()
+        self._reach = Reach(config.name)
         self._pipeline = Pipeline(
             self._latest,
             mailbox,
             notebook=self._state.notebook,
             together=self._clusters,
+            shared=self._reach,
             ask=lambda target, errand: self.scheduler.ask(target, errand),
             hold=self._office.reporter.hold if self._office else _no_hold,
         )
@@ -91,6 +94,7 @@ class Daemon:
         self.metrics.add(lambda: of_scheduler(self.scheduler))
         self.metrics.add_text(lambda: skipped_rounds(self.scheduler))
         self.metrics.add(self._clusters.collect)
+        self.metrics.add(self._reach.collect)
         self._server = self._serve(routes(self.metrics.page, self.unready), routers)
 
     @property
@@ -191,6 +195,7 @@ class Daemon:
         ]
         self._pipeline.maintenance = Maintenance(config.windows)
         self._clusters.take_seats(config.targets)
+        self._reach.take_seats(config.targets)
         for each in plans:
             self._latest.declare(each)
         return self.scheduler.apply(plans)

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from agent import budget, clusters, pairing
+from agent import budget, clusters, pairing, reach
 from agent.clusters import Clusters
 from agent.latest import Latest, usable
 from agent.maintenance import Maintenance, On
 from agent.membership import Membership, role_of
 from agent.notebook import Notebook
 from agent.pairing import Frozen
+from agent.reach import Reach
 from agent.scheduler import Errand, Plan
 from probes import Evidence, Finding, Probe, Reading, Severity, Target, Text
 from probes.judge import Assessment, Judge, Recalled
@@ -55,6 +56,7 @@ class Pipeline:
         *,
         notebook: Notebook | None = None,
         together: Clusters | None = None,
+        shared: Reach | None = None,
         ask: Callable[[str, Errand], bool] = lambda target, errand: False,
         hold: Callable[[str, float], None] = lambda fingerprint, seconds: None,
     ) -> None:
@@ -66,6 +68,7 @@ class Pipeline:
         self._mailbox = mailbox
         self._notebook = notebook or Notebook(None)
         self._clusters = together or Clusters()
+        self._reach = shared or Reach()
         self._ask = ask
         self._hold = hold
         self._memories: dict[str, Memory] = {}
@@ -76,11 +79,15 @@ class Pipeline:
         for name, troubles in standing.items():
             if any(each.probe == clusters.PROBE.name for each in troubles):
                 self._clusters.recall(name, troubles)
+            if any(each.probe == reach.PROBE.name for each in troubles):
+                self._reach.recall(name, troubles)
 
     def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
         """One reading, all the way to the desk's mailbox; whether it leaves its probe in doubt."""
         memory = self._memory(plan)
         self._tell_window(memory, plan, reading)
+        if probe.judged_on_failure:
+            self._look_around(memory, plan, reading)
         in_doubt = self._take(memory, plan, probe, reading, probe, owner)
         _tell_change(memory, probe, reading)
         for derived, answer in memory.membership.derive(
@@ -128,7 +135,7 @@ class Pipeline:
         self._freeze(memory, target, assessment, source, reading, owner)
         for finding in assessment.findings:
             if finding.fingerprint not in assessment.undecided:
-                self._report(memory, finding)
+                self._report(memory, finding, self._patience(plan, probe, finding))
         return assessment.in_doubt
 
     def _freeze(
@@ -162,9 +169,21 @@ class Pipeline:
             if not self._ask(partner, other_side):
                 memory.frozen.answered(paired, Evidence(reading.at, ()), self._send)
 
-    def _report(self, memory: Memory, finding: Finding) -> None:
+    def _report(self, memory: Memory, finding: Finding, patience_seconds: float) -> None:
         """One verdict for the desk, with its evidence, held back while a window is on."""
-        memory.frozen.report(_in_window(memory, finding, memory.on), self._send)
+
+        def send(finding: Finding, seconds: float) -> None:
+            self._send(finding, max(seconds, patience_seconds))
+
+        memory.frozen.report(_in_window(memory, finding, memory.on), send)
+
+    def _patience(self, plan: Plan, probe: Probe, finding: Finding) -> float:
+        """How long an outage waits while others may turn out to be silent as well: their readings
+        are under way, and end by the deadline."""
+        if not probe.judged_on_failure or finding.measure != probe.judged_on_failure:
+            return 0.0
+        alone = finding.severity is Severity.CLEAR or not self._reach.is_open(plan.target.name)
+        return 0.0 if alone else plan.deadline
 
     def _send(self, finding: Finding, patience_seconds: float) -> None:
         self._hold(finding.fingerprint, patience_seconds)
@@ -186,6 +205,14 @@ class Pipeline:
             )
         memory.on = on
         self._latest.window(plan, on)
+
+    def _look_around(self, memory: Memory, plan: Plan, reading: Reading) -> None:
+        """What several targets have in common is told before any of them is told alone."""
+        announced = memory.on is not None
+        for finding in self._reach.observe(
+            plan.target, reading, plan.interval, announced=announced
+        ):
+            self._mailbox.put(finding)
 
     def _look_at_cost(self, memory: Memory, plan: Plan, reading: Reading, owner: Owner) -> None:
         if reading.failure is None:

@@ -35,6 +35,7 @@ class Scope(StrEnum):
     POOLERS = "poolers"  # a pooler of the cluster, the cause being on the server behind it
     PRIMARY = "primary"  # the primary of the cluster, the cause being on a replica
     HOST = "host"  # the same target, or another one on the same host
+    AGENT = "agent"  # any target that the same agent watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Rule:
     because: Text
     linger: timedelta  # how long after it cleared the cause explains what begins
     early: timedelta  # how long before the cause an effect may begin
+    parts: timedelta | None  # an effect that outlasts its cause by so much is a fault of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +166,47 @@ def place(
     return Placement()
 
 
+def may_part(finding: Finding, table: Table) -> bool:
+    """Whether a rule with ``parts_minutes`` is about such a finding at all; most are not."""
+    found = _of_finding(finding)
+    return any(rule.parts and any(map(found.is_a, rule.effects)) for rule in table.rules)
+
+
+def outlasts(finding: Finding, incident: Incident, table: Table | None = None) -> bool:
+    """Whether a symptom still stands although what explained it in its incident is long over.
+
+    The rule that tied them says after how long (``parts_minutes``); while anything there still
+    explains it, and when no such rule tied it, it stays.
+    """
+    table = table or shipped()
+    found = _of_finding(finding)
+    parts = False
+    for trouble in incident.troubles:
+        if trouble.fingerprint == finding.fingerprint:
+            if trouble.root:
+                return False
+            continue
+        rule = _rule_between(_of_trouble(trouble), found, table, standing=False)
+        if rule is None:
+            continue
+        if trouble.cleared_at is None or rule.parts is None:
+            return False
+        parts = parts or finding.at - trouble.cleared_at >= rule.parts
+    return parts
+
+
 def drawn_in(
-    finding: Finding, open_incidents: Iterable[Incident], table: Table | None = None
+    finding: Finding,
+    open_incidents: Iterable[Incident],
+    table: Table | None = None,
+    *,
+    left: str = "",
 ) -> list[tuple[str, Trouble, Rule]]:
     """What a fault that now opens its own incident explains in the open ones.
 
-    Only troubles that had cleared and came back with it: their first time was another fault's,
-    and stays in the incident of that.
+    Only troubles that had cleared and came back with it (their first time was another fault's,
+    and stays in the incident of that), and its own symptoms in the incident ``left``, which it was
+    itself a part of until now.
     """
     table = table or shipped()
     found = _of_finding(finding)
@@ -179,19 +215,24 @@ def drawn_in(
         for incident in open_incidents
         for trouble in incident.troubles
         if trouble.severity > Severity.CLEAR
-        and trouble.raised_count > 1
-        and finding.at - trouble.last_at <= table.lead
+        and trouble.fingerprint != finding.fingerprint
+        and (
+            incident.number == left
+            or (trouble.raised_count > 1 and finding.at - trouble.last_at <= table.lead)
+        )
         for rule in [_rule_between(found, _of_trouble(trouble), table)]
         if rule is not None
     ]
 
 
-def _rule_between(found: _Sight, effect: _Sight, table: Table) -> Rule | None:
+def _rule_between(
+    found: _Sight, effect: _Sight, table: Table, *, standing: bool = True
+) -> Rule | None:
     for rule in table.rules:
         if (
             not rule.root_only
             and found.is_a(rule.cause)
-            and found.severity >= rule.severity
+            and (found.severity >= rule.severity or not standing)
             and any(effect.is_a(kind) for kind in rule.effects)
             and _within(rule.scope, found, effect)
         ):
@@ -216,8 +257,13 @@ def _near(found: _Sight, trouble: Trouble) -> bool:
     """Whether any scope could hold the two; most open incidents are elsewhere."""
     return found.target == trouble.target or any(
         found.about.get(word) and found.about[word] == trouble.about.get(word)
-        for word in ("cluster", "host")
+        for word in (_PLACES if _WIDE in (found.family, trouble.family) else _PLACES[:2])
     )
+
+
+_PLACES = ("cluster", "host", "agent")
+_WIDE = "reach"
+"""The family of what a whole agent has in common; of the rest of its targets nothing follows."""
 
 
 def _explained(found: _Sight, sights: _Sights, rule: Rule) -> bool:
@@ -280,6 +326,8 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             return same_cluster
         case Scope.HOST:
             return same_target or _same(cause, effect, "host")
+        case Scope.AGENT:
+            return _same(cause, effect, "agent")
         case Scope.FELLOWS:
             return same_cluster and not same_target and roles == ("replica", "replica")
         case Scope.SIDES:
@@ -340,7 +388,7 @@ def _table(top: Entry) -> Table:
 
 
 def _rule(entry: Entry, early_minutes: float) -> Rule:
-    times = ("linger_minutes", "early_minutes")
+    times = ("linger_minutes", "early_minutes", "parts_minutes")
     entry.only(("name", "cause", "effects", "scope", "root_only", *times, "because"))
     cause = entry.entry("cause")
     cause.only(("family", "measures", "reasons", "severity"))
@@ -364,6 +412,7 @@ def _rule(entry: Entry, early_minutes: float) -> Rule:
         because=entry.text("because"),
         linger=timedelta(minutes=entry.number("linger_minutes", 0.0)),
         early=timedelta(minutes=entry.number("early_minutes", early_minutes)),
+        parts=timedelta(minutes=parts) if (parts := entry.number("parts_minutes", 0.0)) else None,
     )
 
 

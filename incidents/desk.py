@@ -269,6 +269,8 @@ class Desk:
                 records.release(connection, finding.fingerprint)
             if plan.moves:
                 records.hand_over(connection, finding.fingerprint)
+            if plan.leaves:
+                self._leave(connection, plan.leaves, finding, now)
             if plan.change is Change.NOTHING:
                 return Reported(Change.NOTHING, plan.number)
             if plan.change is Change.OPENED:
@@ -280,19 +282,26 @@ class Desk:
             change.finish()
             records.hold(connection, change.number, finding.fingerprint, finding.severity)
             if plan.change is Change.OPENED:
-                self._draw_in(connection, finding, change)
+                self._draw_in(connection, finding, change, plan.leaves)
             return Reported(plan.change, change.number)
 
-    def _draw_in(self, connection: Connection, finding: Finding, change: Changing) -> None:
-        """Take over what came back with this fault and stands in the incident of an older one."""
+    def _leave(self, connection: Connection, number: str, finding: Finding, now: datetime) -> None:
+        """Out of one incident, to be taken up by another: there it is over."""
+        there = self._prepared(connection, number, now)
+        gone = replace(finding, severity=Severity.CLEAR)
+        there.write(EventKind.CLEARED, SYSTEM, mended(payloads.cleared(gone)))
+        there.finish()
+        records.hand_over(connection, finding.fingerprint)
+
+    def _draw_in(
+        self, connection: Connection, finding: Finding, change: Changing, left: str
+    ) -> None:
+        """Take over what came back with this fault and stands in the incident of an older one,
+        and what is its symptom in the incident it ``left``."""
         others = self._folds.load_open(connection)
-        for number, trouble, rule in correlation.drawn_in(finding, others, self._table):
+        for number, trouble, rule in correlation.drawn_in(finding, others, self._table, left=left):
             again = placing.stated_again(trouble, change.now)
-            there = self._prepared(connection, number, change.now)
-            gone = replace(again, severity=Severity.CLEAR)
-            there.write(EventKind.CLEARED, SYSTEM, payloads.cleared(gone))
-            there.finish()
-            records.hand_over(connection, trouble.fingerprint)
+            self._leave(connection, number, again, change.now)
             joined = payloads.attached(again, root=False, because=rule.because)
             change.write(EventKind.ATTACHED, SYSTEM, mended(joined))
             change.finish()

@@ -31,6 +31,7 @@ class Plan:
     previous: str = ""  # the closed incident of the same finding, when a new one opens
     release: bool = False  # it was held back and is clear: it counts again
     moves: bool = False  # a cleared symptom of one incident is the next fault, or part of it
+    leaves: str = ""  # the incident that a symptom leaves because it outlasts its cause
 
     @property
     def writes(self) -> bool:
@@ -46,6 +47,11 @@ def plan(
     """Decide about one finding; reads only."""
     known = records.known(connection, finding.fingerprint)
     if known is not None:
+        standing = finding.opens and known.severity > Severity.CLEAR
+        if standing and correlation.may_part(finding, table):
+            parted = _parted(finding, known.number, load_open(connection), table)
+            if parted is not None:
+                return parted
         if known.severity > Severity.CLEAR or not finding.opens:
             return Plan(_heard(known.severity, finding.severity), known.number)
         placement = correlation.place(finding, load_open(connection), table)
@@ -65,6 +71,20 @@ def plan(
     if finding.opens:
         return Plan(Change.OPENED, previous=past.number if past else "")
     return Plan(Change.NOTHING)
+
+
+def _parted(
+    finding: Finding, number: str, incidents: Iterable[Incident], table: Table
+) -> Plan | None:
+    """Where a symptom goes that outlasts its cause; None: it stays where it is."""
+    others = tuple(incidents)
+    mine = next((each for each in others if each.number == number), None)
+    if mine is None or not correlation.outlasts(finding, mine, table):
+        return None
+    rest = [each for each in others if each.number != number]
+    placement = correlation.place(finding, rest, table)
+    change = Change.ATTACHED if placement.number else Change.OPENED
+    return Plan(change, placement.number, placement, leaves=number)
 
 
 def _heard(before: Severity, now: Severity) -> Change:

@@ -274,7 +274,8 @@ def about(target: Target) -> dict[str, str]:
         "role": target.role,
         "application": target.application,
         "agency": target.agency,
-        "host": target.host,
+        "host": target.host or target.machine,
+        "agent": target.agent,
     }
     return {name: value for name, value in facts.items() if value}
 

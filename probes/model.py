@@ -200,6 +200,8 @@ class Target:
     volumes: Mapping[str, str] = field(default_factory=dict)  # purpose -> path, told by hand
     probes: Mapping[str, Tuning] = field(default_factory=dict)  # by probe name
     host: str = ""  # name of the host the agent runs on, when the server is local to it
+    machine: str = ""  # name or address of the host the server runs on, when that is another one
+    agent: str = ""  # name of the agent that watches it
     expects: Expectations = NOTHING_EXPECTED
 
 
@@ -418,7 +420,7 @@ class Finding:
     unit: str = ""
     opens: bool = False  # severe enough to open an incident
     about: Mapping[str, str] = field(default_factory=dict)
-    """engine, cluster, role, application, agency, host: what the target's configuration says."""
+    """engine, cluster, role, application, agency, host, agent: what the configuration says."""
     runbook: Text = NOTHING_SAID
     evidence: Evidence | None = None
     cause: str = ""

@@ -68,6 +68,19 @@ def _without(message: str, url: str) -> str:
     return message.replace(url, "the url")
 
 
+def machine(address: Address) -> str:
+    """The host a server elsewhere runs on, as the address names it; "" when it is not named.
+
+    A loopback address of a server that is not local is the near end of a tunnel.
+    """
+    host = address.host.lower()
+    try:
+        tunnel = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        tunnel = host.startswith("/") or host == "localhost"
+    return "" if tunnel else host
+
+
 def is_local(address: Address) -> bool:
     """Whether the server listens on this machine: a Unix socket, loopback or an own address.
 

@@ -72,7 +72,8 @@ def load(
     problems = Problems()
     source = read(file, problems, environment)
     root = _root(source)
-    found = targets(source)
+    name = root.agent.name or socket.gethostname()
+    found = tuple(replace(target, agent=name) for target in targets(source))
     if not found and not problems.found:
         problems.at(("targets",), "names no server to watch; add one under 'targets:'")
     store = _store(source, root)
@@ -88,7 +89,7 @@ def load(
     host, _, port = root.agent.listen.rpartition(":")
     return Config(
         file=file,
-        name=root.agent.name or socket.gethostname(),
+        name=name,
         host=host.strip("[]"),
         port=int(port),
         public_url=root.agent.public_url,

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agent.config.address import AddressError, Parsed, is_local, parse
+from agent.config.address import AddressError, Parsed, is_local, machine, parse
 from agent.config.explain import explain
 from agent.config.models import LimitsSection, TargetSection, TuningSection
 from agent.config.problems import Path, Problems, nearest
@@ -120,6 +120,7 @@ def _built(section: TargetSection, address: Address, tuning: Mapping[str, Tuning
         volumes=dict(section.volumes),
         probes=tuning,
         host=socket.gethostname() if local else "",
+        machine="" if local else machine(address),
         expects=Expectations(
             standbys=tuple(section.expects.standbys),
             slots=tuple(section.expects.slots),

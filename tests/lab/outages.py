@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from tests.lab.scenario import PRIMARY, REPLICA, Break, Fault
+from tests.lab.stage import AGENT
 from tests.servers.dripping import DrippingProxy
 
 
@@ -26,6 +28,7 @@ class Pair(Protocol):
     """What a world must be able to do for its servers to be taken away."""
 
     proxy: DrippingProxy
+    replica_proxy: DrippingProxy
 
     @property
     def primary(self) -> Process: ...
@@ -101,6 +104,16 @@ def silent_network(world: Pair) -> Iterator[None]:
 
 
 @contextmanager
+def cut_off(world: Pair) -> Iterator[None]:
+    """The agent's own network: nothing comes back from anybody."""
+    world.proxy.pace_seconds = world.replica_proxy.pace_seconds = 60.0
+    try:
+        yield
+    finally:
+        world.proxy.pace_seconds = world.replica_proxy.pace_seconds = None
+
+
+@contextmanager
 def accepts_and_is_silent(world: Pair) -> Iterator[None]:
     """Something else listens on the server's port and never says a word."""
     world.primary.stop()
@@ -158,7 +171,15 @@ def faults(engine: str) -> Sequence[Fault[Any]]:
         ("silent_network", silent_network, PRIMARY, hangs, {**HANGS, "through_proxy": True}),
         ("accepts_and_is_silent", accepts_and_is_silent, PRIMARY, hangs, SQUATTER),
     )
+    away = fault(
+        "agent_cut_off", cut_off, f"Agent {AGENT} cannot reach", f"{PRIMARY}, {REPLICA}",
+        engine=engine, target=AGENT, probe="reach", measure="agent_unreached_targets",
+        through_proxy=True, symptoms=("up",), evidence=("timeout",), **HANGS,
+    )  # fmt: skip
     return [
-        fault(name, inject, target, said, engine=engine, target=target, **more)
-        for name, inject, target, said, more in rows
+        replace(away, family="reach"),
+        *(
+            fault(name, inject, target, said, engine=engine, target=target, **more)
+            for name, inject, target, said, more in rows
+        ),
     ]

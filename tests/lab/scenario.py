@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from agent import clusters
+from agent import clusters, reach
 from agent.membership import DERIVED_PROBES
 from probes import Limits, Probe, Severity, Threshold, registry
 
@@ -54,14 +54,19 @@ class Fault(Generic[World]):
     or_target: str = ""  # whose word may as well come first, where several see the same
     symptoms: tuple[str, ...] = ()  # measures that must be among the incident's effects
     rest_seconds: float = 0.0  # between two rounds, where the fault repeats only so often
-    through_proxy: bool = False  # the primary is reached through a proxy that can fall silent
+    through_proxy: bool = False  # the servers are reached through proxies that can fall silent
     meanwhile: Callable[[World], object] | None = None  # goes on before each round, while it lasts
     seconds_a_round: float = 15.0  # of the agent's clock, and of what growth was watched for
 
     @property
     def declared(self) -> Probe:
         """The probe that must see it. Raises ``StopIteration`` when there is none of the name."""
-        known = (*registry.probes_for(self.engine), clusters.PROBE, *DERIVED_PROBES)
+        known = (
+            *registry.probes_for(self.engine),
+            clusters.PROBE,
+            reach.PROBE,
+            *DERIVED_PROBES,
+        )
         return next(probe for probe in known if probe.name == self.probe)
 
     @property

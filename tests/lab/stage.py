@@ -18,6 +18,7 @@ from agent.exposition import Board
 from agent.latest import Latest
 from agent.maintenance import Maintenance, Window
 from agent.pipeline import Pipeline
+from agent.reach import Reach
 from agent.reporter import Reporter
 from agent.scheduler import Clocks, Errand, Loop, Plan, plan
 from incidents import calendar, procedure
@@ -30,6 +31,7 @@ from tests.support.elapsed import seen_earlier
 from tests.support.wait import until
 
 INTERVAL_SECONDS = 15.0
+AGENT = "pantau"
 USUAL: Mapping[str, Limits] = {
     # Servers of the lab have only just been started; what restarts is the scenarios' own business.
     "restart.since_restart_seconds": Limits(warning=0.5),
@@ -102,8 +104,15 @@ class Stage:
         latest = Latest(Board(), self.hands.monotonic)
         together = Clusters()
         together.take_seats(targets)
+        shared = Reach(AGENT)
+        shared.take_seats(replace(target, host=_host(setup)) for target in targets)
         self._pipeline = Pipeline(
-            latest, self.tap, together=together, ask=self._ask, hold=self._reporter.hold
+            latest,
+            self.tap,
+            together=together,
+            shared=shared,
+            ask=self._ask,
+            hold=self._reporter.hold,
         )
         if setup.announced:
             self._pipeline.maintenance = Maintenance([self._window()])
@@ -156,6 +165,10 @@ class Stage:
         self._store.close()
 
 
+def _host(setup: Setup) -> str:
+    return "lab" if setup.host or setup.local else ""
+
+
 def _plan(target: Target, setup: Setup, hands: Hands) -> Plan:
     """Every probe of the engine, in every round; of the host's only those the scenario is about.
 
@@ -172,7 +185,7 @@ def _plan(target: Target, setup: Setup, hands: Hands) -> Plan:
         }
         every = None if setup.own_clocks else INTERVAL_SECONDS
         tunings[probe.name] = Tuning(enabled=chosen, every=every, thresholds=limits)
-    tuned = replace(target, probes=tunings, host="lab" if setup.host or setup.local else "")
+    tuned = replace(target, probes=tunings, host=_host(setup), agent=AGENT)
     return plan(tuned, probes, INTERVAL_SECONDS, setup.deadline)
 
 

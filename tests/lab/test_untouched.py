@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent import clusters
+from agent import clusters, reach
 from agent.membership import DERIVED_PROBES
 from probes import registry
 from tests.lab import mysql, pgbouncer, postgresql
@@ -21,7 +21,8 @@ FAULTS = {
 @pytest.mark.parametrize("engine", FAULTS)
 def test_every_probe_has_a_fault_in_the_lab_or_a_reason_why_not(engine: str) -> None:
     known = {
-        probe.name for probe in (*registry.probes_for(engine), clusters.PROBE, *DERIVED_PROBES)
+        probe.name
+        for probe in (*registry.probes_for(engine), clusters.PROBE, reach.PROBE, *DERIVED_PROBES)
     }
     missing = known - FAULTS[engine] - UNTOUCHED[engine].keys()
     assert not missing, (

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from agent import budget, clusters
+from agent import budget, clusters, reach
 from agent.membership import DERIVED_PROBES
 from probes import registry
 
@@ -52,7 +52,13 @@ def test_a_title_asks_for_the_same_facts_in_both_languages(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ["postgresql", "mysql"])
 def test_a_trouble_has_a_name_that_stays_true_while_its_figures_move(engine: str) -> None:
-    probes = (*registry.probes_for(engine), *DERIVED_PROBES, clusters.PROBE, budget.PROBE)
+    probes = (
+        *registry.probes_for(engine),
+        *DERIVED_PROBES,
+        clusters.PROBE,
+        budget.PROBE,
+        reach.PROBE,
+    )
     for probe in probes:
         for threshold in probe.thresholds:
             where = (probe.name, threshold.measure)

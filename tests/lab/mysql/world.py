@@ -48,13 +48,17 @@ class World:
         self.version = major * 10000 + minor * 100 + patch
         self.backups = self.primary.folder / "cadangan"  # there only where a scenario makes it
         self.proxy = DrippingProxy(self.primary.port)
+        self.replica_proxy = DrippingProxy(self.replica.port)
 
     def targets(self, *, through_proxy: bool = False) -> Sequence[Target]:
         labels = {"backup": str(self.backups)}
         primary = self.primary.target(name=PRIMARY, cluster="lab", role=PRIMARY, labels=labels)
+        replica = self.replica.target(name=REPLICA, cluster="lab", role=REPLICA)
         if through_proxy:
             primary = replace(primary, address=replace(primary.address, port=self.proxy.port))
-        return primary, self.replica.target(name=REPLICA, cluster="lab", role=REPLICA)
+            away = replace(replica.address, port=self.replica_proxy.port)
+            replica = replace(replica, address=away)
+        return primary, replica
 
     def is_whole(self) -> bool:
         """Both run, and the replica has caught up."""
@@ -233,5 +237,6 @@ def world(flavour: str = "mariadb", version: str = "") -> Iterator[World]:
         )
         made = World(pair, volume)
         stack.callback(made.proxy.close)
+        stack.callback(made.replica_proxy.close)
         made.go_on()
         yield made

@@ -59,15 +59,19 @@ class World:
         self.version = int(self.primary.sql("show server_version_num")[0][0])
         self.backups = self.primary.folder / "cadangan"  # there only where a scenario makes it
         self.proxy = DrippingProxy(self.primary.port)
+        self.replica_proxy = DrippingProxy(self.replica.port)
 
     def targets(self, *, through_proxy: bool = False) -> Sequence[Target]:
         labels = {"backup": str(self.backups)}
         primary = self.primary.target(PRIMARY, cluster="lab", role=PRIMARY, labels=labels)
         if self.data is not None:
             primary = replace(primary, volumes={"data": str(self.data.path)})
+        replica = self.replica.target(REPLICA, cluster="lab", role=REPLICA)
         if through_proxy:
             primary = replace(primary, address=replace(primary.address, port=self.proxy.port))
-        return primary, self.replica.target(REPLICA, cluster="lab", role=REPLICA)
+            away = replace(replica.address, port=self.replica_proxy.port)
+            replica = replace(replica, address=away)
+        return primary, replica
 
     def is_whole(self) -> bool:
         """Both run, and the replica has caught up."""
@@ -241,3 +245,4 @@ def world(settings: dict[str, str] | None = None) -> Iterator[World]:
             yield made
         finally:
             made.proxy.close()
+            made.replica_proxy.close()

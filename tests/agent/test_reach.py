@@ -1,0 +1,214 @@
+"""What silent servers have in common is one incident; what stays silent afterwards is its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.exposition import Board
+from agent.latest import Latest
+from agent.pipeline import Pipeline
+from agent.reach import Reach
+from agent.scheduler import Plan
+from incidents import calendar, procedure
+from incidents.desk import Desk
+from incidents.model import Incident
+from incidents.store import open_store
+from probes import FailureKind, Finding, Severity, Target
+from probes.judge import Recalled
+from probes.runner import Owner
+from tests.agent.test_pipeline import PATIENT
+from tests.support.builders import NOON, a_failure, a_reading, a_target
+from tests.support.clock import HandClock
+from tests.support.fakes import FakeServer
+
+INTERVAL = 15.0
+
+
+class Network:
+    """Servers on their hosts, an agent that asks them in turn, and the desk it tells."""
+
+    def __init__(self, folder: Path, **hosts: str) -> None:
+        self.targets = [
+            a_target(name, machine=host, host="" if host else "pantau", agent="pantau")
+            for name, host in hosts.items()
+        ]
+        self.silent: dict[str, FailureKind] = {}
+        self.rounds = 0
+        self.reach = Reach("pantau")
+        self.reach.take_seats(self.targets)
+        self.held: list[tuple[str, float]] = []
+        self._store = open_store(f"sqlite:///{folder / 'reach.db'}")
+        self.desk = Desk(self._store, procedure.load("kaltim"), calendar.load("kaltim"))
+        clock = HandClock()
+        self._pipeline = Pipeline(
+            Latest(Board(), clock.monotonic),
+            self,
+            shared=self.reach,
+            hold=lambda name, seconds: self.held.append((name, seconds)),
+        )
+        self._engine = FakeServer().engine
+
+    def put(self, finding: Finding) -> None:
+        self.desk.report(finding, finding.at)
+
+    def round(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.rounds += 1
+            for place, target in enumerate(self.targets):
+                self.ask(target, self.rounds * INTERVAL + place)
+
+    def ask(self, target: Target, second: float) -> None:
+        at = NOON + timedelta(seconds=second)
+        kind = self.silent.get(target.name)
+        reading = a_reading(target.name, at=at)
+        if kind is not None:
+            reading = replace(reading, measurements=(), failure=a_failure(kind))
+        plan = Plan(target, (PATIENT,), INTERVAL, 2.0)
+        self._pipeline.handle(plan, PATIENT, reading, Owner(target, self._engine, 2.0))
+
+    @property
+    def open(self) -> tuple[Incident, ...]:
+        return self.desk.open_incidents()
+
+    @property
+    def titles(self) -> list[str]:
+        return [incident.title.en for incident in self.open]
+
+    def red(self) -> list[str]:
+        return sorted(i.title.en for i in self.open if i.red)
+
+
+FOUR = {"a": "h1", "b": "h2", "c": "h3", "d": "h4"}
+
+
+def _all_silent(network: Network, kind: FailureKind = FailureKind.TIMEOUT) -> None:
+    network.silent = {t.name: kind for t in network.targets if t.machine}
+
+
+@pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.UNREACHABLE])
+def test_an_agent_that_reaches_nobody_is_one_incident_with_the_servers_as_symptoms(
+    tmp_path: Path, kind: FailureKind
+) -> None:
+    network = Network(tmp_path, here="", **FOUR)
+    network.round(2)
+    _all_silent(network, kind)
+    network.round(6)
+    (incident,) = network.open
+    assert incident.title.en == "Agent pantau cannot reach most of its servers"
+    (root,) = [each for each in incident.troubles if each.root]
+    assert root.title.en == "Agent pantau cannot reach 4 of 4 servers: a, b, c, d"
+    assert {each.target for each in incident.troubles if not each.root} == {"a", "b", "c", "d"}
+    assert root.evidence is not None
+
+
+def test_it_is_told_as_early_as_a_single_outage_would_be(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    _all_silent(network)
+    network.round(2)
+    assert len(network.titles) == 1
+
+
+def test_it_heals_with_the_network(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    _all_silent(network)
+    network.round(4)
+    network.silent = {}
+    network.round(4)
+    assert len(network.titles) == 1
+    assert network.red() == []
+
+
+def test_a_server_that_stays_silent_after_the_others_healed_is_its_own_incident(
+    tmp_path: Path,
+) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    _all_silent(network)
+    network.round(4)
+    network.silent = {"c": FailureKind.TIMEOUT}
+    network.round(8)
+    assert len(network.titles) == 1, "healing of all may take some minutes"
+    network.round(10)
+    assert network.red() == ["c is down"]
+    assert len(network.titles) == 2
+    network.silent = {}
+    network.round(4)
+    assert network.red() == []
+    assert len(network.titles) == 2
+
+
+def test_two_of_many_servers_are_two_outages(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    network.silent = {"a": FailureKind.TIMEOUT, "b": FailureKind.TIMEOUT}
+    network.round(4)
+    assert sorted(network.titles) == ["a is down", "b is down"]
+
+
+def test_servers_that_refuse_were_reached(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    _all_silent(network, FailureKind.REFUSED)
+    network.round(4)
+    assert len(network.titles) == 4
+
+
+def test_a_host_with_several_servers_that_goes_down_is_one_incident_that_names_it(
+    tmp_path: Path,
+) -> None:
+    network = Network(tmp_path, a="h1", b="h1", c="h2", d="h3", e="h4")
+    network.round(2)
+    network.silent = {"a": FailureKind.TIMEOUT, "b": FailureKind.UNREACHABLE}
+    network.round(5)
+    (incident,) = network.open
+    assert incident.title.en == "Host h1 does not answer with any of its servers"
+    assert {each.target for each in incident.troubles if not each.root} == {"a", "b"}
+    network.silent = {"b": FailureKind.TIMEOUT}
+    network.round(20)
+    assert network.red() == ["b is down"]
+
+
+def test_a_blip_is_nothing(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    _all_silent(network)
+    network.round(1)
+    network.silent = {}
+    network.round(4)
+    assert network.open == ()
+
+
+def test_a_first_silent_server_waits_for_readings_that_are_under_way(tmp_path: Path) -> None:
+    network = Network(tmp_path, a="h1", b="h2")
+    network.round(2)
+    network.silent = {"a": FailureKind.UNREACHABLE}
+    a, b = network.targets
+    network.ask(a, 46.0)
+    network.held.clear()
+    network.ask(a, 61.0)  # b's reading began before and has not ended
+    assert ("a/availability/up/", 2.0) in network.held
+    network.ask(b, 62.0)  # it was reached: a is alone
+    network.held.clear()
+    network.ask(a, 76.0)
+    assert ("a/availability/up/", 0.0) in network.held
+
+
+def test_after_a_restart_of_the_agent_it_clears(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    stood = Recalled("reach", "agent_unreached_targets", "", Severity.CRITICAL, NOON)
+    network.reach.recall("pantau", [stood])
+    found = [
+        finding
+        for _ in range(3)
+        for target in network.targets
+        for finding in network.reach.observe(
+            target, a_reading(target.name), INTERVAL, announced=False
+        )
+    ]
+    assert found[-1].severity is Severity.CLEAR
