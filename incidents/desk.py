@@ -183,6 +183,10 @@ class Desk:
             incident = self._folds.load(connection, number)
             return self._rules.calendar_of(connection, incident.calendar)
 
+    def roles(self) -> dict[str, Text]:
+        """What each role is called, by the procedure that new incidents open under."""
+        return {role.key: role.title for role in self._rules.procedure.roles}
+
     def open_incidents(self) -> tuple[Incident, ...]:
         """Every open incident, the oldest first."""
         with self._store.read() as connection:

@@ -34,7 +34,7 @@ WORDS = {
         "incident appear in the inbox within seconds. Healing the server does not close the "
         "incident: its steps are still signed by people.",
     ),
-    "fine": Text("Baik", "Fine"),
+    "fine": Text("Tidak diganggu", "Not broken"),
     "broken": Text("Terganggu", "Broken"),
     "break": Text("Ganggu", "Break"),
     "heal": Text("Pulihkan", "Heal"),

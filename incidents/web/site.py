@@ -156,6 +156,7 @@ class Site:
                 evidence_cell=evidence_cell,
                 evidence_note=evidence_note,
                 signer=visit.signer,
+                role_titles=self.desk.roles(),
                 csrf_token=visit.csrf,
                 here=path,
                 next_path=path if request.method == "GET" else "/",
