@@ -177,11 +177,13 @@ def test_on_a_phone_the_steps_stand_under_one_another_in_line(
 
 
 def test_what_is_wrong_with_a_page_would_be_noticed(page: Page) -> None:
+    page.goto("about:blank")
     page.set_content(
         """<html><body><header></header><main><h1>A</h1><h3>B</h3><section></section>
         <p style="color: #aaa; background: #fff">faint</p><input name="q"><button></button>
         <a href="/" style="outline: none">x</a><i aria-labelledby="none"></i>
-        <b id="two"></b><b id="two"></b><div style="width: 3000px">wide</div></main></body></html>"""
+        <b id="two"></b><b id="two"></b>
+        <div style="width: 3000px">wide</div></main></body></html>"""
     )
     found = " | ".join(complaints(page))
     for words in (
