@@ -86,13 +86,13 @@ def test_what_is_expected_becomes_part_of_the_target(tmp_path: Path) -> None:
 
 def test_members_that_no_probe_of_the_engine_can_see_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "agent.yaml"
-    expects = "{standbys: [r1], channels: [default]}"
+    expects = "{slots: [s1], standbys: [r1], channels: [default]}"
     file.write_text("targets:\n" + target_lines(a_target(engine="mysql"), expects=expects))
     with pytest.raises(ConfigError) as caught:
         load(file)
     (found,) = caught.value.problems
-    assert found.path == "targets[0].expects.standbys"
-    assert found.message == "no probe of mysql can see standbys, so none would be missed"
+    assert found.path == "targets[0].expects.slots"
+    assert found.message == "no probe of mysql can see slots, so none would be missed"
 
 
 def test_two_expected_roles_that_contradict_are_a_problem(tmp_path: Path) -> None:

@@ -117,6 +117,14 @@ def test_a_failed_worker_names_the_table_and_not_the_person(both: MySQLPair) -> 
     assert exhibits[-1].rows, "the workers are shown"
 
 
+def test_the_replica_is_known_by_name_and_uuid(both: MySQLPair) -> None:
+    with watched(both.primary.target(role="primary")) as agent:
+        assert list(agent.values("replicas")) == [("replica_connected", "127.0.0.1")]
+        uuid = both.replica.sql("SELECT @@server_uuid AS u")[0]["u"]
+        (readers,) = shown("replicas", agent.target)
+    assert [row[readers.columns.index("uuid")] for row in readers.rows] == [uuid]
+
+
 def test_an_errant_transaction_is_told_by_the_heartbeat(both: MySQLPair) -> None:
     for line in registry.engine("mysql").options["canary"]:
         if line.flavour == "mysql":

@@ -1,0 +1,149 @@
+"""Who reads this server's binary log, by name, so that one that stays away can be missed.
+
+A replica's name is the address it comes from. SHOW REPLICAS knows what a replica calls itself, but
+asks for REPLICATION SLAVE, the right to read every change anybody makes: too much for a monitor.
+MySQL tells a replica's server_uuid with its session, and a replica that moves to another address
+keeps the name it had; MariaDB does not. Sources: MySQL 8.4 manual, "The threads Table", "The
+user_variables_by_thread Table"; MariaDB, SHOW PROCESSLIST.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
+
+from probes.model import (
+    KEPT,
+    Exhibit,
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Row,
+    Session,
+    Text,
+)
+from probes.mysql.ask import is_on, variables
+from probes.mysql.grants import INSTRUMENTS, PROCESS, SIGHT
+
+_READERS = {
+    # mysqlbinlog reads the log as well, but has no uuid to say.
+    "mysql": """
+SELECT t.PROCESSLIST_ID AS id, t.PROCESSLIST_USER AS user, t.PROCESSLIST_HOST AS host,
+       t.PROCESSLIST_TIME AS seconds, t.PROCESSLIST_STATE AS state,
+       max(CAST(v.VARIABLE_VALUE AS CHAR)) AS uuid
+FROM performance_schema.threads t
+JOIN performance_schema.user_variables_by_thread v
+  ON v.THREAD_ID = t.THREAD_ID AND v.VARIABLE_NAME IN ('replica_uuid', 'slave_uuid')
+WHERE t.PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')
+GROUP BY 1, 2, 3, 4, 5 ORDER BY 1 LIMIT 200""",
+    "mariadb": f"""
+SELECT ID AS id, USER AS user, HOST AS host, TIME AS seconds, STATE AS state, '' AS uuid
+FROM information_schema.PROCESSLIST WHERE COMMAND = 'Binlog Dump' AND {SIGHT} >= 0
+ORDER BY ID LIMIT 200""",  # noqa: S608 - a constant of ours
+}
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """One measurement for each replica that is here; raises ``ProbeError(BLIND)``."""
+    kept = session.memory.setdefault(KEPT, {})
+    found = _readers(session)
+    known: dict[str, str] = kept.get("names", {})
+    names = named(found, known)
+    away = {uuid: name for uuid, name in known.items() if name not in names}
+    kept["names"] = away | _by_uuid(found, names)
+    for name, row in zip(names, found, strict=True):
+        yield Measurement("replica_connected", 1.0, name, {"account": row["user"]})
+
+
+def named(found: Sequence[Row], known: Mapping[str, str]) -> list[str]:
+    """A name for each of the sessions; ``known``: names by uuid, as given before.
+
+    The second from one address is told apart by a number. Who comes back with a new uuid (rebuilt
+    from a copy) to the address of one that is away takes its name.
+    """
+    names = [known.get(str(row["uuid"])) if row["uuid"] else None for row in found]
+    taken = {name for name in names if name}
+    given: list[str] = []
+    for row, name in zip(found, names, strict=True):
+        if not name:
+            name = next(each for each in _choices(address(row)) if each not in taken)
+            taken.add(name)
+        given.append(name)
+    return given
+
+
+def _choices(first: str) -> Iterator[str]:
+    yield first
+    for number in count(2):
+        yield f"{first}#{number}"
+
+
+def address(row: Row) -> str:
+    """Where a session comes from, without the port."""
+    host, _, port = str(row["host"] or "").rpartition(":")
+    return host if host and port.isdigit() else str(row["host"] or "?")
+
+
+def _by_uuid(found: Sequence[Row], names: Sequence[str]) -> dict[str, str]:
+    return {str(row["uuid"]): name for row, name in zip(found, names, strict=True) if row["uuid"]}
+
+
+def _readers(session: Session) -> list[Row]:
+    found = session.rows(_READERS[session.flavour])
+    if found or session.flavour != "mysql":
+        return found
+    if not is_on(variables(session, "performance_schema"), "performance_schema"):
+        raise ProbeError(
+            FailureKind.BLIND,
+            "performance_schema is off: who reads the binary log cannot be seen",
+            Text(
+                "Setel performance_schema=ON di my.cnf dan mulai ulang server.",
+                "Set performance_schema=ON in my.cnf and restart the server.",
+            ),
+        )
+    return found
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """Everybody who reads the binary log now."""
+    columns = ("id", "user", "host", "uuid", "seconds", "state")
+    found = _readers(session)
+    yield Exhibit(
+        Text("Pembaca binary log server ini", "Readers of this server's binary log"),
+        columns,
+        tuple(tuple(str(row[column]) for column in columns) for row in found),
+        note="" if found else "nobody reads it",
+    )
+
+
+PROBE = Probe(
+    name="replicas",
+    engine="mysql",
+    question=Text(
+        "Replika mana yang membaca binary log server ini?",
+        "Which replicas read this server's binary log?",
+    ),
+    measures=(
+        Measure("replica_connected", "", "1 while this replica reads the binary log.", "replica"),
+    ),
+    # Who is away is nowhere to be seen here: membership misses whom it learned, or was told of.
+    thresholds=(),
+    read=read,
+    # Learning takes ten minutes and a replica tells of itself; in a minute it is soon enough.
+    every=60.0,
+    exhibits=exhibits,
+    grants=(
+        *(each for each in PROCESS if each.flavour == "mariadb"),
+        *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    ),
+    runbook=Text(
+        "1. Apakah replika itu hidup, dan apa kata replication_lag di sana? 2. Jaringan dan akun "
+        "replikasi di antaranya. 3. Berapa lama binary log yang ia perlukan masih disimpan "
+        "(binlogs). 4. Bila memang dilepas: `sigap learn TARGET --forget standby/NAMA`.",
+        "1. Does that replica run, and what does replication_lag say there? 2. The network and the "
+        "replication account between. 3. How long the binary logs it needs are still kept "
+        "(binlogs). 4. If it was retired: `sigap learn TARGET --forget standby/NAME`.",
+    ),
+)
