@@ -36,7 +36,11 @@ def owner(server: Server) -> Iterator[Owner]:
     watching = Owner(server.target(host="lab"), ENGINE, 2.0)
     (reading,) = watching.round([PROBE], lambda: NOW)
     assert reading.failure is None, reading.failure
-    assert watching.gather(PROBE, NOW) is None, "a server that answers has nothing to explain"
+    shown = watching.gather(PROBE, NOW)
+    assert shown is not None
+    said = "\n".join(f"{each.title.en} {each.rows} {each.note}" for each in shown.exhibits)
+    assert "Last changes on the server" in said
+    assert "Why the server cannot be used" not in said, "it answers: there is no failure to explain"
     yield watching
     watching.drop()
 
