@@ -75,6 +75,14 @@ class _Request(socketserver.StreamRequestHandler):
         except (ValueError, OSError) as error:
             log.warning("the control socket got something it cannot read: %s", error)
             answer = {"ok": False, "id": "Permintaan tidak terbaca.", "en": "Unreadable request."}
+        except Exception as error:  # whoever asked must hear of it, whatever it was
+            log.exception("the demo could not do what it was asked for")
+            said = " ".join(str(error).split()) or type(error).__name__
+            answer = {
+                "ok": False,
+                "id": f"Demo tidak dapat melakukannya ({said}). Coba sekali lagi.",
+                "en": f"The demo could not do that ({said}). Try once more.",
+            }
         with contextlib.suppress(OSError):  # whoever asked may have gone
             self.wfile.write(json.dumps(answer).encode() + b"\n")
 
@@ -99,9 +107,18 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
             line = connection.makefile("rb").readline()
+        except TimeoutError:
+            raise DemoError(
+                Text(
+                    f"Demo tidak menjawab dalam {ANSWER_SECONDS:.0f} detik. Coba lagi, atau "
+                    "jalankan ulang demo.",
+                    f"The demo did not answer within {ANSWER_SECONDS:.0f} s. Try again, or start "
+                    "the demo anew.",
+                )
+            ) from None
         except OSError:
             line = b""
-    if not line:
+    if not line:  # it ended meanwhile
         raise DemoError(not_running(path))
     answer = json.loads(line)
     if not answer.pop("ok"):
