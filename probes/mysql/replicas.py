@@ -97,7 +97,10 @@ def _readers(session: Session) -> list[Row]:
     if not is_on(variables(session, "performance_schema"), "performance_schema"):
         raise ProbeError(
             FailureKind.BLIND,
-            "performance_schema is off: who reads the binary log cannot be seen",
+            Text(
+                "performance_schema mati: pembaca binary log tidak dapat dilihat",
+                "performance_schema is off: who reads the binary log cannot be seen",
+            ),
             Text(
                 "Setel performance_schema=ON di my.cnf dan mulai ulang server.",
                 "Set performance_schema=ON in my.cnf and restart the server.",
