@@ -124,5 +124,6 @@ def stated_again(trouble: Trouble, now: datetime) -> Finding:
         since=trouble.first_at,
         about=trouble.about,
         runbook=trouble.runbook,
+        cause=trouble.cause,
         headline=trouble.headline,
     )

@@ -235,6 +235,26 @@ def test_a_duplicate_hands_its_red_findings_to_the_incident_it_repeats(desk: Des
     assert desk.report(twin, now).number == kept
 
 
+def test_a_rejected_account_passed_on_from_a_duplicate_still_explains_its_replicas(
+    desk: Desk,
+) -> None:
+    kept = desk.report(finding(target="esurat", cluster="esurat"), MONDAY).number
+    primary, replica = (
+        replace(
+            finding(target=role, cluster="simpeg"),
+            measure="fresh_login_ok",
+            cause="denied",
+            about={"cluster": "simpeg", "role": role},
+        )
+        for role in ("primary", "replica")
+    )
+    number = desk.report(primary, MONDAY).number
+    now = walk(desk, number, 2, MONDAY)
+    version = desk.incident(number).version
+    desk.dismiss(number, Dismiss(Outcome.DUPLICATE, "sama", version, kept), signer("PA"), now)
+    assert desk.report(replace(replica, at=now, since=now), now).number == kept
+
+
 def test_what_a_server_says_reaches_the_record_whatever_it_is(desk: Desk) -> None:
     odd = replace(finding(), value=float("nan"), about={"application": "a\0b\ud800", "x": "y"})
     number = desk.report(odd, MONDAY).number
