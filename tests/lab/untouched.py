@@ -40,7 +40,7 @@ UNTOUCHED: Mapping[str, Mapping[str, str]] = {
         **EVERYWHERE,
         "traffic": "measures for graphs, and has no threshold",
         **dict.fromkeys(
-            ("backup_age", "cluster_roles", "expected_members", "volumes"),
+            ("backup_age", "cluster_roles", "expected_members", "reach", "volumes"),
             "not of the pooler's own: a fault of PostgreSQL in the lab is about it",
         ),
     },

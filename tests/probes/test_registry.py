@@ -12,11 +12,11 @@ from probes import registry
 
 
 def test_engines_are_the_folders() -> None:
-    assert registry.engine_names() == ("mysql", "postgresql")
+    assert registry.engine_names() == ("mysql", "pgbouncer", "postgresql")
 
 
 def test_an_unknown_engine_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(registry.RegistryError, match="known: mysql, postgresql"):
+    with pytest.raises(registry.RegistryError, match="known: mysql, pgbouncer, postgresql"):
         registry.engine("oracle")
 
 
