@@ -121,12 +121,14 @@ def _may_not_ask() -> ProbeError:
             "kernel tidak boleh ditanyai tentang jam", "the kernel may not be asked about the clock"
         ),
         Text(
-            "Tambahkan pada unit layanan Sigap (systemctl edit sigap) ProtectClock=no dan "
-            "SystemCallFilter=adjtimex: keduanya melarang membaca pun; menyetel jam tetap tak "
-            "mungkin tanpa haknya. Atau matikan pertanyaan ini: probes: {clock: {enabled: false}}",
-            "Add to Sigap's service unit (systemctl edit sigap) ProtectClock=no and "
-            "SystemCallFilter=adjtimex: as it stands even reading is forbidden; setting the clock "
-            "stays impossible without its right. Or turn this question off: "
+            "Pasang deploy/host.conf di /etc/systemd/system/sigap.service.d/ "
+            "(ProtectClock=no dan SystemCallFilter=adjtimex): keduanya melarang membaca pun; "
+            "menyetel jam tetap tak mungkin tanpa haknya. Atau matikan pertanyaan ini: "
+            "probes: {clock: {enabled: false}}",
+            "Put deploy/host.conf into /etc/systemd/system/sigap.service.d/ "
+            "(ProtectClock=no and SystemCallFilter=adjtimex): as it stands even reading is "
+            "forbidden; setting the clock stays impossible without its right. Or turn this "
+            "question off: "
             "probes: {clock: {enabled: false}}",
         ),
     )

@@ -202,12 +202,12 @@ def _may_not_look() -> ProbeError:
             "the agent may not see which files the server's processes hold open",
         ),
         Text(
-            "Tambahkan pada unit layanan Sigap AmbientCapabilities=CAP_SYS_PTRACE dan "
-            "CAP_DAC_READ_SEARCH (serta pada CapabilityBoundingSet), atau matikan pertanyaan ini: "
+            "Pasang deploy/host.conf di /etc/systemd/system/sigap.service.d/ "
+            "(AmbientCapabilities=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH), atau matikan pertanyaan "
+            "ini: probes: {deleted_files: {enabled: false}}",
+            "Put deploy/host.conf into /etc/systemd/system/sigap.service.d/ "
+            "(AmbientCapabilities=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH), or turn this question off: "
             "probes: {deleted_files: {enabled: false}}",
-            "Give Sigap's service unit AmbientCapabilities=CAP_SYS_PTRACE and "
-            "CAP_DAC_READ_SEARCH (and the same in CapabilityBoundingSet), or turn this question "
-            "off: probes: {deleted_files: {enabled: false}}",
         ),
     )
 

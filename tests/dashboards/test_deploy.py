@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from agent.config import load
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+MOST_EXPOSED_ON_A_HOST = 3.0  # with host.conf: still well within systemd's OK (below 4)
 MOST_EXPOSED = 2.0  # systemd's own scale: 10 is open, below 2 it says OK
 
 
@@ -45,6 +46,19 @@ def read(name: str) -> Any:
 
 def test_systemd_rates_the_unit_as_closed() -> None:
     assert exposure(DEPLOY / "sigap.service") < MOST_EXPOSED
+
+
+def test_what_the_drop_in_opens_is_just_what_two_questions_need(tmp_path: Path) -> None:
+    unit = (DEPLOY / "sigap.service").read_text(encoding="utf-8")
+    drop_in = (DEPLOY / "host.conf").read_text(encoding="utf-8")
+    assert settings(drop_in).keys() == {
+        "CapabilityBoundingSet", "AmbientCapabilities", "ProtectClock", "SystemCallFilter"
+    }  # fmt: skip
+    # The settings of a drop-in come after the unit's: lists add up, the rest is the last word.
+    head, tail = unit.split("[Install]")
+    whole = tmp_path / "whole.service"
+    whole.write_text(f"{head}{drop_in}\n[Install]{tail}")
+    assert exposure(whole) < MOST_EXPOSED_ON_A_HOST
 
 
 def test_an_open_unit_is_rated_as_open(tmp_path: Path) -> None:

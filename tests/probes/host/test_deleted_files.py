@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from probes import Address, FailureKind, Measurement, ProbeError, Target, deadline
-from probes.host.deleted_files import PROBE, exhibits, held_by, processes
+from probes.host.deleted_files import PROBE, Process, exhibits, held_by, processes
 from probes.runner import HostView
 from tests.probes.host.test_volumes import as_user
 from tests.servers import mariadb, postgresql
 
 pytestmark = [pytest.mark.servers, pytest.mark.root]
 MB = 1_000_000
+DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
+DROP_IN = DEPLOY / "host.conf"
 
 
 def read(target: Target, paths: Mapping[str, str]) -> list[Measurement]:
@@ -42,11 +44,37 @@ def test_a_log_somebody_deleted_goes_on_growing_in_the_dark() -> None:
         home = os.stat(server.data).st_dev, os.stat(server.data).st_ino
         assert as_user("daemon", lambda: kind_of(home)) == "blind"
         assert kind_of(home) == "seen"
+        # With what the drop-in of deploy/ gives, and with nothing less, it does see them.
+        given = [_CAPABILITIES[name] for name in granted()]
+        assert as_user("daemon", lambda: kind_of(home), given) == "seen"
+        for one in given:
+            fewer = [each for each in given if each != one]
+            assert as_user("daemon", lambda: kind_of(home), fewer) == "blind"
 
         server.stop()
         with pytest.raises(ProbeError) as caught:
             read(target, paths)
         assert caught.value.failure.kind is FailureKind.UNSUPPORTED
+
+
+_CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_SYS_PTRACE": 19}  # linux/capability.h
+
+
+def granted() -> list[str]:
+    """The capabilities that the shipped drop-in gives."""
+    lines = DROP_IN.read_text(encoding="utf-8").splitlines()
+    (ambient,) = [each for each in lines if each.startswith("AmbientCapabilities=")]
+    return ambient.partition("=")[2].split()
+
+
+def test_the_line_that_mends_it_names_the_drop_in() -> None:
+    with pytest.raises(ProbeError) as caught:
+        held_by([Process(1, None)], (0, 0))
+    assert DROP_IN.is_file()
+    hint = caught.value.failure.hint
+    place = f"deploy/{DROP_IN.relative_to(DEPLOY)}"
+    assert place in hint.en
+    assert place in hint.id
 
 
 def kind_of(home: tuple[int, int]) -> str:

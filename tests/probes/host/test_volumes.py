@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
+import struct
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -143,16 +145,33 @@ def seen_of(data: Path) -> str:
     return " ".join(readable + holds)
 
 
-def as_user(name: str, job: Callable[[], str]) -> str:
-    """Run ``job`` in a fork with that account's rights; this interpreter may be root's alone."""
+_CAPABILITY_VERSION_3, _PR_SET_KEEPCAPS = 0x20080522, 8
+
+
+def _keep(capabilities: Sequence[int]) -> None:
+    """Of root's rights, after leaving root, only these (capset(2)): as systemd's ambient ones."""
+    bits = sum(1 << each for each in capabilities)
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    low, high = bits & 0xFFFFFFFF, bits >> 32
+    wanted = struct.pack("=6I", low, low, 0, high, high, 0)
+    assert ctypes.CDLL(None, use_errno=True).capset(header, wanted) == 0, ctypes.get_errno()
+
+
+def as_user(name: str, job: Callable[[], str], capabilities: Sequence[int] = ()) -> str:
+    """Run ``job`` in a fork with that account's rights; this interpreter may be root's alone.
+
+    ``capabilities`` (numbers of linux/capability.h) are what it keeps besides.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         entry = pwd.getpwnam(name)
         os.setgroups([])
+        ctypes.CDLL(None).prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
         try:
+            _keep(capabilities)
             os.write(writing, job().encode())
         finally:
             os._exit(0)
