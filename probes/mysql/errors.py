@@ -22,7 +22,7 @@ _LOCK_WAIT_TIMEOUT = 1205
 _TOO_LONG = {1969, 3024, 1907}  # max_statement_time, max_execution_time
 _LOST = {2002, 2003, 2006, 2013, 2055, 1927, 1152, 1158, 1159, 1160, 1161, 4031}
 _STOPPING = {1053, 1077, 1079}
-_OFFLINE = 3032
+_OFFLINE = {3032, 6400, 6401}  # MySQL 9 says since when, and why or by whom
 _NO_DATABASE = {1044, 1049}
 _ACCOUNT_AT_LIMIT = Text(
     "hidup, tetapi akun pemantau {user} mencapai batas koneksinya sendiri ({number})",
@@ -92,10 +92,12 @@ _HINTS: dict[str, Text] = {
         "The server is shutting down: wait, then find out who stopped it.",
     ),
     "offline": Text(
-        "Seseorang menyalakan offline_mode: server hidup, tetapi hanya menerima administrator. "
-        "SET GLOBAL offline_mode = OFF oleh petugas bila pekerjaannya selesai.",
-        "Somebody turned offline_mode on: the server lives but takes administrators only. A person "
-        "runs SET GLOBAL offline_mode = OFF once the work is done.",
+        "offline_mode menyala: server hidup, tetapi hanya menerima administrator. Seseorang "
+        "menyalakannya, atau server ini keluar dari grupnya karena galat (lihat log). SET GLOBAL "
+        "offline_mode = OFF oleh petugas bila sebabnya sudah dibenahi.",
+        "offline_mode is on: the server lives but takes administrators only. Somebody turned it "
+        "on, or the server left its group over an error (see its log). A person runs SET GLOBAL "
+        "offline_mode = OFF once the cause is mended.",
     ),
     "too_long": Text(
         "Server hidup dan membatalkan pertanyaan Sigap pada batas waktunya sendiri "
@@ -229,7 +231,7 @@ def _meaning(number: int, message: str, address: Address, account: str) -> tuple
         return FailureKind.BLIND, _HINTS["lock"]
     if number in _TOO_LONG:
         return FailureKind.BLIND, _HINTS["too_long"]
-    if number == _OFFLINE:
+    if number in _OFFLINE:
         return FailureKind.REFUSED, _HINTS["offline"]
     if number in _STOPPING:
         return FailureKind.REFUSED, _HINTS["stopping"]

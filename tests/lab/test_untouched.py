@@ -8,13 +8,15 @@ from agent import clusters, reach
 from agent.membership import DERIVED_PROBES
 from probes import registry
 from tests.lab import mysql, pgbouncer, postgresql
-from tests.lab.mysql import galera
+from tests.lab.mysql import galera, group
 from tests.lab.untouched import UNTOUCHED
 
 FAULTS = {
     "postgresql": {fault.probe for fault in postgresql.FAULTS},
     "pgbouncer": {fault.probe for fault in pgbouncer.FAULTS},
-    "mysql": {fault.probe for fault in mysql.FAULTS} | {each.probe for each in galera.FAULTS},
+    "mysql": {fault.probe for fault in mysql.FAULTS}
+    | {fault.probe for fault in galera.FAULTS}
+    | {fault.probe for fault in group.FAULTS},
 }
 
 

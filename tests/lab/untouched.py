@@ -32,7 +32,6 @@ UNTOUCHED: Mapping[str, Mapping[str, str]] = {
         "buffer_pool": "warns only, by a rate; tests/probes/mysql/test_capacity_live.py",
         "cluster_roles": "no role is learned of both in the lab; tests/agent/test_clusters.py",
         "disk_growth": "each consumer is really filled in tests/probes/mysql/test_disk_growth.py",
-        "group_replication": "a group of its own is in tests/probes/mysql/test_mysql9_live.py",
         "redo_log": "warns only, by a rate; tests/probes/mysql/test_capacity_live.py",
         "temp_tables": "warns only, by a rate; tests/probes/mysql/test_capacity_live.py",
     },

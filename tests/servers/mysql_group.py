@@ -35,6 +35,8 @@ class Member(MySQL):
             "loose-group-replication-start-on-boot=OFF",
             "loose-group-replication-recovery-get-public-key=ON",
             "loose-group-replication-member-expel-timeout=0",
+            # the earlier a member was made, the sooner it is elected
+            f"loose-group-replication-member-weight={max(10, 100 - 10 * number)}",
             f"loose-group-replication-single-primary-mode={mode}",
             f"loose-group-replication-enforce-update-everywhere-checks={'OFF' if single else 'ON'}",
             "innodb-flush-log-at-trx-commit=1",
@@ -55,6 +57,22 @@ class Member(MySQL):
         if first:
             self.sql("SET GLOBAL group_replication_bootstrap_group = OFF")
         eventually(lambda: self.members().get(self.address) == "ONLINE", "the member is ONLINE")
+
+    def go_on_alone(self) -> None:
+        """Take the others for dead, as a person may who knows that they are."""
+        self.sql(
+            "SET GLOBAL group_replication_force_members = @@group_replication_local_address",
+            "SET GLOBAL group_replication_force_members = ''",
+        )
+
+    def lead(self) -> None:
+        """Become the primary of its group."""
+        uuid = self.sql("SELECT @@server_uuid AS u")[0]["u"]
+        self.sql(f"SELECT group_replication_set_as_primary('{uuid}')")
+
+    def is_offline(self) -> bool:
+        """Whether it takes administrators only."""
+        return bool(self.sql("SELECT @@global.offline_mode AS o")[0]["o"])
 
     def members(self) -> dict[str, str]:
         """State by address, as this member sees the group; empty while it takes no question."""

@@ -14,12 +14,19 @@ from tests.servers.certificates import certify, issue, ssl_options
 from tests.servers.mariadb import MONITOR, eventually
 
 
+def canary_lines(flavour: str) -> list[str]:
+    """What ``sigap grants ENGINE --canary`` prints."""
+    return [
+        grant.sql.format(user=f"'{MONITOR}'@'%'")
+        for grant in registry.engine("mysql").options["canary"]
+        if grant.flavour == flavour
+    ]
+
+
 @contextmanager
 def canary(world: World) -> Iterator[None]:
     """The table, by the very lines ``sigap grants mysql --canary`` prints."""
-    for grant in registry.engine("mysql").options["canary"]:
-        if grant.flavour == world.flavour:
-            world.primary.sql(grant.sql.format(user=f"'{MONITOR}'@'%'"))
+    world.primary.sql(*canary_lines(world.flavour))
     world.wait_whole()
     try:
         yield

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from probes import Expectations, Limits, Severity, Target
-from tests.lab.mysql.world import grants
+from tests.lab.mysql.world import grants, version_of
 from tests.lab.scenario import WARNS, Break, Fault, Healthy
 from tests.servers import galera
 from tests.servers.galera import Node
@@ -30,10 +30,7 @@ class Cluster:
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.one, self.two, self.third = nodes
-        said = str(self.one.sql("SELECT version() AS v")[0]["v"]).split("-")[0]
-        self.shown_version = said
-        major, minor, patch = (int(part) for part in said.split(".")[:3])
-        self.version = major * 10000 + minor * 100 + patch
+        self.shown_version, self.version = version_of(self.one)
 
     def targets(self, *, through_proxy: bool = False) -> Sequence[Target]:
         del through_proxy  # no scenario of a cluster goes through one

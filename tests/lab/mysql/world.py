@@ -40,12 +40,9 @@ class World:
         self.pair = pair
         self.primary = pair.primary
         self.replica = pair.replica
-        said = str(self.primary.sql("SELECT version() AS v")[0]["v"]).split("-")[0]
         self.title = pair.primary.title
         self.flavour = self.title.lower()
-        self.shown_version = said
-        major, minor, patch = (int(part) for part in said.split(".")[:3])
-        self.version = major * 10000 + minor * 100 + patch
+        self.shown_version, self.version = version_of(self.primary)
         self.backups = self.primary.folder / "cadangan"  # there only where a scenario makes it
         self.proxy = DrippingProxy(self.primary.port)
         self.replica_proxy = DrippingProxy(self.replica.port)
@@ -187,6 +184,13 @@ class World:
         return pymysql.connect(
             unix_socket=str(self.primary.socket), user=user, password=CLERK, connect_timeout=10
         )
+
+
+def version_of(server: mariadb.MariaDB) -> tuple[str, int]:
+    """As people read it, and as ``Session.version`` counts."""
+    said = str(server.sql("SELECT version() AS v")[0]["v"]).split("-")[0]
+    major, minor, patch = (int(part) for part in said.split(".")[:3])
+    return said, major * 10000 + minor * 100 + patch
 
 
 def grants(flavour: str) -> list[str]:

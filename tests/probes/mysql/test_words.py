@@ -73,6 +73,8 @@ def test_each_flavour_gets_the_limit_it_knows() -> None:
         (1907, FailureKind.BLIND),
         (1205, FailureKind.BLIND),
         (1064, FailureKind.BROKEN),
+        (6400, FailureKind.REFUSED),  # offline_mode as MySQL 9 says it: by its own decision
+        (6401, FailureKind.REFUSED),  # or by a user's
         (9999, FailureKind.BROKEN),
     ],
 )
