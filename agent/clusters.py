@@ -1,4 +1,5 @@
-"""Why: two primaries, or none, is nothing that any single server can know of itself.
+"""Why: two primaries, or none, or a replica of somebody else's past, is nothing that any single
+server can know of itself.
 
 Promise: the verdict is made from the roles of all watched targets of a cluster, only while they
 are fresh; a server that is down makes "no primary" unknown, not true, for its own outage is told
@@ -44,6 +45,7 @@ PROBE = Probe(
     measures=(
         Measure("cluster_surplus_primaries", "", "Primaries beyond those expected."),
         Measure("cluster_has_primary", "", "1 when some server of the cluster is a primary."),
+        Measure("cluster_strayed_replicas", "", "Replicas on another timeline than the primary."),
     ),
     thresholds=(
         Threshold(
@@ -81,6 +83,31 @@ PROBE = Probe(
             raise_after=2,
             absent_clears=False,
         ),
+        Threshold(
+            "cluster_strayed_replicas",
+            Text(
+                "Klaster {target}: {names} bukan lagi salinan {primary}: timeline {theirs}, "
+                "sedangkan {primary} menulis timeline {its}",
+                "Cluster {target}: {names} is no copy of {primary} any more: timeline {theirs}, "
+                "while {primary} writes timeline {its}",
+            ),
+            Text(
+                "Sesudah alih peran replika itu tidak ikut, atau riwayatnya bercabang. Jangan "
+                "mempromosikannya. Lihat log-nya (requested timeline, forked off), arahkan "
+                "primary_conninfo ke primer yang sah; bila bercabang: pg_rewind atau bangun ulang.",
+                "It did not follow a failover, or its history has forked. Do not promote it. Read "
+                "its log (requested timeline, forked off) and point primary_conninfo at the right "
+                "primary; if it has forked: pg_rewind, or rebuild it.",
+            ),
+            "role",
+            critical=1.0,
+            raise_after=4,  # a replica takes some seconds to follow a promotion
+            absent_clears=False,
+            headline=Text(
+                "Klaster {target}: {names} bukan lagi salinan {primary}",
+                "Cluster {target}: {names} is no copy of {primary} any more",
+            ),
+        ),
     ),
     read=nothing_to_ask,
 )
@@ -95,6 +122,8 @@ class _Seat:
     actual: str = ""  # "": not known
     at: datetime | None = None
     fresh_for: timedelta = timedelta()
+    timeline: int | None = None
+    timeline_at: datetime | None = None
 
 
 class Clusters:
@@ -124,6 +153,16 @@ class Clusters:
                     seat = _Seat(target)
                 seat.target = target
                 self._seats.setdefault(target.cluster, {})[target.name] = seat
+
+    def note_timeline(self, target: Target, reading: Reading) -> None:
+        """The timeline a server stands on, where this reading tells one."""
+        for measurement in reading.measurements:
+            if measurement.measure != "timeline":
+                continue
+            with self._lock:
+                seat = self._seats.get(target.cluster, {}).get(target.name)
+                if seat is not None:
+                    seat.timeline, seat.timeline_at = int(measurement.value), reading.at
 
     def observe(
         self, target: Target, expected: str, actual: str, at: datetime, interval_seconds: float
@@ -199,6 +238,37 @@ def _measured(seats: dict[str, _Seat], at: datetime) -> Iterator[Measurement]:
             float(bool(primaries)),
             detail={"names": ", ".join(sorted(fresh))},
         )
+    if len(primaries) == 1:
+        yield from _strayed(seats, fresh, primaries[0], at)
+
+
+def _strayed(
+    seats: dict[str, _Seat], fresh: dict[str, str], primary: str, at: datetime
+) -> Iterator[Measurement]:
+    """Replicas on another timeline; nothing unless the primary's and one of theirs are known."""
+    known = {
+        name: seat.timeline
+        for name, seat in seats.items()
+        if name in fresh
+        and seat.timeline is not None
+        and seat.timeline_at is not None
+        and at - seat.timeline_at <= seat.fresh_for
+    }
+    its = known.pop(primary, None)
+    theirs = {name: each for name, each in known.items() if fresh[name] == "replica"}
+    if its is None or not theirs:
+        return
+    strayed = sorted(name for name, each in theirs.items() if each != its)
+    yield Measurement(
+        "cluster_strayed_replicas",
+        float(len(strayed)),
+        detail={
+            "names": ", ".join(strayed),
+            "primary": primary,
+            "its": its,
+            "theirs": ", ".join(sorted({str(theirs[name]) for name in strayed})),
+        },
+    )
 
 
 def _as_target(seats: dict[str, _Seat]) -> Target:

@@ -88,6 +88,7 @@ class Pipeline:
         self._tell_window(memory, plan, reading)
         if probe.judged_on_failure:
             self._look_around(memory, plan, reading)
+        self._clusters.note_timeline(plan.target, reading)
         in_doubt = self._take(memory, plan, probe, reading, probe, owner)
         _tell_change(memory, probe, reading)
         for derived, answer in memory.membership.derive(

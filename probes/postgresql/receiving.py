@@ -21,12 +21,17 @@ CURRENT_SECONDS = 30.0
 _CAUGHT_UP = "caught_up_at"
 _ANSWER = "replica_row"
 
+# Without a receiver the control file knows on which timeline replay stands.
 # latest_end_lsn is the end of WAL as the sender last announced it, so it also counts what has
 # not arrived yet; latest_end_time is when that end last moved.
 _ROW = """
 select clock_timestamp() as now,
        r.pid is not null as has_receiver, r.status, r.sender_host, r.sender_port, r.slot_name,
-       r.latest_end_time, r.received_tli as timeline,
+       r.latest_end_time,
+       case when r.pid is not null then r.received_tli else greatest(
+         (select timeline_id from pg_control_checkpoint()),
+         (select min_recovery_end_timeline from pg_control_recovery())
+       ) end as timeline,
        extract(epoch from clock_timestamp() - r.last_msg_receipt_time)::float8 as silent_seconds,
        pg_last_xact_replay_timestamp() as last_replayed,
        pg_wal_lsn_diff(

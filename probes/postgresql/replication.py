@@ -43,10 +43,10 @@ def replica_measurements(
                 },
             )
         )
+        if row["timeline"]:
+            found.append(Measurement("timeline", float(row["timeline"])))
     if not streaming:
         return tuple(found)
-    if row["timeline"] is not None:
-        found.append(Measurement("timeline", float(row["timeline"])))
     silent = row["silent_seconds"]
     if silent is not None:
         found.append(Measurement("receiver_silent_seconds", max(0.0, silent)))

@@ -147,7 +147,7 @@ PROBE = Probe(
         Measure(
             "replication_delayed_bytes", "bytes", "WAL not replayed because of an intended delay."
         ),
-        Measure("timeline", "", "The timeline written here, or received from the primary."),
+        Measure("timeline", "", "The timeline written, received, or without a receiver replayed."),
         Measure("standby_streaming", "", "1 when the primary streams to this standby.", "replica"),
     ),
     thresholds=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from agent.clusters import Clusters
-from probes import Finding, Severity
+from probes import Finding, Measurement, Reading, Severity
 from probes.judge import Recalled
 from tests.support.builders import NOON, a_target
 
@@ -23,6 +23,14 @@ class Cluster:
         self.clusters = Clusters()
         self.clusters.take_seats(self.targets.values())
         self.rounds = 0
+
+    def stands(self, **timelines: int) -> None:
+        """On which timeline each server is, at the next round."""
+        at = NOON + timedelta(seconds=(self.rounds + 1) * INTERVAL)
+        for name, timeline in timelines.items():
+            told = (Measurement("timeline", float(timeline)),)
+            reading = Reading(name, "replication_lag", at, 0.0, told)
+            self.clusters.note_timeline(self.targets[name], reading)
 
     def shows(self, times: int = 4, **actual: str) -> dict[str, Finding]:
         """What stands after some rounds, by measure."""
@@ -119,6 +127,33 @@ def test_a_replica_asks_its_primary_and_a_primary_its_replicas() -> None:
     assert cluster.clusters.partners(cluster.targets["b"]) == ["a"]
     assert cluster.clusters.partners(cluster.targets["a"]) == ["b", "c"]
     assert cluster.clusters.partners(a_target("alone")) == []
+
+
+def test_a_replica_that_stays_on_an_old_timeline_is_no_copy_any_more() -> None:
+    cluster = Cluster(a="primary", b="replica", c="replica")
+    cluster.stands(a=2, b=1, c=2)
+    assert cluster.shows(times=1, a="primary", b="replica", c="replica") == {}
+    found: dict[str, Finding] = {}
+    for _ in range(4):  # a failover takes its seconds
+        cluster.stands(a=2, b=1, c=2)
+        found = cluster.shows(times=1, a="primary", b="replica", c="replica")
+    strayed = found["cluster_strayed_replicas"]
+    assert strayed.opens
+    assert strayed.title.en == (
+        "Cluster simpeg: b is no copy of a any more: timeline 1, while a writes timeline 2"
+    )
+    for _ in range(2):
+        cluster.stands(a=2, b=2, c=2)
+        found = cluster.shows(times=1, a="primary", b="replica", c="replica")
+    assert found == {}
+
+
+def test_which_timeline_is_right_is_not_asked_while_two_write() -> None:
+    cluster = Cluster(a="primary", b="replica", c="replica")
+    for _ in range(6):
+        cluster.stands(a=1, b=2, c=1)
+        found = cluster.shows(times=1, a="primary", b="primary", c="replica")
+    assert set(found) == {"cluster_surplus_primaries"}
 
 
 def test_the_number_of_primaries_is_on_metrics() -> None:

@@ -189,7 +189,7 @@ def test_lag_of_a_replica_that_never_replayed_a_commit_is_bounded_by_what_was_an
 
 def test_a_receiver_that_only_waits_is_not_up_and_tells_no_lag() -> None:
     found = {m.measure: m.value for m in replica_measurements(row(status="waiting"), "r", None)}
-    assert found == {"replay_paused": 0, "receiver_up": 0}
+    assert found == {"replay_paused": 0, "receiver_up": 0, "timeline": 1}
 
 
 def test_a_position_nobody_knows_is_no_lag_figure_and_never_zero() -> None:
