@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_CELLS: Mapping[str, str] = {
+CELLS: Mapping[str, str] = {
     "asking on an open session": "bertanya pada sesi yang terbuka",
     "does not answer": "tidak menjawab",
     "logging in": "login",
@@ -19,6 +19,9 @@ _CELLS: Mapping[str, str] = {
     "not since Sigap started": "belum sejak Sigap berjalan",
     "read only": "hanya-baca",
     "rolled back": "digulung balik",
+    "statistics were reset": "statistik diatur ulang",
+    "the configuration was loaded": "konfigurasi dimuat",
+    "the server was started": "server dijalankan",
     "this server": "server ini",
 }
 
@@ -99,7 +102,7 @@ def cell(words: str, language: str) -> str:
     """A cell of evidence in ``language`` (id | en); a server's own words stay."""
     if language != "id":
         return words
-    return _CELLS.get(words) or _translated(words)
+    return CELLS.get(words) or _translated(words)
 
 
 def note(words: str, language: str) -> str:

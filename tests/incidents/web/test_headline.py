@@ -123,3 +123,13 @@ def test_an_event_written_before_there_were_headlines_still_has_a_title(world: W
     number = world.desk.report(lock_finding(world.clock.now), world.clock.now).number
     incident = world.desk.incident(number)
     assert incident.title == lock_finding(world.clock.now).title == incident.troubles[0].name
+
+
+def test_a_reading_of_this_very_moment_is_never_said_to_come(
+    world: World, signed_in: SignedIn
+) -> None:
+    judge = Judge()
+    number = world.desk.report(stated(judge, 13, 0), world.clock.now).number
+    world.health.append(seen_now(stated(judge, 14, 1)))  # read while the page was asked for
+    page = plain(signed_in("PP").get(f"/incidents/{number}").text)
+    assert "db1: menunggu 14 dtk ( baru saja )" in page
