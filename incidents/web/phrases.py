@@ -49,6 +49,7 @@ _NOTES: tuple[tuple[str, str], ...] = (
     (r"none since the server started", "belum ada sejak server dijalankan"),
     (r"the server has run for (.+)", r"server sudah berjalan \1"),
     (r"this server has no replication channel", "server ini tidak mempunyai kanal replikasi"),
+    (r"nobody reads it", "tidak ada yang membacanya"),
     (r"the binary log is off", "binary log mati"),
     (r"could not be looked at: (.+)", r"tidak dapat dilihat: \1"),
     (
