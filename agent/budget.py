@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from agent.membership import DERIVED, nothing_to_ask
-from probes import Measure, Measurement, Probe, Reading, Text, Threshold
+from agent.scheduler import Plan
+from probes import CONNECTION_KINDS, Measure, Measurement, Probe, Reading, Text, Threshold
 from probes.runner import Cost
 
 WINDOW = timedelta(minutes=5)
@@ -31,6 +32,7 @@ PROBE = Probe(
             "own_busy_ratio", "ratio", "Share of the last five minutes spent waiting for answers."
         ),
         Measure("own_lock_waits", "", "Statements of Sigap that gave up on a lock in 5 minutes."),
+        Measure("own_stale_probes", "", "Probes Sigap did not get round to for three intervals."),
     ),
     thresholds=(
         Threshold(
@@ -92,10 +94,35 @@ PROBE = Probe(
                 "Questions of Sigap on {target} gave up waiting for a lock",
             ),
         ),
+        Threshold(
+            "own_stale_probes",
+            Text(
+                "Sigap tidak sempat menjalankan {value} probe pada {target}: {names}",
+                "Sigap did not get round to {value} probes on {target}: {names}",
+            ),
+            Text(
+                "Apa yang ditanyakan probe itu tidak diketahui sekarang. Server yang lambat "
+                "menahan putaran, atau intervalnya terlalu pendek: lihat lamanya tiap probe di "
+                "halaman Server, lalu naikkan agent.interval atau probes.NAMA.every.",
+                "What these probes ask is not known now. A slow server holds up the rounds, or the "
+                "interval is too short: see each probe's duration on the Servers page, then raise "
+                "agent.interval or probes.NAME.every.",
+            ),
+            "own_cost",
+            warning=1.0,
+            raise_after=2,
+            headline=Text(
+                "Sigap tidak sempat menjalankan semua probe pada {target}",
+                "Sigap did not get round to all its probes on {target}",
+            ),
+        ),
     ),
     read=nothing_to_ask,
 )
 
+
+ROUNDS_PASSED_BY = 3
+"""Rounds in which a probe was not asked although it was due, before that is called stale."""
 
 SPACING = timedelta(seconds=5)
 """Between two marks kept: a target asked five times a second needs no 1,500 of them."""
@@ -113,8 +140,39 @@ class Budget:
     """What one target has cost over the last minutes; used by that target's thread."""
 
     _marks: deque[_Mark] = field(default_factory=deque)
+    _asked: dict[str, tuple[datetime, int]] = field(default_factory=dict)  # when, in which round
+    _usable_since: datetime | None = None
+    _rounds: int = 0  # in which the server could be used
 
-    def derive(self, reading: Reading, cost: Cost) -> Reading:
+    def asked(self, probe: Probe, reading: Reading) -> None:
+        """A probe was got round to, whatever it found; a server that is down stops all others."""
+        self._asked[probe.name] = (reading.at, self._rounds)
+        if not probe.judged_on_failure:
+            return
+        if reading.failure is not None and reading.failure.kind in CONNECTION_KINDS:
+            self._usable_since = None
+            return
+        self._rounds += 1
+        self._usable_since = self._usable_since or reading.at
+
+    def stale(self, plan: Plan, at: datetime) -> list[str]:
+        """The probes whose last reading says nothing any more although the server can be used.
+
+        A gap in the rounds themselves (a host that slept) is no probe's: three of them must have
+        passed it by.
+        """
+        since = self._usable_since
+        if since is None:
+            return []
+        late = []
+        for probe in plan.probes:
+            when, number = self._asked.get(probe.name, (since, 0))
+            oldest = timedelta(seconds=plan.stale_after(probe))
+            if at - max(when, since) > oldest and self._rounds - number > ROUNDS_PASSED_BY:
+                late.append(probe.name)
+        return late
+
+    def derive(self, plan: Plan, reading: Reading, cost: Cost) -> Reading:
         """The cost up to ``reading``, as a reading for the judge."""
         mark = _Mark(reading.at, cost.seconds, cost.lock_waits)
         if not self._marks or abs(reading.at - self._marks[-1].at) >= SPACING:
@@ -126,9 +184,11 @@ class Budget:
             self._marks = deque([mark])
             before = mark
         sessions, cost.most_sessions = cost.most_sessions, cost.sessions
+        late = self.stale(plan, reading.at)
         found = [
             Measurement("own_sessions", float(sessions)),
             Measurement("own_lock_waits", float(mark.lock_waits - before.lock_waits)),
+            Measurement("own_stale_probes", float(len(late)), detail={"names": ", ".join(late)}),
         ]
         elapsed = (mark.at - before.at).total_seconds()
         if elapsed >= WINDOW.total_seconds() / 5:

@@ -86,6 +86,7 @@ class Pipeline:
         """One reading, all the way to the desk's mailbox; whether it leaves its probe in doubt."""
         memory = self._memory(plan)
         self._tell_window(memory, plan, reading)
+        memory.budget.asked(probe, reading)
         if probe.judged_on_failure:
             self._look_around(memory, plan, reading)
         self._clusters.note_timeline(plan.target, reading)
@@ -217,7 +218,7 @@ class Pipeline:
 
     def _look_at_cost(self, memory: Memory, plan: Plan, reading: Reading, owner: Owner) -> None:
         if reading.failure is None:
-            cost = memory.budget.derive(reading, owner.cost)
+            cost = memory.budget.derive(plan, reading, owner.cost)
             self._take(memory, plan, budget.PROBE, cost, budget.PROBE, owner)
 
     def _look_at_cluster(self, memory: Memory, plan: Plan, reading: Reading) -> None:

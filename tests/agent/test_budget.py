@@ -6,12 +6,20 @@ from datetime import timedelta
 
 from agent import budget
 from agent.budget import Budget
-from probes import Severity
+from agent.scheduler import Plan
+from probes import FailureKind, Severity
 from probes.judge import Judge
 from probes.runner import Cost
-from tests.support.builders import NOON, a_reading, a_target
+from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
 
 TARGET = a_target()
+RARE = ("connections", "volumes")
+PLAN = Plan(
+    TARGET,
+    (a_probe(), *(a_probe(name, judged_on_failure="") for name in RARE)),
+    interval=15.0,
+    deadline=2.0,
+)
 
 
 class Spending:
@@ -22,6 +30,7 @@ class Spending:
         self.budget = Budget()
         self.judge = Judge()
         self.seconds = 0
+        self.stuck = False  # all but the first probe are never got round to
 
     def reads(self, times: int, busy: float = 0.0, lock_waits: int = 0) -> dict[str, Severity]:
         """The verdicts after so many intervals of 15 s with so much time spent in each."""
@@ -31,7 +40,10 @@ class Spending:
             self.cost.seconds += busy
             self.cost.lock_waits += lock_waits
             reading = a_reading(at=NOON + timedelta(seconds=self.seconds))
-            derived = self.budget.derive(reading, self.cost)
+            self.budget.asked(a_probe(), reading)
+            for name in () if self.stuck else RARE:
+                self.budget.asked(a_probe(name, judged_on_failure=""), reading)
+            derived = self.budget.derive(PLAN, reading, self.cost)
             findings = self.judge.assess(TARGET, budget.PROBE, derived).findings
             verdicts |= {each.measure: each.severity for each in findings}
         return verdicts
@@ -75,5 +87,38 @@ def test_a_new_owner_begins_a_new_account() -> None:
 def test_what_a_fast_target_is_remembered_by_stays_small() -> None:
     spent = Budget()
     for tick in range(5 * 600):  # ten minutes, five readings a second
-        spent.derive(a_reading(at=NOON + timedelta(seconds=tick / 5)), Cost())
+        spent.derive(PLAN, a_reading(at=NOON + timedelta(seconds=tick / 5)), Cost())
     assert len(spent._marks) <= 62
+
+
+def test_probes_we_do_not_get_round_to_are_a_finding_against_ourselves_and_pass() -> None:
+    spending = Spending()
+    assert spending.reads(10)["own_stale_probes"] is Severity.CLEAR
+    spending.stuck = True
+    assert spending.reads(3)["own_stale_probes"] is Severity.CLEAR
+    assert spending.reads(4)["own_stale_probes"] is Severity.WARNING
+    spending.stuck = False
+    assert spending.reads(3)["own_stale_probes"] is Severity.CLEAR
+
+
+def test_a_server_that_was_down_made_nothing_stale() -> None:
+    spending = Spending()
+    spending.reads(4)
+    for _ in range(20):
+        spending.seconds += 15
+        failed = a_reading(
+            at=NOON + timedelta(seconds=spending.seconds),
+            measurements=(),
+            failure=a_failure(FailureKind.REFUSED),
+        )
+        spending.budget.asked(a_probe(), failed)
+    spending.stuck = True  # the server has come back; its other probes were not asked yet
+    assert spending.reads(3)["own_stale_probes"] is Severity.CLEAR
+
+
+def test_a_host_that_slept_made_nothing_stale() -> None:
+    spending = Spending()
+    spending.reads(4)
+    spending.seconds += 7200
+    spending.stuck = True
+    assert spending.reads(2)["own_stale_probes"] is Severity.CLEAR
