@@ -2,6 +2,7 @@
 
 ``maxwait`` is the age of the oldest client's question. A client that is still logging in counts
 as waiting without one: of such a pool the oldest login is looked up, on the console's own clock.
+A client that left while it waited is counted until its turn comes: PgBouncer does not hear it go.
 Source: PgBouncer manual, "SHOW POOLS".
 """
 

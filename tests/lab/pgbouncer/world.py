@@ -58,6 +58,8 @@ class World:
 
     def wait_serving(self) -> None:
         until(self.serves, "a client being served")
+        # who left while waiting is counted until its turn comes
+        until(lambda: self.pooler.waiting() == 0, "nobody waiting any more")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import pgbouncer, postgresql
+from tests.servers.machine import until
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +15,9 @@ def pooler() -> Iterator[pgbouncer.PgBouncer]:
     """A pooler of two server connections before a server on its own."""
     with postgresql.single() as server, pgbouncer.in_front_of(server) as one:
         yield one
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(pooler: pgbouncer.PgBouncer) -> None:
+    """PgBouncer goes on counting a client that left while it waited, until its turn comes."""
+    until(lambda: pooler.waiting() == 0, "nobody waiting any more")

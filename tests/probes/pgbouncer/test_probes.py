@@ -153,3 +153,11 @@ def test_a_login_through_a_disabled_database_fails_while_the_console_answers(
         pooler.admin(f"ENABLE {DATABASE}")
     assert found.value == 0
     assert f"ENABLE {DATABASE};" in words(found, "next")
+
+
+def test_who_left_while_waiting_is_counted_until_its_turn_comes(pooler: PgBouncer) -> None:
+    """PgBouncer does not read from a client that waits: its farewell is not heard."""
+    with pooler.holding(2):
+        with pooler.queueing(1):
+            pass
+        assert read(pools.PROBE, pooler)["pool_clients_waiting", POOL].value == 1
