@@ -123,17 +123,38 @@ def _purged(world: World, newest: str) -> bool:
     return len(world.primary.sql("SHOW BINARY LOGS")) == 1
 
 
+def _semi(world: World, name: str) -> str:
+    """A semi-synchronous setting or counter under each flavour's own names."""
+    mariadb = world.flavour == "mariadb"
+    sides = {"source": "master", "replica": "slave"} if mariadb else {}
+    return "rpl_semi_sync_" + "_".join(sides.get(word, word) for word in name.split("_"))
+
+
+@contextmanager
+def semi_sync_there(world: World) -> Iterator[None]:
+    """MySQL has each side in a plugin; MariaDB was built with both."""
+    sides = () if world.flavour == "mariadb" else ("source", "replica")
+    servers = {"source": world.primary, "replica": world.replica}
+    for side in sides:
+        servers[side].sql(f"INSTALL PLUGIN rpl_semi_sync_{side} SONAME 'semisync_{side}.so'")
+    try:
+        yield
+    finally:
+        for side in sides:
+            servers[side].sql(f"UNINSTALL PLUGIN rpl_semi_sync_{side}")
+
+
 @contextmanager
 def commits_hang(world: World) -> Iterator[None]:
     """Semi-synchronous without a replica that answers, and a time-out of hours."""
     waiter = None
     with (
-        world.setting("rpl_semi_sync_master_timeout", "3600000"),
-        world.setting("rpl_semi_sync_master_wait_no_slave", "1"),
-        world.setting("rpl_semi_sync_master_enabled", "1"),
+        world.setting(_semi(world, "source_timeout"), "3600000"),
+        world.setting(_semi(world, "source_wait_no_replica"), "1"),
+        world.setting(_semi(world, "source_enabled"), "1"),
     ):
         waiter = Waiter(world.primary, "UPDATE app.pegawai SET gaji = 7 WHERE id = 60")
-        asked = "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'"
+        asked = f"SHOW GLOBAL STATUS LIKE '{_semi(world, 'source_wait_sessions')}'"
         eventually(lambda: int(world.primary.sql(asked)[0]["Value"]) > 0, "a commit hangs")
         yield
     waiter.gone()
@@ -143,14 +164,14 @@ def commits_hang(world: World) -> Iterator[None]:
 @contextmanager
 def commits_bare(world: World) -> Iterator[None]:
     """Semi-synchronous is on and no replica takes part: commits go on without a word of it."""
-    with world.setting("rpl_semi_sync_master_enabled", "1"):
+    with world.setting(_semi(world, "source_enabled"), "1"):
         yield
 
 
 @contextmanager
 def replica_side_idle(world: World) -> Iterator[None]:
     """The replica's side was switched on, and its receiver not started again."""
-    with world.setting("rpl_semi_sync_slave_enabled", "1", on_replica=True):
+    with world.setting(_semi(world, "replica_enabled"), "1", on_replica=True):
         yield
 
 
@@ -172,16 +193,16 @@ FAULTS = (
     _fault("binlog_purged", binlog_purged, IO, "receiver", "1236", flavours=("mariadb",)),
     replace(
         _fault("commits_hang", commits_hang, "semi_sync_stalled_sessions", "hang in commit"),
-        probe="semi_sync", target=PRIMARY, flavours=("mariadb",),
+        probe="semi_sync", target=PRIMARY, given=semi_sync_there,
     ),
     replace(
         _fault("commits_bare", commits_bare, "semi_sync_active", "not at work", "0 replicas"),
-        probe="semi_sync", target=PRIMARY, flavours=("mariadb",), severity=Severity.WARNING,
+        probe="semi_sync", target=PRIMARY, given=semi_sync_there, severity=Severity.WARNING,
         limits={"semi_sync.semi_sync_active": WARNS},
     ),
     replace(
         _fault("replica_side_idle", replica_side_idle, "semi_sync_replica_active", "not at work"),
-        probe="semi_sync", flavours=("mariadb",), severity=Severity.WARNING,
+        probe="semi_sync", given=semi_sync_there, severity=Severity.WARNING,
         limits={"semi_sync.semi_sync_replica_active": WARNS},
     ),
     _fault("duplicate_key", duplicate_key, SQL, "replica", "applier", "1062"),
