@@ -61,6 +61,7 @@ class Rule:
     because: Text
     linger: timedelta  # how long after it cleared the cause explains what begins
     early: timedelta  # how long before the cause an effect may begin
+    lead: timedelta  # how late the cause may come and still be the cause
     parts: timedelta | None  # an effect that outlasts its cause by so much is a fault of its own
 
 
@@ -69,7 +70,7 @@ class Table:
     """The causes and effects, in the order they are tried."""
 
     rules: tuple[Rule, ...]
-    lead: timedelta  # how late a cause may come and still be the cause
+    lead: timedelta  # of a rule that says nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ def place(
                 if number == holder:
                     return Placement(number, known=True)
                 return Placement(number, rule=rule.name, because=rule.because)
-            if number != holder and _explains(found, sights, rule, table):
+            if number != holder and _explains(found, sights, rule):
                 return Placement(number, root=True, rule=rule.name, because=rule.because)
     if held is not None and held.root and held.cause == finding.cause:
         return Placement(holder, known=True)
@@ -281,7 +282,7 @@ def _explained(found: _Sight, sights: _Sights, rule: Rule) -> bool:
     return False
 
 
-def _explains(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
+def _explains(found: _Sight, sights: _Sights, rule: Rule) -> bool:
     """Whether the finding is the cause, come late, of the incident's root."""
     if not found.is_a(rule.cause) or found.severity < rule.severity:
         return False
@@ -290,7 +291,7 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule, table: Table) -> bool:
             trouble.root
             and trouble.severity > Severity.CLEAR
             and trouble.raised_count == 1  # a cause explains the beginning, not a return
-            and found.since - trouble.first_at <= table.lead
+            and found.since - trouble.first_at <= rule.lead
             and any(effect.is_a(kind) for kind in rule.effects)
             and _within(rule.scope, found, effect)
         ):
@@ -376,19 +377,16 @@ def _of_trouble(trouble: Trouble) -> _Sight:
 
 def _table(top: Entry) -> Table:
     top.only(("lead_minutes", "early_minutes", "rules"))
-    early = top.number("early_minutes")
-    rules = tuple(_rule(entry, early) for entry in top.entries("rules"))
+    early, lead = top.number("early_minutes"), top.number("lead_minutes")
+    rules = tuple(_rule(entry, early, lead) for entry in top.entries("rules"))
     names = [rule.name for rule in rules]
     for name in sorted({name for name in names if names.count(name) > 1}):
         top.wrong(f"two rules are called {name!r}", "rules")
-    return Table(
-        rules=rules,
-        lead=timedelta(minutes=top.number("lead_minutes")),
-    )
+    return Table(rules=rules, lead=timedelta(minutes=lead))
 
 
-def _rule(entry: Entry, early_minutes: float) -> Rule:
-    times = ("linger_minutes", "early_minutes", "parts_minutes")
+def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> Rule:
+    times = ("linger_minutes", "early_minutes", "lead_minutes", "parts_minutes")
     entry.only(("name", "cause", "effects", "scope", "root_only", *times, "because"))
     cause = entry.entry("cause")
     cause.only(("family", "measures", "reasons", "severity"))
@@ -412,6 +410,7 @@ def _rule(entry: Entry, early_minutes: float) -> Rule:
         because=entry.text("because"),
         linger=timedelta(minutes=entry.number("linger_minutes", 0.0)),
         early=timedelta(minutes=entry.number("early_minutes", early_minutes)),
+        lead=timedelta(minutes=entry.number("lead_minutes", lead_minutes)),
         parts=timedelta(minutes=parts) if (parts := entry.number("parts_minutes", 0.0)) else None,
     )
 

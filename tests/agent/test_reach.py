@@ -212,3 +212,13 @@ def test_after_a_restart_of_the_agent_it_clears(tmp_path: Path) -> None:
         )
     ]
     assert found[-1].severity is Severity.CLEAR
+
+
+def test_an_outage_older_than_the_networks_keeps_its_incident(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    network.silent = {"c": FailureKind.TIMEOUT}
+    network.round(28)
+    _all_silent(network)
+    network.round(4)
+    assert sorted(network.red()) == ["Agent pantau cannot reach most of its servers", "c is down"]
