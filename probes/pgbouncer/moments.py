@@ -1,7 +1,8 @@
-"""How old something is, by the clock of PgBouncer itself.
+"""How long clients have waited, by the clock of PgBouncer itself.
 
-SHOW CLIENTS writes moments in PgBouncer's zone and to the second. The newest of them is the
-console's own question, so it is "now" by the same clock, whatever ours says.
+A client that has asked tells it as ``wait``. One that is still logging in does not: it came and
+has asked nothing. SHOW CLIENTS writes moments in PgBouncer's zone and to the second; the newest is
+the console's own question, so it is "now" by the same clock, whatever ours says.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ from probes.model import Session
 from probes.pgbouncer import ask
 
 
-def waiting_to_log_in(session: Session) -> dict[tuple[str, str], float]:
-    """Seconds since the oldest client came that has no server connection yet, by pool."""
+def longest_waits(session: Session) -> dict[tuple[str, str], float]:
+    """Seconds that the client has waited which waits longest, by database and user."""
     clients = ask.shown(session, "CLIENTS")
     moments = [_moment(row["request_time"]) for row in clients]
     now = max((at for at in moments if at is not None), default=None)
-    oldest: dict[tuple[str, str], float] = {}
+    longest: dict[tuple[str, str], float] = {}
     for row in clients:
-        came = _moment(row["connect_time"])
-        if row["state"] != "waiting" or came is None or now is None:
+        if row["state"] != "waiting":
             continue
+        waited = float(row.get("wait") or 0) + float(row.get("wait_us") or 0) / 1e6
+        came = _moment(row["connect_time"])
+        if not waited and came and now and row["request_time"] == row["connect_time"]:
+            waited = (now - came).total_seconds()
         pool = (str(row["database"]), str(row["user"]))
-        oldest[pool] = max(oldest.get(pool, 0.0), (now - came).total_seconds())
-    return oldest
+        longest[pool] = max(longest.get(pool, 0.0), waited)
+    return longest
 
 
 def _moment(said: object) -> datetime | None:

@@ -1,7 +1,7 @@
 """Do clients wait for a server connection: who, how long, and what is it that they wait for?
 
-``maxwait`` is the age of the oldest client's question. A client that is still logging in counts
-as waiting without one: of such a pool the oldest login is looked up, on the console's own clock.
+``maxwait`` is the age of the first client's question. One that is still logging in waits without
+any, and tells 0 however long it and those behind it wait: such a pool's clients are looked up.
 A client that left while it waited is counted until its turn comes: PgBouncer does not hear it go.
 Source: PgBouncer manual, "SHOW POOLS".
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.pgbouncer import ask
 from probes.pgbouncer.evidence import pool_tables
-from probes.pgbouncer.moments import waiting_to_log_in
+from probes.pgbouncer.moments import longest_waits
 
 _COUNTS = {
     "pool_clients_active": "cl_active",
@@ -68,7 +68,7 @@ def read(session: Session) -> Iterable[Measurement]:
     """Each pool's clients and server connections; why it makes clients wait, if it does."""
     pools = ask.pools(session)
     databases = ask.databases(session)
-    since_login = waiting_to_log_in(session) if any(map(_without_age, pools)) else {}
+    longest = longest_waits(session) if any(map(_without_age, pools)) else {}
     for pool in pools:
         name = f"{pool['database']}/{pool['user']}"
         for measure, column in _COUNTS.items():
@@ -78,14 +78,14 @@ def read(session: Session) -> Iterable[Measurement]:
             yield Measurement("pool_size", float(size), name)
         waited = float(pool["maxwait"]) + float(pool.get("maxwait_us") or 0) / 1e6
         if _without_age(pool):
-            waited = since_login.get((pool["database"], pool["user"]), 0.0)
+            waited = longest.get((str(pool["database"]), str(pool["user"])), 0.0)
         yield Measurement(
             "pool_wait_seconds", waited, name, _detail(session, pool, databases, size)
         )
 
 
 def _without_age(pool: Row) -> bool:
-    """Clients wait and none has asked yet: they are still logging in."""
+    """Clients wait, and the first of them is still logging in: it hides the waits of the others."""
     return bool(pool["cl_waiting"]) and not pool["maxwait"] and not pool.get("maxwait_us")
 
 

@@ -29,6 +29,15 @@ USER: Row = {
     "max_user_connections": 0, "current_connections": 3,
     "max_user_client_connections": 10, "current_client_connections": 7,
 }  # fmt: skip
+CLIENTS: tuple[Row, ...] = (
+    {"state": "waiting", "wait": 0, "wait_us": 0,
+     "connect_time": "2026-11-26 16:00:00 WITA", "request_time": "2026-11-26 16:00:00 WITA"},
+    {"state": "waiting", "wait": 3, "wait_us": 0,
+     "connect_time": "2026-11-26 07:00:00 WITA", "request_time": "2026-11-26 16:00:04 WITA"},
+    {"state": "active", "wait": 900, "wait_us": 0,
+     "connect_time": "2026-11-26 15:00:00 WITA", "request_time": "2026-11-26 16:00:07 WITA"},
+)  # fmt: skip
+"""One that is logging in, one that has asked for 3 s, and the console, at 16:00:07."""
 STATE = {"active": "yes", "paused": "no", "suspended": "no"}
 
 
@@ -47,6 +56,7 @@ class Newer:
             "SHOW DATABASES": [DATABASE],
             "SHOW USERS": [USER],
             "SHOW STATE": [{"key": k, "value": v} for k, v in {**STATE, **state}.items()],
+            "SHOW CLIENTS": [{"database": "simpeg", "user": "petugas", **row} for row in CLIENTS],
             "SHOW LISTS": [{"list": "used_clients", "items": 9}],
             "SHOW CONFIG": [{"key": "max_client_conn", "value": "100", "default": "100"}],
         }
@@ -90,3 +100,8 @@ def test_a_login_to_the_server_that_never_ends_is_told_as_such() -> None:
     served = read(servers.PROBE, session)["pool_served", "simpeg/petugas"]
     assert (served.value, served.detail["server"]) == (0, "10.0.0.5:5432")
     assert getattr(served.detail["reason"], "en", "") == "a login to it does not end"
+
+
+def test_who_is_still_logging_in_has_waited_since_it_came_and_nobody_longer_than_he_asked() -> None:
+    session = Newer({"maxwait": 0, "maxwait_us": 0})
+    assert read(pools.PROBE, session)["pool_wait_seconds", "simpeg/petugas"].value == 7
