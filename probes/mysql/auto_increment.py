@@ -5,7 +5,8 @@ takes hours. Promise: read from InnoDB's own dictionary with PROCESS alone, so n
 data. MySQL 8 and later take each table's metadata lock for it and wait behind an ALTER TABLE: then
 the last answer stands, for a waiting DDL must not blind the other probes of the round. Only tables
 in use since the server started are there, which those that are filled are. Which column counts is
-inferred: an integer that begins an index (InnoDB demands that), the primary key's first.
+inferred: an integer that begins an index (InnoDB demands that): one that comes later in the primary
+key as well, else the primary key's first.
 Sources: INFORMATION_SCHEMA INNODB_[SYS_]TABLESTATS.AUTOINC, _COLUMNS, _INDEXES, _FIELDS.
 """
 
@@ -40,11 +41,11 @@ WHERE AUTOINC > 100 ORDER BY AUTOINC DESC LIMIT %s"""
 _COLUMNS = """
 SELECT TABLE_ID AS id, NAME AS name, LEN AS bytes, (PRTYPE & 512) <> 0 AS is_unsigned
 FROM information_schema.INNODB_{sys}COLUMNS WHERE MTYPE = 6 AND TABLE_ID IN %s"""
-_FIRST_FIELDS = """
-SELECT i.TABLE_ID AS id, f.NAME AS name, (i.TYPE & 1) = 1 AS is_primary
+_FIELDS = """
+SELECT i.TABLE_ID AS id, f.NAME AS name, (i.TYPE & 1) = 1 AS is_primary, f.POS AS pos
 FROM information_schema.INNODB_{sys}INDEXES i
 JOIN information_schema.INNODB_{sys}FIELDS f ON CAST(f.INDEX_ID AS CHAR) = CAST(i.INDEX_ID AS CHAR)
-WHERE f.POS = 0 AND i.TABLE_ID IN %s"""
+WHERE (f.POS = 0 OR (i.TYPE & 1) = 1) AND i.TABLE_ID IN %s"""
 
 _LOCKED = Text(
     "Kunci metadata sebuah tabel menghalangi kamus InnoDB; lihat blocked_sessions.",
@@ -115,19 +116,25 @@ def counters(session: Session) -> list[Counter]:
         return []
     ids = [int(row["id"]) for row in tables]
     columns = session.rows(_COLUMNS.format(**mark), (ids,))
-    firsts = session.rows(_FIRST_FIELDS.format(**mark), (ids,))
-    return told(tables, columns, firsts)
+    fields = session.rows(_FIELDS.format(**mark), (ids,))
+    return told(tables, columns, fields)
 
 
-def told(tables: Iterable[Row], columns: Iterable[Row], firsts: Iterable[Row]) -> list[Counter]:
+def told(tables: Iterable[Row], columns: Iterable[Row], fields: Iterable[Row]) -> list[Counter]:
     """The dictionary's rows put together; pure."""
+    fields = list(fields)
     sizes = {
         (int(row["id"]), _name(row["name"])): highest(int(row["bytes"]), bool(row["is_unsigned"]))
         for row in columns
     }
-    begin: dict[int, list[tuple[bool, str]]] = {}
-    for row in firsts:
-        begin.setdefault(int(row["id"]), []).append((not row["is_primary"], _name(row["name"])))
+    later = {(int(row["id"]), _name(row["name"])) for row in fields if row["pos"]}
+    begin: dict[int, list[tuple[int, str]]] = {}
+    for row in fields:
+        table, name = int(row["id"]), _name(row["name"])
+        if not row["pos"]:
+            # PRIMARY KEY (region, id), KEY (id): that second index is there for the counter alone
+            rank = 0 if (table, name) in later else 1 if row["is_primary"] else 2
+            begin.setdefault(table, []).append((rank, name))
     found = []
     for row in tables:
         table = int(row["id"])

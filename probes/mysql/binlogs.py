@@ -25,13 +25,14 @@ from probes.model import (
     Threshold,
 )
 from probes.mysql.ask import is_on, number, variables
+from probes.mysql.channels import connected_replicas
 from probes.mysql.grants import BINLOGS
 from probes.units import written
 
 ASK_SECONDS = 1.0
 _NAMES = (
     "log_bin", "binlog_expire_logs_seconds", "expire_logs_days", "binlog_expire_logs_auto_purge",
-    "max_binlog_size", "max_binlog_total_size",
+    "max_binlog_size", "max_binlog_total_size", "slave_connections_needed_for_purge",
 )  # fmt: skip
 
 
@@ -45,13 +46,26 @@ def read(session: Session) -> Iterator[Measurement]:
         yield Measurement("binlog_retention_seconds", seconds)
     logs = _logs(session)
     total = sum(int(row["File_size"]) for row in logs)
-    detail = {"size": written(float(total), "bytes"), "files": len(logs)}
+    detail: dict[str, object] = {"size": written(float(total), "bytes"), "files": len(logs)}
     limited = seconds > 0 or (number(found, "max_binlog_total_size") or 0) > 0
     yield Measurement("binlog_files", float(len(logs)))
     yield Measurement("binlog_bytes", float(total))
     # one or two files are a server that hardly writes: nothing to remove yet
     endless = not limited and len(logs) > 2
+    wanted = int(number(found, "slave_connections_needed_for_purge") or 0)
+    here = connected_replicas(session) if limited and wanted else wanted
+    if here < wanted:
+        endless = len(logs) > 2
+        detail["why"] = _waits_for_replicas(wanted, here)
     yield Measurement("binlog_kept_for_ever", float(endless), detail=detail)
+
+
+def _waits_for_replicas(wanted: int, here: int) -> Text:
+    """MariaDB 11.4 and later: no log is removed while fewer replicas are connected."""
+    return Text(
+        f": slave_connections_needed_for_purge meminta {wanted} replika, tersambung {here}",
+        f": slave_connections_needed_for_purge asks for {wanted} replicas, {here} are connected",
+    )
 
 
 def retention(found: Mapping[str, str]) -> float:
@@ -113,8 +127,8 @@ PROBE = Probe(
         Threshold(
             measure="binlog_kept_for_ever",
             title=Text(
-                "{target}: binary log tidak pernah dibersihkan ({files} berkas, {size})",
-                "{target}: binary logs are never removed ({files} files, {size})",
+                "{target}: binary log tidak pernah dibersihkan ({files} berkas, {size}){why}",
+                "{target}: binary logs are never removed ({files} files, {size}){why}",
             ),
             headline=Text(
                 "{target}: binary log tidak pernah dibersihkan",
@@ -122,9 +136,11 @@ PROBE = Probe(
             ),
             hint=Text(
                 "Pasang binlog_expire_logs_seconds (lebih lama dari replika terlama mati dan dari "
-                "cadangan terakhir), di my.cnf juga.",
+                "cadangan terakhir), di my.cnf juga; tanpa replika, pada MariaDB 11.4 ke atas juga "
+                "slave_connections_needed_for_purge = 0.",
                 "Set binlog_expire_logs_seconds (longer than any replica is ever away and than the "
-                "last backup), in my.cnf too.",
+                "last backup), in my.cnf too; without replicas, on MariaDB 11.4 and later also "
+                "slave_connections_needed_for_purge = 0.",
             ),
             family="capacity",
             warning=1.0,

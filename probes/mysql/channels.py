@@ -139,7 +139,7 @@ def channel(row: Row) -> Channel:
     applied_at = _number(row, "Exec_Master_Log_Pos", "Exec_Source_Log_Pos")
     same_file = received_file == applied_file and received_file != ""
     behind = _pick(row, "Seconds_Behind_Master", "Seconds_Behind_Source")
-    until = _text(row, "Until_Condition")
+    until = _until(row)
     return Channel(
         name=_text(row, "Connection_name", "Channel_Name", default="") or DEFAULT_CHANNEL,
         source=(
@@ -156,7 +156,7 @@ def channel(row: Row) -> Channel:
         delay_seconds=float(_number(row, "SQL_Delay", default=0)),
         lag_bytes=max(0, received_at - applied_at) if same_file else None,
         relay_bytes=_number(row, "Relay_Log_Space"),
-        until="" if until in {"", "None"} else until,
+        until=until,
         received=_position(
             received_file, received_at, _text(row, "Gtid_IO_Pos", "Retrieved_Gtid_Set", default="")
         ),
@@ -166,6 +166,32 @@ def channel(row: Row) -> Channel:
         source_id=_number(row, "Master_Server_Id", "Source_Server_Id", default=0),
         gap=gap(row),
     )
+
+
+def _until(row: Row) -> str:
+    """The condition of START ... UNTIL, or "" where there is none or it cannot be why it rests.
+
+    It stays in the status after a STOP REPLICA; where it is a position, it was reached or it was
+    not. Whether a set of transaction ids was, the status does not say.
+    """
+    until = _text(row, "Until_Condition", default="")
+    if until in {"Master", "Source"}:
+        applied = (
+            _text(row, "Relay_Master_Log_File", "Relay_Source_Log_File"),
+            _number(row, "Exec_Master_Log_Pos", "Exec_Source_Log_Pos"),
+        )
+    elif until == "Relay":
+        applied = (_text(row, "Relay_Log_File"), _number(row, "Relay_Log_Pos"))
+    else:
+        return "" if until == "None" else until
+    told = (_text(row, "Until_Log_File", default=""), _number(row, "Until_Log_Pos", default=0))
+    return until if _log_number(applied) >= _log_number(told) else ""
+
+
+def _log_number(position: tuple[str, int]) -> tuple[int, int]:
+    """A log's running number, for its name grows by a digit after 999999, and the place in it."""
+    number = position[0].rpartition(".")[2]
+    return int(number) if number.isdigit() else 0, position[1]
 
 
 def gap(row: Row) -> int | None:

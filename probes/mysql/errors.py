@@ -21,6 +21,7 @@ _RENAMED = {1054, 1109, 1146, 1193}
 _LOCK_WAIT_TIMEOUT = 1205
 _TOO_LONG = {1969, 3024, 1907}  # max_statement_time, max_execution_time
 _LOST = {2002, 2003, 2006, 2013, 2055, 1927, 1152, 1158, 1159, 1160, 1161, 4031}
+_KILLED = 1317  # KILL QUERY; the session lives on
 _STOPPING = {1053, 1077, 1079}
 _OFFLINE = {3032, 6400, 6401}  # MySQL 9 says since when, and why or by whom
 _NO_DATABASE = {1044, 1049}
@@ -106,6 +107,12 @@ _HINTS: dict[str, Text] = {
         "The server lives and cancelled Sigap's question at its own time limit "
         "(max_statement_time, max_execution_time): it is overloaded or the table too large; Sigap "
         "asks again next round.",
+    ),
+    "killed": Text(
+        "Seseorang, atau skrip pembersih, membatalkan pertanyaan Sigap dengan KILL QUERY; Sigap "
+        "bertanya lagi pada putaran berikut. Kecualikan akun pemantau dari skrip itu.",
+        "Somebody, or a script that tidies up, cancelled Sigap's question with KILL QUERY; Sigap "
+        "asks again next round. Exempt the monitoring account from that script.",
     ),
     "lock": Text(
         "Pertanyaan Sigap menunggu kunci milik sesi lain lebih dari batasnya dan menyerah: lihat "
@@ -229,6 +236,8 @@ def _meaning(number: int, message: str, address: Address, account: str) -> tuple
         return FailureKind.BLIND, _HINTS["renamed"]
     if number == _LOCK_WAIT_TIMEOUT:
         return FailureKind.BLIND, _HINTS["lock"]
+    if number == _KILLED:
+        return FailureKind.BLIND, _HINTS["killed"]
     if number in _TOO_LONG:
         return FailureKind.BLIND, _HINTS["too_long"]
     if number in _OFFLINE:

@@ -230,9 +230,11 @@ def _seconds(value: float | None) -> str:
 def _commands(queue: Queue) -> Iterable[tuple[str, str, str]]:
     for root, victims in queue.roots.victims.items():
         if root == PREPARED:
-            for gid in dict.fromkeys(str(row["gid"]) for row in queue.prepared):
-                quoted = gid.replace("'", "''")
-                yield "prepared", str(victims), f"ROLLBACK PREPARED '{quoted}';"
+            named = dict.fromkeys((str(r["gid"]), str(r["database"])) for r in queue.prepared)
+            for gid, database in named:
+                quoted, there = gid.replace("'", "''"), " ".join(database.split())
+                command = f"ROLLBACK PREPARED '{quoted}'; -- in database {there}, nowhere else"
+                yield "prepared", str(victims), command
             continue
         row = queue.sessions.get(root)
         if row is not None and row["backend_type"] != _REPLAY:

@@ -11,7 +11,7 @@ from probes.mysql import auto_increment
 
 COUNTERS = [{"id": 1, "name": "app/surat", "next": 120}]
 COLUMNS = [{"id": 1, "name": "id", "bytes": 1, "is_unsigned": 0}]
-FIRSTS = [{"id": 1, "name": "id", "is_primary": 1}]
+FIRSTS = [{"id": 1, "name": "id", "is_primary": 1, "pos": 0}]
 
 
 class Dictionary:

@@ -81,6 +81,10 @@ def test_a_counter_that_runs_out_is_named_with_its_column(small: MariaDB) -> Non
         "CREATE OR REPLACE TABLE app.ganda (wilayah TINYINT, id SMALLINT AUTO_INCREMENT, "
         "PRIMARY KEY (wilayah, id), KEY (id))",
         "INSERT INTO app.ganda VALUES (1, 30000)",
+        # the first could hold them, and would be nearly full
+        "CREATE OR REPLACE TABLE app.lapang (wilayah SMALLINT, id BIGINT AUTO_INCREMENT, "
+        "PRIMARY KEY (wilayah, id), KEY (id))",
+        "INSERT INTO app.lapang VALUES (1, 32000)",
     )
     with watched(small.target()) as agent:
         found = agent.values("auto_increment")
@@ -89,6 +93,7 @@ def test_a_counter_that_runs_out_is_named_with_its_column(small: MariaDB) -> Non
     assert found["auto_increment_used_ratio", "app.ganda"].value == pytest.approx(30001 / 32767)
     assert found["auto_increment_used_ratio", "app.ganda"].detail["column"] == "id"
     assert ("auto_increment_used_ratio", "app.lega") not in found
+    assert ("auto_increment_used_ratio", "app.lapang") not in found
     assert "app." in verdict["auto_increment_used_ratio"].title.id
     (exhibit,) = shown("auto_increment", small.target())
     assert exhibit.rows[0][:2] == ("app.surat", "no")

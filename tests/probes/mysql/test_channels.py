@@ -221,3 +221,17 @@ def test_an_applier_that_rests_where_it_was_told_to_is_at_most_a_warning() -> No
     assert (found["replication_sql_running"], found["replication_until_reached"]) == (0, 0)
     found = values(channel({**NEW, "Until_Condition": "SQL_AFTER_GTIDS"}))
     assert (found["replication_sql_running"], found["replication_until_reached"]) == (1, 0)
+
+
+def test_a_condition_that_was_never_reached_is_no_reason_to_rest() -> None:
+    """STOP REPLICA leaves it in the status."""
+    stopped = {
+        **NEW, "Replica_SQL_Running": "No", "Until_Condition": "Source",
+        "Relay_Source_Log_File": "binlog.999999", "Exec_Source_Log_Pos": 900,
+        "Until_Log_File": "binlog.1000000", "Until_Log_Pos": 4,
+    }  # fmt: skip
+    found = values(channel(stopped))
+    assert (found["replication_sql_running"], found["replication_until_reached"]) == (0, 0)
+    reached = {**stopped, "Relay_Source_Log_File": "binlog.1000000"}
+    found = values(channel(reached))
+    assert (found["replication_sql_running"], found["replication_until_reached"]) == (1, 1)

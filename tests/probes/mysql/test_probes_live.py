@@ -246,6 +246,29 @@ def test_a_channel_that_vanished_is_a_finding_only_where_a_replica_is_expected(
     assert all(each.severity is Severity.CLEAR for each in alone.values())
 
 
+def test_stop_replica_before_the_condition_was_reached_is_somebodys_stop(
+    replicating: MariaDBPair,
+) -> None:
+    replica = replicating.replica
+    file = replicating.channel()["Master_Log_File"]
+    replica.sql(
+        "STOP SLAVE",
+        f"START SLAVE UNTIL MASTER_LOG_FILE = '{file}', MASTER_LOG_POS = 4000000000",
+    )
+    eventually(replicating.running, "both replication threads run")
+    replica.sql("STOP SLAVE")
+    try:
+        assert replicating.channel()["Until_Condition"] == "Master"
+        verdict = findings("replication_lag", replica.target(role="replica"))
+    finally:
+        replica.sql("START SLAVE")
+        eventually(replicating.running, "both replication threads run")
+    stopped = verdict["replication_sql_running"]
+    assert stopped.severity is Severity.CRITICAL
+    assert "somebody stopped it" in stopped.title.en
+    assert verdict["replication_until_reached"].severity is Severity.CLEAR
+
+
 def test_replication_without_the_right_is_blind_with_the_line(replica: MariaDB) -> None:
     replica.sql(
         "SET sql_log_bin = 0", "CREATE OR REPLACE USER 'buta'@'%' IDENTIFIED BY 'rahasia-uji'"

@@ -61,3 +61,23 @@ def test_who_holds_a_row_is_named(both: MariaDBPair) -> None:
         holder.let_go()
     assert found.value == 1
     assert found.detail["blocker_id"] == holder.id
+
+
+def test_logs_that_wait_for_a_replica_to_be_removed_are_told_where_none_is(
+    both: MariaDBPair,
+) -> None:
+    server = both.primary
+    name = "slave_connections_needed_for_purge"
+    if not server.sql(f"SHOW GLOBAL VARIABLES LIKE '{name}'"):
+        pytest.skip(f"{name} came with MariaDB 11.4")
+    server.sql(
+        "SET GLOBAL binlog_expire_logs_seconds = 864000", "FLUSH BINARY LOGS", "FLUSH BINARY LOGS"
+    )
+    assert measured("binlogs", server.target())["binlog_kept_for_ever"].value == 0
+    server.sql(f"SET GLOBAL {name} = 2")
+    try:
+        verdict = findings("binlogs", server.target())["binlog_kept_for_ever"]
+    finally:
+        server.sql(f"SET GLOBAL {name} = 1", "SET GLOBAL binlog_expire_logs_seconds = 0")
+    assert verdict.severity is Severity.WARNING
+    assert f"{name} asks for 2 replicas, 1 are connected" in verdict.title.en

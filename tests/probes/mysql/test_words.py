@@ -72,6 +72,7 @@ def test_each_flavour_gets_the_limit_it_knows() -> None:
         (3024, FailureKind.BLIND),
         (1907, FailureKind.BLIND),
         (1205, FailureKind.BLIND),
+        (1317, FailureKind.BLIND),
         (1064, FailureKind.BROKEN),
         (6400, FailureKind.REFUSED),  # offline_mode as MySQL 9 says it: by its own decision
         (6401, FailureKind.REFUSED),  # or by a user's

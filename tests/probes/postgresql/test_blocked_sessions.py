@@ -120,7 +120,8 @@ def test_a_prepared_transaction_is_the_root_by_its_name(single: Server, statemen
     assert detail["gid"] == "bayar'gaji"
     assert "bayar'gaji" in str(detail["blocker"])
     assert tree.rows[0][0] == "prepared bayar'gaji"
-    assert commands.rows == (("prepared", "1", "ROLLBACK PREPARED 'bayar''gaji';"),)
+    command = "ROLLBACK PREPARED 'bayar''gaji'; -- in database postgres, nowhere else"
+    assert commands.rows == (("prepared", "1", command),)
 
 
 def test_evidence_is_the_tree_without_literals_and_a_command_that_works(single: Server) -> None:
