@@ -340,20 +340,34 @@ def _absent(memory: _Memory, threshold: Threshold, at: datetime) -> _Memory:
     return replace(memory, warning=moved(memory.warning), critical=moved(memory.critical))
 
 
+class _Counted(str):
+    """A value that chooses a word: {n:session waits|sessions wait} is the first where it is 1."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        one, several, many = spec.partition("|")
+        return (one if self == "1" else many) if several else super().__format__(spec)
+
+
 class _Blank(dict[str, object]):
     """Placeholders nobody filled stay empty instead of failing a finding."""
 
     def __missing__(self, key: str) -> str:
-        return ""
+        return _Counted()
 
 
 def _filler(values: Mapping[str, object]) -> Callable[[Text], Text]:
     """Fills texts with these values, each language with its own words."""
     indonesian, english = (
-        _Blank({k: v.said_in(language) if isinstance(v, Text) else v for k, v in values.items()})
-        for language in ("id", "en")
+        _Blank({k: _in(language, v) for k, v in values.items()}) for language in ("id", "en")
     )
     return lambda text: Text(text.id.format_map(indonesian), text.en.format_map(english))
+
+
+def _in(language: str, value: object) -> object:
+    said = value.said_in(language) if isinstance(value, Text) else value
+    return _Counted(said) if isinstance(said, str | int) else said
 
 
 def _finding(

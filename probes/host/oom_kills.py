@@ -101,7 +101,8 @@ PROBE = Probe(
             "host_oom_kills",
             Text(
                 "{target}: kernel membunuh {value} proses karena memori habis dalam sejam terakhir",
-                "{target}: the kernel killed {value} processes for want of memory in the last hour",
+                "{target}: the kernel killed {value} {value:process|processes} for want of "
+                "memory in the last hour",
             ),
             Text(
                 "Siapa korbannya: `journalctl -k | grep -i 'killed process'`. Bila basis data: "

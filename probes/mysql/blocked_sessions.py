@@ -192,7 +192,7 @@ PROBE = Probe(
             measure="blocked_sessions",
             title=Text(
                 "{target}: {value} sesi menunggu kunci{cause}",
-                "{target}: {value} sessions wait for a lock{cause}",
+                "{target}: {value} {value:session waits|sessions wait} for a lock{cause}",
             ),
             headline=Text(
                 "{target}: banyak sesi menunggu kunci{held_by}",

@@ -79,7 +79,8 @@ PROBE = Probe(
             title=Text(
                 "{target}: sesi menunggu halaman kosong {value} kali per detik (buffer pool "
                 "{size})",
-                "{target}: sessions wait for a free page {value} times a second (buffer pool "
+                "{target}: sessions wait for a free page {value} {value:time|times} a second "
+                "(buffer pool "
                 "{size})",
             ),
             headline=Text(

@@ -110,7 +110,7 @@ PROBE = Probe(
             measure="deadlocks_per_minute",
             title=Text(
                 "{target}: {value} deadlock per menit{said}",
-                "{target}: {value} deadlocks a minute{said}",
+                "{target}: {value} {value:deadlock|deadlocks} a minute{said}",
             ),
             headline=Text("{target}: deadlock berulang", "{target}: deadlocks keep coming"),
             hint=Text(

@@ -145,7 +145,8 @@ PROBE = Probe(
             measure="errant_transactions",
             title=Text(
                 "{target}: sedikitnya {value} transaksi ditulis langsung di replika ({gtids})",
-                "{target}: at least {value} transactions were written on the replica ({gtids})",
+                "{target}: at least {value} {value:transaction was|transactions were} written on "
+                "the replica ({gtids})",
             ),
             headline=Text(
                 "{target}: ada transaksi yang ditulis langsung di replika",

@@ -129,7 +129,8 @@ PROBE = Probe(
             measure="group_queue_transactions",
             title=Text(
                 "{target}: {value} transaksi menunggu di antrean Group Replication",
-                "{target}: {value} transactions wait in the Group Replication queue",
+                "{target}: {value} {value:transaction waits|transactions wait} in the Group "
+                "Replication queue",
             ),
             headline=Text(
                 "{target}: transaksi menumpuk di antrean Group Replication",

@@ -89,7 +89,8 @@ PROBE = Probe(
             measure="redo_log_waits_per_second",
             title=Text(
                 "{target}: commit menunggu penyangga redo log {value} kali per detik",
-                "{target}: commits wait for the redo log's buffer {value} times a second",
+                "{target}: commits wait for the redo log's buffer {value} {value:time|times} a "
+                "second",
             ),
             headline=Text(
                 "{target}: commit menunggu penyangga redo log",

@@ -139,7 +139,8 @@ PROBE = Probe(
             title=Text(
                 "{target}: {value} sesi tertahan pada commit, menunggu jawaban replika "
                 "({clients} tersambung)",
-                "{target}: {value} sessions hang in commit, waiting for a replica's word "
+                "{target}: {value} {value:session hangs|sessions hang} in commit, waiting for a "
+                "replica's word "
                 "({clients} connected)",
             ),
             headline=Text(

@@ -54,7 +54,7 @@ PROBE = Probe(
             "pooler_held",
             Text(
                 "{target} ditahan {word}: {waiting} klien menunggu",
-                "{target} is held by {word}: {waiting} clients wait",
+                "{target} is held by {word}: {waiting} {waiting:client waits|clients wait}",
             ),
             Text(
                 "Cari siapa yang menahannya dan untuk pekerjaan apa; bila sudah selesai, jalankan "
@@ -71,7 +71,8 @@ PROBE = Probe(
             "database_paused",
             Text(
                 "{target}: basis data {subject} di-PAUSE; {waiting} klien menunggu",
-                "{target}: database {subject} is paused; {waiting} clients wait",
+                "{target}: database {subject} is paused; {waiting} "
+                "{waiting:client waits|clients wait}",
             ),
             Text(
                 "Cari siapa yang menahannya dan untuk pekerjaan apa; bila sudah selesai, jalankan "

@@ -203,7 +203,8 @@ PROBE = Probe(
             "tables_overdue_for_vacuum",
             Text(
                 "{target}: {value} tabel menunggu VACUUM; terburuk {table} ({dead} baris mati)",
-                "{target}: {value} tables wait for VACUUM; worst {table} ({dead} dead rows)",
+                "{target}: {value} {value:table waits|tables wait} for VACUUM; worst {table} "
+                "({dead} dead rows)",
             ),
             Text(
                 "Lihat long_transactions: horizon yang tertahan membuat VACUUM sia-sia. Jika "

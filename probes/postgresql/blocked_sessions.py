@@ -275,7 +275,8 @@ PROBE = Probe(
             Text(
                 "{target}: {victims} sesi menunggu {blocker}; terlama {value} (batas {limit})"
                 "{queue}",
-                "{target}: {victims} sessions wait for {blocker}; longest {value} (limit {limit})"
+                "{target}: {victims} {victims:session waits|sessions wait} for {blocker}; "
+                "longest {value} (limit {limit})"
                 "{queue}",
             ),
             _HINT,
@@ -291,7 +292,8 @@ PROBE = Probe(
             "blocked_sessions",
             Text(
                 "{target}: {value} sesi menunggu kunci; pangkalnya {blocker}{queue}",
-                "{target}: {value} sessions wait for a lock; the root is {blocker}{queue}",
+                "{target}: {value} {value:session waits|sessions wait} for a lock; the root is "
+                "{blocker}{queue}",
             ),
             _HINT,
             "locks",

@@ -44,7 +44,8 @@ PROBE = Probe(
             "deadlocks_per_minute",
             Text(
                 "{target}: {value} deadlock per menit, terbanyak di basis data {database}",
-                "{target}: {value} deadlocks a minute, most in database {database}",
+                "{target}: {value} {value:deadlock|deadlocks} a minute, most in database "
+                "{database}",
             ),
             Text(
                 "Log server menyebut kedua sesi dan pernyataannya (deadlock detected). Minta "

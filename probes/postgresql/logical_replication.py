@@ -212,7 +212,8 @@ PROBE = Probe(
             "subscription_tables_not_ready",
             Text(
                 "{target}: {value} tabel langganan {subject} belum siap, antara lain {first}",
-                "{target}: {value} tables of subscription {subject} are not ready, among them "
+                "{target}: {value} {value:table|tables} of subscription {subject} {value:is|are} "
+                "not ready, among them "
                 "{first}",
             ),
             Text(

@@ -101,7 +101,8 @@ PROBE = Probe(
             "xmin_horizon_age",
             Text(
                 "{target}: VACUUM tertahan {value} transaksi, {holder}",
-                "{target}: VACUUM is held back by {value} transactions, {holder}",
+                "{target}: VACUUM is held back by {value} {value:transaction|transactions}, "
+                "{holder}",
             ),
             Text(
                 "Selesaikan penahannya: akhiri sesi, COMMIT/ROLLBACK PREPARED, hidupkan atau "

@@ -248,7 +248,8 @@ PROBE = Probe(
             "slot_held_xids",
             Text(
                 "{target}: slot {subject} menahan baris mati {value} transaksi",
-                "{target}: slot {subject} keeps the dead rows of {value} transactions",
+                "{target}: slot {subject} keeps the dead rows of {value} "
+                "{value:transaction|transactions}",
             ),
             Text(
                 "VACUUM tidak dapat bekerja: hidupkan pembaca slot atau hapus slotnya; periksa "

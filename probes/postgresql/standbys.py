@@ -125,7 +125,7 @@ PROBE = Probe(
                 "{target}: COMMIT menggantung: {streaming} dari {wanted} replika sinkron ada "
                 "({names}); {waiting} sesi menunggu",
                 "{target}: commits hang: {streaming} of {wanted} synchronous standbys are there "
-                "({names}); {waiting} sessions wait",
+                "({names}); {waiting} {waiting:session waits|sessions wait}",
             ),
             Text(
                 "Hidupkan replika sinkron. Bila tidak segera kembali dan pemilik data setuju: "

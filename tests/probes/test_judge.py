@@ -118,6 +118,26 @@ def test_a_finding_says_its_value_and_cause_in_both_languages() -> None:
     assert finding.opens
 
 
+def test_one_of_something_is_not_said_in_the_plural() -> None:
+    asked = lag_probe()
+    counting = Text(
+        "{n} sesi menunggu; {gone}.", "{n} {n:session waits|sessions wait}; {gone:is|are} gone."
+    )
+    probe = replace(asked, thresholds=(replace(asked.thresholds[0], title=counting),))
+    said = []
+    for number in ("1", 1, "2", Text("seribu", "1,000")):
+        measured = Measurement("lag_seconds", 412.0, detail={"n": number})
+        seen = replace(reading(0), measurements=(measured,))
+        said.append(verdict(Judge(), probe, seen).title)
+    assert [each.en for each in said] == [
+        "1 session waits; are gone.",
+        "1 session waits; are gone.",
+        "2 sessions wait; are gone.",
+        "1,000 sessions wait; are gone.",
+    ]
+    assert said[3].id == "seribu sesi menunggu; ."
+
+
 def test_a_cleared_finding_still_says_what_it_was_about() -> None:
     judge, probe = Judge(), lag_probe(clear_after=1)
     verdict(judge, probe, reading(0, 412))
