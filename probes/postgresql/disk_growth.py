@@ -2,7 +2,9 @@
 
 And which comes first when a slot holds WAL back: the slot is lost (``max_slot_wal_keep_size``) or
 the disk is full? Sources: PostgreSQL manual, pg_ls_waldir, pg_ls_archive_statusdir, pg_ls_tmpdir,
-pg_ls_logdir (executable by pg_monitor), pg_database_size, pg_replication_slots.safe_wal_size.
+pg_ls_logdir (executable by pg_monitor), pg_database_size, pg_tablespace_size,
+pg_replication_slots.safe_wal_size. A database may lie in several tablespaces, and how much of it in
+which the server does not say: where there are any beside its own, they are who fills a volume.
 """
 
 from __future__ import annotations
@@ -70,6 +72,15 @@ select datname::text as name, pg_database_size(oid)::float8 as bytes
 from pg_database order by datname
 """
 
+# Temporary files are a consumer of their own.
+_TABLESPACES = """
+select t.spcname::text as name, (pg_tablespace_size(t.oid)
+         - coalesce((select sum(f.size) from pg_ls_tmpdir(t.oid) f), 0))::float8 as bytes
+from pg_tablespace t
+where t.spcname <> 'pg_global'
+  and exists (select from pg_tablespace where spcname not in ('pg_default', 'pg_global'))
+"""
+
 _SLOTS = """
 select s.slot_name::text as name, s.active, (j.j->>'safe_wal_size')::float8 as safe_bytes,
        pg_wal_lsn_diff(case when pg_is_in_recovery()
@@ -102,7 +113,7 @@ def read(session: Session) -> Iterable[Measurement]:
     now, memory = float(state["now"]), session.memory
     slots = session.rows(_SLOTS)
     uses = list(_now(session, state, slots))
-    fresh = uses + _databases(session, now)
+    fresh = uses + _sizes(session, now)
     watch(
         memory,
         now,
@@ -110,7 +121,7 @@ def read(session: Session) -> Iterable[Measurement]:
         | {f"slot:{row['name']}": max(0.0, row["retained_bytes"] or 0.0) for row in slots},
     )
     growth = speeds(memory)
-    uses += known_databases(memory)
+    uses += known_sizes(memory)
     rooms = room_on(session, (use.place for use in uses))
     found = fillings(uses, growth, rooms)
     lost = tuple(losses(slots, growth, _wal_filling(found, rooms)))
@@ -153,38 +164,53 @@ def wal_holder(wal_bytes: float, waiting_bytes: float, slots: list[Row]) -> Text
     return Text("WAL", "WAL")
 
 
-def _databases(session: Session, now: float) -> list[Use]:
-    """Sizes of databases: a walk through their directories, so rarely, and never for long."""
+def _sizes(session: Session, now: float) -> list[Use]:
+    """Databases and tablespaces: a walk through their files, so rarely, and never for long."""
     due = session.memory.get("sizes_due", 0.0)
     if now < due <= now + SLOW_SIZES_EVERY_SECONDS:
         return []
     started = time.monotonic()
-    rows: list[Row] = []
+    found: dict[str, dict[str, float]] = {}
     try:
         seconds = min(_SIZES_BUDGET_SECONDS, deadline.remaining() / 2)
         with deadline.within(seconds), session.fresh() as own:
-            rows = own.rows(_SIZES)
+            found = {"databases": _sized(own, _SIZES), "tablespaces": _sized(own, _TABLESPACES)}
         slow = time.monotonic() - started > _SLOW_SECONDS
     except ProbeError:  # too many files to walk: the other consumers are told all the same
         slow = True
     session.memory["sizes_due"] = now + (SLOW_SIZES_EVERY_SECONDS if slow else SIZES_EVERY_SECONDS)
-    if rows:
-        session.memory["databases"] = {
-            str(row["name"]): row["bytes"] for row in rows if row["bytes"] is not None
-        }
-    return known_databases(session.memory) if rows else []
+    session.memory.update(found)
+    return known_sizes(session.memory) if found else []
 
 
-def known_databases(memory: MutableMapping[str, Any]) -> list[Use]:
-    """The databases as they were sized last."""
+def _sized(session: Session, sql: str) -> dict[str, float]:
+    rows = session.rows(sql)
+    return {str(row["name"]): float(row["bytes"]) for row in rows if row["bytes"] is not None}
+
+
+def known_sizes(memory: MutableMapping[str, Any]) -> list[Use]:
+    """The databases and tablespaces as they were sized last."""
+    tablespaces = memory.get("tablespaces", {})
+    place = "" if tablespaces else "data"
     return [
-        Use(
-            f"database:{name}",
-            float(size),
-            "data",
-            Text("basis data {name}", "database {name}").format(name=name),
-        )
-        for name, size in memory.get("databases", {}).items()
+        *(
+            Use(
+                f"database:{name}",
+                size,
+                place,
+                Text("basis data {name}", "database {name}").format(name=name),
+            )
+            for name, size in memory.get("databases", {}).items()
+        ),
+        *(
+            Use(
+                f"tablespace:{name}",
+                size,
+                "data" if name == "pg_default" else f"tablespace:{name}",
+                Text("tablespace {name}", "tablespace {name}").format(name=name),
+            )
+            for name, size in tablespaces.items()
+        ),
     ]
 
 
@@ -251,7 +277,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     """Every consumer with its size and growth; and of a database that grows, who is written to."""
     state = session.rows(_STATE)[0]
     require_sight(state)
-    uses = [*_now(session, state, session.rows(_SLOTS)), *known_databases(session.memory)]
+    uses = [*_now(session, state, session.rows(_SLOTS)), *known_sizes(session.memory)]
     growth = speeds(session.memory)
     yield table(uses, growth)
     growing = {name: speed for name, speed in growth.items() if name.startswith("database:")}

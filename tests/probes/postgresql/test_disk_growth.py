@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from probes.units import written
 from tests.probes.host.places import mounted
 from tests.probes.postgresql.asking import session_to
 from tests.servers import postgresql
-from tests.servers.machine import until
+from tests.servers.machine import ordinary_user, until
 from tests.support.elapsed import seen_earlier
 
 MB = 1e6
@@ -119,6 +120,32 @@ def test_sizes_of_databases_and_temporary_files_are_the_servers_own() -> None:
             assert read(session)["disk_use_bytes", "temp"].value > 5 * MB
         finally:
             sorting.close()
+
+
+@pytest.mark.servers
+def test_who_grows_in_a_tablespace_fills_that_and_not_the_data(single: postgresql.Server) -> None:
+    place = single.folder / "arsip"
+    place.mkdir()
+    if owner := ordinary_user():
+        shutil.chown(place, owner)
+    single.sql(f"create tablespace arsip location '{place}'")
+    try:
+        single.sql("create unlogged table surat_lama (isi text) tablespace arsip")
+        with session_to(single.target(host="db01"), 60) as session:
+            for _ in range(4):
+                found = read(session)
+                minutes_pass(session)
+                single.sql(
+                    "insert into surat_lama select repeat(md5(n::text), 32) "
+                    "from generate_series(1, 20000) n"
+                )
+        assert found["disk_growth_bytes_per_second", "tablespace:arsip"].value > 0
+        assert found["disk_growth_bytes_per_second", "tablespace:pg_default"].value < MB / 60
+        (filled,) = [m for (name, _), m in found.items() if name == "filled_by_in_seconds"]
+        assert said_of(filled, "who") == "tablespace arsip"
+    finally:
+        single.sql("drop table if exists surat_lama")
+        single.sql("drop tablespace arsip")
 
 
 @pytest.mark.servers
