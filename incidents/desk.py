@@ -16,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from incidents import correlation, ledger, payloads, people, placing, records, sla, workflow
+from incidents import causes, correlation, ledger, payloads, people, placing, records, sla, workflow
 from incidents.calendar import Calendar
 from incidents.canonical import NotCanonical, mended
 from incidents.change import Change as Changing
@@ -57,7 +57,7 @@ class Desk:
         self._rules = Rulebook(procedure, calendar)
         self._folds = Folds(self._rules)
         self._office = office or Office()
-        self._table = correlation.load()
+        self._table = causes.load()
 
     # Changes. Each raises ActionRefused (a person's action) or StoreUnavailable.
 

@@ -13,7 +13,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from incidents import correlation, payloads, records
-from incidents.correlation import Placement, Table
+from incidents.causes import Table
+from incidents.correlation import Placement
 from incidents.model import JSON, EventKind, Incident, Trouble
 from incidents.views import Change
 from probes import Finding, Severity

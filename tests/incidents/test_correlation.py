@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidents import correlation
+from incidents import causes
 from incidents.correlation import Placement, place
 from probes import Finding, Severity
 from tests.incidents.builders import finding
@@ -306,7 +306,7 @@ def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, said: str) -
     path = tmp_path / "table.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=said):
-        correlation.load(path)
+        causes.load(path)
 
 
 @pytest.mark.parametrize("first", ["replica", "primary"])
