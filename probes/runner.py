@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from probes import deadline, evidence
+from probes.abandoned import Abandoned
 from probes.engine import Engine
 from probes.model import (
     CONNECTION_KINDS,
@@ -121,9 +122,10 @@ class Cost:
 class _Metered:
     """A session that counts what it costs."""
 
-    def __init__(self, inner: Session, cost: Cost) -> None:
+    def __init__(self, inner: Session, cost: Cost, abandoned: Abandoned) -> None:
         self._inner = inner
         self._cost = cost
+        self._abandoned = abandoned
         self.memory: MutableMapping[str, Any] = {}
         self.shared = Shared()
         self.refused: Failure | None = None  # why the last further session could not be had
@@ -167,14 +169,21 @@ class _Metered:
     def fresh(self, database: str = "") -> Iterator[Session]:
         with ExitStack() as stack:
             started = time.perf_counter()
+            hanging = self._abandoned.refusal(started)
+            if hanging is not None:
+                self.refused = hanging
+                error = ProbeError(hanging.kind, hanging.message, hanging.hint)
+                error.failure = hanging
+                raise error
             try:
                 inner = stack.enter_context(self._inner.fresh(database))
             except ProbeError as error:
                 self.refused = error.failure
+                self._abandoned.note(started, error.failure)
                 raise
             finally:
                 self._cost.seconds += time.perf_counter() - started
-            session = _Metered(inner, self._cost)
+            session = _Metered(inner, self._cost, self._abandoned)
             session.memory = self.memory
             stack.callback(session.closed)
             yield session
@@ -272,6 +281,7 @@ class Owner:
         """What the server turned out to be at the last login; "" before the first."""
         self.version = 0
         self._kept: _Metered | None = None
+        self._abandoned = Abandoned()
         self._down: Down | None = None
         self._answered_at: datetime | None = None
         self._paths: Mapping[str, str] = {}
@@ -394,7 +404,8 @@ class Owner:
         if self._kept is None:
             started = time.perf_counter()
             try:
-                self._kept = _Metered(self._engine.open(self.target, "kept"), self.cost)
+                opened = self._engine.open(self.target, "kept")
+                self._kept = _Metered(opened, self.cost, self._abandoned)
                 self.flavour, self.version = self._kept.flavour, self._kept.version
                 self._learn_paths(self._kept)
             finally:

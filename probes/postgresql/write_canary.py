@@ -36,8 +36,8 @@ select c.oid is not null as there, pg_is_in_recovery() as replica, current_user 
        coalesce(has_schema_privilege(n.oid, 'USAGE')
          and has_table_privilege(c.oid, 'SELECT')
          and (pg_is_in_recovery() or has_table_privilege(c.oid, 'UPDATE')), false) as allowed,
-       exists (select from pg_locks l where l.relation = c.oid and l.mode = 'AccessExclusiveLock')
-         as locked
+       exists (select from pg_locks l where l.mode = 'AccessExclusiveLock' and (l.relation = c.oid
+         or l.relation in (select indexrelid from pg_index where indrelid = c.oid))) as locked
 from (select 1) one
 left join pg_namespace n on n.nspname = 'sigap'
 left join pg_class c on c.relnamespace = n.oid and c.relname = 'canary'

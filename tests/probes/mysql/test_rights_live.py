@@ -154,7 +154,14 @@ def test_a_missing_right_is_blind_and_the_line_it_says_mends_it(
         assert any(each.failure or said in each.notes for each in lacking), "not needed at all"
 
 
-@pytest.fixture(params=["a table", "every table", "a waiting ALTER"])
+HELD = {
+    "a table": ("LOCK TABLES app.terkunci WRITE",),
+    "every table": ("FLUSH TABLES WITH READ LOCK",),
+    "every commit": ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"),  # as mariadb-backup does
+}
+
+
+@pytest.fixture(params=[*HELD, "a waiting ALTER"])
 def held(granted: Granted, request: pytest.FixtureRequest) -> Iterator[MariaDB]:
     """A server where somebody holds what others want."""
     server = granted.both.primary
@@ -165,10 +172,8 @@ def held(granted: Granted, request: pytest.FixtureRequest) -> Iterator[MariaDB]:
     )
     granted.settle()
     waiter: Waiter | None = None
-    if request.param == "every table":
-        holder = Holder(server, "FLUSH TABLES WITH READ LOCK")
-    elif request.param == "a table":
-        holder = Holder(server, "LOCK TABLES app.terkunci WRITE")
+    if request.param in HELD:
+        holder = Holder(server, *HELD[request.param])
     else:
         holder = Holder(server, "SELECT * FROM app.terkunci")
         waiter = Waiter(server, "ALTER TABLE app.terkunci ADD COLUMN v INT")
