@@ -40,6 +40,9 @@ SILENT = frozenset({FailureKind.TIMEOUT, FailureKind.UNREACHABLE})
 RIPE_READINGS = 2
 """Silent at so many readings in a row, as for a single server's outage."""
 
+MOST_NAMED = 8
+MOST_SHOWN = 50
+
 _NOWHERE = Address("", 0, "")
 
 _LOOK_BETWEEN = Text(
@@ -123,11 +126,17 @@ class Reach:
         self._agent = agent
         self._lock = threading.Lock()
         self._seats: dict[str, _Seat] = {}
+        self._machines: dict[str, list[_Seat]] = {}
+        self._counted: set[str] = set()  # targets that were seen, and not in maintenance
+        self._silent: set[str] = set()  # of these, those that gave no answer
+        self._raised: set[str] = set()  # the agent or the hosts of which trouble stands
+        self._judged_at: dict[str, datetime] = {}
         self._judge = Judge()
 
     def recall(self, name: str, troubles: Iterable[Recalled]) -> None:
         """What the desk has open of the agent or a host at the start."""
         with self._lock:
+            self._raised.add(name)
             self._judge.recall(name, troubles)
 
     def take_seats(self, targets: Iterable[Target]) -> None:
@@ -143,11 +152,20 @@ class Reach:
                     seat = _Seat(target)
                 seat.target = target
                 self._seats[target.name] = seat
+            self._machines = {}
+            for seat in self._seats.values():
+                self._machines.setdefault(seat.target.machine, []).append(seat)
+            self._counted &= self._seats.keys()
+            self._silent &= self._seats.keys()
 
     def observe(
         self, target: Target, reading: Reading, interval_seconds: float, *, announced: bool
     ) -> list[Finding]:
-        """One target's newest reading of ``up``; returns what is common to several."""
+        """One target's newest reading of ``up``; returns what is common to several.
+
+        All targets are gone through only where that could change a verdict, and once an interval:
+        this is asked at every reading of a thousand targets.
+        """
         with self._lock:
             seat = self._seats.get(target.name)
             if seat is None:
@@ -159,18 +177,40 @@ class Reach:
             seat.kind = str(failure.kind) if failure is not None else ""
             seat.at, seat.announced = reading.at, announced
             seat.fresh_for = timedelta(seconds=3 * interval_seconds)
-            seats = self._fresh(reading.at)
-            beyond = _beyond_us(seats)
-            found = self._judged(
-                self._agent, "agent_unreached_targets", seats, reading.at, bad=beyond
-            )
+            changed = self._count(target.name, seat) or seat.silent == RIPE_READINGS
+            interval = timedelta(seconds=0.9 * interval_seconds)
+            found: list[Finding] = []
+            most = 2 * len(self._silent) > len(self._counted)
+            if self._is_due(self._agent, changed and most, reading.at, interval):
+                seats = self._fresh(self._seats.values(), reading.at)
+                bad = _beyond_us(seats)
+                found += self._judged(
+                    self._agent, "agent_unreached_targets", seats, reading.at, bad=bad
+                )
             machine = target.machine
-            if machine and not beyond:
-                there = [each for each in seats if each.target.machine == machine]
+            several = machine and len(self._machines[machine]) > 1
+            matters = (several or machine in self._raised) and self._agent not in self._raised
+            if matters and self._is_due(machine, changed, reading.at, interval):
+                there = self._fresh(self._machines[machine], reading.at)
                 found += self._judged(
                     machine, "host_unreached_targets", there, reading.at, bad=_whole_host(there)
                 )
             return found
+
+    def _count(self, name: str, seat: _Seat) -> bool:
+        """Keep the two sets; whether the target joined or left one of them."""
+        before = (name in self._counted, name in self._silent)
+        now = (not seat.announced, not seat.announced and seat.silent > 0)
+        for names, holds in zip((self._counted, self._silent), now, strict=True):
+            (names.add if holds else names.discard)(name)
+        return now != before
+
+    def _is_due(self, name: str, matters: bool, at: datetime, interval: timedelta) -> bool:
+        last = self._judged_at.get(name)
+        due = matters or last is None or at - last >= interval
+        if due:
+            self._judged_at[name] = at
+        return due
 
     def is_open(self, target: str) -> bool:
         """Whether readings under way may still show that a silent target is not alone."""
@@ -178,7 +218,7 @@ class Reach:
             seat = self._seats.get(target)
             if seat is None or seat.since is None or seat.at is None:
                 return False
-            seats = self._fresh(seat.at)
+            seats = self._fresh(self._seats.values(), seat.at)
             if _beyond_us(seats):
                 return False
             unread = [e for e in seats if not e.silent and e.at is not None and e.at < seat.since]
@@ -196,10 +236,10 @@ class Reach:
             value=count,
         )
 
-    def _fresh(self, at: datetime) -> list[_Seat]:
+    def _fresh(self, seats: Iterable[_Seat], at: datetime) -> list[_Seat]:
         return [
             seat
-            for _, seat in sorted(self._seats.items())
+            for seat in seats
             if seat.at is not None and at - seat.at <= seat.fresh_for and not seat.announced
         ]
 
@@ -209,7 +249,7 @@ class Reach:
         silent = [seat for seat in seats if seat.silent]
         if bad and all(seat.silent < RIPE_READINGS for seat in silent):
             return []  # a blip, or the first round of an outage: no word yet, and no all-clear
-        names = ", ".join(seat.target.name for seat in silent)
+        names = _listed(sorted(seat.target.name for seat in silent))
         detail = {"names": names, "all": len(seats)}
         value = float(len(silent)) if bad else 0.0
         whole = _as_target(name, self._agent, silent or seats)
@@ -217,8 +257,18 @@ class Reach:
             whole.name, PROBE.name, at, 0.0, (Measurement(measure, value, detail=detail),)
         )
         findings = self._judge.assess(whole, PROBE, reading).findings
+        for finding in findings:
+            if finding.measure == measure:
+                raised = finding.severity > Severity.CLEAR
+                (self._raised.add if raised else self._raised.discard)(name)
         # Of the other measure and of sight nothing was asked here.
         return [_with_evidence(each, seats, at) for each in findings if each.measure == measure]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names, or the first of them and how many more."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" (+{more})" if more > 0 else "")
 
 
 def _beyond_us(seats: Sequence[_Seat]) -> bool:
@@ -264,7 +314,8 @@ def _with_evidence(finding: Finding, seats: Sequence[_Seat], at: datetime) -> Fi
             seat.kind or "ok",
             seat.since.isoformat(timespec="seconds") if seat.since else "",
         )
-        for seat in seats
+        for seat in sorted(seats, key=lambda each: (not each.silent, each.target.name))[:MOST_SHOWN]
     )
-    table = Exhibit(_WHO, ("target", "host", "state", "since"), rows)
+    note = f"{len(rows)} of {len(seats)}" if len(rows) < len(seats) else ""
+    table = Exhibit(_WHO, ("target", "host", "state", "since"), rows, note)
     return replace(finding, evidence=Evidence(at, (table,)))

@@ -205,10 +205,13 @@ def test_after_a_restart_of_the_agent_it_clears(tmp_path: Path) -> None:
     network.reach.recall("pantau", [stood])
     found = [
         finding
-        for _ in range(3)
+        for turn in range(3)
         for target in network.targets
         for finding in network.reach.observe(
-            target, a_reading(target.name), INTERVAL, announced=False
+            target,
+            a_reading(target.name, at=NOON + timedelta(seconds=turn * INTERVAL)),
+            INTERVAL,
+            announced=False,
         )
     ]
     assert found[-1].severity is Severity.CLEAR
@@ -222,3 +225,24 @@ def test_an_outage_older_than_the_networks_keeps_its_incident(tmp_path: Path) ->
     _all_silent(network)
     network.round(4)
     assert sorted(network.red()) == ["Agent pantau cannot reach most of its servers", "c is down"]
+
+
+def test_of_very_many_silent_servers_the_first_are_named_and_the_others_counted() -> None:
+    targets = [a_target(f"s{n:03}", machine=f"h{n}", agent="pantau") for n in range(200)]
+    reach = Reach("pantau")
+    reach.take_seats(targets)
+    found: list[Finding] = []
+    for turn in range(3):
+        at = NOON + timedelta(seconds=turn * INTERVAL)
+        for target in targets:
+            failed = a_reading(
+                target.name, at=at, measurements=(), failure=a_failure(FailureKind.TIMEOUT)
+            )
+            found += reach.observe(target, failed, INTERVAL, announced=False)
+    told = found[-1].title.en
+    assert told.startswith("Agent pantau cannot reach 200 of 200 servers: s000, s001, ")
+    assert told.endswith("(+192)")
+    assert found[-1].evidence is not None
+    (table,) = found[-1].evidence.exhibits
+    assert (len(table.rows), table.note) == (50, "50 of 200")
+    assert len(found) < 2 * len(targets), "what stands is said again once an interval only"
