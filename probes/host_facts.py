@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ from datetime import UTC, datetime
 
 import psutil
 
-from probes import deadline
+from probes import deadline, server_log
 from probes.model import Down, Exhibit, ProbeError, Session, Target, Text
-from probes.mountinfo import Mounted
 from probes.mounts import SHARED, FailingError, StuckError
 from probes.units import written
 
@@ -39,9 +37,6 @@ _NAMED_BY_PORT = ("postgresql", "pgbouncer")
 MOST_PROCESSES = 15
 MOST_LINES = 20
 MOST_VOLUMES = 12
-_MOST_FILES = 2000  # of a log directory
-_MOST_TRIED = 5
-_TAIL_BYTES = 64 * 1024
 
 _STATES: Mapping[str, str] = {
     psutil.STATUS_RUNNING: "running (R)",
@@ -300,7 +295,7 @@ def log_tail(where: str) -> Exhibit:
     """
     if not where:
         return Exhibit(_LOG, (), (), note="the server did not say where it writes its log")
-    name, lines = SHARED.at(where, _seconds(), _newest_words)
+    name, lines = server_log.newest(where, _seconds(), _own_words)
     if not name:
         return Exhibit(_LOG, (), (), note=f"no log file in {where} that the agent may read")
     return Exhibit(
@@ -311,45 +306,11 @@ def log_tail(where: str) -> Exhibit:
     )
 
 
-def _newest_words(directory: str, mount: Mounted) -> tuple[str, list[str]]:
-    """The newest file with words of the server, and these; ("", []) when none may be read."""
-    if os.path.isfile(directory):
-        try:
-            return directory, _own_words(directory)
-        except OSError:
-            return "", []
-    newest: list[tuple[float, str]] = []
-    with os.scandir(directory) as entries:
-        for _, entry in zip(range(_MOST_FILES), entries, strict=False):
-            # A link may lead to a mount that does not answer; csvlog and jsonlog are statements.
-            if entry.name.endswith((".log", ".err", ".txt")) and entry.is_file(
-                follow_symlinks=False
-            ):
-                newest.append((entry.stat(follow_symlinks=False).st_mtime, entry.name))
-    readable = ""
-    for _, name in sorted(newest, reverse=True)[:_MOST_TRIED]:
-        try:
-            lines = _own_words(os.path.join(directory, name))
-        except OSError:
-            continue
-        if lines:
-            return name, lines
-        readable = readable or name
-    return readable, []
-
-
 def _own_words(path: str) -> list[str]:
     """Which of the last lines are the server's about itself; raises ``OSError``."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            return []
-        file.seek(max(0, facts.st_size - _TAIL_BYTES))
-        words = file.read(_TAIL_BYTES).decode("utf-8", "replace")
     return [
         line.strip()
-        for line in words.splitlines()
+        for line in server_log.tail(path).splitlines()
         if _SERVER_LINE.search(line) and not _QUOTES_A_STATEMENT.search(line)
     ]
 

@@ -146,6 +146,7 @@ _INDONESIAN: Mapping[str, str] = {
     "volume": "volume",
     "wait": "menunggu",
     "waited": "menunggu",
+    "waited for": "menunggu",
     "waited for table": "tabel yang ditunggu",
     "waited seconds": "menunggu (detik)",
     "waiting": "menunggu",

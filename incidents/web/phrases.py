@@ -90,6 +90,25 @@ _NOTES: tuple[tuple[str, str], ...] = (
         r"lines that quote statements are left out",
         "baris yang mengutip pernyataan tidak disertakan",
     ),
+    (
+        r"an agent on the server's own host could read its log",
+        "agen di host server itu sendiri dapat membaca log-nya",
+    ),
+    (
+        r"logging_collector = on, or volumes: \{log: \.\.\.\} at the target, would show it",
+        "logging_collector = on, atau volumes: {log: ...} pada target, memperlihatkannya",
+    ),
+    (
+        r"log_file_mode = 0640 and membership of its group would show it",
+        "log_file_mode = 0640 dan keanggotaan grupnya memperlihatkannya",
+    ),
+    (r"none at the end of (.+)", r"tidak ada di akhir \1"),
+    (r"only plain logs in English are read", "hanya log biasa berbahasa Inggris yang dibaca"),
+    (r"from (\S+)", r"dari \1"),
+    (
+        r"the one rolled back was at table (.+)",
+        r"yang digulung balik sedang di tabel \1",
+    ),
     (r"the server did not say where its files are", "server tidak menyebutkan tempat berkasnya"),
     (r"no answer for (\d+) s", r"tidak menjawab selama \1 dtk"),
     (r"working: (.+)", r"sedang bekerja: \1"),

@@ -2,14 +2,27 @@
 
 The server breaks a deadlock by itself after deadlock_timeout, so each costs one transaction and a
 wait. The figures are a rate per database; who was involved stands only in the server log, which
-no monitoring right opens. Source: PostgreSQL manual, pg_stat_database.
+no monitoring right opens: the agent reads it where it is on the server's host and may, else its
+evidence says what it would need. Source: PostgreSQL manual, pg_stat_database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes import deadline, server_log
+from probes.model import (
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.mounts import FailingError, StuckError
+from probes.postgresql import deadlock_log
 from probes.postgresql.rates import growth
 
 _DEADLOCKS = """
@@ -30,6 +43,65 @@ def read(session: Session) -> Iterable[Measurement]:
     worst = max(grown.by, key=lambda name: grown.by[name])
     detail = {"database": worst, "count": int(total)}
     yield Measurement("deadlocks_per_minute", 60 * total / grown.seconds, detail=detail)
+
+
+_TITLE = Text("Deadlock terakhir menurut log server", "The last deadlock, by the server's log")
+_LOG_BYTES = 256 * 1024
+_COLUMNS = ("pid", "waited for", "mode", "blocked by", "statement", "outcome")
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """Who was in the last deadlock, or what it would take to see that."""
+    if not session.target.host:
+        yield _unseen("an agent on the server's own host could read its log")
+        return
+    where = {**session.paths(), **session.target.volumes}.get("log", "")
+    if not where:
+        yield _unseen(
+            "the server did not say where it writes its log; logging_collector = on, or volumes: "
+            "{log: ...} at the target, would show it"
+        )
+        return
+    try:
+        name, found = server_log.newest(where, deadline.remaining() / 3, _reports)
+    except (StuckError, FailingError, OSError, ProbeError) as error:
+        yield _unseen(f"could not be looked at: {error}")
+        return
+    if not name:
+        yield _unseen(
+            f"no log file in {where} that the agent may read; log_file_mode = 0640 and membership "
+            "of its group would show it"
+        )
+        return
+    yield _drawn(deadlock_log.last(found[0]) if found else None, name)
+
+
+def _reports(path: str) -> list[str]:
+    """The end of a log that holds a deadlock; empty of one that holds none."""
+    words = server_log.tail(path, _LOG_BYTES)
+    return [words] if deadlock_log.last(words) else []
+
+
+def _unseen(why: str) -> Exhibit:
+    return Exhibit(_TITLE, (), (), note=why)
+
+
+def _drawn(deadlock: deadlock_log.Deadlock | None, name: str) -> Exhibit:
+    if deadlock is None:
+        return _unseen(f"none at the end of {name}; only plain logs in English are read")
+    rows = tuple(
+        (
+            str(each.pid), each.waited_for, each.mode, str(each.blocked_by), each.statement,
+            "" if position else "rolled back",
+        )
+        for position, each in enumerate(deadlock.parties)
+    )  # fmt: skip
+    notes = [
+        f"at {deadlock.at}, server time" if deadlock.at else "",
+        f"from {name}",
+        f"the one rolled back was at table {deadlock.relation}" if deadlock.relation else "",
+    ]
+    return Exhibit(_TITLE, _COLUMNS, rows, note="; ".join(filter(None, notes)))
 
 
 PROBE = Probe(
@@ -66,6 +138,7 @@ PROBE = Probe(
     ),
     read=read,
     every=60.0,
+    exhibits=exhibits,
     runbook=Text(
         "1. Baca deadlock detected di log server: kedua pernyataan dan tabelnya. 2. Cari rilis "
         "aplikasi atau pekerjaan massal yang baru. 3. Jadwalkan ulang pekerjaan yang berbenturan. "

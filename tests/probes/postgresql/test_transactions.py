@@ -13,6 +13,7 @@ import pytest
 from probes import FailureKind, Probe, ProbeError
 from probes.postgresql import (
     blocked_sessions,
+    deadlock_log,
     deadlocks,
     idle_in_transaction,
     lock_table,
@@ -108,6 +109,52 @@ def test_a_deadlock_is_counted_once_and_its_database_named(single: Server) -> No
         found = until(lambda: _counted(probe, session), "the deadlock being counted")
         assert found["deadlocks_per_minute", ""].detail == {"database": "postgres", "count": 1}
         assert again(probe, session)["deadlocks_per_minute", ""].value == 0
+
+
+def test_who_was_in_the_last_deadlock_is_read_from_the_servers_log(single: Server) -> None:
+    probe = deadlocks.PROBE
+    single.sql("create table if not exists silang (id int primary key, v int)")
+    single.sql("insert into silang values (1, 0), (2, 0) on conflict do nothing")
+    _deadlock(single)
+    log = single.folder / f"{single.name}.log"
+    here = single.target(host="db01", volumes={"log": str(log)})
+    (shown,) = exhibits(probe, here)
+    assert len(shown.rows) == 2
+    first, second = (dict(zip(shown.columns, row, strict=True)) for row in shown.rows)
+    assert (first["blocked by"], second["blocked by"]) == (second["pid"], first["pid"])
+    assert first["statement"] == second["statement"] == "update silang set v = v + ? where id = ?"
+    assert (first["outcome"], second["outcome"]) == ("rolled back", "")
+    assert "table silang" in shown.note
+
+    (elsewhere,) = exhibits(probe, single.target())
+    assert "on the server's own host" in elsewhere.note
+    (untold,) = exhibits(probe, single.target(host="db01"))
+    assert "logging_collector" in untold.note
+
+
+def test_a_deadlock_over_several_lines_is_read_whole_and_a_cut_one_is_not() -> None:
+    log = (
+        "2026-11-26 08:00:00.123 WITA [71] sigap@simpeg ERROR:  deadlock detected\n"
+        "2026-11-26 08:00:00.123 WITA [71] sigap@simpeg DETAIL:  Process 71 waits for ShareLock on "
+        "transaction 745; blocked by process 72.\n"
+        "\tProcess 72 waits for AccessExclusiveLock on relation 16384 of database 5; blocked by "
+        "process 71.\n"
+        "\tProcess 71: update pegawai set nama = 'Siti\n"
+        "\tAminah'\n"
+        "\twhere nik = '6471'\n"
+        "\tProcess 72: lock table pegawai\n"
+        "2026-11-26 08:00:00.123 WITA [71] sigap@simpeg HINT:  See server log for query details.\n"
+    )
+    found = deadlock_log.last(log)
+    assert found is not None
+    assert found.at == "2026-11-26 08:00:00.123 WITA"
+    assert [each.statement for each in found.parties] == [
+        "update pegawai set nama = ? where nik = ?", "lock table pegawai",
+    ]  # fmt: skip
+    assert found.parties[1].waited_for == "relation 16384 of database 5"
+    later = log + "2026-11-26 09:00:00 WITA [80] ERROR:  deadlock detected\n"
+    assert deadlock_log.last(later) == found
+    assert deadlock_log.last("2026-11-26 09:00:00 WITA [80] LOG:  checkpoint starting\n") is None
 
 
 def _counted(probe: Probe, session: Any) -> Any:
