@@ -25,25 +25,26 @@ pytestmark = pytest.mark.servers
 ACCOUNT = "'sigap'@'127.0.0.1'"
 LONGEST_SECONDS = 2.0
 OURS = [each for each in registry.probes_for("mysql") if each.engine == "mysql"]
-LINES = list(
-    dict.fromkeys(
-        grant.sql for probe in OURS for grant in probe.grants if grant.flavour == "mariadb"
-    )
-)
-NEEDED = [
-    (probe, line)
-    for line in LINES
-    for probe in OURS
-    if any(grant.sql == line and grant.flavour == "mariadb" for grant in probe.grants)
-]
+
+
+def needed(flavour: str) -> list[tuple[Probe, str]]:
+    """Each line of the flavour's printed script with each probe that declares it."""
+    declared = [
+        (probe, grant.sql) for probe in OURS for grant in probe.grants if grant.flavour == flavour
+    ]
+    lines = list(dict.fromkeys(line for _, line in declared))
+    return sorted(dict.fromkeys(declared), key=lambda each: lines.index(each[1]))
+
+
+NEEDED = needed("mariadb")
 
 
 class Granted:
     """A pair on which nothing but the printed script was run, and its account's password."""
 
-    def __init__(self, both: MariaDBPair, folder: Path) -> None:
+    def __init__(self, both: MariaDBPair, folder: Path, flavour: str = "mariadb") -> None:
         self.both = both
-        script = sigap("grants", "mariadb", "--user", "sigap@127.0.0.1", folder=folder).stdout
+        script = sigap("grants", flavour, "--user", "sigap@127.0.0.1", folder=folder).stdout
         lines = [line.rstrip(";") for line in script.splitlines() if line and line[:2] != "--"]
         both.primary.sql(*lines)
         (self._password,) = re.findall(r"IDENTIFIED BY '([^']+)'", script)
@@ -134,6 +135,11 @@ def test_the_printed_script_is_enough_for_every_probe_on_both_sides(granted: Gra
 def test_a_missing_right_is_blind_and_the_line_it_says_mends_it(
     granted: Granted, probe: Probe, line: str
 ) -> None:
+    is_blind_without_and_mended_by(granted, probe, line)
+
+
+def is_blind_without_and_mended_by(granted: Granted, probe: Probe, line: str) -> None:
+    """Without the line the probe cannot see and says it; with it, it can."""
     said = line.format(user=ACCOUNT) + ";"
     with granted.without(line):
         lacking = [seen(target, probe) for target in granted.targets()]
