@@ -30,7 +30,7 @@ lab: .venv ## the fault lab alone: real faults on real servers, and its table (A
 	@tools/test-needs
 	$(PY) -m pytest tests/lab -n $(WORKERS) --dist $(DIST) $(ARGS)
 
-test-matrix: .venv ## the same on PostgreSQL 13 to 18, MariaDB 10.5 to 11.8 and MySQL 9, where they can be had
+test-matrix: .venv ## the same on PostgreSQL 13 to 18, MariaDB 10.5 to 11.8, MySQL 9 and newer PgBouncers, where they can be had
 	@tools/test-needs
 	SIGAP_TEST_MATRIX=1 $(PY) -m pytest tests/lab -n $(WORKERS) --dist $(DIST) $(ARGS)
 

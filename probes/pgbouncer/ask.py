@@ -1,6 +1,6 @@
 """What the console answers, asked once a round and read by column name.
 
-Columns come and go between 1.18 and 1.25 (``reserve_pool`` is ``reserve_pool_size`` since 1.24),
+Columns come and go between 1.18 and 1.26 (``reserve_pool`` is ``reserve_pool_size`` since 1.24),
 so a name that is absent is nothing, never 0. The console's own pool is nobody's application.
 Source: PgBouncer manual, "Show commands".
 """

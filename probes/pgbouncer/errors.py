@@ -1,7 +1,7 @@
 """Names what PgBouncer says when a login or a question fails, and what to do next.
 
 It speaks English alone. Its codes are 08P01 for nearly everything, so the words decide.
-Words: src/client.c and src/objects.c of PgBouncer 1.18 to 1.25.
+Words: src/client.c and src/objects.c of PgBouncer; tried on 1.18, 1.24 and 1.26.
 """
 
 from __future__ import annotations

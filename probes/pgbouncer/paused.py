@@ -2,7 +2,8 @@
 
 All three are for a moment of work on the servers behind. While they last every client waits, or
 is turned away. A PAUSE without a database's name shows only in SHOW STATE, which 1.18 does not
-have: there ``servers`` says that no connection comes about. Source: PgBouncer manual, "PAUSE".
+have: there ``servers`` says that no connection comes about. 1.26 knows no SUSPEND any more.
+Source: PgBouncer manual, "PAUSE".
 """
 
 from __future__ import annotations

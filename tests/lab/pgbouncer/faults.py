@@ -133,6 +133,11 @@ def no_room_for_clients(world: World) -> Iterator[None]:
     world.wait_serving()
 
 
+TELLS_ITS_STATE = 12400
+"""With SHOW STATE; of the versions tried 1.18 has none, 1.24 has it."""
+SUSPENDS_NO_MORE = 12600
+"""Of the versions tried 1.24 still knows SUSPEND, 1.26 does not."""
+
 _fault: Any = partial(Fault, engine="pgbouncer", target=POOLER, family="pooler")
 
 FAULTS: tuple[Fault[World], ...] = (
@@ -193,6 +198,17 @@ FAULTS: tuple[Fault[World], ...] = (
         probe="login",
         measure="fresh_login_ok",
         words=("New logins", POOLER),
+        versions=(0, TELLS_ITS_STATE),
+        **HANGS,
+    ),
+    _fault(
+        "pooler/suspended",
+        inject=suspended,
+        probe="paused",
+        measure="pooler_held",
+        words=(POOLER, "held by SUSPEND"),
+        symptoms=("fresh_login_ok",),
+        versions=(TELLS_ITS_STATE, SUSPENDS_NO_MORE),
         **HANGS,
     ),
     _fault(
@@ -213,7 +229,18 @@ FAULTS: tuple[Fault[World], ...] = (
         words=(POOLER, "does not reach", DATABASE),
         evidence=("PAUSE command issued",),
         local=True,
-        versions=(0, 12000),  # since then SHOW STATE tells it by its name
+        versions=(0, TELLS_ITS_STATE),
+        **HANGS,
+    ),
+    _fault(
+        "pooler/pause_of_everything",
+        inject=pause_of_everything,
+        probe="paused",
+        measure="pooler_held",
+        words=(POOLER, "held by PAUSE"),
+        evidence=(DATABASE, CLERK),
+        versions=(TELLS_ITS_STATE, 10**9),
+        symptoms=("fresh_login_ok",),
         **HANGS,
     ),
     _fault(
