@@ -7,8 +7,8 @@ stands alone. Source: DESIGN section 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from incidents.causes import ANY, Kind, Rule, Scope, Table, shipped
@@ -45,7 +45,7 @@ class _Sight:
         return (
             family
             and (not kind.measures or self.measure in kind.measures)
-            and (not kind.reasons or self.reason in kind.reasons)
+            and (not kind.reasons or self.reason in (ANY, *kind.reasons))
         )
 
 
@@ -96,31 +96,59 @@ def place(
 
 def may_part(finding: Finding, table: Table) -> bool:
     """Whether a rule with ``parts_minutes`` is about such a finding at all; most are not."""
-    found = _of_finding(finding)
+    found = replace(_of_finding(finding), reason=ANY)
     return any(rule.parts and any(map(found.is_a, rule.effects)) for rule in table.rules)
 
 
 def outlasts(finding: Finding, incident: Incident, table: Table | None = None) -> bool:
-    """Whether a symptom still stands although what explained it in its incident is long over.
+    """Whether a symptom still stands although what explained it in its incident is long over: the
+    cause has cleared, or the symptom fails in a way that the cause does not explain.
 
     The rule that tied them says after how long (``parts_minutes``); while anything there still
     explains it, and when no such rule tied it, it stays.
     """
-    table = table or shipped()
-    found = _of_finding(finding)
+    mine = _trouble_of(finding, incident)
+    if mine is None or mine.root:
+        return False
+    turned_at = mine.last_at if mine.cause == finding.cause else finding.at
     parts = False
+    for trouble, rule, in_any_way in _ties(finding, incident, table or shipped()):
+        over = turned_at if in_any_way else trouble.cleared_at
+        if not in_any_way and (over is None or rule.parts is None):
+            return False
+        parts = parts or bool(over and rule.parts and finding.at - over >= rule.parts)
+    return parts
+
+
+def turned(finding: Finding, incident: Incident, table: Table | None = None) -> bool:
+    """Whether a symptom now fails in a way that nothing in its incident explains, and has not been
+    heard to do so: from then on it counts as outlasting what explained it before."""
+    mine = _trouble_of(finding, incident)
+    if mine is None or mine.root or mine.cause == finding.cause:
+        return False
+    ties = [in_any_way for _, _, in_any_way in _ties(finding, incident, table or shipped())]
+    return bool(ties) and all(ties)
+
+
+def _trouble_of(finding: Finding, incident: Incident) -> Trouble | None:
+    found = (each for each in incident.troubles if each.fingerprint == finding.fingerprint)
+    return next(found, None)
+
+
+def _ties(
+    finding: Finding, incident: Incident, table: Table
+) -> Iterator[tuple[Trouble, Rule, bool]]:
+    """What of its incident explains a finding, standing or cleared, and by which rule; the last:
+    only if it failed in another way than it does."""
+    found = _of_finding(finding)
     for trouble in incident.troubles:
         if trouble.fingerprint == finding.fingerprint:
-            if trouble.root:
-                return False
             continue
-        rule = _rule_between(_of_trouble(trouble), found, table, standing=False)
-        if rule is None:
-            continue
-        if trouble.cleared_at is None or rule.parts is None:
-            return False
-        parts = parts or finding.at - trouble.cleared_at >= rule.parts
-    return parts
+        for sight in (found, replace(found, reason=ANY)):
+            rule = _rule_between(_of_trouble(trouble), sight, table, standing=False)
+            if rule is not None:
+                yield trouble, rule, sight is not found
+                break
 
 
 def drawn_in(

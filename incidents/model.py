@@ -82,7 +82,9 @@ class EventKind(StrEnum):
 
     OPENED = "opened"  # by a finding, a person or a webhook
     ATTACHED = "attached"  # another finding (a symptom, or the root of earlier ones) joined
-    OBSERVED = "observed"  # an attached finding changed severity, or came back after clearing
+    OBSERVED = (
+        "observed"  # an attached finding changed severity or its way of failing, or came back
+    )
     CLEARED = "cleared"  # an attached finding is clear; nobody has signed anything by that
     CLAIMED = "claimed"  # the person whose turn it is says: I am on it
     SIGNED = "signed"  # a step approved ("Ya") or returned ("Tidak"), with its form

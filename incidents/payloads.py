@@ -86,7 +86,8 @@ def attached(finding: Finding, *, root: bool, because: Text = Text("", "")) -> P
 
 
 def observed(finding: Finding) -> Payload:
-    """OBSERVED: an attached finding changed severity, or came back after clearing."""
+    """OBSERVED: an attached finding changed severity, came back after clearing, or fails in a way
+    that its cause does not explain."""
     return {"trouble": _trouble(finding, root=False)}
 
 

@@ -77,10 +77,14 @@ def plan(
 def _parted(
     finding: Finding, number: str, incidents: Iterable[Incident], table: Table
 ) -> Plan | None:
-    """Where a symptom goes that outlasts its cause; None: it stays where it is."""
+    """Where a symptom goes that outlasts its cause; None: it stays where it is, as it was."""
     others = tuple(incidents)
     mine = next((each for each in others if each.number == number), None)
-    if mine is None or not correlation.outlasts(finding, mine, table):
+    if mine is None:
+        return None
+    if correlation.turned(finding, mine, table):
+        return Plan(Change.OBSERVED, number)
+    if not correlation.outlasts(finding, mine, table):
         return None
     rest = [each for each in others if each.number != number]
     placement = correlation.place(finding, rest, table)

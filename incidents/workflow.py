@@ -166,6 +166,7 @@ def _observed(incident: Incident, event: Event, procedure: Procedure) -> Inciden
             headline=seen.headline,
             hint=seen.hint,
             severity=seen.severity,
+            cause=seen.cause,
             last_at=seen.last_at,
             cleared_at=None,
             raised_count=old.raised_count + returned,

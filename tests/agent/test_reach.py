@@ -246,3 +246,22 @@ def test_of_very_many_silent_servers_the_first_are_named_and_the_others_counted(
     (table,) = found[-1].evidence.exhibits
     assert (len(table.rows), table.note) == (50, "50 of 200")
     assert len(found) < 2 * len(targets), "what stands is said again once an interval only"
+
+
+@pytest.mark.parametrize("during", [True, False])
+def test_a_server_that_turns_out_to_refuse_has_an_incident_of_its_own(
+    tmp_path: Path, during: bool
+) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    _all_silent(network)
+    network.round(4)
+    network.silent = {**(network.silent if during else {}), "c": FailureKind.REFUSED}
+    network.round(8)
+    assert len(network.titles) == 1, "a server that starts again refuses for a while"
+    network.round(10)
+    assert "c is down" in network.red()
+    assert len(network.titles) == 2
+    network.silent = {}
+    network.round(4)
+    assert network.red() == []
