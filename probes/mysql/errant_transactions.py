@@ -29,7 +29,8 @@ def read(session: Session) -> Iterator[Measurement]:
         session.memory.pop(KEPT, None)  # what a primary writes is not errant after a switch
         return
     me = heartbeat.itself(session)
-    yield Measurement("replica_writable", float(not _read_only(session)))
+    if session.target.role != "primary":  # in a ring every member is one, and written to
+        yield Measurement("replica_writable", float(not _read_only(session)))
     position = _slave_position(session)
     kept = session.memory.setdefault(KEPT, {})
     seen = kept.setdefault("own", own(session.flavour, me, me.gtid))
@@ -141,6 +142,24 @@ PROBE = Probe(
         Measure("errant_transactions", "", "Own transactions the primary lacks, at least"),
     ),
     thresholds=(
+        Threshold(
+            measure="replica_writable",
+            title=Text(
+                "{target} adalah replika, tetapi akun biasa boleh menulis di sana",
+                "{target} is a replica, but ordinary accounts may write on it",
+            ),
+            hint=Text(
+                "Nyalakan read_only (MySQL: super_read_only) di replika, juga di berkas "
+                "konfigurasinya. Bila penulisan di sini disengaja (replikasi melingkar), isi role "
+                "target ini dengan peran primer di konfigurasi.",
+                "Switch on read_only (MySQL: super_read_only) on the replica, in its configuration "
+                "file too. Where writing here is meant (circular replication), write "
+                "role: primary for this target.",
+            ),
+            family="role",
+            warning=1.0,  # nothing is wrong yet; the first stray write will be found much later
+            raise_after=2,
+        ),
         Threshold(
             measure="errant_transactions",
             title=Text(

@@ -55,6 +55,23 @@ def test_a_write_on_the_replica_is_errant_and_stays_so(lax: MariaDBPair) -> None
     assert "0-2:" in verdict.title.en
 
 
+def test_a_replica_that_takes_writes_is_told_before_somebody_writes(pair: MariaDBPair) -> None:
+    def verdict(role: str) -> Severity | None:
+        with watched(pair.replica.target(role=role)) as agent:
+            found = agent.findings("errant_transactions", times=2).get("replica_writable")
+        return found.severity if found else None
+
+    before = pair.replica.sql("SELECT @@read_only AS it")[0]["it"]
+    try:
+        pair.replica.sql("SET GLOBAL read_only = 0")
+        assert verdict("replica") is Severity.WARNING
+        assert verdict("primary") is None, "a member of a ring is written to"
+        pair.replica.sql("SET GLOBAL read_only = 1")
+        assert verdict("replica") is Severity.CLEAR
+    finally:
+        pair.replica.sql(f"SET GLOBAL read_only = {before}")
+
+
 def test_the_heartbeat_tells_a_transaction_older_than_our_watch(lax: MariaDBPair) -> None:
     for line in registry.engine("mysql").options["canary"]:
         if line.flavour == "mariadb":
