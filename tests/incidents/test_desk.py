@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -253,6 +254,32 @@ def test_a_rejected_account_passed_on_from_a_duplicate_still_explains_its_replic
     version = desk.incident(number).version
     desk.dismiss(number, Dismiss(Outcome.DUPLICATE, "sama", version, kept), signer("PA"), now)
     assert desk.report(replace(replica, at=now, since=now), now).number == kept
+
+
+def test_replicas_that_still_reject_the_account_their_primary_takes_are_the_next_fault(
+    desk: Desk,
+) -> None:
+    def states(target: str, minutes: float, severity: Severity = Severity.CRITICAL) -> str:
+        now = MONDAY + timedelta(minutes=minutes)
+        about = {"cluster": "simpeg", "role": target.partition("-")[0]}
+        found = replace(
+            finding(severity, target=target, cluster="simpeg"),
+            measure="fresh_login_ok",
+            cause="denied",
+            about=about,
+            at=now,
+            since=MONDAY if severity is not Severity.CLEAR else now,
+        )
+        return desk.report(found, now).number
+
+    first = states("primary", 0)
+    assert states("replica-1", 0) == states("replica-2", 0) == first
+    states("primary", 10, Severity.CLEAR)
+    assert states("replica-1", 14) == states("replica-2", 14) == first, "the change is on its way"
+    apart = states("replica-1", 16)
+    assert apart != first
+    assert states("replica-2", 16) == apart
+    assert not desk.incident(first).red
 
 
 def test_what_a_server_says_reaches_the_record_whatever_it_is(desk: Desk) -> None:

@@ -52,6 +52,22 @@ def password_changed(world: World) -> Iterator[None]:
         _change_password(world, MONITOR_PASSWORD)
 
 
+@contextmanager
+def account_locked(world: World) -> Iterator[None]:
+    """On the primary, and with it on every replica; and nobody of ours is left in."""
+    world.primary.sql(f"alter role {MONITOR} nologin")
+    world.wait_whole()
+    try:
+        for server in (world.primary, world.replica):
+            server.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", MONITOR
+            )
+        yield
+    finally:
+        world.primary.sql(f"alter role {MONITOR} login")
+        world.wait_whole()
+
+
 def _change_password(world: World, to: str) -> None:
     world.primary.sql(f"alter role {MONITOR} password '{to}'")
     world.wait_whole()
@@ -80,6 +96,14 @@ FAULTS = (
         "New logins",
         symptoms=("fresh_login_ok",),
         **LOGIN,
+    ),
+    _fault(
+        "account_locked",
+        account_locked,
+        "primary",
+        "rejects the monitoring",
+        symptoms=("up",),
+        **ALIVE,
     ),
     _fault("rule_removed", login_rule_removed, "New logins", "pg_hba", **LOGIN),
     _fault(
