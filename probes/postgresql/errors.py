@@ -205,9 +205,13 @@ _LOGIN: tuple[Known, ...] = (
 
 # A server whose kernel takes the connection and that then says nothing is not the same fault as
 # a network that swallows the first packet.
-_SILENT: Mapping[str, tuple[str, Text]] = {
+_SILENT: Mapping[str, tuple[Text, Text]] = {
     "connect": (
-        "nothing answers at {host} port {port}: the network swallows packets or the host is off",
+        Text(
+            "tidak ada yang menjawab di {host} port {port}: jaringan menelan paket atau host mati",
+            "nothing answers at {host} port {port}: the network swallows packets or the host is "
+            "off",
+        ),
         Text(
             "Paket pertama ke {host} port {port} tidak dijawab: periksa firewall (DROP), rute, dan "
             "apakah host itu menyala.",
@@ -216,7 +220,10 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
         ),
     ),
     "tls": (
-        "{host} port {port} takes connections but the server behind it says nothing",
+        Text(
+            "{host} port {port} menerima sambungan tetapi server di baliknya diam",
+            "{host} port {port} takes connections but the server behind it says nothing",
+        ),
         Text(
             "Kernel menerima sambungan tetapi postgres diam sejak paket pertama: periksa apakah "
             "prosesnya berhenti sementara (status T atau D), penyimpanan macet, atau host "
@@ -226,7 +233,10 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
         ),
     ),
     "login": (
-        "the login to {host} port {port} was begun but did not end",
+        Text(
+            "login ke {host} port {port} dimulai tetapi tidak selesai",
+            "the login to {host} port {port} was begun but did not end",
+        ),
         Text(
             "Server menerima sambungan tetapi login tidak selesai: periksa apakah prosesnya "
             "berhenti sementara (status T atau D), server autentikasi (LDAP, RADIUS) yang diam, "
