@@ -13,6 +13,8 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; ec
 # A module's tests share their servers, so they stay together.
 DIST ?= loadscope
 TESTS ?= tests
+# What is played on the versions the machine does not have itself.
+MATRIX ?= tests/lab $(wildcard tests/probes/mysql/test_*mysql9_live.py) tests/probes/mysql/test_versions_live.py
 ARGS ?=
 # mypy refuses a folder without a module
 SOURCES = $(foreach room,agent probes incidents dashboards tests benchmarks tools,\
@@ -32,7 +34,7 @@ lab: .venv ## the fault lab alone: real faults on real servers, and its table (A
 
 test-matrix: .venv ## the same on PostgreSQL 13 to 18, MariaDB 10.5 to 11.8, MySQL 9 and newer PgBouncers, where they can be had
 	@tools/test-needs
-	SIGAP_TEST_MATRIX=1 $(PY) -m pytest tests/lab -n $(WORKERS) --dist $(DIST) $(ARGS)
+	SIGAP_TEST_MATRIX=1 $(PY) -m pytest $(MATRIX) -n $(WORKERS) --dist $(DIST) $(ARGS)
 
 check: .venv ## lint, format, types and the import graph, without running the tests
 	$(PY) -m ruff check .
