@@ -13,12 +13,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg2
 
 from probes import libpq
-from probes.model import Address, ProbeError, Row, Session, Shared, Target
+from probes.libpq_session import LibpqSession
+from probes.model import Address, ProbeError, Session, Target
 from probes.pgbouncer import errors
 
 FLAVOUR = "pgbouncer"
@@ -31,36 +31,10 @@ FOR_BOTH = "SHOW client_encoding"
 libpq.install()
 
 
-class ConsoleSession:
+class ConsoleSession(LibpqSession):
     """A ``probes.Session`` over one connection to the console or, when fresh, through a pool."""
 
     flavour = FLAVOUR
-
-    def __init__(
-        self,
-        target: Target,
-        purpose: str,
-        connection: psycopg2.extensions.connection,
-        phases: Mapping[str, float],
-    ) -> None:
-        self.target = target
-        self.phases = phases
-        self.memory: dict[str, Any] = {}
-        self._purpose = purpose
-        self._connection = connection
-
-    @property
-    def version(self) -> int:
-        """11800 is 1.18.0: the console tells PgBouncer's own version at login."""
-        return self._connection.server_version
-
-    @property
-    def shared(self) -> Shared:
-        return Shared()  # an owner knows when a round begins; this does not
-
-    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
-        """The whole answer to one question; raises ``ProbeError``."""
-        return libpq.ask(self._connection, sql, parameters, self._failed)
 
     def _failed(self, error: psycopg2.Error, closed: bool) -> ProbeError:
         return errors.of_statement(error, self.target.address, closed=closed)
@@ -83,10 +57,6 @@ class ConsoleSession:
             "log": settings.get("logfile", ""),
         }
         return {purpose: path for purpose, path in found.items() if path.startswith("/")}
-
-    def close(self) -> None:
-        """Say goodbye without waiting for an answer."""
-        self._connection.close()
 
 
 def open_session(target: Target, purpose: str) -> Session:

@@ -17,13 +17,13 @@ from typing import Any
 import psycopg2
 
 from probes import libpq, libpq_words
+from probes.libpq_session import LibpqSession
 from probes.model import (
     CONNECTION_KINDS,
     Address,
     ProbeError,
     Row,
     Session,
-    Shared,
     Target,
 )
 from probes.postgresql import errors, startup
@@ -54,36 +54,10 @@ _CHECK_CLIENT_SINCE = 140000
 libpq.install()
 
 
-class PostgresSession:
+class PostgresSession(LibpqSession):
     """A ``probes.Session`` over one psycopg2 connection, used by one thread."""
 
     flavour = FLAVOUR
-
-    def __init__(
-        self,
-        target: Target,
-        purpose: str,
-        connection: psycopg2.extensions.connection,
-        phases: Mapping[str, float],
-    ) -> None:
-        self.target = target
-        self.phases = phases
-        self.memory: dict[str, Any] = {}
-        self._purpose = purpose
-        self._connection = connection
-
-    @property
-    def version(self) -> int:
-        """``server_version_num``: 150018 is 15.18."""
-        return self._connection.server_version
-
-    @property
-    def shared(self) -> Shared:
-        return Shared()  # an owner knows when a round begins; this does not
-
-    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
-        """The whole answer to one question; raises ``ProbeError``."""
-        return libpq.ask(self._connection, sql, parameters, self._failed)
 
     def _failed(self, error: psycopg2.Error, closed: bool) -> ProbeError:
         return errors.of_statement(error, self.target.address, closed=closed)
@@ -108,10 +82,6 @@ class PostgresSession:
         Needs pg_read_all_settings, part of pg_monitor (PostgreSQL manual, data_directory).
         """
         return paths_from(self.rows(_PATHS)[0], self.rows(_TABLESPACES))
-
-    def close(self) -> None:
-        """Say goodbye without waiting for an answer."""
-        self._connection.close()
 
 
 _PATHS = """
