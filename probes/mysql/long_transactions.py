@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql import sessionless
 from probes.mysql.grants import INSTRUMENTS, PROCESS
 from probes.mysql.open_transactions import drawn, facts, oldest
 
@@ -17,6 +18,12 @@ from probes.mysql.open_transactions import drawn, facts, oldest
 def read(session: Session) -> Iterator[Measurement]:
     """How long the oldest transaction is open; 0 when there is none."""
     rows = oldest(session)
+    prepared = next((row for row in rows if sessionless.is_prepared(row["state"])), None)
+    yield Measurement(
+        "oldest_prepared_seconds",
+        max(0.0, float(prepared["age"] or 0)) if prepared else 0.0,
+        detail=facts(prepared) if prepared else {},
+    )
     if not rows:
         yield Measurement("longest_transaction_seconds", 0.0)
         return
@@ -37,6 +44,11 @@ PROBE = Probe(
     ),
     measures=(
         Measure("longest_transaction_seconds", "seconds", "Age of the oldest open transaction"),
+        Measure(
+            "oldest_prepared_seconds",
+            "seconds",
+            "Age of the oldest XA left without a session",
+        ),
     ),
     thresholds=(
         Threshold(
@@ -59,6 +71,26 @@ PROBE = Probe(
             # A dump of a large database takes hours and is no fault; half a day is nobody's plan.
             warning=4 * 3600.0,
             critical=12 * 3600.0,
+        ),
+        Threshold(
+            measure="oldest_prepared_seconds",
+            title=Text(
+                "{target}: {who} terlantar selama {value}",
+                "{target}: {who} has been left for {value}",
+            ),
+            headline=Text("{target}: {who} terlantar", "{target}: {who} has been left behind"),
+            hint=Text(
+                "Ia memegang kuncinya, juga sesudah server dijalankan ulang. Tanyakan pengelola "
+                "transaksi aplikasi apakah harus disahkan, lalu `XA RECOVER` dan `XA COMMIT` atau "
+                "`XA ROLLBACK` oleh petugas.",
+                "It holds its locks, over a restart too. Ask the application's transaction manager "
+                "which way it goes; then a person runs `XA RECOVER` and `XA COMMIT` or "
+                "`XA ROLLBACK`.",
+            ),
+            family="locks",
+            # As PostgreSQL's: a manager finishes within seconds; minutes mean that it has crashed.
+            warning=60.0,
+            critical=900.0,
         ),
     ),
     read=read,

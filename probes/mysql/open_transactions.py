@@ -39,7 +39,7 @@ ORDER BY t.trx_started LIMIT %s""",
 
 def oldest(session: Session) -> list[Row]:
     """The open transactions, the oldest first, at most ``MOST``."""
-    return session.rows(_ASK[session.flavour], (MOST,))
+    return sessionless.told_apart(session, session.rows(_ASK[session.flavour], (MOST,)), "state")
 
 
 def is_idle(row: Row) -> bool:

@@ -2,19 +2,58 @@
 
 Why: such a transaction is either prepared (XA) and waits for somebody's word, or a crash cut it off
 and InnoDB undoes it by itself, which for a large one takes hours. XA ROLLBACK ends the first kind
-only. Source: INFORMATION_SCHEMA.INNODB_TRX, trx_state.
+only. INNODB_TRX calls both RUNNING until the undoing begins; the report of SHOW ENGINE INNODB
+STATUS tells them apart ("ACTIVE (PREPARED)", "recovered trx"), and is asked only where it must.
 """
 
 from __future__ import annotations
 
-from probes.model import Text
+import re
+from collections.abc import Sequence
 
+from probes.model import Row, Session, Text
+
+REPORT = "SHOW ENGINE INNODB STATUS"
 _ROLLING_BACK = "ROLLING BACK"
+_PREPARED = "PREPARED"
+_LISTED = re.compile(r"^---TRANSACTION (\d+), ACTIVE( \(PREPARED\))?(.*)$", re.M)
 
 
 def is_undone(state: object) -> bool:
     """Whether InnoDB is rolling this transaction back by itself, by its ``trx_state``."""
     return state == _ROLLING_BACK
+
+
+def is_prepared(state: object) -> bool:
+    """Whether it is known to be prepared, by the state ``told_apart`` gave it."""
+    return state == _PREPARED
+
+
+def told_apart(session: Session, rows: Sequence[Row], state: str) -> list[Row]:
+    """``rows`` of transactions (id, trx_id), with what is known of those without a session.
+
+    ``state``: the column that holds ``trx_state`` in these rows. A state nobody can tell stays.
+    """
+    if all(row["id"] or is_undone(row[state]) for row in rows):
+        return list(rows)
+    known: dict[str, str] = {}
+    for report in session.rows(REPORT):
+        known |= _states(str(report["Status"]))
+    return [
+        row if row["id"] else {**row, state: known.get(str(row["trx_id"]), row[state])}
+        for row in rows
+    ]
+
+
+def _states(report: str) -> dict[str, str]:
+    """What awaits each transaction that is prepared or cut off; a long report leaves some out."""
+    found = {}
+    for number, prepared, rest in _LISTED.findall(report):
+        if prepared:
+            found[number] = _PREPARED
+        elif "recovered trx" in rest:
+            found[number] = _ROLLING_BACK
+    return found
 
 
 def named(transaction: object, undone: bool) -> Text:
@@ -32,4 +71,4 @@ def named(transaction: object, undone: bool) -> Text:
 
 def command(undone: bool) -> str:
     """What a person might run: nothing ends a rollback, but its undo log entries can be watched."""
-    return "SHOW ENGINE INNODB STATUS" if undone else "XA RECOVER; XA ROLLBACK '…'"
+    return REPORT if undone else "XA RECOVER; XA ROLLBACK '…'"

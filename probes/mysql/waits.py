@@ -86,7 +86,8 @@ def _row_locks(
         unknown = sorted(int(key) for key in {blocker for _, blocker, _ in pairs} - keys.keys())
         firsts = {blocker for _, blocker, first in pairs if first}
         followed = []
-        for row in session.rows(TRANSACTIONS, (unknown,)) if unknown else []:
+        found = session.rows(TRANSACTIONS, (unknown,)) if unknown else []
+        for row in sessionless.told_apart(session, found, "trx_state"):
             transaction, waits = str(row["trx_id"]), row["trx_state"] == "LOCK WAIT"
             # one that only queues just ahead, beyond the cap, leads nowhere new
             if not waits or transaction in firsts:

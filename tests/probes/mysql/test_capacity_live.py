@@ -9,7 +9,15 @@ import pymysql
 import pytest
 
 from probes import FailureKind, Severity, registry
-from tests.probes.mysql.asking import findings, measured, reading, shown, watched
+from tests.probes.mysql.asking import (
+    english,
+    findings,
+    measured,
+    reading,
+    settled,
+    shown,
+    watched,
+)
 from tests.servers import mariadb
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, Holder, MariaDB, Waiter
 from tests.servers.mariadb import eventually as until
@@ -227,3 +235,34 @@ def test_no_probe_waits_two_seconds_behind_a_locked_table(primary: MariaDB) -> N
         alter.gone()
         holder.let_go()
     assert slow == {}
+
+
+def test_a_transaction_cut_off_by_a_crash_is_not_a_prepared_one(small: MariaDB) -> None:
+    small.sql(
+        "CREATE OR REPLACE TABLE app.terputus (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO app.terputus VALUES (1, 0), (2, 0)",
+        "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+    )
+    holder = Holder(small, "UPDATE app.terputus SET v = 1 WHERE id = 1")
+    with small.admin() as preparing, preparing.cursor() as cursor:
+        for each in (
+            "XA START 'x1'", "UPDATE app.terputus SET v = 2 WHERE id = 2", "XA END 'x1'",
+            "XA PREPARE 'x1'",  # takes the other's log to the disk as well
+        ):  # fmt: skip
+            cursor.execute(each)
+        small.kill()
+    holder.let_go()
+    small.with_option("innodb-force-recovery=3")  # else InnoDB undoes it at once
+    small.start()
+    try:
+        settled()
+        (exhibit,) = shown("long_transactions", small.target())
+        found = measured("long_transactions", small.target())["oldest_prepared_seconds"]
+    finally:
+        small.stop()
+        small.with_option("innodb-force-recovery=0")
+        small.start()
+        small.sql("XA ROLLBACK 'x1'")
+    assert sorted(row[0].split()[0] for row in exhibit.rows) == ["XA", "trx"]
+    prepared = next(row[0] for row in exhibit.rows if row[0].startswith("XA"))
+    assert f"{prepared.replace('XA', 'XA transaction')}, prepared" in english(found.detail["who"])

@@ -105,8 +105,14 @@ def test_a_prepared_transaction_that_nobody_ends_is_named_as_such(
         (exhibit,) = shown("long_transactions", primary.target())
         return any(row[0].startswith("XA ") for row in exhibit.rows)
 
+    def aged() -> bool:
+        settled()
+        found = measured("long_transactions", primary.target())["oldest_prepared_seconds"]
+        return found.value >= 1 and "XA transaction" in english(found.detail["who"])
+
     try:
         until(seen, "the prepared transaction is shown without a session")
+        until(aged, "the prepared transaction has some age")
     finally:
         primary.sql("XA ROLLBACK 'x9'")
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
-from probes.mysql import blocked_sessions, open_transactions
+from probes.mysql import blocked_sessions, open_transactions, sessionless
 from probes.mysql.blocked_sessions import cause, command, drawn
 from probes.mysql.blocking import roots
 from probes.mysql.lock_queries import (
@@ -20,6 +20,7 @@ from probes.mysql.lock_queries import (
     TRANSACTIONS,
     UNINSTRUMENTED,
 )
+from probes.mysql.sessionless import REPORT
 from probes.mysql.waits import count, look
 
 ASK = PERFORMANCE_SCHEMA
@@ -230,15 +231,19 @@ def test_mariadb_that_shows_metadata_locks_names_the_holder() -> None:
     assert (root.node.connection, root.suspected, root.table) == (200, False, "app.t")
 
 
+_XA = "XA RECOVER; XA ROLLBACK '…'"
+
+
 @pytest.mark.parametrize(
-    ("state", "words", "command"),
+    ("state", "report", "words", "command"),
     [
-        ("RUNNING", "prepared and without a session", "XA RECOVER; XA ROLLBACK '…'"),
-        ("ROLLING BACK", "being rolled back by InnoDB", "SHOW ENGINE INNODB STATUS"),
+        ("RUNNING", ", ACTIVE (PREPARED) 9 sec recovered trx", "without a session", _XA),
+        ("RUNNING", ", ACTIVE 9 sec recovered trx", "being rolled back by InnoDB", REPORT),
+        ("ROLLING BACK", "", "being rolled back by InnoDB", REPORT),
     ],
 )
 def test_a_rollback_after_a_crash_is_no_prepared_transaction(
-    state: str, words: str, command: str
+    state: str, report: str, words: str, command: str
 ) -> None:
     alone = {**transaction(11, 0), "trx_state": state}
     session = MySQL9(
@@ -248,12 +253,13 @@ def test_a_rollback_after_a_crash_is_no_prepared_transaction(
             ASK.edges: [{"waiter": 12, "first": 11, "last": 11}],
             TRANSACTIONS: [alone],
             ASK.sessions: [person(102)],
+            REPORT: [{"Status": f"TRANSACTIONS\n---TRANSACTION 11{report}\n1 lock struct(s)\n"}],
         }
     )
     (root,) = roots(look(session))
     assert words in blocked_sessions.named(root.node).en
     assert blocked_sessions.command(root.node) == command
-    row = {**alone, "state": state, "modified": 9}
-    told = open_transactions.facts(row)
+    row = {**sessionless.told_apart(session, [alone], "trx_state")[0], "modified": 9}
+    told = open_transactions.facts({**row, "state": row["trx_state"]})
     assert words in str(told["who"])
     assert told["command"] == command
