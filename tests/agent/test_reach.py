@@ -265,3 +265,30 @@ def test_a_server_that_turns_out_to_refuse_has_an_incident_of_its_own(
     network.silent = {}
     network.round(4)
     assert network.red() == []
+
+
+@pytest.mark.parametrize("first", ["a", "b", "c", "d"])
+def test_a_network_that_fails_in_the_middle_of_a_round_is_one_incident(
+    tmp_path: Path, first: str
+) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    hit = [name for name in FOUR if name >= first]
+    network.silent = dict.fromkeys(hit, FailureKind.TIMEOUT)
+    network.round()
+    _all_silent(network)
+    network.round(4)
+    assert network.titles == ["Agent pantau cannot reach most of its servers"]
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_host_that_fails_in_the_middle_of_a_round_is_one_incident(
+    tmp_path: Path, first: str
+) -> None:
+    network = Network(tmp_path, a="h1", b="h1", c="h2", d="h3", e="h4")
+    network.round(2)
+    network.silent = {first: FailureKind.TIMEOUT}
+    network.round()
+    network.silent = {"a": FailureKind.TIMEOUT, "b": FailureKind.TIMEOUT}
+    network.round(4)
+    assert network.titles == ["Host h1 does not answer with any of its servers"]
