@@ -66,12 +66,11 @@ def of_statement(
     return ProbeError(FailureKind.BROKEN, f"{error.pgcode or 'no code'}: {message}", _UNKNOWN)
 
 
-def silent(phases: Mapping[str, tuple[Text, Text]], phase: str, address: Address) -> ProbeError:
+def silent(phases: Mapping[str, tuple[str, Text]], phase: str, address: Address) -> ProbeError:
     """The deadline passed in this phase of a login (``probes.libpq``)."""
     message, hint = phases[phase]
-    said = _filled(message, address)
-    within = Text(f"{said.id}, dalam batas waktu", f"{said.en}, within the deadline")
-    return ProbeError(FailureKind.TIMEOUT, within, _filled(hint, address))
+    said = message.format(host=address.host, port=address.port)
+    return ProbeError(FailureKind.TIMEOUT, f"{said}, within the deadline", _filled(hint, address))
 
 
 def lost() -> ProbeError:

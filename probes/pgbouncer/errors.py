@@ -158,13 +158,9 @@ _FROZEN = Text(
     "(state T), held by SUSPEND (run RESUME), or uses a whole core; it runs on one core only.",
 )
 
-_SILENT: Mapping[str, tuple[Text, Text]] = {
+_SILENT: Mapping[str, tuple[str, Text]] = {
     "connect": (
-        Text(
-            "tidak ada yang menjawab di {host} port {port}: jaringan menelan paket atau host mati",
-            "nothing answers at {host} port {port}: the network swallows packets or the host is "
-            "off",
-        ),
+        "nothing answers at {host} port {port}: the network swallows packets or the host is off",
         Text(
             "Paket pertama ke {host} port {port} tidak dijawab: periksa firewall (DROP), rute, dan "
             "apakah host itu menyala.",
@@ -173,19 +169,10 @@ _SILENT: Mapping[str, tuple[Text, Text]] = {
         ),
     ),
     "tls": (
-        Text(
-            "{host} port {port} menerima sambungan tetapi PgBouncer di baliknya diam",
-            "{host} port {port} takes connections but the PgBouncer behind it says nothing",
-        ),
+        "{host} port {port} takes connections but the PgBouncer behind it says nothing",
         _FROZEN,
     ),
-    "login": (
-        Text(
-            "login ke {host} port {port} dimulai tetapi tidak selesai",
-            "the login to {host} port {port} was begun but did not end",
-        ),
-        _FROZEN,
-    ),
+    "login": ("the login to {host} port {port} was begun but did not end", _FROZEN),
 }
 
 _NO_SERVER = Text(
@@ -221,10 +208,7 @@ def silent(phase: str, address: Address, database: str) -> ProbeError:
     where = replace(address, database=database)
     if phase == "login" and database == address.database:
         waits = (
-            Text(
-                "login ke {host} port {port} menunggu koneksi server dari pool",
-                "the login to {host} port {port} waits for a server connection of the pool",
-            ),
+            "the login to {host} port {port} waits for a server connection of the pool",
             _NO_SERVER,
         )
         return libpq_words.silent({**_SILENT, "login": waits}, phase, where)

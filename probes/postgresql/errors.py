@@ -205,13 +205,9 @@ _LOGIN: tuple[Known, ...] = (
 
 # A server whose kernel takes the connection and that then says nothing is not the same fault as
 # a network that swallows the first packet.
-_SILENT: Mapping[str, tuple[Text, Text]] = {
+_SILENT: Mapping[str, tuple[str, Text]] = {
     "connect": (
-        Text(
-            "tidak ada yang menjawab di {host} port {port}: jaringan menelan paket atau host mati",
-            "nothing answers at {host} port {port}: the network swallows packets or the host is "
-            "off",
-        ),
+        "nothing answers at {host} port {port}: the network swallows packets or the host is off",
         Text(
             "Paket pertama ke {host} port {port} tidak dijawab: periksa firewall (DROP), rute, dan "
             "apakah host itu menyala.",
@@ -220,10 +216,7 @@ _SILENT: Mapping[str, tuple[Text, Text]] = {
         ),
     ),
     "tls": (
-        Text(
-            "{host} port {port} menerima sambungan tetapi server di baliknya diam",
-            "{host} port {port} takes connections but the server behind it says nothing",
-        ),
+        "{host} port {port} takes connections but the server behind it says nothing",
         Text(
             "Kernel menerima sambungan tetapi postgres diam sejak paket pertama: periksa apakah "
             "prosesnya berhenti sementara (status T atau D), penyimpanan macet, atau host "
@@ -233,10 +226,7 @@ _SILENT: Mapping[str, tuple[Text, Text]] = {
         ),
     ),
     "login": (
-        Text(
-            "login ke {host} port {port} dimulai tetapi tidak selesai",
-            "the login to {host} port {port} was begun but did not end",
-        ),
+        "the login to {host} port {port} was begun but did not end",
         Text(
             "Server menerima sambungan tetapi login tidak selesai: periksa apakah prosesnya "
             "berhenti sementara (status T atau D), server autentikasi (LDAP, RADIUS) yang diam, "
