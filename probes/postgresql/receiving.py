@@ -71,8 +71,9 @@ def forget(memory: MutableMapping[str, Any]) -> None:
     memory.pop(_CAUGHT_UP, None)
 
 
-def is_current(found: Row, caught_up: datetime | None) -> bool:
-    """Whether this replica hears its sender and has replayed what that one has written.
+def is_current(found: Row, caught_up: datetime | None, age_seconds: float) -> bool:
+    """Whether lag is no reason for news of that age: this replica hears its sender and has replayed
+    what that one has written, but for less than half the age and half a minute.
 
     The sender may itself be a replica that is cut off; this one cannot know.
     """
@@ -82,4 +83,4 @@ def is_current(found: Row, caught_up: datetime | None) -> bool:
     if found["behind_bytes"] is None:
         return False
     lag = lag_seconds(found, caught_up)
-    return lag is not None and lag < CURRENT_SECONDS
+    return lag is not None and (lag == 0 or lag < min(CURRENT_SECONDS, age_seconds / 2))

@@ -96,7 +96,7 @@ def read(session: Session) -> Iterable[Measurement]:
 def _heartbeat(session: Session, age: float) -> Iterable[Measurement]:
     """Whose fault an old row is: what is written does not come here, or nobody writes it."""
     found = receiving.row(session)
-    current = receiving.is_current(found, receiving.caught_up_at(session.memory, found))
+    current = receiving.is_current(found, receiving.caught_up_at(session.memory, found), age)
     detail = {"sender": f"{found['sender_host'] or '?'}:{found['sender_port'] or '?'}"}
     yield Measurement("heartbeat_age_seconds", age)
     yield Measurement("heartbeat_late_seconds", 0.0 if current else age)

@@ -234,9 +234,12 @@ def read_only(world: World) -> Iterator[None]:
 
 @contextmanager
 def heartbeat_stands_still(world: World) -> Iterator[None]:
-    """The replica takes nothing in any more, and by its positions alone is not behind."""
+    """The primary writes it on and on; the replica takes nothing in any more."""
     with world.pair.paused_replay():
-        old = "select clock_timestamp() - at > interval '0.5 s' from sigap.canary"
+        world.primary.sql("update sigap.canary set at = clock_timestamp() where id = 1")
+        waits = "select pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"
+        until(lambda: world.replica.sql(waits)[0][0], "the heartbeat waiting to be replayed")
+        old = "select clock_timestamp() - at > interval '2 s' from sigap.canary"
         until(lambda: world.replica.sql(old)[0][0], "the heartbeat aging on the replica")
         yield
     world.wait_whole()
@@ -314,7 +317,7 @@ FAULTS = (
         "role", "refuses writes", given=canary,
     ),
     _fault(
-        "heartbeat_stands_still", heartbeat_stands_still, "write_canary", "heartbeat_age_seconds",
+        "heartbeat_stands_still", heartbeat_stands_still, "write_canary", "heartbeat_late_seconds",
         "replication", "heartbeat", given=canary, target=REPLICA,
         limits=Limits(warning=0.2, critical=0.4),
     ),

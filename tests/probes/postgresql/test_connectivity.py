@@ -175,11 +175,12 @@ def test_a_replica_that_is_half_a_minute_behind_or_unheard_has_late_news() -> No
         "behind_bytes": 0.0, "last_replayed": at - timedelta(seconds=40),
         "latest_end_time": at - timedelta(seconds=40), "intended_seconds": 0.0,
     }  # fmt: skip
-    assert receiving.is_current(row, None)
-    assert not receiving.is_current({**row, "silent_seconds": 60.0}, None)
+    assert receiving.is_current(row, None, 1200)
+    assert not receiving.is_current({**row, "silent_seconds": 60.0}, None, 1200)
     behind = {**row, "behind_bytes": 1e6}
-    assert not receiving.is_current(behind, None)
-    assert not receiving.is_current(behind, at - timedelta(seconds=31))
+    assert not receiving.is_current(behind, None, 1200)
+    assert not receiving.is_current(behind, at - timedelta(seconds=31), 1200)
     # a load without commits keeps the last replayed one old; it was caught up a moment ago
     moving = {**behind, "latest_end_time": at}
-    assert receiving.is_current(moving, at - timedelta(seconds=2))
+    assert receiving.is_current(moving, at - timedelta(seconds=2), 1200)
+    assert not receiving.is_current(moving, at - timedelta(seconds=2), 3)
