@@ -293,7 +293,7 @@ class Desk:
         """Out of one incident, to be taken up by another: there it is over."""
         there = self._prepared(connection, number, now)
         gone = replace(finding, severity=Severity.CLEAR)
-        there.write(EventKind.CLEARED, SYSTEM, mended(payloads.cleared(gone)))
+        there.write(EventKind.CLEARED, SYSTEM, mended(payloads.cleared(gone, moved=True)))
         there.finish()
         records.hand_over(connection, finding.fingerprint)
 

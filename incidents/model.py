@@ -140,6 +140,7 @@ class Trouble:
     first_at: datetime
     last_at: datetime
     cleared_at: datetime | None = None
+    moved: bool = False  # not clear, but it goes on in another incident since ``cleared_at``
     raised_count: int = 1  # flaps show as more than one
     green_seconds: float = 0.0  # summed over its cleared spells that ended
     evidence: JSON | None = None

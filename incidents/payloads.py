@@ -91,9 +91,13 @@ def observed(finding: Finding) -> Payload:
     return {"trouble": _trouble(finding, root=False)}
 
 
-def cleared(finding: Finding) -> Payload:
-    """CLEARED: an attached finding is clear; ``last``: what its last bad reading said, if known."""
+def cleared(finding: Finding, *, moved: bool = False) -> Payload:
+    """CLEARED: an attached finding is clear; ``last``: what its last bad reading said, if known.
+
+    ``moved``: it is not, but is no part of this incident any more: it goes on in another."""
     found: Payload = {"fingerprint": finding.fingerprint, "seen_at": _moment(finding.at)}
+    if moved:
+        found["moved"] = True
     if finding.seen_last.en:
         found["last"] = _text(finding.seen_last)
     return found

@@ -110,6 +110,10 @@ def _observed(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
 def _cleared(payload: JSON, _procedure: Procedure, titles: _Titles) -> Text:
     fingerprint = payload["fingerprint"]
     title = titles.get(fingerprint, Text(fingerprint, fingerprint))
+    if payload.get("moved"):
+        return Text(
+            "Berlanjut di insiden lain: {title}", "Goes on in another incident: {title}"
+        ).format(title=title)
     if payload.get("last"):
         return Text(
             "Pemantauan menyatakan pulih: {title}. Terakhir terlihat: {last}",

@@ -169,6 +169,7 @@ def _observed(incident: Incident, event: Event, procedure: Procedure) -> Inciden
             cause=seen.cause,
             last_at=seen.last_at,
             cleared_at=None,
+            moved=False,
             raised_count=old.raised_count + returned,
             green_seconds=old.green_seconds + green,
             evidence=old.evidence or seen.evidence,
@@ -188,6 +189,7 @@ def _cleared(incident: Incident, event: Event, procedure: Procedure) -> Incident
             severity=Severity.CLEAR,
             last_at=seen_at,
             cleared_at=old.cleared_at or seen_at,
+            moved=bool(event.payload.get("moved")),
         )
 
     return _with_trouble(incident, event, event.payload["fingerprint"], change)

@@ -292,3 +292,16 @@ def test_a_host_that_fails_in_the_middle_of_a_round_is_one_incident(
     network.silent = {"a": FailureKind.TIMEOUT, "b": FailureKind.TIMEOUT}
     network.round(4)
     assert network.titles == ["Host h1 does not answer with any of its servers"]
+
+
+def test_the_record_does_not_call_clear_what_goes_on_in_another_incident(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    _all_silent(network)
+    network.round(4)
+    network.silent = {"c": FailureKind.TIMEOUT}
+    network.round(18)
+    old = network.open[0].number
+    told = [line.text.en for line in network.desk.timeline(old) if "c is down" in line.text.en]
+    assert told[-1].startswith("Goes on in another incident: c is down")
+    assert not any("is clear" in each for each in told)
