@@ -138,6 +138,8 @@ PROBE = Probe(
         "Were transactions written on this replica that its primary lacks?",
     ),
     measures=(
+        # Not judged: replicas for reports have schemas of their own, and members of a ring take
+        # writes; what was written here and is nowhere else is the measure below.
         Measure("replica_writable", "", "1 when ordinary accounts may write on this replica"),
         Measure("errant_transactions", "", "Own transactions the primary lacks, at least"),
     ),

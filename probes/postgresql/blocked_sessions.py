@@ -267,6 +267,7 @@ PROBE = Probe(
     measures=(
         Measure("blocked_sessions", "", "Sessions that wait for a lock, advisory ones apart."),
         Measure("blocked_seconds", "seconds", "How long the longest of them has waited."),
+        # Not judged: applications queue by advisory locks on purpose, one waiter for each worker.
         Measure("advisory_waiters", "", "Sessions that wait for an advisory lock."),
     ),
     thresholds=(

@@ -12,7 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.growth import room_on
+from probes.model import (
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.tables import exhibit
 from probes.units import duration, written
 
@@ -42,7 +53,31 @@ where not s.temporary order by s.slot_name
 
 def read(session: Session) -> Iterable[Measurement]:
     """Every slot that lasts; everybody may see them."""
-    return tuple(slot_measurements(session.rows(_SLOTS), session.memory))
+    found = tuple(slot_measurements(session.rows(_SLOTS), session.memory))
+    yield from found
+    free = _free_for_wal(session)
+    if free is not None:
+        yield from shares(found, free)
+
+
+def _free_for_wal(session: Session) -> float | None:
+    """Free bytes of the volume WAL lies on; None where it is elsewhere or may not be seen."""
+    if not session.target.host:
+        return None
+    try:
+        room = room_on(session, ("wal",)).get("wal")
+    except ProbeError:  # the path needs a right that slots do not: volumes says so
+        return None
+    return None if room is None else room.free_bytes
+
+
+def shares(found: Iterable[Measurement], free_bytes: float) -> Iterable[Measurement]:
+    """Of the room WAL could take, what each slot keeps already."""
+    for each in found:
+        if each.measure == "slot_retained_bytes" and each.value + free_bytes > 0:
+            ratio = each.value / (each.value + free_bytes)
+            detail = {**each.detail, "free": written(free_bytes, "bytes")}
+            yield Measurement("slot_share_of_room_ratio", ratio, each.subject, detail)
 
 
 def slot_measurements(
@@ -133,6 +168,9 @@ PROBE = Probe(
         ),
         Measure(
             "slot_wal_used_ratio", "ratio", "Of the WAL max_slot_wal_keep_size allows.", "slot"
+        ),
+        Measure(
+            "slot_share_of_room_ratio", "ratio", "Of what it keeps and what is free there.", "slot"
         ),
         Measure("slot_unconfirmed_bytes", "bytes", "WAL the subscriber has not confirmed.", "slot"),
         Measure("slot_held_xids", "", "Transactions whose dead rows it keeps.", "slot"),
@@ -242,6 +280,48 @@ PROBE = Probe(
             headline=Text(
                 "{target}: slot {subject} menahan banyak WAL",
                 "{target}: slot {subject} keeps much WAL",
+            ),
+        ),
+        Threshold(
+            "slot_share_of_room_ratio",
+            Text(
+                "{target}: slot {subject} menahan {retained} WAL, dan volumenya tinggal {free}",
+                "{target}: slot {subject} keeps {retained} of WAL, with {free} left on its volume",
+            ),
+            Text(
+                "Sambungkan {kind} atau hapus slotnya sebelum volume WAL penuh.",
+                "Reconnect the {kind} or drop the slot before the WAL volume is full.",
+            ),
+            "replication",
+            # Whatever the size of the volume: half of what there was to spare is gone to one slot.
+            warning=0.5,
+            clear_margin=0.2,
+            headline=Text(
+                "{target}: slot {subject} menghabiskan ruang volume WAL",
+                "{target}: slot {subject} uses up the room of the WAL volume",
+            ),
+        ),
+        Threshold(
+            "slot_unconfirmed_bytes",
+            Text(
+                "{target}: langganan slot {subject} belum mengonfirmasi {value} WAL",
+                "{target}: the subscriber of slot {subject} has not confirmed {value} of WAL",
+            ),
+            Text(
+                "Periksa penerapan di pelanggan: pekerjanya, galat, kunci, dan transaksi besar di "
+                "sini (logical_replication, pg_stat_replication).",
+                "Look at the apply on the subscriber: its worker, errors, locks, and a large "
+                "transaction here (logical_replication, pg_stat_replication).",
+            ),
+            "replication",
+            # Confirmed at each commit, so a bulk load is a gigabyte for minutes; more than five is
+            # a subscriber that does not keep pace.
+            warning=1e9,
+            raise_after=5,
+            clear_margin=0.5,
+            headline=Text(
+                "{target}: langganan slot {subject} tertinggal",
+                "{target}: the subscriber of slot {subject} is behind",
             ),
         ),
         Threshold(

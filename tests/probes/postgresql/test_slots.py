@@ -8,7 +8,7 @@ import pytest
 
 from probes import Measurement
 from probes.postgresql.horizon import holders
-from probes.postgresql.slots import PROBE, slot_measurements
+from probes.postgresql.slots import PROBE, shares, slot_measurements
 from tests.probes.postgresql.asking import exhibits, read, session_to, title_of
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 
@@ -28,6 +28,19 @@ def test_the_primary_sees_a_replica_that_stopped_by_its_slot(pair: PostgresPair)
     finally:
         pair.replica.start()
         pair.wait_streaming()
+
+
+@pytest.mark.servers
+def test_what_a_slot_keeps_is_told_against_the_room_that_is_left(pair: PostgresPair) -> None:
+    local = pair.primary.target(host="db01", volumes={"wal": str(pair.primary.folder)})
+    found = read(PROBE, local)
+    assert 0 <= found["slot_share_of_room_ratio", pair.slot].value < 1
+    assert ("slot_share_of_room_ratio", pair.slot) not in read(PROBE, pair.primary.target())
+    kept = Measurement("slot_retained_bytes", 6e9, "lupa", {"retained": "6 GB"})
+    (share,) = shares([kept], 2e9)
+    assert share.value == 0.75
+    title = title_of(PROBE, {("slot_share_of_room_ratio", "lupa"): share}, share.measure)
+    assert title == "simpeg: slot lupa keeps 6 GB of WAL, with 2 GB left on its volume"
 
 
 @pytest.mark.servers
