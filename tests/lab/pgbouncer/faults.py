@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -138,6 +138,9 @@ TELLS_ITS_STATE = 12400
 SUSPENDS_NO_MORE = 12600
 """Of the versions tried 1.24 still knows SUSPEND, 1.26 does not."""
 
+LOGINS_HANG: Mapping[str, Any] = {**HANGS, "rest_seconds": 0.2}
+"""Some are given up, and then none is tried until those have ended (``probes.abandoned``)."""
+
 _fault: Any = partial(Fault, engine="pgbouncer", target=POOLER, family="pooler")
 
 FAULTS: tuple[Fault[World], ...] = (
@@ -160,6 +163,7 @@ FAULTS: tuple[Fault[World], ...] = (
         family="availability",
         words=(PRIMARY, "refuses connections"),
         symptoms=("pool_served", "fresh_login_ok"),
+        rest_seconds=0.2,
         local=True,
         evidence=("refused", DATABASE, CLERK),
     ),
@@ -174,7 +178,7 @@ FAULTS: tuple[Fault[World], ...] = (
         words=(PRIMARY, "does not answer"),
         limits={"pools.pool_wait_seconds": Limits(warning=0.5, critical=1.0)},
         symptoms=("pool_wait_seconds",),
-        **FROZEN,
+        **{**FROZEN, **LOGINS_HANG},
     ),
     _fault(
         "pooler/row_locked",
@@ -199,7 +203,7 @@ FAULTS: tuple[Fault[World], ...] = (
         measure="fresh_login_ok",
         words=("New logins", POOLER),
         versions=(0, TELLS_ITS_STATE),
-        **HANGS,
+        **LOGINS_HANG,
     ),
     _fault(
         "pooler/suspended",
@@ -209,7 +213,7 @@ FAULTS: tuple[Fault[World], ...] = (
         words=(POOLER, "held by SUSPEND"),
         symptoms=("fresh_login_ok",),
         versions=(TELLS_ITS_STATE, SUSPENDS_NO_MORE),
-        **HANGS,
+        **LOGINS_HANG,
     ),
     _fault(
         "pooler/pause_forgotten",
@@ -219,7 +223,7 @@ FAULTS: tuple[Fault[World], ...] = (
         words=(POOLER, DATABASE, "paused"),
         evidence=(DATABASE, "waiting", CLERK),
         symptoms=("fresh_login_ok",),
-        **HANGS,
+        **LOGINS_HANG,
     ),
     _fault(
         "pooler/pause_of_everything",
@@ -230,7 +234,7 @@ FAULTS: tuple[Fault[World], ...] = (
         evidence=("PAUSE command issued",),
         local=True,
         versions=(0, TELLS_ITS_STATE),
-        **HANGS,
+        **LOGINS_HANG,
     ),
     _fault(
         "pooler/pause_of_everything",
@@ -241,7 +245,7 @@ FAULTS: tuple[Fault[World], ...] = (
         evidence=(DATABASE, CLERK),
         versions=(TELLS_ITS_STATE, 10**9),
         symptoms=("fresh_login_ok",),
-        **HANGS,
+        **LOGINS_HANG,
     ),
     _fault(
         "pooler/no_room_for_clients",

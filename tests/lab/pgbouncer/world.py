@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psycopg2
+import pytest
 
-from probes import Target
+from probes import Target, abandoned
 from tests.lab.scenario import PRIMARY
 from tests.servers import pgbouncer, postgresql
 from tests.servers.machine import until
@@ -65,7 +66,13 @@ class World:
 @contextmanager
 def world() -> Iterator[World]:
     """A world of its own, gone afterwards."""
-    with postgresql.single(SETTINGS) as server, pgbouncer.in_front_of(server) as pooler:
+    with (
+        postgresql.single(SETTINGS) as server,
+        pgbouncer.in_front_of(server) as pooler,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # Rounds follow one another at once here; what an agent waits in its minute is two seconds.
+        patch.setattr(abandoned, "FOR_SECONDS", 2.0)
         made = World(pooler)
         made.wait_serving()
         yield made
