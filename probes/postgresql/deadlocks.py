@@ -83,7 +83,7 @@ def _reports(path: str) -> list[str]:
 
 
 def _unseen(why: str) -> Exhibit:
-    return Exhibit(_TITLE, (), (), note=why)
+    return Exhibit(_TITLE, _COLUMNS, (), note=why)
 
 
 def _drawn(deadlock: deadlock_log.Deadlock | None, name: str) -> Exhibit:
