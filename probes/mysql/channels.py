@@ -50,6 +50,7 @@ class Channel:
     applied: str
     source_id: int = 0  # server_id of the source; 0 until the first connection
     gap: int | None = None  # transactions received and not applied; None without GTID
+    heartbeats: int = 0  # received on this connection; MySQL tells them elsewhere
 
     @property
     def io_running(self) -> bool:
@@ -165,6 +166,7 @@ def channel(row: Row) -> Channel:
         ),
         source_id=_number(row, "Master_Server_Id", "Source_Server_Id", default=0),
         gap=gap(row),
+        heartbeats=_number(row, "Slave_received_heartbeats", default=0),
     )
 
 

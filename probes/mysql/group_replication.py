@@ -15,9 +15,6 @@ from probes.mysql import groups
 from probes.mysql.grants import INSTRUMENTS
 from probes.mysql.groups import Group
 
-_STATS = "SELECT * FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = %s"
-_QUEUES = ("COUNT_TRANSACTIONS_IN_QUEUE", "COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE")
-
 
 def read(session: Session) -> Iterator[Measurement]:
     """This member's state, the group's size, and what waits to be certified or applied."""
@@ -25,9 +22,9 @@ def read(session: Session) -> Iterator[Measurement]:
     if found is None:
         return
     yield from states(found)
-    for row in session.rows(_STATS, (found.uuid,)):
-        queue = sum(float(row[name]) for name in _QUEUES if name in row and row[name] is not None)
-        yield Measurement("group_queue_transactions", queue)
+    waiting = groups.waiting(session, found)
+    if waiting is not None:
+        yield Measurement("group_queue_transactions", waiting)
 
 
 def states(group: Group) -> Iterator[Measurement]:

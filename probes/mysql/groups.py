@@ -14,6 +14,8 @@ from probes.model import Row, Session
 from probes.mysql.ask import status, variables
 
 MEMBERS = "SELECT * FROM performance_schema.replication_group_members"
+_STATS = "SELECT * FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = %s"
+_QUEUES = ("COUNT_TRANSACTIONS_IN_QUEUE", "COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE")
 APPLIER = "group_replication_applier"
 """The channel by which a member gets the writes of the others."""
 ONLINE, RECOVERING, OFFLINE = "ONLINE", "RECOVERING", "OFFLINE"
@@ -84,6 +86,13 @@ def group(session: Session) -> Group | None:
         known = Group(found["server_uuid"], members, primary)
         session.shared.round["group"] = known
     return known
+
+
+def waiting(session: Session, group: Group) -> float | None:
+    """Transactions that wait on this member to be certified or applied; ``None``: not told."""
+    for row in session.rows(_STATS, (group.uuid,)):
+        return sum(float(row[name]) for name in _QUEUES if row.get(name) is not None)
+    return None
 
 
 def address(row: Row) -> str:

@@ -25,7 +25,7 @@ from probes.model import (
     Text,
     Threshold,
 )
-from probes.mysql import groups, heartbeat
+from probes.mysql import groups, heard, heartbeat
 from probes.mysql.channels import Channel, channels
 from probes.mysql.groups import Group
 from probes.mysql.heartbeat import Beat
@@ -60,16 +60,25 @@ def read(session: Session) -> Iterator[Measurement]:
         yield from _written(session)
     me = heartbeat.itself(session).server_id
     if group is not None and group.role == groups.REPLICA:
-        yield from _from_the_group(group, found)
+        yield from _from_the_group(group, found, groups.waiting(session, group))
+    counted = heard.heartbeats(session) if follows else {}
     for channel in follows:
+        silent = heard.silent_seconds(
+            session.memory, channel, counted.get(channel.name, 0), time.monotonic()
+        )
         beat = newest(channel, [each for each in found if each.server_id != me])
         if beat is not None:
-            yield Measurement(
-                "heartbeat_age_seconds",
-                max(0.0, beat.age_seconds - channel.delay_seconds),
-                channel.name,
-                {"source": channel.source},
-            )
+            age = max(0.0, beat.age_seconds - channel.delay_seconds)
+            current = heard.is_current(channel, silent, age)
+            yield from _aged(age, current, channel.name, channel.source)
+
+
+def _aged(age: float, current: bool, channel: str, source: str) -> Iterator[Measurement]:
+    """Whose fault an old row is: what is written does not come here, or nobody writes it."""
+    detail = {"source": source}
+    yield Measurement("heartbeat_age_seconds", age, channel, detail)
+    yield Measurement("heartbeat_late_seconds", 0.0 if current else age, channel, detail)
+    yield Measurement("heartbeat_unwritten_seconds", age if current else 0.0, channel, detail)
 
 
 def _takes_writes(expected: str, follows: bool, group: Group | None) -> bool:
@@ -79,16 +88,17 @@ def _takes_writes(expected: str, follows: bool, group: Group | None) -> bool:
     return expected == "primary" or (not follows and expected != "replica")
 
 
-def _from_the_group(group: Group, found: list[Beat]) -> Iterator[Measurement]:
+def _from_the_group(
+    group: Group, found: list[Beat], waiting: float | None
+) -> Iterator[Measurement]:
     """How old the primary's row is on a secondary: no channel is listed that would carry it."""
     for row in group.members:
         for beat in found:
             if row.get("MEMBER_ROLE") == "PRIMARY" and beat.server_uuid == row["MEMBER_ID"]:
-                yield Measurement(
-                    "heartbeat_age_seconds",
-                    max(0.0, beat.age_seconds),
-                    groups.APPLIER,
-                    {"source": groups.address(row)},
+                # The members of a group hear each other; what waits here is all that can be late.
+                current = waiting == 0
+                yield from _aged(
+                    max(0.0, beat.age_seconds), current, groups.APPLIER, groups.address(row)
                 )
 
 
@@ -146,6 +156,18 @@ PROBE = Probe(
             "Age of the newest test write that reached this replica, beyond the intended delay",
             "channel",
         ),
+        Measure(
+            "heartbeat_late_seconds",
+            "seconds",
+            "The same age where this replica is behind or does not hear its source; else 0",
+            "channel",
+        ),
+        Measure(
+            "heartbeat_unwritten_seconds",
+            "seconds",
+            "The same age where this replica has all its source has: nobody writes it; else 0",
+            "channel",
+        ),
     ),
     thresholds=(
         Threshold(
@@ -178,7 +200,7 @@ PROBE = Probe(
             raise_after=3,
         ),
         Threshold(
-            measure="heartbeat_age_seconds",
+            measure="heartbeat_late_seconds",
             title=Text(
                 "{target}: tulisan terakhir dari {source} berumur {value} (kanal {subject})",
                 "{target}: the newest write from {source} is {value} old (channel {subject})",
@@ -197,6 +219,29 @@ PROBE = Probe(
             # the row is written every 15 s or so: below a minute it says little
             warning=90.0,
             critical=300.0,
+            raise_after=2,
+            absent_clears=False,
+        ),
+        Threshold(
+            measure="heartbeat_unwritten_seconds",
+            title=Text(
+                "{target}: penanda tidak ditulis sejak {value}; replika ini sudah menerapkan semua "
+                "yang dimiliki {source} (kanal {subject})",
+                "{target}: nobody has written the heartbeat for {value}; this replica has applied "
+                "all that {source} has (channel {subject})",
+            ),
+            headline=Text(
+                "{target}: penanda tidak ditulis lagi di {source} (kanal {subject})",
+                "{target}: nobody writes the heartbeat on {source} any more (channel {subject})",
+            ),
+            hint=Text(
+                "Jalankan lagi Sigap yang memantau {source}, atau lihat write_canary di sana bila "
+                "ia berjalan. Bila {source} sendiri sebuah replika, periksa apakah ia terputus.",
+                "Start the Sigap that watches {source} again, or see write_canary there if it "
+                "runs. If {source} is itself a replica, see whether that one is cut off.",
+            ),
+            family="replication",
+            warning=120.0,  # nothing here is late: it only says that the second witness is gone
             raise_after=2,
             absent_clears=False,
         ),

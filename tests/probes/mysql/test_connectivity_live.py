@@ -14,7 +14,7 @@ import pytest
 from probes import Address, FailureKind, ProbeError, Row, Severity, Target, deadline, registry
 from probes.mysql import clock_skew
 from probes.mysql.connect import connect, reserve
-from tests.probes.mysql.asking import BUDGET, english, measured, watched
+from tests.probes.mysql.asking import BUDGET, english, findings, measured, watched
 from tests.servers import mariadb
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, MariaDB, MariaDBPair
 from tests.servers.mariadb import eventually as until
@@ -174,6 +174,25 @@ def test_the_heartbeat_goes_on_counting_when_the_receiver_has_stopped(canary: Ma
         canary.replica.sql("START SLAVE IO_THREAD")
         until(canary.running, "both threads run again")
     assert later > first
+
+
+def test_a_heartbeat_nobody_writes_is_no_lag_of_the_replica(canary: MariaDBPair) -> None:
+    measured("write_canary", primary_of(canary))
+    canary.primary.sql("UPDATE sigap.heartbeat SET written = written - INTERVAL 1 HOUR")
+    until(canary.caught_up, "the old row is on the replica")
+    replica = canary.replica.target(role="replica")
+    calm = findings("write_canary", replica, times=2)
+    assert calm["heartbeat_late_seconds"].severity is Severity.CLEAR
+    assert calm["heartbeat_unwritten_seconds"].severity is Severity.WARNING
+    assert "nobody has written the heartbeat" in calm["heartbeat_unwritten_seconds"].title.en
+    canary.replica.sql("STOP SLAVE IO_THREAD")
+    try:
+        cut_off = findings("write_canary", replica, times=2)
+    finally:
+        canary.replica.sql("START SLAVE IO_THREAD")
+        until(canary.running, "both threads run again")
+    assert cut_off["heartbeat_late_seconds"].severity is Severity.CRITICAL
+    assert cut_off["heartbeat_unwritten_seconds"].severity is Severity.CLEAR
 
 
 def test_a_write_that_hangs_is_a_finding_and_the_server_stays_up(canary: MariaDBPair) -> None:
