@@ -28,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
         table.clear()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first: a worker that gets it last leaves the others idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def _add(config: pytest.Config, used: dict[str, int]) -> None:
     total = config.stash[USED]
     for what, times in used.items():

@@ -66,7 +66,7 @@ COMMANDS = [
     ("a missing file", "run -c tiada.yaml", "", "does not exist; name the file", 2),
     ("an unknown target", "try simpeg", "", "known: mati", 3),
     ("an unknown probe", "try mati availabilty", "", "did you mean 'availability'?", 3),
-    ("an unknown engine", "grants oracle", "", "known: mariadb, mysql, postgresql", 1),
+    ("an unknown engine", "grants oracle", "", "known: mariadb, mysql, pgbouncer, postgresql", 1),
     ("a person twice", "people add budi --name B", PASSWORD, "budi sudah ada", 1),
     ("a short password", "people add cici --name C", "abc", "paling sedikit", 1),
     ("a password that is the name", "people add cicicici --name C", "cicicici", "", 1),

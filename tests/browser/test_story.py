@@ -15,7 +15,7 @@ from tests.incidents.web import world as office
 
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_a_full_server_is_watched_through_its_reserve_port_and_said_to_be_full(
     assert found["up", ""].value == 1
     fresh = found["fresh_login_ok", ""]
     assert fresh.value == 0
-    assert fresh.detail["kind"] == "exhausted"
+    assert fresh.detail["failure_kind"] == "exhausted"
 
 
 def test_a_reserve_port_is_only_used_where_it_is_configured() -> None:

@@ -372,7 +372,10 @@ def test_the_highest_number_of_an_integer(length: int, is_unsigned: bool, most: 
 def test_a_table_whose_column_cannot_be_told_is_left_out() -> None:
     tables = [{"id": 1, "name": b"app/a", "next": 300}, {"id": 2, "name": "app/b", "next": 300}]
     columns = [{"id": 1, "name": "kecil", "bytes": 1, "is_unsigned": 1}]
-    firsts = [{"id": 1, "name": "kecil", "is_primary": 1}, {"id": 2, "name": "t", "is_primary": 1}]
+    firsts = [
+        {"id": 1, "name": "kecil", "is_primary": 1, "pos": 0},
+        {"id": 2, "name": "t", "is_primary": 1, "pos": 0},
+    ]
     assert auto_increment.told(tables, columns, firsts) == []
 
 
