@@ -24,7 +24,7 @@ class Scope(StrEnum):
     TARGET = "target"  # the same target
     SUBJECT = "subject"  # the same target and subject, or one of them names none
     VOLUME = "volume"  # the same subject on the same target or host
-    REPLICAS = "replicas"  # another target of the cluster, the cause not being a replica
+    REPLICAS = "replicas"  # another target of the cluster, the cause being, or may be, its primary
     CLUSTER = "cluster"  # any target of the cluster
     FELLOWS = "fellows"  # two replicas of the cluster
     SIDES = "sides"  # two targets of the cluster, one of them the primary

@@ -277,7 +277,7 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             same_place = same_target or _same(cause, effect, "host")
             return same_place and cause.subject == effect.subject
         case Scope.REPLICAS:
-            return same_cluster and not same_target and roles[0] not in ("replica", "pooler")
+            return same_cluster and not same_target and _may_lead(*roles)
         case Scope.CLUSTER:
             return same_cluster
         case Scope.HOST:
@@ -294,6 +294,12 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             return same_cluster and not same_target and behind
         case Scope.PRIMARY:
             return same_cluster and not same_target and roles == ("replica", "primary")
+
+
+def _may_lead(cause: str, effect: str) -> bool:
+    """Whether, by their roles, the cause may be whom the effect follows. A role nobody knows yet
+    may be the primary's, though not beside a primary that tells the effect itself."""
+    return cause == "primary" or (not cause and effect != "primary")
 
 
 def _same(cause: _Sight, effect: _Sight, word: str) -> bool:
