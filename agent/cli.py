@@ -167,7 +167,12 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     _with_json(_with_config(learn))
     grants = _command(commands, "grants", "probing:grants", "print the script for the account")
     grants.add_argument("flavour", metavar="ENGINE", help="postgresql, mysql, mariadb or pgbouncer")
-    grants.add_argument("--user", help="the account's name (sigap)")
+    grants.add_argument(
+        "--user",
+        metavar="NAME[@HOST]",
+        help="the account's name (sigap); for MySQL and MariaDB also where the agent comes from, "
+        "e.g. sigap@10.0.0.5 (sigap@localhost)",
+    )
     grants.add_argument(
         "--canary", action="store_true", help="and the small table for the write canary (optional)"
     )

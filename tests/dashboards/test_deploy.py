@@ -17,6 +17,8 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 MOST_EXPOSED_ON_A_HOST = 3.0  # with host.conf: still well within systemd's OK (below 4)
 MOST_EXPOSED = 2.0  # systemd's own scale: 10 is open, below 2 it says OK
 
+DESK_MB = 40  # what desk and pages take beside the probes (docs/benchmarks.md)
+
 
 def exposure(unit: Path) -> float:
     program = shutil.which("systemd-analyze")
@@ -77,6 +79,35 @@ def test_the_unit_gives_way_to_the_database() -> None:
     unit = settings((DEPLOY / "sigap.service").read_text(encoding="utf-8"))
     assert int(unit["OOMScoreAdjust"][0]) > 0
     assert {"MemoryMax", "CPUQuota", "TasksMax"} <= unit.keys()
+
+
+def test_the_unit_holds_a_thousand_targets() -> None:
+    unit = settings((DEPLOY / "sigap.service").read_text(encoding="utf-8"))
+    threads, megabytes = measured_with_a_thousand_targets()
+    assert int(unit["TasksMax"][0]) > threads
+    high, most = (int(unit[key][0].removesuffix("M")) for key in ("MemoryHigh", "MemoryMax"))
+    assert megabytes + DESK_MB < high < most
+
+
+def measured_with_a_thousand_targets() -> tuple[int, int]:
+    """Threads and RSS in MB, as docs/benchmarks.md has them."""
+    page = (DEPLOY.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    found = re.search(
+        r"^(\| login .*threads.*)\n\|[-:|]+\n(\| SCRAM-SHA-256 .*)$", page, re.MULTILINE
+    )
+    assert found
+    head, row = ([cell.strip() for cell in line.split("|")] for line in found.groups())
+    cells = dict(zip(head, row, strict=True))
+    return int(cells["threads"].replace(",", "")), int(cells["RSS MB"])
+
+
+def test_the_guide_installs_what_the_unit_starts() -> None:
+    unit = settings((DEPLOY / "sigap.service").read_text(encoding="utf-8"))
+    guide = (DEPLOY.parent / "docs" / "installing.md").read_text(encoding="utf-8")
+    program, *_ = unit["ExecStart"][0].split()
+    assert f"python3 -m venv {Path(program).parents[1]}\n" in guide
+    assert f"sudo -u {unit['User'][0]} {program} " in guide
+    assert f"-o {unit['User'][0]} -g {unit['Group'][0]} {unit['WorkingDirectory'][0]}\n" in guide
 
 
 def test_sigap_takes_the_configuration_of_the_compose_example() -> None:
