@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from agent.latest import Latest, Seen, Watched, usable
 from agent.scheduler import Plan
 from incidents.web.health import FindingView, ProbeHealth, ProbeState, TargetHealth, Value
-from probes import CONNECTION_KINDS, FailureKind, Limits, Measurement, Probe, Severity, Text
+from probes import CONNECTION_KINDS, Limits, Measurement, Probe, Severity, Text
 from probes.judge import BLIND, tuned, why
+from probes.unused import why_unused
 
 Incidents = Callable[[str], str]
 """The number of the open incident a fingerprint belongs to, or ``""``."""
@@ -54,6 +55,7 @@ def _probe(plan: Plan, seen: Seen, now: datetime, incident: Incidents) -> ProbeH
     probe, reading = seen.probe, seen.reading
     standing = [f for f in list(seen.findings.values()) if f.severity > Severity.CLEAR]
     failure = reading.failure if reading else None
+    said = why(failure) if failure else (why_unused(probe, reading) if reading else None)
     return ProbeHealth(
         name=probe.name,
         question=probe.question,
@@ -61,8 +63,8 @@ def _probe(plan: Plan, seen: Seen, now: datetime, incident: Incidents) -> ProbeH
         read_at=reading.at if reading else None,
         duration_seconds=reading.duration_seconds if reading else None,
         values=tuple(_value(plan, probe, m) for m in (reading.measurements if reading else ())),
-        message=failure.message if failure else "",
-        why=why(failure) if failure else Text("", ""),
+        message=failure.message if failure else (said.en if said else ""),
+        why=said or Text("", ""),
         hint=failure.hint if failure else Text("", ""),
         findings=tuple(
             FindingView(
@@ -83,7 +85,8 @@ def _state(plan: Plan, seen: Seen, now: datetime) -> ProbeState:
     worst = max(judged, default=Severity.CLEAR)
     if worst is Severity.CRITICAL:
         return ProbeState.CRITICAL
-    if reading.failure is not None and reading.failure.kind is FailureKind.UNSUPPORTED:
+    unused = why_unused(seen.probe, reading) is not None
+    if unused and (reading.failure is not None or worst is Severity.CLEAR):
         return ProbeState.UNUSED
     if reading.failure is not None:
         # what is down is told by the probe that decides it; the others cannot see past it

@@ -380,6 +380,7 @@ class Probe:
     ``sooner_in_doubt``: ``every`` is for quiet times; as long as a reading fails, is beyond a
     limit, or follows one that was and is not cleared yet, the question comes at the agent's
     interval, so that a dear question may be rare without its streaks taking minutes.
+    ``when_unused``: why there is nothing to judge where a reading judges nothing.
     """
 
     name: str
@@ -395,6 +396,7 @@ class Probe:
     runbook: Text = NOTHING_SAID
     judged_on_failure: str = ""
     sooner_in_doubt: bool = False
+    when_unused: Text = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,16 @@ from probes import (
     registry,
 )
 from probes.judge import Judge, tuned, why
-from probes.model import FailureKind, Finding
+from probes.model import Finding
 from probes.runner import Owner
 from probes.units import measured, written
+from probes.unused import why_unused
 
 PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
 UNKNOWN = 3
 WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", UNKNOWN: "UNKNOWN"}
 _NOTHING = Text("tidak ada yang dilaporkan", "nothing to report")
+_UNUSED = Text("tidak dipakai: {why}", "not used: {why}")
 _WORST = (2, 1, UNKNOWN, 0)
 
 
@@ -74,7 +76,7 @@ def attempt(given: argparse.Namespace) -> int:
         findings = tuple(judge.assess(eager, probe, reading).findings)
         tried.append(Tried(probe, reading, findings, _code(probe, reading, findings)))
     if given.probe is None:  # asked for everything: what does not apply here says nothing
-        tried = [t for t in tried if not _unused(t.reading)]
+        tried = [t for t in tried if why_unused(t.probe, t.reading) is None]
     owner.drop()
     code = next(c for c in _WORST if any(t.code == c for t in tried) or c == 0)
     if given.json:
@@ -97,10 +99,6 @@ def _eager(target: Target, chosen: tuple[Probe, ...]) -> Target:
     return replace(target, probes=probes)
 
 
-def _unused(reading: Reading) -> bool:
-    return reading.failure is not None and reading.failure.kind is FailureKind.UNSUPPORTED
-
-
 def _code(probe: Probe, reading: Reading, findings: tuple[Finding, ...]) -> int:
     failure = reading.failure
     if failure is not None and not (failure.kind in CONNECTION_KINDS and probe.judged_on_failure):
@@ -110,7 +108,9 @@ def _code(probe: Probe, reading: Reading, findings: tuple[Finding, ...]) -> int:
 
 def _told(target: Target, tried: list[Tried], code: int, language: str) -> str:
     bad = sorted((t for t in tried if t.code), key=lambda t: _WORST.index(t.code))
-    first = _sentences(bad[0], language)[0] if bad else all_clear(len(tried), language)
+    first = all_clear(len(tried), language)
+    if bad or [each for each in tried if why_unused(each.probe, each.reading)]:
+        first = _sentences((bad or tried)[0], language)[0]
     numbers = _performance(target, tried)
     lines = [f"SIGAP {WORDS[code]} - {_safe(first)}" + (f" | {numbers}" if numbers else "")]
     for each in bad + [t for t in tried if not t.code]:
@@ -138,6 +138,9 @@ def _sentences(tried: Tried, language: str) -> list[str]:
     if not said and failure is not None:
         hint, message = failure.hint.said_in(language), why(failure).said_in(language)
         said = [f"{message}. {hint}" if hint else message]
+    unused = why_unused(tried.probe, tried.reading)
+    if not said and unused is not None:
+        said = [_UNUSED.format(why=unused).said_in(language)]
     if not said:
         units = {measure.name: measure.unit for measure in tried.probe.measures}
         values = [

@@ -172,6 +172,10 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    when_unused=Text(
+        "bukan simpul Galera: wsrep_on mati",
+        "not a Galera node: wsrep_on is off",
+    ),
     exhibits=exhibits,
     runbook=Text(
         "1. wsrep_cluster_status di setiap simpul. 2. Mayoritas di mana? 3. Simpul hilang: "

@@ -175,6 +175,10 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    when_unused=Text(
+        "replikasi semi-sinkron mati atau tidak bertugas di sini",
+        "semi-synchronous replication is off or has no work here",
+    ),
     grants=(
         *CHANNELS,
         *(each for each in INSTRUMENTS if "performance_schema" in each.sql),

@@ -247,6 +247,10 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    when_unused=Text(
+        "tidak ada tulisan uji yang dinilai di sini; memasangnya: sigap grants --canary",
+        "no test write is judged here; to install it: sigap grants --canary",
+    ),
     runbook=Text(
         "1. Apa galatnya? Penuh: volumes. Hanya-baca: availability. Menggantung: `dmesg`, "
         "iostat, semi_sync. 2. Aplikasi ikut gagal menulis: umumkan. 3. Jangan memulai ulang "

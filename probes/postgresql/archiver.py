@@ -170,6 +170,10 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    when_unused=Text(
+        "archive_mode mati, atau replika yang tidak mengarsipkan",
+        "archive_mode is off, or this is a replica that archives nothing",
+    ),
     every=30.0,
     exhibits=exhibits,
     grants=(PG_MONITOR,),

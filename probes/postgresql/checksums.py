@@ -63,6 +63,10 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    when_unused=Text(
+        "data_checksums mati: halaman yang rusak tidak akan diketahui",
+        "data_checksums is off: a damaged page would not be noticed",
+    ),
     every=60.0,
     runbook=Text(
         "1. page verification failed di log: berkas dan blok. 2. `dmesg` dan SMART. 3. Apakah "

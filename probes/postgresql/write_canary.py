@@ -294,6 +294,10 @@ PROBE = Probe(
         ),
     ),
     read=read,
+    when_unused=Text(
+        "tidak ada tulisan uji yang dinilai di sini; memasangnya: sigap grants --canary",
+        "no test write is judged here; to install it: sigap grants --canary",
+    ),
     every=30.0,
     runbook=Text(
         "1. Apa yang ditunggu penulisan (judul). 2. Replika sinkron. 3. Volume data dan WAL: "

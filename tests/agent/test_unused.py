@@ -9,8 +9,9 @@ from agent.exposition import Board
 from agent.health import targets
 from agent.latest import Latest
 from agent.scheduler import plan
-from incidents.web.health import ProbeState
-from probes import FailureKind
+from incidents.web.health import ProbeHealth, ProbeState
+from probes import FailureKind, Measurement, Probe
+from probes.postgresql import archiver, checksums
 from probes.runner import Cost
 from tests.support.builders import a_failure, a_probe, a_reading, a_target
 
@@ -28,3 +29,26 @@ def test_what_does_not_apply_here_is_not_counted_as_blind() -> None:
     (health,) = targets(latest, NOW, lambda fingerprint: "")
     assert [each.state for each in health.probes] == [ProbeState.UNUSED]
     assert health.state is ProbeState.UNUSED
+
+
+def _shown(probe: Probe, *measurements: Measurement) -> ProbeHealth:
+    watched = plan(a_target(), [probe], 15.0, 5.0)
+    latest = Latest(Board(), monotonic)
+    latest.declare(watched)
+    reading = a_reading("simpeg", probe.name, at=NOW, measurements=measurements)
+    latest.update(watched, probe, reading, Cost())
+    ((health,),) = [each.probes for each in targets(latest, NOW, lambda fingerprint: "")]
+    return health
+
+
+def test_what_is_switched_off_is_not_used_and_says_why() -> None:
+    off = _shown(checksums.PROBE, Measurement("data_checksums", 0.0))
+    assert (off.state, off.why) == (ProbeState.UNUSED, checksums.PROBE.when_unused)
+    assert "data_checksums" in off.why.id
+    on = (Measurement("data_checksums", 1.0), Measurement("checksum_failures", 0.0, "a"))
+    assert _shown(checksums.PROBE, *on).state is ProbeState.OK
+    assert _shown(archiver.PROBE).state is ProbeState.UNUSED
+
+
+def test_a_probe_that_merely_found_nothing_is_answered() -> None:
+    assert _shown(a_probe("slots", judged_on_failure="")).state is ProbeState.OK
