@@ -26,6 +26,54 @@ class Known:
     title: Text = NOTHING_SAID  # instead of the server's words, where the kind alone would mislead
 
 
+FOREIGN = Known(
+    FailureKind.FOREIGN,
+    Text(
+        "Sesuatu yang lain menjawab di {host} port {port}; ia tidak berbicara dengan protokol "
+        "PostgreSQL: lihat di host itu siapa yang mendengarkan (ss -ltnp), dan apakah engine serta "
+        "url target di agent.yaml benar.",
+        "Something else answers at {host} port {port}; it does not speak PostgreSQL's protocol: "
+        "see on that host who listens there (ss -ltnp), and whether engine and url of the target "
+        "in agent.yaml are right.",
+    ),
+    r"received invalid response to SSL negotiation|expected authentication request from server|"
+    r"received unencrypted data after|received invalid authentication request|"
+    r"authentication method \d+ not supported",
+)
+"""Stands first in an engine's table: what was received is quoted and may look like anything."""
+
+ERROR_FOR_TLS = Known(
+    FailureKind.REFUSED,
+    Text(
+        "Yang mendengarkan di {host} port {port} menjawab dengan galat sebelum login dimulai: "
+        "server tidak dapat membuat proses baru (memori, batas proses; lihat lognya), atau program "
+        "lain yang mendengarkan di sana (ss -ltnp).",
+        "What listens at {host} port {port} answers with an error before the login begins: the "
+        "server cannot start a process (memory, limit of processes; see its log), or another "
+        "program listens there (ss -ltnp).",
+    ),
+    r"error response during SSL exchange",
+    title=Text("menjawab permintaan TLS dengan galat", "answers the request for TLS with an error"),
+)
+
+HUNG_UP = Known(
+    FailureKind.REFUSED,
+    Text(
+        "{host} port {port} terjangkau, tetapi yang mendengarkan di sana memutus sambungan sebelum "
+        "login selesai: mungkin program lain (ss -ltnp), proksi tanpa server di belakangnya, atau "
+        "server yang baru mulai atau sedang berakhir; baca baris akhir lognya.",
+        "{host} port {port} is reached, but whoever listens there hangs up before the login ends: "
+        "it may be another program (ss -ltnp), a proxy with no server behind it, or the server "
+        "just starting or ending; read the last lines of its log.",
+    ),
+    r"closed the connection unexpectedly|reset by peer|Broken pipe|could not (receive|send)",
+    title=Text(
+        "menerima sambungan lalu memutusnya sebelum menjawab",
+        "takes the connection and hangs up before it answers",
+    ),
+)
+"""Stands behind what the network says of itself: "could not receive data: timed out"."""
+
 _LOST = Text(
     "Sambungan terputus: server mati, dimulai ulang, atau jaringan memutusnya. Baca baris akhir "
     "log server.",

@@ -78,7 +78,8 @@ class FailureKind(StrEnum):
     """Why a probe could not look."""
 
     UNREACHABLE = "unreachable"  # no route, name not resolved, connection dropped
-    REFUSED = "refused"  # the port is closed, or the server is starting up / shutting down
+    REFUSED = "refused"  # port closed, server starting or ending, or it hangs up before an answer
+    FOREIGN = "foreign"  # what answers at the port does not speak the engine's protocol
     DENIED = "denied"  # wrong password, no pg_hba line, account locked
     EXHAUSTED = "exhausted"  # no connection slot left
     TIMEOUT = "timeout"  # our own deadline passed: frozen, black hole, overloaded
@@ -91,6 +92,7 @@ CONNECTION_KINDS = frozenset(
     {
         FailureKind.UNREACHABLE,
         FailureKind.REFUSED,
+        FailureKind.FOREIGN,
         FailureKind.DENIED,
         FailureKind.EXHAUSTED,
         FailureKind.TIMEOUT,

@@ -200,10 +200,15 @@ class MySQLSession:
         try:
             connection.connect(connected)
         except _NOT_MYSQL as error:
+            if not _greeted(connection):
+                raise errors.before_greeting(address, error) from error
             raise errors.not_mysql(address, error) from error
+        except pymysql.err.MySQLError as error:
+            if not _greeted(connection):
+                raise errors.before_greeting(address, error) from error
+            raise
         except ProbeError as error:
-            greeted = getattr(connection, "server_version", "")
-            if error.failure.kind is FailureKind.TIMEOUT and not greeted:
+            if error.failure.kind is FailureKind.TIMEOUT and not _greeted(connection):
                 raise errors.no_greeting(address, error) from error
             raise
         finally:
@@ -213,6 +218,10 @@ class MySQLSession:
         shaken = getattr(getattr(connection, "_sock", None), "handshake_seconds", 0.0)
         clock.move(shaken, "login", "tls")
         return connection
+
+
+def _greeted(connection: _Connection) -> bool:
+    return bool(getattr(connection, "server_version", ""))
 
 
 def _without_tls(error: pymysql.err.MySQLError) -> bool:

@@ -34,6 +34,11 @@ _NOT_OFFERED = Text(
     "does not offer the database {database} ({number})",
 )
 
+_HUNG_UP = Text(
+    "menerima sambungan lalu memutusnya sebelum menjawab",
+    "takes the connection and hangs up before it answers",
+)
+
 _HINTS: dict[str, Text] = {
     "server_full": Text(
         "Semua slot koneksi terpakai: lihat siapa yang memakainya (SHOW PROCESSLIST, lewat "
@@ -151,6 +156,22 @@ _HINTS: dict[str, Text] = {
         "The server answers with error {number}, which Sigap does not know yet: look the number up "
         "in the server's manual and report it.",
     ),
+    "foreign": Text(
+        "Sesuatu yang lain menjawab di {where}; ia tidak berbicara dengan protokol MySQL: lihat di "
+        "host itu siapa yang mendengarkan (ss -ltnp), dan apakah engine serta url target di "
+        "agent.yaml benar.",
+        "Something else answers at {where}; it does not speak MySQL's protocol: see on that host "
+        "who listens there (ss -ltnp), and whether engine and url of the target in agent.yaml are "
+        "right.",
+    ),
+    "hung_up": Text(
+        "{where} terjangkau, tetapi yang mendengarkan di sana memutus sambungan tanpa sapaan "
+        "MySQL: mungkin program lain (ss -ltnp), proksi tanpa server di belakangnya, atau server "
+        "yang baru mulai atau sedang berakhir; baca log kesalahannya.",
+        "{where} is reached, but whoever listens there hangs up without MySQL's greeting: it may "
+        "be another program (ss -ltnp), a proxy with no server behind it, or the server just "
+        "starting or ending; read its error log.",
+    ),
     "answer": Text(
         "Jawaban di {where} bukan jawaban server MySQL/MariaDB: periksa host dan port target.",
         "What answers at {where} is not a MySQL/MariaDB server: check the target's host and port.",
@@ -210,6 +231,23 @@ def not_mysql(address: Address, error: BaseException) -> ProbeError:
         ),
         _HINTS["answer"].format(where=where),
     )
+
+
+def before_greeting(address: Address, error: BaseException) -> ProbeError:
+    """A login failed before the server had said which version it is; it may be no server at all."""
+    number, message = number_and_message(error)
+    if number == 0:  # it said something, and no packet of this protocol
+        where = f"{address.host}:{address.port}"
+        return ProbeError(FailureKind.FOREIGN, message, _HINTS["foreign"].format(where=where))
+    if number in _LOST:
+        return hung_up(address)
+    return failure(error, address, "")
+
+
+def hung_up(address: Address) -> ProbeError:
+    """Whoever listens took the connection and ended it without a greeting."""
+    hint = _HINTS["hung_up"].format(where=f"{address.host}:{address.port}")
+    return ProbeError(FailureKind.REFUSED, _HUNG_UP, hint)
 
 
 def no_greeting(address: Address, error: ProbeError) -> ProbeError:

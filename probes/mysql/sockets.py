@@ -17,6 +17,7 @@ from typing import Any
 
 from probes import deadline
 from probes.model import Address, FailureKind, ProbeError, Text
+from probes.mysql import errors
 
 SOCKET_NAMES = ("mysqld.sock", "mysql.sock", "mariadb.sock")
 """What the packages call the socket file; tried in this order inside a directory."""
@@ -155,6 +156,8 @@ def _unconnected(error: OSError, where: Any, address: Address) -> ProbeError:
                 "state (systemctl status mariadb / mysql) and its error log.",
             ),
         )
+    if isinstance(error, ConnectionResetError):
+        return errors.hung_up(address)
     if error.errno in {errno.EACCES, errno.EPERM}:
         hint = Text(
             f"Akun sistem operasi agen tidak boleh membuka {shown}: beri izin pada folder itu.",

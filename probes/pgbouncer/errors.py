@@ -12,10 +12,12 @@ from dataclasses import replace
 import psycopg2
 
 from probes import libpq_words
-from probes.libpq_words import Known
+from probes.libpq_words import ERROR_FOR_TLS, FOREIGN, HUNG_UP, Known
 from probes.model import Address, FailureKind, ProbeError, Text
 
 _LOGIN: tuple[Known, ...] = (
+    FOREIGN,
+    ERROR_FOR_TLS,
     Known(
         FailureKind.DENIED,
         Text(
@@ -140,14 +142,14 @@ _LOGIN: tuple[Known, ...] = (
         FailureKind.UNREACHABLE,
         Text(
             "Tidak ada jalan ke {host} port {port}: periksa jaringan, firewall, dan apakah host "
-            "itu menyala; bila sambungan terputus di tengah login, baca log PgBouncer.",
+            "itu menyala.",
             "There is no way to {host} port {port}: check the network, the firewall and whether "
-            "that host is on; if the connection broke off during login, read PgBouncer's log.",
+            "that host is on.",
         ),
-        r"No route to host|Network is unreachable|timed out|closed the connection unexpectedly|"
-        r"reset by peer|Broken pipe|could not translate host name|Host is down|"
-        r"could not (receive|send)",
+        r"No route to host|Network is unreachable|timed out|could not translate host name|"
+        r"Host is down",
     ),
+    HUNG_UP,
 )
 
 _FROZEN = Text(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from tests.lab.scenario import PRIMARY, REPLICA, Break, Fault
 from tests.lab.stage import AGENT
+from tests.servers import wrong_port
 from tests.servers.dripping import DrippingProxy
 
 
@@ -123,6 +124,16 @@ def accepts_and_is_silent(world: Pair) -> Iterator[None]:
     world.go_on()
 
 
+@contextmanager
+def answers_http(world: Pair) -> Iterator[None]:
+    """Something else has the server's port, and answers in its own language."""
+    world.primary.stop()
+    with wrong_port.listening(wrong_port.answers_http, world.primary.port):
+        yield
+    world.primary.start()
+    world.go_on()
+
+
 HANGS: Mapping[str, Any] = {"deadline": 1.0}
 """A server that hangs costs the whole deadline in every round."""
 
@@ -140,6 +151,13 @@ SQUATTER: Mapping[str, Any] = {
     "evidence": ("timeout", "python", "no process of the server"),
 }
 """Somebody else has the server's port."""
+
+
+FOREIGN: Mapping[str, Any] = {
+    "local": True,
+    "evidence": ("foreign", "python", "no process of the server"),
+}
+"""The same, by a program that talks."""
 
 
 def fault(
@@ -170,6 +188,7 @@ def faults(engine: str) -> Sequence[Fault[Any]]:
         ("replica_frozen", replica_frozen, REPLICA, hangs, FROZEN),
         ("silent_network", silent_network, PRIMARY, hangs, {**HANGS, "through_proxy": True}),
         ("accepts_and_is_silent", accepts_and_is_silent, PRIMARY, hangs, SQUATTER),
+        ("answers_http", answers_http, PRIMARY, "does not speak its protocol", FOREIGN),
     )
     away = fault(
         "agent_cut_off", cut_off, f"Agent {AGENT} cannot reach", f"{PRIMARY}, {REPLICA}",

@@ -12,6 +12,7 @@ import pytest
 
 from probes import FailureKind, ProbeError, Secret, Session, Target, deadline
 from probes.mysql.connect import connect
+from probes.postgresql.connect import open_session
 from tests.servers.dripping import DrippingProxy
 from tests.servers.mariadb import MariaDB, eventually, free_port
 
@@ -171,6 +172,16 @@ def test_a_closed_port_is_refused(primary: MariaDB) -> None:
     error, _ = refusal(lambda: connect(through(primary.target(), free_port()), "test"))
     assert error.failure.kind is FailureKind.REFUSED
     assert "systemctl" in error.failure.hint.id
+
+
+def test_a_server_of_another_engine_is_foreign_to_postgresql(primary: MariaDB) -> None:
+    for options in ({}, {"sslmode": "disable"}):
+        target = primary.target()
+        address = replace(target.address, options=options)
+        elsewhere = replace(target, engine="postgresql", address=address)
+        error, _ = refusal(lambda: open_session(elsewhere, "test"))  # noqa: B023 - called at once
+        assert error.failure.kind is FailureKind.FOREIGN, error
+        assert "agent.yaml" in error.failure.hint.en
 
 
 def test_an_account_at_its_limit_is_exhausted(primary: MariaDB) -> None:
