@@ -72,7 +72,10 @@ def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
 def last_words(session: Session) -> Iterator[Exhibit]:
     """What a server on this host that answers wrote last; nothing of one that is elsewhere."""
     if session.target.host:
-        yield _said_if_unseen(_LOG, lambda: log_tail(session.paths().get("log", "")))
+        yield _said_if_unseen(
+            _LOG,
+            lambda: log_tail({**session.paths(), **session.target.volumes}.get("log", "")),
+        )
 
 
 def _said_if_unseen(title: Text, look: Callable[[], Exhibit]) -> Exhibit:
@@ -288,13 +291,40 @@ _QUOTES_A_STATEMENT = re.compile(
 )
 
 
+_NO_PLACE = "the server did not say where it writes its log"
+_WOULD_SHOW = "volumes: {log: ...} at the target would show it"
+
+
+def redirected_log(data: str) -> str:
+    """The file that the standard error of the server in ``data`` goes to; "" when that is no file
+    of a disk, or may not be seen (it is the server's own account's and root's to see).
+
+    Debian starts PostgreSQL by ``pg_ctl -l FILE``, without its logging collector. Sources:
+    postmaster.pid, whose first line is the server's process; proc(5), /proc/PID/fd.
+    """
+    try:
+        return SHARED.at(data, _seconds(), lambda home, mount: _standard_error(home))
+    except (StuckError, FailingError, OSError, ValueError, ProbeError):
+        return ""
+
+
+def _standard_error(home: str) -> str:
+    with open(os.path.join(home, "postmaster.pid"), encoding="utf-8") as file:
+        pid = int(file.readline())
+    if os.readlink(f"/proc/{pid}/cwd") != home:  # another's by now, or of another container
+        return ""
+    file_name = os.readlink(f"/proc/{pid}/fd/2")  # read, not followed: its mount may be dead
+    on_a_disk = file_name.startswith("/") and not file_name.startswith("/dev/")
+    return file_name if on_a_disk and not file_name.endswith(" (deleted)") else ""
+
+
 def log_tail(where: str) -> Exhibit:
     """The last lines the server wrote about itself.
 
     ``where``: its log file, or the directory whose newest log that may be read is taken.
     """
     if not where:
-        return Exhibit(_LOG, (), (), note="the server did not say where it writes its log")
+        return Exhibit(_LOG, (), (), note=f"{_NO_PLACE}; {_WOULD_SHOW}")
     name, lines = server_log.newest(where, _seconds(), _own_words)
     if not name:
         return Exhibit(_LOG, (), (), note=f"no log file in {where} that the agent may read")

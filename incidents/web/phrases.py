@@ -83,6 +83,10 @@ _NOTES: tuple[tuple[str, str], ...] = (
     (r"its child processes: (.+)", r"proses anaknya: \1"),
     (r"the server did not say where it writes its log", "server tidak menyebutkan tempat log-nya"),
     (
+        r"volumes: \{log: \.\.\.\} at the target would show it",
+        "volumes: {log: ...} pada target memperlihatkannya",
+    ),
+    (
         r"no log file in (.+) that the agent may read",
         r"tidak ada berkas log di \1 yang boleh dibaca agen",
     ),

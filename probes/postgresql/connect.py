@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg2
 
-from probes import libpq, libpq_words
+from probes import host_facts, libpq, libpq_words
 from probes.libpq_session import LibpqSession
 from probes.model import (
     CONNECTION_KINDS,
@@ -77,11 +77,16 @@ class PostgresSession(LibpqSession):
     def paths(self) -> Mapping[str, str]:
         """Where this server keeps its files, as the server names them (symlinks unresolved).
 
-        Keys: ``data``, ``wal``, ``log`` (only when the logging collector writes there), ``temp``
+        Keys: ``data``, ``wal``, ``log`` (where the logging collector writes; without one, the file
+        a server on this host has as its standard error, when that may be seen), ``temp``
         (only when temporary files go to a tablespace), ``tablespace:NAME``.
         Needs pg_read_all_settings, part of pg_monitor (PostgreSQL manual, data_directory).
         """
-        return paths_from(self.rows(_PATHS)[0], self.rows(_TABLESPACES))
+        found = paths_from(self.rows(_PATHS)[0], self.rows(_TABLESPACES))
+        if "log" not in found and self.target.host:
+            where = host_facts.redirected_log(found["data"])
+            found |= {"log": where} if where else {}
+        return found
 
 
 _PATHS = """

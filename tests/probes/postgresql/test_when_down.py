@@ -99,3 +99,18 @@ def test_of_a_frozen_server_the_state_is_named(server: Server, owner: Owner) -> 
     assert postmaster[5:] == (f"port {server.port}", str(server.data)), taken.exhibits[1].note
     assert taken.exhibits[0].rows[0][0] == "timeout"
     assert "its child processes: " in words
+
+
+def test_a_log_that_was_only_redirected_is_found_and_remembered_past_the_servers_death() -> None:
+    """As Debian starts it: ``pg_ctl -l FILE``, and no logging collector."""
+    with postgresql.single({"logging_collector": "off"}) as one:
+        watching = Owner(one.target(host="lab"), ENGINE, 2.0)
+        (reading,) = watching.round([PROBE], lambda: NOW)
+        assert reading.failure is None, reading.failure
+        os.kill(one.pid, signal.SIGKILL)
+        until(lambda: not one.running, "the postmaster being dead")
+        _, said = evidence_of(watching)
+        watching.drop()
+        one.stop()
+        assert str(one.folder / f"{one.name}.log") in said
+        assert "database system is ready to accept connections" in said
