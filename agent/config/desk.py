@@ -1,6 +1,6 @@
 """Why: a configuration that is called good must also open the desk it names.
 
-Promise: looks at what only the machine knows (the store's folder, the procedure's and calendar's
+Promise: looks at what only the machine knows (the store's place, the procedure's and calendar's
 files) and notes each problem with its place. Costs two parsed files, so only ``check-config`` asks;
 a start meets the same mistakes when it opens them. Loads the desk's libraries: only for a desk.
 """
@@ -14,6 +14,7 @@ from agent.config.problems import Problems, nearest
 from incidents import calendar, procedure
 from incidents.calendar import CalendarError
 from incidents.procedure import ProcedureError
+from incidents.store import objection
 from probes import Secret
 
 SHIPPED = File(procedure.__file__).parent
@@ -23,16 +24,15 @@ def check(problems: Problems, store: Secret | None, steps: str, hours: str) -> N
     """Note what would keep the desk from opening: ``steps`` and ``hours`` are what ``procedure:``
     and ``calendar:`` mean, a shipped name or a path."""
     if store is not None:
-        _folder(problems, store)
+        _place(problems, store)
     _named(problems, "procedure", steps, procedure.load)
     _named(problems, "calendar", hours, calendar.load)
 
 
-def _folder(problems: Problems, store: Secret) -> None:
-    kind, _, path = store.reveal().partition(":///")
-    folder = File(path).parent
-    if kind == "sqlite" and not folder.is_dir():
-        problems.at(("store",), f"its folder {folder} does not exist; make it, or change 'store'")
+def _place(problems: Problems, store: Secret) -> None:
+    found = objection(store.reveal())
+    if found is not None:
+        problems.at(("store",), found.en)
 
 
 def _named(problems: Problems, key: str, name: str, load: Callable[[str], object]) -> None:

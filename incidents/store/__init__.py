@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from incidents.store.engine import LONG_ANSWER_SECONDS, Bound, Store
 from incidents.store.errors import StoreUnavailable
-from incidents.store.schema import installation, open_store
+from incidents.store.schema import installation, objection, open_store
 
 __all__ = [
     "LONG_ANSWER_SECONDS",
@@ -15,5 +15,6 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "installation",
+    "objection",
     "open_store",
 ]

@@ -11,11 +11,10 @@ opens the store hands in what does (``Bound``).
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from incidents.store import place
 from incidents.store.errors import StoreUnavailable, spoken
 from probes import Text
 
@@ -188,22 +188,12 @@ class Store:
         self.engine.dispose()
 
 
-def _make_private(file: Path) -> None:
-    """A new store is its owner's alone; SQLite gives its journals the mode of the file."""
-    with suppress(OSError):  # SQLite itself says why it cannot be
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-
-
 def _sqlite(url: URL) -> Engine:
-    folder = Path(url.database or "").absolute().parent
-    if not folder.is_dir():
-        raise StoreUnavailable(
-            Text(
-                "Folder {folder} untuk penyimpanan tidak ada; buat dulu, atau ubah `store`.",
-                "The folder {folder} of the store does not exist; make it, or change `store`.",
-            ).format(folder=folder)
-        )
-    _make_private(Path(url.database or ""))
+    file = Path(url.database or "")
+    why_not = place.objection(file)
+    if why_not is not None:
+        raise StoreUnavailable(why_not)
+    place.make_private(file)
     engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, pool_size=8)
     journal = "WAL" if wal_is_safe() else "TRUNCATE"
 

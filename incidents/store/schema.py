@@ -7,12 +7,15 @@ waits for it nor keeps it in memory.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, create_engine, inspect, select, text
+from sqlalchemy.pool import NullPool
 
+from incidents.store import place
 from incidents.store.engine import Bound, Store, store_url, unbounded
-from incidents.store.errors import StoreUnavailable
+from incidents.store.errors import StoreUnavailable, spoken
 from incidents.store.tables import meta
 from probes import Text
 
@@ -54,6 +57,34 @@ def _prepare(store: Store) -> None:
         _migrate(store)
 
 
+def objection(url: str) -> Text | None:
+    """Why the SQLite store at ``url`` would not open, found without changing anything.
+
+    A server is not asked: whether it answers now says nothing of the configuration.
+    """
+    try:
+        address = store_url(url)
+        if address.get_backend_name() != "sqlite":
+            return None
+        file = Path(address.database or "")
+        why_not = place.objection(file)
+        if why_not is None and file.exists():
+            _look(file, address.render_as_string(hide_password=True))
+    except StoreUnavailable as error:
+        return error.sentence
+    return why_not
+
+
+def _look(file: Path, where: str) -> None:
+    """Raise ``StoreUnavailable`` when ``file`` is damaged, somebody else's or too new."""
+    named = f"{file.absolute().as_uri()}?mode=rw"  # makes no file, and not WAL of a stranger's
+    engine = create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(named, uri=True), poolclass=NullPool
+    )
+    with spoken(where), engine.connect() as connection:
+        _revision(connection)
+
+
 def installation(store: Store) -> str:
     """The random name of this installation; stands in bundles and tells two stores apart."""
     with store.read() as connection:
@@ -68,7 +99,8 @@ def _revision(connection: Connection) -> str:
     """The schema's revision; "" for an empty store."""
     tables = set(inspect(connection).get_table_names())
     if "alembic_version" not in tables:
-        if tables & {"events", "incidents"}:
+        # A file is Sigap's alone; a database of a server may hold an extension's tables.
+        if tables & {"events", "incidents"} or (tables and connection.dialect.name == "sqlite"):
             raise StoreUnavailable(
                 Text(
                     "Basis data ini berisi tabel bukan milik Sigap; beri Sigap basis data sendiri.",

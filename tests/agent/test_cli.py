@@ -128,6 +128,12 @@ def test_check_config_finds_a_store_without_its_folder(sigap: Sigap, folder: Pat
     assert "no does not exist; make it" in one_sentence(sigap("check-config", folder=folder), 2)
 
 
+def test_check_config_finds_a_store_that_is_none(sigap: Sigap, folder: Path) -> None:
+    (folder / "sigap.db").write_bytes(b"this is a letter, not a database" * 100)
+    said = one_sentence(sigap("check-config", folder=folder), 2)
+    assert "damaged or no Sigap store" in said
+
+
 def test_the_pages_address_is_a_web_address(sigap: Sigap, folder: Path) -> None:
     text = (folder / "agent.yaml").read_text()
     (folder / "agent.yaml").write_text(text.replace("agent: {", "agent: {public_url: sigap.id, "))

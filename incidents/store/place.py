@@ -1,0 +1,78 @@
+"""Why: a SQLite store needs a place its process may write to, and SQLite's own words for "it may
+not" name neither the owner nor the command that mends it.
+
+Promise: ``objection`` changes nothing. A store that root makes belongs to whom its folder belongs
+to, so that ``sudo sigap people add`` locks no service out; SQLite gives its journals the owner and
+the mode of the file (os_unix.c, findCreateFileMode).
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import suppress
+from pathlib import Path
+
+from probes import Text
+
+_NO_FOLDER = Text(
+    "Folder {folder} untuk penyimpanan tidak ada; buat dulu, atau ubah `store`.",
+    "The store's folder {folder} does not exist; make it, or change `store`.",
+)
+_READ_ONLY_VOLUME = Text(
+    "Penyimpanan {path} berada pada volume yang hanya dapat dibaca; periksa volumenya.",
+    "The store {path} lies on a volume that is read-only; look after the volume.",
+)
+_OTHERS = Text(
+    "{path} dari penyimpanan milik {owner}, dan {account} tidak boleh menulisnya; "
+    "jalankan: chown {account}: {named}",
+    "{path} of the store belongs to {owner}, and {account} may not write to it; "
+    "run: chown {account}: {named}",
+)
+_OWN = Text(
+    "{path} dari penyimpanan tidak boleh ditulis oleh pemiliknya, {account}; "
+    "jalankan: chmod {mode} {named}",
+    "{path} of the store may not be written by its owner, {account}; run: chmod {mode} {named}",
+)
+
+
+def objection(file: Path) -> Text | None:
+    """Why this process cannot keep a store in ``file``, with the command that mends it."""
+    folder = file.absolute().parent
+    if not os.path.isdir(folder):  # unlike Path's, False where one may not look
+        return _NO_FOLDER.format(folder=folder)
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return _closed(folder, str(folder), "u+rwx")
+    for each in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+        if each.exists() and not os.access(each, os.R_OK | os.W_OK):
+            return _closed(each, f"{file}*", "u+rw")
+    return None
+
+
+def make_private(file: Path) -> None:
+    """A new store is its owner's alone: the process's, or its folder's when root makes it."""
+    with suppress(OSError):  # there already, or SQLite itself says why it cannot be
+        # Only what did not exist is given away: a link that lies there is never followed.
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if os.geteuid() == 0:
+                of_folder = file.absolute().parent.stat()
+                os.fchown(descriptor, of_folder.st_uid, of_folder.st_gid)
+        finally:
+            os.close(descriptor)
+
+
+def _closed(path: Path, named: str, mode: str) -> Text:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return _READ_ONLY_VOLUME.format(path=path)
+    owner, account = _name(path.stat().st_uid), _name(os.geteuid())
+    if owner == account:
+        return _OWN.format(path=path, account=account, mode=mode, named=named)
+    return _OTHERS.format(path=path, owner=owner, account=account, named=named)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
