@@ -22,12 +22,21 @@ UNKNOWN = 3  # what Nagios calls "could not tell"
 _Commands = argparse._SubParsersAction  # the only name argparse has for what add_subparsers gives
 
 
+class UnknownCommand(Trouble):
+    """A word that is no command; one sentence with the nearest that is."""
+
+    exit_code = 2  # argparse's own for a wrong word
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["demo"]:  # the demo has words of its own
         return _guarded(lambda: _demo(words[1:]), "demo")
     parser = _parser()
+    unknown = _guarded(lambda: _known(parser, words), "")
+    if unknown:
+        return unknown
     given = parser.parse_args(words)
     module, _, function = given.run.partition(":")
 
@@ -69,6 +78,18 @@ def _guarded(run: Callable[[], int], command: str) -> int:
         return UNKNOWN if command == "try" else INTERNAL
 
 
+def _known(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
+    """0 when the command, and the command within it, are known. Raises ``UnknownCommand``."""
+    commands = parser.get_default("commands")
+    if not commands or not words or words[0].startswith("-"):
+        return 0
+    if words[0] not in commands:
+        from agent.config.problems import nearest  # the configuration's libraries are not for help
+
+        raise UnknownCommand(f"no command {words[0]!r}; {nearest(words[0], commands)}")
+    return _known(commands[words[0]], words[1:])
+
+
 def _demo(words: Sequence[str]) -> int:
     from agent.demo import main as demo  # the demo is an extra
 
@@ -88,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     _people_commands(commands)
     _incident_commands(commands)
     _ledger_commands(commands)
+    parser.set_defaults(commands=commands.choices)
     return parser
 
 
@@ -97,6 +119,16 @@ def _command(
     parser = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
     parser.set_defaults(run=run)
     return parser
+
+
+def _group(
+    commands: _Commands[argparse.ArgumentParser], name: str, help: str
+) -> _Commands[argparse.ArgumentParser]:
+    """A command that has commands of its own."""
+    parser = commands.add_parser(name, help=help)
+    each = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+    parser.set_defaults(commands=each.choices)
+    return each
 
 
 def _with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -179,9 +211,7 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
-    people = commands.add_parser("people", help="who may sign").add_subparsers(
-        dest="subcommand", metavar="COMMAND", required=True
-    )
+    people = _group(commands, "people", "who may sign")
     add = _command(people, "add", "people:add", "add a person")
     add.add_argument("username")
     add.add_argument("--name", required=True, help="full name with titles, as on letters")
@@ -197,7 +227,12 @@ def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     _with_json(_with_config(_command(people, "list", "people:listing", "list people and roles")))
     assign = _command(people, "assign", "people:assign", "give a person a role")
     assign.add_argument("username")
-    assign.add_argument("role", help="AJ, PP, PW, PA or KD")
+    assign.add_argument(
+        "role",
+        help="code of a role of the procedure; of the shipped one: AJ network and server "
+        "administrator, PP IT examiner and manager, PW supervisor of data management and systems "
+        "integration, PA head of the ICT division, KD head of agency",
+    )
     assign.add_argument("--basis", choices=("definitif", "plt", "plh"), default="definitif")
     assign.add_argument("--letter", default="", help="number of the surat tugas")
     assign.add_argument("--from", dest="valid_from", metavar="YYYY-MM-DD", help="first day")
@@ -209,8 +244,7 @@ def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _incident_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
-    incidents = commands.add_parser("incidents", help="read, open and sign incidents")
-    each = incidents.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+    each = _group(commands, "incidents", "read, open and sign incidents")
     listing = _command(each, "list", "incidents:listing", "list incidents")
     listing.add_argument("--state", choices=("open", "closed", "all"), default="open")
     listing.add_argument("--text", default="", help="words that must occur")

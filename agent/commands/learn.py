@@ -15,11 +15,12 @@ from pathlib import Path
 from agent.commands.words import print_json, table
 from agent.config import Config, find, load
 from agent.config.problems import nearest
-from agent.membership import KIND_NAMES, KINDS, ROLE, UPSTREAM
+from agent.membership import KIND_NAMES, KINDS, LEARN_READINGS, ROLE, UPSTREAM
 from agent.notebook import Change, Members, NotebookError, Notes, Verb, edit, read
 from agent.state import MEMBERS_FILE
 from agent.trouble import Trouble
 from probes import Target
+from probes.units import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def learn(given: argparse.Namespace) -> int:
     if given.json:
         print_json(listed)
     else:
-        print(_shown(listed))
+        print(_shown(listed, config.learn_after))
     return 0
 
 
@@ -128,11 +129,12 @@ def _say(changes: Sequence[Change]) -> None:
         print(f"{done}: {each.kind}/{each.name}")
 
 
-def _shown(listed: Sequence[Belongs]) -> str:
+def _shown(listed: Sequence[Belongs], learn_after_seconds: float) -> str:
     if not listed:
         return (
-            "Nothing is declared and nothing was learned yet; members are learned once they have "
-            "been seen for a while."
+            "Nothing is declared and nothing was learned yet; while 'sigap run' watches, a member "
+            f"is learned once it was seen in {LEARN_READINGS} readings and for "
+            f"{written(learn_after_seconds, 'seconds').en} (agent.learn_after)."
         )
     rows = [
         (

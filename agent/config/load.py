@@ -53,12 +53,25 @@ class Config:
 
 
 def find(named: str | None, environment: Mapping[str, str] | None = None) -> File:
-    """The configuration file: ``-c``, else ``SIGAP_CONFIG``, else the usual places."""
+    """The configuration file: ``-c``, else ``SIGAP_CONFIG``, else the usual places.
+
+    Raises ``ConfigError`` where there is none.
+    """
     environment = os.environ if environment is None else environment
     chosen = named or environment.get("SIGAP_CONFIG")
     if chosen:
         return File(chosen)
-    return next((File(place) for place in PLACES if File(place).is_file()), File(PLACES[0]))
+    for place in PLACES:
+        if os.path.isfile(place):  # unlike Path's, False where this account may not look
+            return File(place)
+    problems = Problems()
+    here, there = PLACES
+    problems.in_file(
+        File(here),
+        0,
+        f"is not in this folder, nor is {there}; name the file with -c or SIGAP_CONFIG",
+    )
+    raise ConfigError(problems.found)
 
 
 def load(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +16,7 @@ import pytest
 
 from agent.cli import main
 from agent.commands import probing
+from incidents import procedure
 from tests.support.agent import ROOT, environment, write_config
 
 NOBODY = "  - {name: simpeg, engine: postgresql, url: 'postgresql://sigap@127.0.0.1:1/postgres'}\n"
@@ -145,6 +148,38 @@ def test_a_missing_configuration_is_one_sentence(
     sigap: Sigap, tmp_path: Path, words: list[str]
 ) -> None:
     assert "agent.yaml" in one_sentence(sigap(*words, "-c", "agent.yaml", folder=tmp_path), 2)
+
+
+@pytest.mark.parametrize("words", [["check-config"], ["people", "list"], ["incidents", "list"]])
+def test_with_no_configuration_both_places_are_named(
+    sigap: Sigap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    # Not the real place, for this machine may have one of its own. A name so long is refused when
+    # it is looked up, as a folder is that only root may enter.
+    elsewhere = str(tmp_path / ("x" * 300) / "agent.yaml")
+    places = ("agent.yaml", elsewhere)
+    monkeypatch.setattr(import_module("agent.config.load"), "PLACES", places)
+    said = one_sentence(sigap(*words, folder=tmp_path), 2)
+    assert "agent.yaml: is not in this folder" in said
+    assert elsewhere in said
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["tyr"], "try"), (["people", "asign"], "assign"), (["incident", "list"], "incidents")],
+)
+def test_a_misspelt_command_names_the_nearest(
+    sigap: Sigap, tmp_path: Path, words: list[str], meant: str
+) -> None:
+    assert f"did you mean '{meant}'?" in one_sentence(sigap(*words, folder=tmp_path), 2)
+
+
+def test_the_roles_are_explained_where_one_is_given(sigap: Sigap, tmp_path: Path) -> None:
+    said = " ".join(sigap("people", "assign", "--help", folder=tmp_path).stdout.split())
+    roles = [role.key for role in procedure.load("kaltim").roles]
+    assert roles
+    for code in roles:
+        assert re.search(rf"\b{code} [a-zA-Z]", said), code
 
 
 def test_try_speaks_nagios(sigap: Sigap, folder: Path) -> None:

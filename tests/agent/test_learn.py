@@ -103,3 +103,14 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(
     assert sentence in said
     assert said.count("\n") == 1
     assert members(tmp_path) == before
+
+
+def test_where_nothing_was_learned_yet_it_says_how_long_learning_takes(
+    learn: Learn, tmp_path: Path
+) -> None:
+    (tmp_path / "members.json").unlink()
+    lines = target_lines(a_target())
+    write_config(tmp_path, [lines], store="")
+    code, said, _ = learn()
+    assert code == 0
+    assert "in 5 readings and for 10 min" in said
