@@ -84,10 +84,12 @@ def timed_out(what: str = "no answer") -> ProbeError:
         FailureKind.TIMEOUT,
         f"{what} within the deadline",
         Text(
-            "Server menerima koneksi tetapi tidak menjawab: periksa apakah prosesnya berhenti "
-            "sementara (SIGSTOP, status T atau D), kelebihan beban, atau jaringan menelan paket.",
-            "The server takes connections but does not answer: look for a stopped process "
-            "(state T or D), overload, or a network that swallows packets.",
+            "Server menerima koneksi tetapi tidak menjawab. Bila bukti menunjukkan status T, "
+            "jalankan `kill -CONT PID`; bila D, periksa penyimpanan; selain itu beban berlebih "
+            "atau jaringan yang menelan paket.",
+            "The server takes connections but does not answer. If the evidence shows state T, run "
+            "`kill -CONT PID`; if D, check the storage; else overload, or a network that swallows "
+            "packets.",
         ),
     )
 

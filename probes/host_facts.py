@@ -246,7 +246,7 @@ def _worth_showing(own: list[Seen]) -> list[Seen]:
 
 
 def _about(own: list[Seen], names: tuple[str, ...], home: str) -> list[str]:
-    called = " or ".join(names)
+    called = ", ".join(names)
     if not own:
         there = f" in {home}" if home else ""
         return [f"no process of the server: none called {called} runs{there}"]

@@ -31,7 +31,7 @@ _ZONES = {
     "Asia/Pontianak": "WIB",
     "Asia/Jayapura": "WIT",
 }
-_BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_BYTES = ("B", "kB", "MB", "GB", "TB", "PB")  # powers of 1,000, as in titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Sayer:
         return self.quantity(value, unit)
 
     def quantity(self, value: float, unit: str) -> str:
-        """A measured value with its unit: 1,5 GiB, 12 %, 40,2 detik."""
+        """A measured value with its unit: 1,5 GB, 12 %, 40,2 detik."""
         if unit == "bytes":
             return self._bytes(value)
         if unit == "ratio":
@@ -166,9 +166,9 @@ class Sayer:
     def _bytes(self, value: float) -> str:
         size = float(value)
         for unit in _BYTES[:-1]:
-            if abs(size) < 1024:
+            if abs(size) < 1000:
                 return f"{self.number(size)} {unit}"
-            size /= 1024
+            size /= 1000
         return f"{self.number(size)} {_BYTES[-1]}"
 
     def _rough(self, seconds: float) -> str:

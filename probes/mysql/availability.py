@@ -151,12 +151,14 @@ PROBE = Probe(
     read=read,
     grants=CHANNELS,
     runbook=Text(
-        "1. Prosesnya ada? (systemctl status, ps: status T atau D berarti beku). 2. Log "
-        "kesalahan. 3. Volume data, redo dan tmp penuh? 4. Slot koneksi: `SHOW PROCESSLIST`. 5. "
-        "Baru mulai ulang, setelah bukti disimpan.",
-        "1. Is the process there? (systemctl status, ps: state T or D is frozen). 2. The error "
-        "log. 3. Are the data, redo and tmp volumes full? 4. Connection slots: `SHOW "
-        "PROCESSLIST`. 5. Restart only then, with the evidence saved.",
+        "1. Prosesnya ada? (systemctl status, ps). Status T berarti dihentikan sementara: `kill "
+        "-CONT PID`; D: penyimpanan. 2. Log kesalahan. 3. Volume data, redo dan tmp penuh? 4. "
+        "Hanya bila masih menerima login: slot koneksi, `SHOW PROCESSLIST`. 5. Baru mulai ulang, "
+        "setelah bukti disimpan.",
+        "1. Is the process there? (systemctl status, ps). State T is suspended: `kill -CONT PID`; "
+        "D: the storage. 2. The error log. 3. Are the data, redo and tmp volumes full? 4. Only if "
+        "it still takes logins: connection slots, `SHOW PROCESSLIST`. 5. Restart only then, with "
+        "the evidence saved.",
     ),
     judged_on_failure="up",
     exhibits_when_down=when_down,

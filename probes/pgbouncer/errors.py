@@ -153,11 +153,12 @@ _LOGIN: tuple[Known, ...] = (
 )
 
 _FROZEN = Text(
-    "Kernel menerima sambungan tetapi PgBouncer diam: periksa apakah prosesnya berhenti sementara "
-    "(status T), tertahan SUSPEND (jalankan RESUME), atau memakai satu inti CPU penuh; ia hanya "
-    "berjalan pada satu inti.",
+    "Kernel menerima sambungan tetapi PgBouncer diam: apakah prosesnya berhenti sementara (status "
+    "T: `kill -CONT PID`), tertahan SUSPEND (jalankan RESUME), atau memakai satu inti CPU "
+    "penuh; ia hanya berjalan pada satu inti.",
     "The kernel takes the connection but PgBouncer is silent: look whether its process is stopped "
-    "(state T), held by SUSPEND (run RESUME), or uses a whole core; it runs on one core only.",
+    "(state T: `kill -CONT PID`), held by SUSPEND (run RESUME), or uses a whole core; it "
+    "runs on one core only.",
 )
 
 _SILENT: Mapping[str, tuple[str, Text]] = {

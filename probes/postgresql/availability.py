@@ -105,10 +105,10 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1. Apakah proses postgres ada, dan statusnya bukan T atau D? 2. Baris akhir log server. "
-        "3. Ruang pada volume data dan WAL. 4. pg_hba.conf dan jumlah koneksi. 5. Jaringan.",
-        "1. Is there a postgres process, and not in state T or D? 2. Last lines of the server "
-        "log. 3. Room on the data and WAL volumes. 4. pg_hba.conf and the number of connections. "
+        "1. Apakah proses postgres ada? Status T: `kill -CONT PID`; D: penyimpanan. 2. Baris "
+        "akhir log server. 3. Ruang pada volume data dan WAL. 4. pg_hba.conf dan jumlah koneksi. 5. Jaringan.",
+        "1. Is there a postgres process? State T: `kill -CONT PID`; D: the storage. 2. Last "
+        "lines of the server log. 3. Room on the data and WAL volumes. 4. pg_hba.conf and the number of connections. "
         "5. The network.",
     ),
     judged_on_failure="up",

@@ -220,22 +220,23 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
     "tls": (
         "{host} port {port} takes connections but the server behind it says nothing",
         Text(
-            "Kernel menerima sambungan tetapi postgres diam sejak paket pertama: periksa apakah "
-            "prosesnya berhenti sementara (status T atau D), penyimpanan macet, atau host "
-            "kelebihan beban.",
-            "The kernel takes the connection but postgres is silent from the first packet on: "
-            "look for a stopped process (state T or D), stalled storage, or an overloaded host.",
+            "Kernel menerima sambungan tetapi postgres diam sejak paket pertama. Bila bukti "
+            "menunjukkan status T, jalankan `kill -CONT PID` untuk setiap proses postgres-nya; "
+            "bila D, periksa penyimpanan; selain itu beban host.",
+            "The kernel takes the connection but postgres is silent from the first packet on. If "
+            "the evidence shows state T, run `kill -CONT PID` for each of its postgres processes; "
+            "if D, check the storage; else the load of the host.",
         ),
     ),
     "login": (
         "the login to {host} port {port} was begun but did not end",
         Text(
-            "Server menerima sambungan tetapi login tidak selesai: periksa apakah prosesnya "
-            "berhenti sementara (status T atau D), server autentikasi (LDAP, RADIUS) yang diam, "
-            "atau host kelebihan beban.",
-            "The server takes the connection but the login does not end: look for a stopped "
-            "process (state T or D), a silent authentication server (LDAP, RADIUS), or an "
-            "overloaded host.",
+            "Server menerima sambungan tetapi login tidak selesai. Bila bukti menunjukkan status "
+            "T, jalankan `kill -CONT PID`; bila D, periksa penyimpanan; selain itu server "
+            "autentikasi (LDAP, RADIUS) yang diam, atau host kelebihan beban.",
+            "The server takes the connection but the login does not end. If the evidence shows "
+            "state T, run `kill -CONT PID`; if D, check the storage; else a silent authentication "
+            "server (LDAP, RADIUS), or an overloaded host.",
         ),
     ),
 }

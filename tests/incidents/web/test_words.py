@@ -99,7 +99,7 @@ def test_an_unknown_language_falls_back_to_indonesian(signed_in: SignedIn) -> No
         (ID.number(1200), "1.200"),
         (ID.number(10.0), "10"),
         (ID.quantity(0.125, "ratio"), "12,5 %"),
-        (ID.quantity(1536, "bytes"), "1,5 KiB"),
+        (ID.quantity(1536, "bytes"), "1,5 kB"),
         (EN.quantity(0.0312, "seconds"), "0.031 s"),
         (ID.quantity(3600, "seconds"), "1 jam"),
         (ID.quantity(12, ""), "12"),
