@@ -94,6 +94,7 @@ class _Memory:
     critical: Level = Level()
     last: Measurement | None = None
     worst: Measurement | None = None  # the last bad one: a clear finding says what it was about
+    worst_was: Severity = Severity.CLEAR  # the verdict at that reading: its limit is told with it
     hint: Text = NOTHING_SAID
     decided: bool = False  # there was a verdict: it was raised, or a reading was good
 
@@ -327,14 +328,16 @@ def _updated(
     warning = moved(memory.warning, threshold.warning)
     critical = moved(memory.critical, threshold.critical)
     bad = warning.bad > 0 or critical.bad > 0
-    return _Memory(
+    after = _Memory(
         warning,
         critical,
         measurement,
-        measurement if bad else memory.worst,
+        memory.worst,
+        memory.worst_was,
         hint,
         decided=memory.decided or not bad or warning.raised or critical.raised,
     )
+    return replace(after, worst=measurement, worst_was=after.severity) if bad else after
 
 
 def _absent(memory: _Memory, threshold: Threshold, at: datetime) -> _Memory:
@@ -384,7 +387,8 @@ def _finding(
     at: datetime,
 ) -> Finding:
     severity = memory.severity
-    limit = threshold.critical if severity is Severity.CRITICAL else threshold.warning
+    stood = severity or memory.worst_was  # what has healed is told as it stood
+    limit = threshold.critical if stood is Severity.CRITICAL else threshold.warning
     if limit is None:
         limit = threshold.critical
     value = memory.last.value if memory.last else None

@@ -342,3 +342,34 @@ def test_a_blind_probe_says_why_in_both_languages() -> None:
         "simpeg-replica: lag tidak dapat melihat: butuh pg_monitor",
         "simpeg-replica: lag cannot see: needs pg_monitor",
     )
+
+
+def test_what_has_healed_is_told_with_the_limit_it_stood_by() -> None:
+    said = Text("{value} (batas {limit})", "{value} (limit {limit})")
+    probe = lag_probe()
+    probe = replace(probe, thresholds=(replace(probe.thresholds[0], title=said),))
+    judge = Judge()
+
+    def last(*values: float) -> Finding:
+        for minute, value in enumerate(values):
+            found = judge.assess(TARGET, probe, reading(minute, value)).findings[0]
+        return found
+
+    assert last(310).title.en == "5 min 10 s (limit 5 min)"
+    healed = last(320, 1, 1)
+    assert healed.severity is Severity.CLEAR
+    assert healed.seen_last.en == "5 min 20 s (limit 5 min)"
+    assert last(1).seen_last == healed.seen_last  # and at every reading after it
+    stepped_down = last(320, 45, 45)
+    assert stepped_down.severity is Severity.WARNING
+    assert stepped_down.title.en == "45 s (limit 30 s)"
+    assert last(1, 1).seen_last == stepped_down.title
+
+
+def test_what_is_gone_is_told_with_the_limit_it_stood_by() -> None:
+    """A queue for a lock that has ended is no measurement of zero; it is absent."""
+    judge = Judge()
+    judge.assess(TARGET, lag_probe(), reading(0, 320.0, subject="a"))
+    for minute in (1, 2):
+        found = judge.assess(TARGET, lag_probe(), reading(minute)).findings[0]
+    assert (found.subject, found.severity, found.limit) == ("a", Severity.CLEAR, 300)
