@@ -106,10 +106,11 @@ PROBE = Probe(
     read=read,
     runbook=Text(
         "1. Apakah proses postgres ada? Status T: `kill -CONT PID`; D: penyimpanan. 2. Baris "
-        "akhir log server. 3. Ruang pada volume data dan WAL. 4. pg_hba.conf dan jumlah koneksi. 5. Jaringan.",
+        "akhir log server. 3. Ruang pada volume data dan WAL. 4. pg_hba.conf dan "
+        "jumlah koneksi. 5. Jaringan.",
         "1. Is there a postgres process? State T: `kill -CONT PID`; D: the storage. 2. Last "
-        "lines of the server log. 3. Room on the data and WAL volumes. 4. pg_hba.conf and the number of connections. "
-        "5. The network.",
+        "lines of the server log. 3. Room on the data and WAL volumes. 4. pg_hba.conf and "
+        "the number of connections. 5. The network.",
     ),
     judged_on_failure="up",
     exhibits_when_down=when_down,
