@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+
 import pytest
 
+from agent.membership import DERIVED
+from probes import Probe
 from tools.reference import PAGES, ROOT
 
 
@@ -11,6 +16,30 @@ from tools.reference import PAGES, ROOT
 def test_the_committed_page_is_what_the_code_declares_today(page: str) -> None:
     kept = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert kept == PAGES[page](), "run: make generated"
+
+
+def test_no_probe_the_agent_declares_is_left_out() -> None:
+    declared = {
+        probe.name
+        for file in (ROOT / "agent").glob("*.py")
+        if file.stem != "__main__"
+        for probe in probes_in(vars(import_module(f"agent.{file.stem}")).values())
+        if probe.engine == DERIVED
+    }
+    assert {"own_cost", "cluster_roles", "reach", "expected_standbys"} <= declared
+    page = PAGES["probes.md"]()
+    assert [name for name in sorted(declared) if f"\n### {name}\n" not in page] == []
+
+
+def probes_in(values: Iterable[object]) -> Iterator[Probe]:
+    """The probes a module names, by themselves or in a tuple or dict."""
+    for value in values:
+        if isinstance(value, Probe):
+            yield value
+        elif isinstance(value, tuple):
+            yield from probes_in(value)
+        elif isinstance(value, dict):
+            yield from probes_in(value.values())
 
 
 def test_the_metrics_of_the_contract_are_all_on_the_page() -> None:

@@ -11,7 +11,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.derived import EVERY_DERIVED_PROBE
 from agent.latest import measure_family
+from agent.membership import DERIVED
 from incidents.web.guide import guide
 from probes import Probe, Threshold, registry
 from probes.units import written
@@ -26,6 +28,11 @@ def probes_page() -> str:
         "",
         "Written by `python -m tools.reference` from the declarations in `probes/`. Limits are the",
         "declared ones; `agent.yaml` may change them per target.",
+        "",
+        "*Raises after* and *clears after* count readings in a row: a finding is raised at so many",
+        "beyond its limit, and ends at so many within it. With 2 and an interval of 15 s, that is",
+        "the second bad reading, 15 s after the first. The last part, [The agent](#the-agent), has",
+        "the probes that ask nothing: Sigap derives them from the answers to the others.",
     ]
     engines = [registry.engine(name) for name in registry.engine_names()]
     titles = {engine.name: engine.title for engine in engines} | {registry.HOST: "The host"}
@@ -33,6 +40,9 @@ def probes_page() -> str:
         lines += ["", f"## {title}"]
         for probe in _of(folder):
             lines += ["", *_probe(probe)]
+    lines += ["", "## The agent"]
+    for probe in EVERY_DERIVED_PROBE:
+        lines += ["", *_probe(probe)]
     return "\n".join(lines) + "\n"
 
 
@@ -49,7 +59,8 @@ def _probe(probe: Probe) -> Iterator[str]:
     every = written(probe.every, "seconds").en if probe.every else "the agent's interval"
     shown = probe.exhibits or probe.exhibits_when_down
     shows = "; freezes evidence at the onset" if shown else ""
-    yield f"Asked every: {every}{shows}."
+    asked = "Derived, not asked" if probe.engine == DERIVED else f"Asked every: {every}"
+    yield f"{asked}{shows}."
     yield ""
     yield "| metric | unit | label | meaning |"
     yield "|---|---|---|---|"

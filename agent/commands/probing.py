@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 
 from agent.commands.words import print_json, table
 from agent.config import find, load
+from agent.derived import EVERY_DERIVED_PROBE
+from agent.membership import DERIVED
 from agent.scheduler import plan
 from agent.trouble import Trouble
 from probes import (
@@ -200,8 +202,9 @@ def _listed(tried: list[Tried]) -> list[dict[str, object]]:
 
 
 def listing(given: argparse.Namespace) -> int:
-    """``sigap probes``."""
+    """``sigap probes``: what is asked, and what is derived from the answers."""
     found = {name: registry.probes_for(name) for name in registry.engine_names()}
+    found[DERIVED] = EVERY_DERIVED_PROBE
     if given.json:
         print_json(
             [

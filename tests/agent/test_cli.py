@@ -230,6 +230,7 @@ def test_probes_are_listed_with_their_limits(sigap: Sigap, tmp_path: Path) -> No
     names = {(each["engine"], each["probe"]) for each in listed}
     assert {("postgresql", "availability"), ("mysql", "replication_lag")} <= names
     assert "blocked_seconds" in sigap("probes", folder=tmp_path).stdout
+    assert {"own_cost", "cluster_roles", "expected_slots"} <= {each["probe"] for each in listed}
 
 
 def test_grants_print_an_account_and_its_rights(sigap: Sigap, tmp_path: Path) -> None:
