@@ -32,7 +32,8 @@ def probes_page() -> str:
         "*Raises after* and *clears after* count readings in a row: a finding is raised at so many",
         "beyond its limit, and ends at so many within it. With 2 and an interval of 15 s, that is",
         "the second bad reading, 15 s after the first. The last part, [The agent](#the-agent), has",
-        "the probes that ask nothing: Sigap derives them from the answers to the others.",
+        "the probes that ask nothing: Sigap derives them from the answers to the others. Their",
+        "limits are fixed.",
     ]
     engines = [registry.engine(name) for name in registry.engine_names()]
     titles = {engine.name: engine.title for engine in engines} | {registry.HOST: "The host"}
