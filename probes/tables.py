@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from probes.model import Exhibit, Row, Text
 
+OUR_CLOCK = "now"
+"""What a query reads beside its answer to reckon ages from; no news to whoever reads the table."""
+
 
 def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> Exhibit:
-    """``rows`` as they are, of all columns or of those named; an empty table says so."""
-    shown = columns or (tuple(rows[0]) if rows else ())
-    cells = tuple(
-        tuple("-" if row[column] is None else str(row[column]) for column in shown) for row in rows
-    )
+    """``rows`` in words, of all columns or of those named; an empty table says so."""
+    every = tuple(name for name in rows[0] if name != OUR_CLOCK) if rows else ()
+    shown = columns or every
+    cells = tuple(tuple(cell(row[column]) for column in shown) for row in rows)
     return Exhibit(title, shown, cells, note="" if rows else "none")
+
+
+def cell(value: object) -> str:
+    """One value as every table writes it: an instant in UTC to the second, no figure longer than
+    three decimals, yes and no, and "-" for what is not known."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return _instant(value)
+    if isinstance(value, float):
+        short = f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no minus in front of nothing
+        return short.rstrip("0").rstrip(".") if "." in short else short  # inf, nan: as they are
+    return str(value)
+
+
+def _instant(at: datetime) -> str:
+    if at.tzinfo is None:  # whose clock it is, nobody said
+        return at.isoformat(timespec="seconds")
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

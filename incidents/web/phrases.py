@@ -14,6 +14,7 @@ CELLS: Mapping[str, str] = {
     "asking on an open session": "bertanya pada sesi yang terbuka",
     "does not answer": "tidak menjawab",
     "logging in": "login",
+    "no": "tidak",
     "loss in a crash": "hilang bila server jatuh",
     "not known yet": "belum diketahui",
     "not since Sigap started": "belum sejak Sigap berjalan",
@@ -23,6 +24,7 @@ CELLS: Mapping[str, str] = {
     "the configuration was loaded": "konfigurasi dimuat",
     "the server was started": "server dijalankan",
     "this server": "server ini",
+    "yes": "ya",
 }
 
 _NOTES: tuple[tuple[str, str], ...] = (
@@ -126,7 +128,21 @@ def cell(words: str, language: str) -> str:
     """A cell of evidence in ``language`` (id | en); a server's own words stay."""
     if language != "id":
         return words
-    return CELLS.get(words) or _translated(words)
+    return CELLS.get(words) or _figure(words) or _translated(words)
+
+
+_SIZED = re.compile(r"-?\d[\d,]*(?:\.\d+)? (?:B|kB|MB|GB|TB|PB|%)")
+_LASTED = re.compile(r"-?\d[\d,]*(?:\.\d+)? (?:d|h|min|s)(?: \d+ (?:h|min|s))?")
+_UNITS = {"d": "hr", "h": "jam", "min": "mnt", "s": "dtk"}
+
+
+def _figure(words: str) -> str:
+    """A figure with its unit, as ``probes.units`` writes it; "" where the cell is none."""
+    lasted = _LASTED.fullmatch(words)
+    if not lasted and not _SIZED.fullmatch(words):
+        return ""
+    turned = words.translate(str.maketrans(",.", ".,"))
+    return " ".join(_UNITS.get(each, each) for each in turned.split()) if lasted else turned
 
 
 def note(words: str, language: str) -> str:

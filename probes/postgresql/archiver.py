@@ -11,6 +11,7 @@ Sources: PostgreSQL manual, pg_stat_archiver, pg_ls_archive_statusdir, archive_c
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR
@@ -76,9 +77,18 @@ def _failing_since(row: Row, known: float | None) -> float | None:
     return float(row["failed"]) if known is None else known
 
 
+def _instants(row: Row) -> Row:
+    seconds = {name: row[name] for name in ("archived", "failed", "oldest")}
+    return {
+        name: None if each is None else datetime.fromtimestamp(each, UTC)
+        for name, each in seconds.items()
+    }
+
+
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The archiver's row and its settings; the command's own words stand in the server log."""
-    yield exhibit(Text("Pengarsip WAL", "WAL archiver"), session.rows(_STATE))
+    rows = [{**row, **_instants(row)} for row in session.rows(_STATE)]
+    yield exhibit(Text("Pengarsip WAL", "WAL archiver"), rows)
     yield exhibit(Text("Setelan pengarsipan", "Settings of archiving"), session.rows(_SETTINGS))
 
 

@@ -114,3 +114,23 @@ def test_cells_of_ours_are_said_in_indonesian(world: World, signed_in: SignedIn)
 def test_every_cell_with_words_here_is_still_one_a_probe_writes() -> None:
     source = "".join(ast.unparse(tree) for _, tree in modules())
     assert [words for words in phrases.CELLS if words not in source] == []
+
+
+@pytest.mark.parametrize(
+    ("english", "indonesian"),
+    [
+        ("1.2 GB", "1,2 GB"),
+        ("1,234 B", "1.234 B"),
+        ("12.5 %", "12,5 %"),
+        ("0.25 s", "0,25 dtk"),
+        ("3 h 5 min", "3 jam 5 mnt"),
+        ("15.18", "15.18"),  # a version as likely as a figure
+        ("0/3000148", "0/3000148"),
+        ("yes", "ya"),
+    ],
+)
+def test_a_figure_with_its_unit_is_written_as_the_reader_writes_figures(
+    english: str, indonesian: str
+) -> None:
+    assert phrases.cell(english, "id") == indonesian
+    assert phrases.cell(english, "en") == english
