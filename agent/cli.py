@@ -222,9 +222,15 @@ def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
         ("email", "address"),
     ):
         add.add_argument(f"--{word}", default="", help=text)
-    add.add_argument("--language", choices=("id", "en"), default="id")
-    _with_password(_with_config(add))
-    _with_json(_with_config(_command(people, "list", "people:listing", "list people and roles")))
+    add.add_argument(
+        "--language", choices=("id", "en"), default="id", help="language of the person's pages (id)"
+    )
+    _with_password(_with_lang(_with_config(add)))
+    _with_json(
+        _with_lang(
+            _with_config(_command(people, "list", "people:listing", "list people and roles"))
+        )
+    )
     assign = _command(people, "assign", "people:assign", "give a person a role")
     assign.add_argument("username")
     assign.add_argument(
@@ -237,10 +243,10 @@ def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     assign.add_argument("--letter", default="", help="number of the surat tugas")
     assign.add_argument("--from", dest="valid_from", metavar="YYYY-MM-DD", help="first day")
     assign.add_argument("--to", dest="valid_to", metavar="YYYY-MM-DD", help="last day")
-    _with_config(assign)
+    _with_lang(_with_config(assign))
     passwd = _command(people, "passwd", "people:passwd", "set a person's password")
     passwd.add_argument("username")
-    _with_password(_with_config(passwd))
+    _with_password(_with_lang(_with_config(passwd)))
 
 
 def _incident_commands(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -9,6 +9,28 @@ from agent.commands.desk import desk, now
 from agent.commands.words import password, print_json, table
 from agent.trouble import Trouble
 from incidents.model import Assignment, Basis, Person
+from probes import Text
+
+_ADDED = Text(
+    "{username} ditambahkan; beri peran dengan: sigap people assign {username} PERAN",
+    "added {username}; give a role with: sigap people assign {username} ROLE",
+)
+_ASSIGNED = Text(
+    "{username} kini berperan sebagai {role} ({basis})", "{username} is {role} ({basis})"
+)
+_CHANGED = Text(
+    "kata sandi {username} sudah diganti; semua sesinya berakhir",
+    "the password of {username} is changed; sessions have ended",
+)
+_PASSWORD = Text("Kata sandi {username}", "Password of {username}")
+_NEW_PASSWORD = Text("Kata sandi baru {username}", "New password of {username}")
+_HEADS = (
+    Text("NAMA PENGGUNA", "USERNAME"),
+    Text("NAMA", "NAME"),
+    Text("PERAN HARI INI", "ROLES TODAY"),
+    Text("", ""),
+)
+_OFF = Text("nonaktif", "off")
 
 
 def add(given: argparse.Namespace) -> int:
@@ -22,26 +44,33 @@ def add(given: argparse.Namespace) -> int:
         email=given.email,
         language=given.language,
     )
-    with desk(given) as (_, opened):
-        secret = password(given.password_file, f"Password of {given.username}", twice=True)
-        opened.people.add(person, secret, now())
-    print(f"added {person.username}; give a role with: sigap people assign {person.username} ROLE")
+    with desk(given) as (config, opened):
+        language = given.lang or config.language
+        asked = _PASSWORD.format(username=given.username).said_in(language)
+        opened.people.add(person, password(given.password_file, asked, twice=True), now())
+    print(_ADDED.format(username=person.username).said_in(language))
     return 0
 
 
 def listing(given: argparse.Namespace) -> int:
     """``sigap people list``: with the roles of today."""
-    with desk(given) as (_, opened):
+    with desk(given) as (config, opened):
+        language = given.lang or config.language
         today = opened.calendar.local(now()).date()
         found = [(p, opened.people.roles_today(p.username, today)) for p in opened.people.all()]
     if given.json:
         print_json([{"person": person, "assignments": roles} for person, roles in found])
         return 0
     rows = [
-        (p.username, p.name, ", ".join(a.role for a in roles) or "-", "" if p.active else "off")
+        (
+            p.username,
+            p.name,
+            ", ".join(a.role for a in roles) or "-",
+            "" if p.active else _OFF.said_in(language),
+        )
         for p, roles in found
     ]
-    print(table(("USERNAME", "NAME", "ROLES TODAY", ""), rows))
+    print(table([head.said_in(language) for head in _HEADS], rows))
     return 0
 
 
@@ -55,18 +84,23 @@ def assign(given: argparse.Namespace) -> int:
         valid_from=_day(given.valid_from),
         valid_to=_day(given.valid_to),
     )
-    with desk(given) as (_, opened):
+    with desk(given) as (config, opened):
         opened.people.assign(assignment, now())
-    print(f"{assignment.username} is {assignment.role} ({assignment.basis.value})")
+    said = _ASSIGNED.format(
+        username=assignment.username, role=assignment.role, basis=assignment.basis.value
+    )
+    print(said.said_in(given.lang or config.language))
     return 0
 
 
 def passwd(given: argparse.Namespace) -> int:
     """``sigap people passwd``: ends every session of the person."""
-    with desk(given) as (_, opened):
-        secret = password(given.password_file, f"New password of {given.username}", twice=True)
+    with desk(given) as (config, opened):
+        language = given.lang or config.language
+        asked = _NEW_PASSWORD.format(username=given.username).said_in(language)
+        secret = password(given.password_file, asked, twice=True)
         opened.people.set_password(given.username, secret, now())
-    print(f"the password of {given.username} is changed; sessions have ended")
+    print(_CHANGED.format(username=given.username).said_in(language))
     return 0
 
 

@@ -273,6 +273,19 @@ def test_people_are_added_assigned_and_listed_without_a_password_in_sight(
     assert "YYYY-MM-DD" in one_sentence(day, 1)
 
 
+def test_people_are_told_of_in_the_configured_language_or_the_one_asked_for(
+    sigap: Sigap, folder: Path
+) -> None:
+    said = sigap("people", "add", "budi", "--name", "Budi", folder=folder, stdin=SECRET).stdout
+    assert said == "budi ditambahkan; beri peran dengan: sigap people assign budi PERAN\n"
+    said = sigap("people", "assign", "budi", "PP", "--lang", "en", folder=folder).stdout
+    assert said == "budi is PP (definitif)\n"
+    assert "PERAN HARI INI" in sigap("people", "list", folder=folder).stdout
+    assert "ROLES TODAY" in sigap("people", "list", "--lang", "en", folder=folder).stdout
+    said = sigap("people", "passwd", "budi", folder=folder, stdin="kunci-Baru-10").stdout
+    assert said.startswith("kata sandi budi sudah diganti")
+
+
 def test_an_incident_is_opened_signed_and_verified_from_the_command_line(
     sigap: Sigap, folder: Path
 ) -> None:
