@@ -37,10 +37,6 @@ BLIND = "blind"
 REASONS: Mapping[FailureKind, Text] = {
     FailureKind.UNREACHABLE: Text("tidak terjangkau", "unreachable"),
     FailureKind.REFUSED: Text("menolak sambungan", "refuses connections"),
-    FailureKind.FOREIGN: Text(
-        "tidak berbicara dengan protokolnya (sesuatu yang lain menjawab di portnya)",
-        "does not speak its protocol (something else answers at its port)",
-    ),
     FailureKind.DENIED: Text("menolak akun pemantau", "rejects the monitoring account"),
     FailureKind.EXHAUSTED: Text("slot koneksi habis", "is out of connection slots"),
     FailureKind.TIMEOUT: Text("membeku atau tidak menjawab", "is frozen or does not answer"),

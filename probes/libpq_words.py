@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
+from probes import retold
 from probes.model import NOTHING_SAID, Address, FailureKind, ProbeError, Text
 
 
@@ -27,7 +28,7 @@ class Known:
 
 
 FOREIGN = Known(
-    FailureKind.FOREIGN,
+    FailureKind.REFUSED,
     Text(
         "Sesuatu yang lain menjawab di {host} port {port}; ia tidak berbicara dengan protokol "
         "PostgreSQL: lihat di host itu siapa yang mendengarkan (ss -ltnp), dan apakah engine serta "
@@ -39,6 +40,7 @@ FOREIGN = Known(
     r"received invalid response to SSL negotiation|expected authentication request from server|"
     r"received unencrypted data after|received invalid authentication request|"
     r"authentication method \d+ not supported",
+    title=retold.NOT_ITS_PROTOCOL,
 )
 """Stands first in an engine's table: what was received is quoted and may look like anything."""
 

@@ -78,8 +78,7 @@ class FailureKind(StrEnum):
     """Why a probe could not look."""
 
     UNREACHABLE = "unreachable"  # no route, name not resolved, connection dropped
-    REFUSED = "refused"  # port closed, server starting or ending, or it hangs up before an answer
-    FOREIGN = "foreign"  # what answers at the port does not speak the engine's protocol
+    REFUSED = "refused"  # closed port, starting, ending, or no server of this kind
     DENIED = "denied"  # wrong password, no pg_hba line, account locked
     EXHAUSTED = "exhausted"  # no connection slot left
     TIMEOUT = "timeout"  # our own deadline passed: frozen, black hole, overloaded
@@ -92,7 +91,6 @@ CONNECTION_KINDS = frozenset(
     {
         FailureKind.UNREACHABLE,
         FailureKind.REFUSED,
-        FailureKind.FOREIGN,
         FailureKind.DENIED,
         FailureKind.EXHAUSTED,
         FailureKind.TIMEOUT,

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from probes.model import Failure, Text
 
+NOT_ITS_PROTOCOL = Text(
+    "tidak berbicara dengan protokolnya (sesuatu yang lain menjawab di portnya)",
+    "does not speak its protocol (something else answers at its port)",
+)
+"""Of whoever answers at a server's port in another language."""
+
 
 def words(failure: Failure) -> Text:
     """The failure's message as both readers get it."""

@@ -45,7 +45,7 @@ def test_an_english_word_in_an_indonesian_text_is_found() -> None:
     assert english_in('Text("di primer, primary_conninfo", "on the primary")') == []
 
 
-CONNECTION = {"UNREACHABLE", "REFUSED", "FOREIGN", "DENIED", "EXHAUSTED", "TIMEOUT"}
+CONNECTION = {"UNREACHABLE", "REFUSED", "DENIED", "EXHAUSTED", "TIMEOUT"}
 """Kinds whose sentence is the kind's own (``REASONS``), before whatever the network said."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 
+from probes import retold
 from probes.model import Address, FailureKind, ProbeError, Text
 from probes.mysql.grants import missing
 
@@ -235,10 +236,11 @@ def not_mysql(address: Address, error: BaseException) -> ProbeError:
 
 def before_greeting(address: Address, error: BaseException) -> ProbeError:
     """A login failed before the server had said which version it is; it may be no server at all."""
-    number, message = number_and_message(error)
+    number, _ = number_and_message(error)
     if number == 0:  # it said something, and no packet of this protocol
         where = f"{address.host}:{address.port}"
-        return ProbeError(FailureKind.FOREIGN, message, _HINTS["foreign"].format(where=where))
+        hint = _HINTS["foreign"].format(where=where)
+        return ProbeError(FailureKind.REFUSED, retold.NOT_ITS_PROTOCOL, hint)
     if number in _LOST:
         return hung_up(address)
     return failure(error, address, "")

@@ -100,7 +100,7 @@ def test_a_target_is_up_down_or_unknown(bench: Bench) -> None:
     assert bench.lines("sigap_target_up") == []
     bench.reads(a_probe(), Measurement("up", 1.0))
     assert bench.lines("sigap_target_up") == [f"sigap_target_up{labels} 1.0"]
-    for down in (FailureKind.TIMEOUT, FailureKind.FOREIGN):
+    for down in (FailureKind.TIMEOUT, FailureKind.REFUSED):
         bench.reads(a_probe(), failure=a_failure(down))
         assert bench.lines("sigap_target_up") == [f"sigap_target_up{labels} 0.0"]
     bench.reads(a_probe(), failure=a_failure(FailureKind.BROKEN))

@@ -155,7 +155,7 @@ SQUATTER: Mapping[str, Any] = {
 
 FOREIGN: Mapping[str, Any] = {
     "local": True,
-    "evidence": ("foreign", "python", "no process of the server"),
+    "evidence": ("refused", "python", "no process of the server"),
 }
 """The same, by a program that talks."""
 

@@ -180,7 +180,7 @@ def test_a_server_of_another_engine_is_foreign_to_postgresql(primary: MariaDB) -
         address = replace(target.address, options=options)
         elsewhere = replace(target, engine="postgresql", address=address)
         error, _ = refusal(lambda: open_session(elsewhere, "test"))  # noqa: B023 - called at once
-        assert error.failure.kind is FailureKind.FOREIGN, error
+        assert error.failure.kind is FailureKind.REFUSED, error
         assert "agent.yaml" in error.failure.hint.en
 
 
