@@ -20,8 +20,10 @@ _NO_FOLDER = Text(
     "The store's folder {folder} does not exist; make it, or change `store`.",
 )
 _READ_ONLY_VOLUME = Text(
-    "Penyimpanan {path} berada pada volume yang hanya dapat dibaca; periksa volumenya.",
-    "The store {path} lies on a volume that is read-only; look after the volume.",
+    "Penyimpanan {path} hanya dapat dibaca; beri hak tulis lagi kepada volumenya, setelah dmesg "
+    "menjelaskan mengapa hak itu hilang.",
+    "The store {path} is read-only; give its volume the right to write again, once dmesg has said "
+    "why it lost it.",
 )
 _OTHERS = Text(
     "{path} dari penyimpanan milik {owner}, dan {account} tidak boleh menulisnya; "
