@@ -120,7 +120,7 @@ def silent(phases: Mapping[str, tuple[str, Text]], phase: str, address: Address)
     """The deadline passed in this phase of a login (``probes.libpq``)."""
     message, hint = phases[phase]
     said = message.format(host=address.host, port=address.port)
-    return ProbeError(FailureKind.TIMEOUT, f"{said}, within the deadline", _filled(hint, address))
+    return ProbeError(FailureKind.TIMEOUT, said, _filled(hint, address))
 
 
 def lost() -> ProbeError:
