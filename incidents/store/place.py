@@ -45,7 +45,7 @@ def objection(file: Path) -> Text | None:
         return _NO_FOLDER.format(folder=folder)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return _closed(folder, str(folder), "u+rwx")
-    for each in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+    for each in (Path(f"{file}{end}") for end in ("", "-wal", "-shm", "-journal")):
         if each.exists() and not os.access(each, os.R_OK | os.W_OK):
             return _closed(each, f"{file}*", "u+rw")
     return None

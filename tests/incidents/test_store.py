@@ -283,6 +283,17 @@ def test_a_store_of_another_account_is_said_with_owner_and_command(open_folder: 
     assert pwd.getpwuid(path.stat().st_uid).pw_name in said
 
 
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_a_journal_that_was_left_to_another_account_is_said_too(
+    open_folder: Path, end: str
+) -> None:
+    give_away(open_folder)
+    (open_folder / f"sigap.db{end}").touch(0o400)
+    said = as_ordinary_user_opens(f"sqlite:///{open_folder / 'sigap.db'}")
+    assert f"sigap.db{end} of the store" in said
+    assert said.endswith(f"{open_folder / 'sigap.db'}*")
+
+
 def test_a_folder_that_takes_no_file_is_said_with_the_command(open_folder: Path) -> None:
     open_folder.chmod(0o555)
     said = as_ordinary_user_opens(f"sqlite:///{open_folder / 'sigap.db'}")
