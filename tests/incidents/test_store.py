@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,17 +23,15 @@ from incidents.store import (
     StoreUnavailable,
     engine,
     installation,
-    objection,
     open_store,
     schema,
     tables,
 )
 from incidents.store.engine import wal_is_safe
 from incidents.store.types import Instant
+from tests.incidents.accounts import said_by_ordinary_user
 from tests.incidents.conftest import new_database
 from tests.servers.postgresql import Server, single
-
-NOBODY = 65534
 
 
 def put(store: Store, name: str, value: str = "x") -> None:
@@ -209,53 +203,9 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path / 'a.db'}")
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder an ordinary user can reach, whoever runs the tests."""
-    with tempfile.TemporaryDirectory(prefix="sigap-store-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-
-
-def give_away(folder: Path) -> None:
-    """Let the folder be another account's than this process's, where that may be decided."""
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-
-
-def as_ordinary_user_opens(url: str) -> str:
-    """Open the store at ``url`` in a child that is not root; its sentence, or 'written'."""
-    return _as_ordinary_user(lambda: open_store(url).close())
-
-
 def as_ordinary_user(store: Store, what: str) -> str:
     """Write to the store in a child that is not root; its sentence, or 'written'."""
-    return _as_ordinary_user(lambda: put(store, what))
-
-
-def _as_ordinary_user(work: Callable[[], object]) -> str:
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        said = "written"
-        try:
-            if os.geteuid() == 0:
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            work()
-        except StoreUnavailable as error:
-            said = error.sentence.en
-        except BaseException as error:  # noqa: BLE001 - a child of fork must not run on
-            said = repr(error)
-        os.write(write, said.encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        said = pipe.read().decode()
-    os.waitpid(child, 0)
-    return said
+    return said_by_ordinary_user(lambda: put(store, what))
 
 
 def test_a_read_only_file_is_said_and_nothing_is_lost(open_folder: Path) -> None:
@@ -271,76 +221,6 @@ def test_a_read_only_file_is_said_and_nothing_is_lost(open_folder: Path) -> None
     assert re.search("is read-only; give the user", said), said
     assert "before" in names(store)
     assert "after" not in names(store)
-
-
-def test_a_store_of_another_account_is_said_with_owner_and_command(open_folder: Path) -> None:
-    path = open_folder / "sigap.db"
-    open_store(f"sqlite:///{path}").close()
-    give_away(open_folder)
-    path.chmod(0o400)
-    said = as_ordinary_user_opens(f"sqlite:///{path}")
-    assert re.search(rf"chown \S+: {path}\*|chmod u\+rw {path}\*", said), said
-    assert pwd.getpwuid(path.stat().st_uid).pw_name in said
-
-
-@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
-def test_a_journal_that_was_left_to_another_account_is_said_too(
-    open_folder: Path, end: str
-) -> None:
-    give_away(open_folder)
-    (open_folder / f"sigap.db{end}").touch(0o400)
-    said = as_ordinary_user_opens(f"sqlite:///{open_folder / 'sigap.db'}")
-    assert f"sigap.db{end} of the store" in said
-    assert said.endswith(f"{open_folder / 'sigap.db'}*")
-
-
-def test_a_folder_that_takes_no_file_is_said_with_the_command(open_folder: Path) -> None:
-    open_folder.chmod(0o555)
-    said = as_ordinary_user_opens(f"sqlite:///{open_folder / 'sigap.db'}")
-    open_folder.chmod(0o755)
-    assert re.search(rf"chown \S+: {open_folder}$|chmod u\+rwx {open_folder}$", said), said
-
-
-def test_a_store_that_root_makes_belongs_to_whom_its_folder_belongs(open_folder: Path) -> None:
-    give_away(open_folder)
-    store = open_store(f"sqlite:///{open_folder / 'sigap.db'}")
-    put(store, "one")
-    owners = {each.name: each.stat().st_uid for each in open_folder.iterdir()}
-    store.close()
-    assert "sigap.db" in owners
-    assert set(owners.values()) == {open_folder.stat().st_uid}
-
-
-def test_a_link_that_lies_in_the_way_is_not_given_away(open_folder: Path, tmp_path: Path) -> None:
-    precious = tmp_path / "precious.db"
-    precious.touch()
-    owner = precious.stat().st_uid
-    give_away(open_folder)
-    (open_folder / "sigap.db").symlink_to(precious)
-    open_store(f"sqlite:///{open_folder / 'sigap.db'}").close()
-    assert precious.stat().st_uid == owner
-
-
-def test_somebody_elses_sqlite_file_is_left_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    with sqlite3.connect(path) as other:
-        other.execute("CREATE TABLE letters (id int)")
-    other.close()
-    before = path.read_bytes()
-    found = objection(f"sqlite:///{path}")
-    assert found is not None
-    assert "not Sigap's" in found.en
-    assert path.read_bytes() == before
-    with pytest.raises(StoreUnavailable, match="not Sigap's"):
-        open_store(f"sqlite:///{path}")
-
-
-def test_a_good_store_meets_no_objection(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'a.db'}"
-    assert objection(url) is None
-    assert list(tmp_path.iterdir()) == []
-    open_store(url).close()
-    assert objection(url) is None
 
 
 def test_a_full_store_is_said_nothing_is_lost_and_it_heals(tmp_path: Path) -> None:

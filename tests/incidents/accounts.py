@@ -1,0 +1,35 @@
+"""Doing something as an account that is not root, whoever runs the tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from incidents.store import StoreUnavailable
+
+NOBODY = 65534
+
+
+def said_by_ordinary_user(work: Callable[[], object]) -> str:
+    """Do ``work`` in a child that is not root; its sentence, or 'written'."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        said = "written"
+        try:
+            if os.geteuid() == 0:
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            work()
+        except StoreUnavailable as error:
+            said = error.sentence.en
+        except BaseException as error:  # noqa: BLE001 - a child of fork must not run on
+            said = repr(error)
+        os.write(write, said.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        said = pipe.read().decode()
+    os.waitpid(child, 0)
+    return said
