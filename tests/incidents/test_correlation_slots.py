@@ -31,3 +31,23 @@ def test_a_slot_forgotten_for_days_is_told_as_being_lost_once_it_is() -> None:
     assert not desk.report(unread).root
     (root,) = [each for each in desk.only.troubles if each.root]
     assert root.fingerprint == lost.fingerprint
+
+
+def test_the_copy_of_a_failover_slot_is_lost_with_the_primarys_whoever_says_so_first() -> None:
+    desk = Desk()
+    copy = finding("simpeg-replica", "slot_wal_status", "surat", "replication", role="replica")
+    own = finding("simpeg-primary", "slot_wal_status", "surat", "replication", role="primary")
+    desk.report(copy)
+    desk.report(replace(own, at=NOW + MINUTE, since=NOW + MINUTE))
+    (root,) = [each for each in desk.only.troubles if each.root]
+    assert root.fingerprint == own.fingerprint
+
+
+def test_a_forecast_raised_before_the_archive_says_that_it_fails_belongs_to_it() -> None:
+    desk = Desk()
+    desk.report(finding("simpeg-primary", "archive_failing_seconds", "", "archiving"))
+    forecast = finding(
+        "simpeg-primary", "filled_by_in_seconds", "/srv/pg_wal", "volume", Severity.WARNING
+    )
+    desk.report(replace(forecast, at=NOW + MINUTE, since=NOW - 10 * MINUTE))
+    assert len(desk.only.troubles) == 2

@@ -274,13 +274,14 @@ class Server:
         return int(self.sql(waiting)[0][0])
 
     def fill(self, megabytes: int) -> None:
-        """Write that much WAL (and a little table)."""
+        """Write that much WAL; what it needed a table for is gone when it returns."""
         self.sql("create table if not exists fill_me (id int, pad text)")
         self.sql("truncate fill_me")
         self.sql(
             "insert into fill_me select n, repeat(md5(n::text), 32) from generate_series(1, %s) n",
             megabytes * 1000,
         )
+        self.sql("truncate fill_me")
 
     @contextmanager
     def trusted(self, user: str) -> Iterator[None]:

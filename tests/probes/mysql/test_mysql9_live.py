@@ -35,10 +35,8 @@ def both() -> Iterator[MySQLPair]:
 @pytest.fixture(scope="module")
 def alone() -> Iterator[MySQL]:
     """A server of its own whose settings a test may spoil; with an admin port."""
-    with mysql.servers(1, ["admin-address=127.0.0.1", "max-connections=10"]) as (made,):
-        made.with_option(f"admin-port={mariadb.free_port()}")
-        made.stop()
-        made.start()
+    own = ["admin-address=127.0.0.1", f"admin-port={mariadb.free_port()}", "max-connections=10"]
+    with mysql.servers(1, own) as (made,):
         for line in declared_grants("mysql"):
             made.sql(line.format(user=f"'{MONITOR}'@'%'"))
         made.sql(
