@@ -10,8 +10,8 @@ export PYTHONUTF8 := 1
 
 # One worker a core, at most four: each may hold real database servers of its own.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; echo $$n)
-# A module's tests share their servers, so they stay together; tests/conftest.py orders the modules.
-DIST ?= loadscope --no-loadscope-reorder
+# A module's tests share their servers, so they stay together.
+DIST ?= loadscope
 TESTS ?= tests
 # What is played on the versions the machine does not have itself.
 MATRIX ?= tests/lab $(wildcard tests/probes/mysql/test_*mysql9_live.py) tests/probes/mysql/test_versions_live.py

@@ -28,16 +28,6 @@ def pytest_configure(config: pytest.Config) -> None:
         table.clear()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules with long tests begin first: a worker that gets one last leaves the others idle.
-
-    Within a module the order stays as it is written.
-    """
-    long = {item.path for item in items if item.get_closest_marker("slow") is not None}
-    items.sort(key=lambda item: item.path not in long)
-
-
 def _add(config: pytest.Config, used: dict[str, int]) -> None:
     total = config.stash[USED]
     for what, times in used.items():
