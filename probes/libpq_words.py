@@ -58,6 +58,18 @@ ERROR_FOR_TLS = Known(
     title=Text("menjawab permintaan TLS dengan galat", "answers the request for TLS with an error"),
 )
 
+NO_WAY = Known(
+    FailureKind.UNREACHABLE,
+    Text(
+        "Tidak ada jalan ke {host} port {port}: periksa jaringan, firewall, dan apakah host "
+        "itu menyala.",
+        "There is no way to {host} port {port}: check the network, the firewall and whether "
+        "that host is on.",
+    ),
+    r"No route to host|Network is unreachable|timed out|could not translate host name|"
+    r"Host is down",
+)
+
 HUNG_UP = Known(
     FailureKind.REFUSED,
     Text(

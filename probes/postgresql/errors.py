@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import psycopg2
 
 from probes import libpq_words
-from probes.libpq_words import ERROR_FOR_TLS, FOREIGN, HUNG_UP, Known
+from probes.libpq_words import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, Known
 from probes.model import Address, FailureKind, ProbeError, Text
 
 _LOGIN: tuple[Known, ...] = (
@@ -191,17 +191,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"Permission denied",
     ),
-    Known(
-        FailureKind.UNREACHABLE,
-        Text(
-            "Tidak ada jalan ke {host} port {port}: periksa jaringan, firewall, dan apakah host "
-            "itu menyala.",
-            "There is no way to {host} port {port}: check the network, the firewall and whether "
-            "that host is on.",
-        ),
-        r"No route to host|Network is unreachable|timed out|could not translate host name|"
-        r"Host is down",
-    ),
+    NO_WAY,
     HUNG_UP,
 )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,29 +13,22 @@ from tests.lab.mysql import FAULTS
 from tests.lab.mysql.healthy import HEALTHY
 from tests.lab.mysql.world import World, world
 from tests.lab.scenario import Fault, Healthy
-from tests.lab.trial import Worlds, as_parameter, play_fault, play_healthy
+from tests.lab.trial import as_parameter, each_version, play_fault, play_healthy
 from tests.servers import mariadb_versions, mysql
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module", params=["mariadb 10.5", "mariadb 11.8", "mysql"])
-def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[World]]:
-    """Servers of one version; skipped with the reason where it cannot be had."""
-    flavour, _, version = request.param.partition(" ")
+def _of(named: str) -> Callable[[], AbstractContextManager[World]]:
+    flavour, _, version = named.partition(" ")
     if version:
         mariadb_versions.unpacked_root(version)
     else:
         mysql.unpacked_root()
+    return partial(world, flavour, version)
 
-    @contextmanager
-    def of_that_version() -> Iterator[World]:
-        with world(flavour, version) as there:
-            yield there
 
-    made = Worlds(of_that_version)
-    yield made
-    made.close()
+worlds = each_version(["mariadb 10.5", "mariadb 11.8", "mysql"], _of)
 
 
 @pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,27 +10,15 @@ import pytest
 from tests.lab.pgbouncer import FAULTS, HEALTHY
 from tests.lab.pgbouncer.world import World, world
 from tests.lab.scenario import Fault, Healthy
-from tests.lab.trial import Worlds, as_parameter, play_fault, play_healthy
+from tests.lab.trial import as_parameter, each_version, play_fault, play_healthy, with_programs
 from tests.servers.pgbouncer_versions import SUITES, program
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module", params=SUITES)
-def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[World]]:
-    """A pooler of one version; skipped with the reason where it cannot be had."""
-    where = program(request.param)
-
-    @contextmanager
-    def of_that_version() -> Iterator[World]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SIGAP_PGBOUNCER", str(where))
-            with world() as there:
-                yield there
-
-    made = Worlds(of_that_version)
-    yield made
-    made.close()
+worlds = each_version(
+    SUITES, lambda version: partial(with_programs, "SIGAP_PGBOUNCER", program(version), world)
+)
 
 
 @pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,27 +11,15 @@ from tests.lab.postgresql import FAULTS
 from tests.lab.postgresql.healthy import HEALTHY
 from tests.lab.postgresql.world import World, world
 from tests.lab.scenario import Fault, Healthy
-from tests.lab.trial import Worlds, as_parameter, play_fault, play_healthy
+from tests.lab.trial import as_parameter, each_version, play_fault, play_healthy, with_programs
 from tests.servers.postgres_versions import MAJORS, programs
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module", params=MAJORS)
-def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[World]]:
-    """Servers of one version; skipped with the reason where it cannot be had."""
-    where = programs(request.param)
-
-    @contextmanager
-    def of_that_major() -> Iterator[World]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SIGAP_PG_BINDIR", str(where))
-            with world() as there:
-                yield there
-
-    made = Worlds(of_that_major)
-    yield made
-    made.close()
+worlds = each_version(
+    MAJORS, lambda version: partial(with_programs, "SIGAP_PG_BINDIR", programs(version), world)
+)
 
 
 @pytest.mark.parametrize("fault", [as_parameter(fault) for fault in FAULTS])

@@ -61,6 +61,34 @@ class Worlds(Generic[Where]):
         self._stack = ExitStack()
 
 
+def each_version(
+    versions: Sequence[str], of: Callable[[str], Callable[[], AbstractContextManager[Where]]]
+) -> Callable[..., Iterator[Worlds[Where]]]:
+    """The fixture ``worlds`` of a module that plays on each of these versions.
+
+    ``of(version)`` says how its servers are made, or skips with the reason why they cannot be had.
+    """
+
+    @pytest.fixture(scope="module", params=versions)
+    def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[Where]]:
+        made = Worlds(of(request.param))
+        yield made
+        made.close()
+
+    return worlds
+
+
+@contextmanager
+def with_programs(
+    variable: str, where: Path, make: Callable[[], AbstractContextManager[Where]]
+) -> Iterator[Where]:
+    """Servers whose programs are those that the variable names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(variable, str(where))
+        with make() as there:
+            yield there
+
+
 def as_parameter(fault: Fault[Where]) -> ParameterSet:
     """The fault as a test's parameter: named, and marked when it needs a right only root has."""
     needs_root = fault.host or fault.small_volume

@@ -145,10 +145,9 @@ def install(folder: Path, root: Path) -> None:
 
 
 @contextmanager
-def servers(count: int, options: Sequence[str] = ()) -> Iterator[list[MySQL]]:
-    """``count`` running servers made from one installation, and nothing left afterwards."""
-    root = unpacked_root()
-    with tempfile.TemporaryDirectory(prefix="sgm-", ignore_cleanup_errors=True) as made:
+def installed(count: int, prefix: str, root: Path) -> Iterator[list[Path]]:
+    """The folders of ``count`` servers that share one installation; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as made:
         base = Path(made)
         base.chmod(0o755)
         folders = [base / f"db{number}" for number in range(1, count + 1)]
@@ -158,6 +157,14 @@ def servers(count: int, options: Sequence[str] = ()) -> Iterator[list[MySQL]]:
             shutil.copytree(folders[0], folder)
             (folder / "data" / "auto.cnf").unlink()  # each server has a uuid of its own
             prepared(folder)
+        yield folders
+
+
+@contextmanager
+def servers(count: int, options: Sequence[str] = ()) -> Iterator[list[MySQL]]:
+    """``count`` running servers made from one installation, and nothing left afterwards."""
+    root = unpacked_root()
+    with installed(count, "sgm-", root) as folders:
         running = [MySQL(folder, number, root, options) for number, folder in enumerate(folders, 1)]
         try:
             for server in running:

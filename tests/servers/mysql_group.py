@@ -5,16 +5,14 @@ Promise: the members start from one installation, so that none has to be sent th
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pymysql
 
-from tests.servers.mariadb import eventually, free_port, prepared
-from tests.servers.mysql import MySQL, install, unpacked_root
+from tests.servers.mariadb import eventually, free_port
+from tests.servers.mysql import MySQL, installed, unpacked_root
 
 GROUP = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
@@ -96,16 +94,7 @@ def caught_up(members: Sequence[Member]) -> None:
 def members(count: int, *, single: bool = True) -> Iterator[list[Member]]:
     """``count`` members of one group, all ONLINE, the first founding it; nothing left after."""
     root = unpacked_root()
-    with tempfile.TemporaryDirectory(prefix="sgr-", ignore_cleanup_errors=True) as made:
-        base = Path(made)
-        base.chmod(0o755)
-        folders = [base / f"db{number}" for number in range(1, count + 1)]
-        folders[0].mkdir()
-        install(folders[0], root)
-        for folder in folders[1:]:
-            shutil.copytree(folders[0], folder)
-            (folder / "data" / "auto.cnf").unlink()  # each server has a uuid of its own
-            prepared(folder)
+    with installed(count, "sgr-", root) as folders:
         ports = [free_port() for _ in folders]
         running = [
             Member(folder, i + 1, root, ports[i], ports, single) for i, folder in enumerate(folders)
