@@ -2,7 +2,8 @@
 
 Promise: what the agent costs a server (sessions, waiting time, rows, lock waits) is measured by
 the agent, exported, and judged against a declared budget like any other measure. A server that
-cannot be used says nothing about our cost: its own outage is told already.
+cannot be used says nothing about our cost: its own outage is told already, and what we waited for
+it in vain is no load; when it is back, the account begins anew.
 """
 
 from __future__ import annotations
@@ -151,6 +152,7 @@ class Budget:
             return
         if reading.failure is not None and reading.failure.kind in CONNECTION_KINDS:
             self._usable_since = None
+            self._marks.clear()
             return
         self._rounds += 1
         self._usable_since = self._usable_since or reading.at

@@ -48,6 +48,15 @@ class Spending:
             verdicts |= {each.measure: each.severity for each in findings}
         return verdicts
 
+    def fails(self, times: int, kind: FailureKind, busy: float = 0.0) -> None:
+        """The server cannot be used for so many intervals, each of which costs so much waiting."""
+        for _ in range(times):
+            self.seconds += 15
+            self.cost.seconds += busy
+            at = NOON + timedelta(seconds=self.seconds)
+            failed = a_reading(at=at, measurements=(), failure=a_failure(kind))
+            self.budget.asked(a_probe(), failed)
+
 
 def test_ordinary_watching_is_within_the_budget() -> None:
     verdicts = Spending().reads(60, busy=0.2)
@@ -104,16 +113,18 @@ def test_probes_we_do_not_get_round_to_are_a_finding_against_ourselves_and_pass(
 def test_a_server_that_was_down_made_nothing_stale() -> None:
     spending = Spending()
     spending.reads(4)
-    for _ in range(20):
-        spending.seconds += 15
-        failed = a_reading(
-            at=NOON + timedelta(seconds=spending.seconds),
-            measurements=(),
-            failure=a_failure(FailureKind.REFUSED),
-        )
-        spending.budget.asked(a_probe(), failed)
+    spending.fails(20, FailureKind.REFUSED)
     spending.stuck = True  # the server has come back; its other probes were not asked yet
     assert spending.reads(3)["own_stale_probes"] is Severity.CLEAR
+
+
+def test_what_was_waited_for_a_frozen_server_is_no_load_on_it() -> None:
+    spending = Spending()
+    spending.reads(20, busy=0.1)
+    spending.fails(20, FailureKind.TIMEOUT, busy=10.0)
+    seen = [spending.reads(1, busy=0.1) for _ in range(20)]  # it answers again
+    assert {each.get("own_busy_ratio", Severity.CLEAR) for each in seen} == {Severity.CLEAR}
+    assert "own_busy_ratio" in seen[-1]
 
 
 def test_a_host_that_slept_made_nothing_stale() -> None:

@@ -151,6 +151,7 @@ def log_more(world: World) -> None:
         "generate_series(1, %s) n",
         MEGABYTES_A_ROUND * 1000,
     )
+    world.wait_whole()  # five minutes pass: a replica still reading would be a slot falling behind
 
 
 REPORTS = Reports()
