@@ -22,6 +22,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from agent.files import open_or_make, write_whole
+
 log = logging.getLogger("sigap.notebook")
 
 VERSION = 1
@@ -176,26 +178,10 @@ def edit(file: Path, changes: Iterable[Change]) -> Notes:
         return notes
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Replace a file by its new text, or leave the old one. Raises ``OSError``."""
-    fresh = file.with_name(file.name + ".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
     """Alone among all processes; the lock is a file of its own, for the notes are replaced."""
-    handle = os.open(file.with_name(file.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    handle = open_or_make(file.with_name(file.name + ".lock"))
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.notebook import Notebook, write_whole
+from agent.files import make_folder, write_whole
+from agent.notebook import Notebook
 
 log = logging.getLogger("sigap.state")
 
@@ -113,7 +114,7 @@ def _usable(folder: Path | None) -> Path | None:
     if folder is None:
         return None
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         trial = folder / ".writable"
         trial.touch()
         trial.unlink()

@@ -7,6 +7,9 @@ draw the same examples every time, so that a red run is red again at home.
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,3 +62,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if written := table.write():
         terminalreporter.section("the fault lab")
         terminalreporter.write_line(written)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder an ordinary user can reach, whoever runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="sigap-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder

@@ -5,7 +5,6 @@ Every promise of the store, the ledger, the desk and the people is tested on bot
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,12 +65,3 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         opened = open_store(new_database(server, request.getfixturevalue("migrated")))
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder an ordinary user can reach, whoever runs the tests."""
-    with tempfile.TemporaryDirectory(prefix="sigap-store-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder

@@ -29,9 +29,9 @@ from incidents.store import (
 )
 from incidents.store.engine import wal_is_safe
 from incidents.store.types import Instant
-from tests.incidents.accounts import said_by_ordinary_user
 from tests.incidents.conftest import new_database
 from tests.servers.postgresql import Server, single
+from tests.support.accounts import said_by_ordinary_user
 
 
 def put(store: Store, name: str, value: str = "x") -> None:

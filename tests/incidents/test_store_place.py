@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 import re
 import sqlite3
@@ -11,13 +10,7 @@ from pathlib import Path
 import pytest
 
 from incidents.store import StoreUnavailable, objection, open_store
-from tests.incidents.accounts import NOBODY, said_by_ordinary_user
-
-
-def give_away(folder: Path) -> None:
-    """Let the folder be another account's than this process's, where that may be decided."""
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
+from tests.support.accounts import give_away, said_by_ordinary_user
 
 
 def as_ordinary_user_opens(url: str) -> str:
