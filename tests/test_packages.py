@@ -1,4 +1,4 @@
-"""What a user unpacks is enough to follow the project's own steps, and to build the same program."""
+"""What a user unpacks is enough to follow the steps of the docs, and builds the same program."""
 
 from __future__ import annotations
 
