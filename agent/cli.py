@@ -181,7 +181,8 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     attempt.add_argument("target", metavar="TARGET")
     attempt.add_argument("probe", metavar="PROBE", nargs="?")
     _with_lang(_with_json(_with_config(attempt)))
-    _with_json(_command(commands, "probes", "probing:listing", "list every probe and its limits"))
+    probes = _command(commands, "probes", "probing:listing", "list every probe and its limits")
+    _with_lang(_with_json(_with_config(probes)))
     learn = _command(
         commands, "learn", "learn:learn", "show and mend what was learned to belong to each target"
     )
@@ -196,7 +197,7 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     learn.add_argument(
         "--accept", action="store_true", help="what is missing or different now is as it should be"
     )
-    _with_json(_with_config(learn))
+    _with_lang(_with_json(_with_config(learn)))
     grants = _command(commands, "grants", "probing:grants", "print the script for the account")
     grants.add_argument("flavour", metavar="ENGINE", help="postgresql, mysql, mariadb or pgbouncer")
     grants.add_argument(
@@ -208,6 +209,7 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     grants.add_argument(
         "--canary", action="store_true", help="and the small table for the write canary (optional)"
     )
+    _with_lang(_with_config(grants))
 
 
 def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:

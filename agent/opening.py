@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.config import Config
-from agent.trouble import Trouble
+from agent.trouble import Told
 from incidents import calendar, procedure
 from incidents.calendar import Calendar, CalendarError
 from incidents.desk import Desk
@@ -16,10 +16,17 @@ from incidents.documents.model import Office
 from incidents.people import People
 from incidents.procedure import Procedure, ProcedureError
 from incidents.store import Bound, Store, StoreUnavailable, open_store
-from probes import deadline, registry
+from probes import Text, deadline, registry
+
+_NO_STORE = Text(
+    "{file} tidak menyebut penyimpanan, sehingga agen ini tidak menyimpan gangguan; tambahkan "
+    "misalnya 'store: sqlite:////var/lib/sigap/sigap.db'",
+    "{file} names no store, so this agent keeps no incidents; "
+    "add e.g. 'store: sqlite:////var/lib/sigap/sigap.db'",
+)
 
 
-class OpeningError(Trouble):
+class OpeningError(Told):
     """The desk cannot be opened; one sentence (several for a procedure file's problems)."""
 
 
@@ -41,15 +48,13 @@ def open_desk(config: Config, *, wait: bool = False) -> Opened:
     With ``wait`` a store that does not answer now is no error: using it is one, until it does.
     """
     if config.store is None:
-        raise OpeningError(
-            f"{config.file} names no store, so this agent keeps no incidents; "
-            "add e.g. 'store: sqlite:////var/lib/sigap/sigap.db'"
-        )
+        raise OpeningError(_NO_STORE.format(file=config.file))
     try:
         steps = procedure.load(config.procedure)
         hours = calendar.load(config.calendar)
     except (ProcedureError, CalendarError) as error:
-        raise OpeningError(str(error)) from error
+        # Told as a configuration's problems are, in English: they name keys and lines of a file.
+        raise OpeningError(Text(str(error), str(error))) from error
     given = config.office.model_dump(exclude_none=True)
     if "copies" in given:
         given["copies"] = tuple(given["copies"])
@@ -58,7 +63,7 @@ def open_desk(config: Config, *, wait: bool = False) -> Opened:
         store = open_store(config.store.reveal(), _bound(config.store.reveal()), wait=wait)
         return Opened(store, Desk(store, steps, hours, office), People(store), steps, hours, office)
     except StoreUnavailable as error:
-        raise OpeningError(str(error)) from error
+        raise OpeningError(error.sentence) from error
 
 
 def _bound(store: str) -> Bound:

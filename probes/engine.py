@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from probes.model import Exhibit, Grant, Session, Target
+from probes.model import Exhibit, Grant, Session, Target, Text
 
 
 def as_written(account: str) -> str:
@@ -13,12 +13,20 @@ def as_written(account: str) -> str:
     return account
 
 
+class NoAccountName(ValueError):
+    """A name that no account of this kind of server can have; one sentence."""
+
+    def __init__(self, sentence: Text) -> None:
+        super().__init__(sentence.en)
+        self.sentence = sentence
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """How the lines of ``sigap grants`` are written down for an administrator."""
 
     account: Callable[[str], str] = as_written
-    """A name as these lines need it. Raises ``ValueError``, one sentence, when it cannot be one."""
+    """A name as these lines need it. Raises ``NoAccountName`` when it cannot be one."""
     comment: str = "--"
     end: str = ";"  # of a line
 

@@ -364,8 +364,8 @@ class Grant:
     """A right a probe needs, as the line an administrator runs; ``{user}`` is the account."""
 
     sql: str
-    flavour: str  # postgresql | mysql | mariadb
-    why: str
+    flavour: str  # postgresql | mysql | mariadb | pgbouncer
+    why: Text
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from agent.commands.words import password
+from agent.commands.words import language_of, password
 from agent.config import Config, find, load
 from agent.opening import Opened, open_desk
-from agent.trouble import Trouble
+from agent.trouble import Told, Trouble, in_language
 from incidents.model import Refused, Signer
 from incidents.store import StoreUnavailable
 from incidents.views import NoSuchDocument, NoSuchIncident
@@ -20,15 +20,16 @@ from incidents.views import NoSuchDocument, NoSuchIncident
 def desk(given: argparse.Namespace) -> Iterator[tuple[Config, Opened]]:
     """The configuration and the open desk; refusals and a dead store become ``Trouble``."""
     config = load(find(given.config))
-    opened = open_desk(config)
-    try:
-        yield config, opened
-    except Refused as refused:
-        raise Trouble(refused.reason.said_in(config.language)) from refused
-    except (StoreUnavailable, NoSuchIncident, NoSuchDocument) as error:
-        raise Trouble(error.sentence.said_in(config.language)) from error
-    finally:
-        opened.store.close()
+    with in_language(language_of(given, config)):
+        opened = open_desk(config)
+        try:
+            yield config, opened
+        except Refused as refused:
+            raise Told(refused.reason) from refused
+        except (StoreUnavailable, NoSuchIncident, NoSuchDocument) as error:
+            raise Told(error.sentence) from error
+        finally:
+            opened.store.close()
 
 
 def now() -> datetime:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.commands.desk import desk, now, signer
-from agent.commands.words import table
+from agent.commands.words import language_of, table
 from agent.opening import Opened
 from agent.trouble import Trouble
 from incidents.model import Decision, Incident, Person, Signer
@@ -55,7 +55,7 @@ def listing(given: argparse.Namespace) -> int:
         if given.json:
             _print_listed(found, opened)
             return 0
-        zone, language = opened.calendar, given.lang or config.language
+        zone, language = opened.calendar, language_of(given, config)
         rows = [
             (
                 row.number,
@@ -78,7 +78,7 @@ def show(given: argparse.Namespace) -> int:
         if given.json:
             _print_whole(incident.number, opened, _reader(given.username, opened))
             return 0
-        lines = _shown(incident, opened, given.lang or config.language)
+        lines = _shown(incident, opened, language_of(given, config))
     print("\n".join(lines))
     return 0
 

@@ -12,15 +12,64 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.commands.words import print_json, table
+from agent.commands.words import language_of, print_json, table, target_named
 from agent.config import Config, find, load
-from agent.config.problems import nearest
+from agent.config.problems import meant
 from agent.membership import KIND_NAMES, KINDS, LEARN_READINGS, ROLE, UPSTREAM
 from agent.notebook import Change, Members, NotebookError, Notes, Verb, edit, read
 from agent.state import MEMBERS_FILE
-from agent.trouble import Trouble
-from probes import Target
+from agent.trouble import Told, in_language
+from probes import Target, Text
 from probes.units import written
+
+_WHICH = Text(
+    "sebutkan milik target mana, misalnya 'sigap learn simpeg --accept'",
+    "say of which target, e.g. 'sigap learn simpeg --accept'",
+)
+_UNUSABLE = Text("{file} tidak dapat dipakai: {error}", "{file} cannot be used: {error}")
+_NO_FOLDER = Text(
+    "agen ini tidak punya folder untuk yang dipelajarinya; atur 'agent: {{state: FOLDER}}'",
+    "this agent has no folder for what it learns; set 'agent: {{state: FOLDER}}'",
+)
+_SEVERAL = Text(
+    "'{word}' ada lebih dari satu di {target}: {known}",
+    "'{word}' is more than one of {target}: {known}",
+)
+_IS_DECLARED = Text(
+    "{word} dinyatakan di agent.yaml; hapus dari 'expects' di sana",
+    "{word} is declared in agent.yaml; take it out of 'expects' there",
+)
+_NOT_LEARNED = Text(
+    "'{word}' tidak pernah dipelajari dari {target}; {meant}",
+    "'{word}' was not learned of {target}; {meant}",
+)
+_NOTHING_MISSING = Text(
+    "Tidak ada yang hilang atau berbeda; tidak ada yang diubah.",
+    "Nothing was missing or different; nothing is changed.",
+)
+_FORGOTTEN = Text("dilupakan", "forgotten")
+_ACCEPTED = Text("diterima", "accepted")
+_NOTHING_YET = Text(
+    "Belum ada yang dinyatakan atau dipelajari; selama 'sigap run' memantau, sebuah anggota "
+    "dipelajari setelah terlihat dalam {readings} pembacaan dan selama {time} "
+    "(agent.learn_after).",
+    "Nothing is declared and nothing was learned yet; while 'sigap run' watches, a member is "
+    "learned once it was seen in {readings} readings and for {time} (agent.learn_after).",
+)
+_HEADS = (
+    Text("TARGET", "TARGET"),
+    Text("ANGGOTA", "MEMBER"),
+    Text("DASAR", "BASIS"),
+    Text("SEJAK", "SINCE"),
+    Text("KINI", "NOW"),
+)
+_BASES = {
+    "declared": Text("dinyatakan", "declared"),
+    "learned": Text("dipelajari", "learned"),
+}
+_THERE = Text("ada", "there")
+_INSTEAD = Text("digantikan {instead} sejak {since}", "{instead} instead since {since}")
+_GONE = Text("hilang sejak {since}", "gone since {since}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +88,35 @@ class Belongs:
 def learn(given: argparse.Namespace) -> int:
     """``sigap learn [TARGET] [--forget KIND/NAME] [--accept]``."""
     config = load(find(given.config))
-    watched = {target.name: target for target in config.targets}
-    if given.target is not None and given.target not in watched:
-        raise Trouble(f"no target {given.target!r}; {nearest(given.target, watched)}")
-    if (given.forget or given.accept) and given.target is None:
-        raise Trouble("say of which target, e.g. 'sigap learn simpeg --accept'")
+    language = language_of(given, config)
+    with in_language(language):
+        return _learn(given, config, language)
+
+
+def _learn(given: argparse.Namespace, config: Config, language: str) -> int:
+    chosen = [target_named(given.target, config)] if given.target else list(config.targets)
+    if (given.forget or given.accept) and not given.target:
+        raise Told(_WHICH)
     file = _file(config)
     try:
         notes = read(file)
         if given.forget or given.accept:
-            changes = list(_changes(watched[given.target], notes, given))
+            changes = list(_changes(chosen[0], notes, given))
             notes = edit(file, changes)
-            _say(changes)
+            _say(changes, language)
     except (OSError, NotebookError) as error:
-        raise Trouble(f"{file} cannot be used: {error}") from error
-    chosen = [watched[given.target]] if given.target else list(config.targets)
+        raise Told(_UNUSABLE.format(file=file, error=error)) from error
     listed = [each for target in chosen for each in _belongs(target, notes)]
     if given.json:
         print_json(listed)
     else:
-        print(_shown(listed, config.learn_after))
+        print(_shown(listed, config.learn_after, language))
     return 0
 
 
 def _file(config: Config) -> Path:
     if config.state is None:
-        raise Trouble("this agent has no folder for what it learns; set 'agent: {state: FOLDER}'")
+        raise Told(_NO_FOLDER.format())
     return config.state / MEMBERS_FILE
 
 
@@ -94,10 +146,10 @@ def _learned(target: Target, members: Members, word: str) -> tuple[str, str]:
         return found[0]
     known = [f"{kind}/{name}" for kind, name in sorted(members)]
     if found:
-        raise Trouble(f"{word!r} is more than one of {target.name}: {', '.join(known)}")
+        raise Told(_SEVERAL.format(word=word, target=target.name, known=", ".join(known)))
     if word in {f"{kind}/{name}" for kind, name in _declared(target)}:
-        raise Trouble(f"{word} is declared in agent.yaml; take it out of 'expects' there")
-    raise Trouble(f"{word!r} was not learned of {target.name}; {nearest(word, known)}")
+        raise Told(_IS_DECLARED.format(word=word))
+    raise Told(_NOT_LEARNED.format(word=word, target=target.name, meant=meant(word, known)))
 
 
 def _declared(target: Target) -> Iterator[tuple[str, str]]:
@@ -121,36 +173,33 @@ def _belongs(target: Target, notes: Notes) -> Iterator[Belongs]:
             )
 
 
-def _say(changes: Sequence[Change]) -> None:
+def _say(changes: Sequence[Change], language: str) -> None:
     if not changes:
-        print("Nothing was missing or different; nothing is changed.")
+        print(_NOTHING_MISSING.said_in(language))
     for each in changes:
-        done = "forgotten" if each.verb is Verb.FORGOTTEN else "accepted"
-        print(f"{done}: {each.kind}/{each.name}")
+        done = _FORGOTTEN if each.verb is Verb.FORGOTTEN else _ACCEPTED
+        print(f"{done.said_in(language)}: {each.kind}/{each.name}")
 
 
-def _shown(listed: Sequence[Belongs], learn_after_seconds: float) -> str:
+def _shown(listed: Sequence[Belongs], learn_after_seconds: float, language: str) -> str:
     if not listed:
-        return (
-            "Nothing is declared and nothing was learned yet; while 'sigap run' watches, a member "
-            f"is learned once it was seen in {LEARN_READINGS} readings and for "
-            f"{written(learn_after_seconds, 'seconds').en} (agent.learn_after)."
-        )
+        time = written(learn_after_seconds, "seconds")
+        return _NOTHING_YET.format(readings=LEARN_READINGS, time=time).said_in(language)
     rows = [
         (
             each.target,
             f"{each.kind}/{each.name}",
-            each.basis,
+            _BASES[each.basis].said_in(language),
             each.since.strftime("%Y-%m-%d %H:%M UTC") if each.since else "-",
-            _state(each),
+            _state(each).said_in(language),
         )
         for each in listed
     ]
-    return table(("TARGET", "MEMBER", "BASIS", "SINCE", "NOW"), rows)
+    return table([head.said_in(language) for head in _HEADS], rows)
 
 
-def _state(each: Belongs) -> str:
+def _state(each: Belongs) -> Text:
     if each.gone_since is None:
-        return "-" if each.basis == "declared" else "there"
+        return Text("-", "-") if each.basis == "declared" else _THERE
     since = each.gone_since.strftime("%Y-%m-%d %H:%M UTC")
-    return f"{each.instead} instead since {since}" if each.instead else f"gone since {since}"
+    return (_INSTEAD if each.instead else _GONE).format(instead=each.instead, since=since)

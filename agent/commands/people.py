@@ -6,7 +6,7 @@ import argparse
 from datetime import date
 
 from agent.commands.desk import desk, now
-from agent.commands.words import password, print_json, table
+from agent.commands.words import language_of, password, print_json, table
 from agent.trouble import Trouble
 from incidents.model import Assignment, Basis, Person
 from probes import Text
@@ -45,7 +45,7 @@ def add(given: argparse.Namespace) -> int:
         language=given.language,
     )
     with desk(given) as (config, opened):
-        language = given.lang or config.language
+        language = language_of(given, config)
         asked = _PASSWORD.format(username=given.username).said_in(language)
         opened.people.add(person, password(given.password_file, asked, twice=True), now())
     print(_ADDED.format(username=person.username).said_in(language))
@@ -55,7 +55,7 @@ def add(given: argparse.Namespace) -> int:
 def listing(given: argparse.Namespace) -> int:
     """``sigap people list``: with the roles of today."""
     with desk(given) as (config, opened):
-        language = given.lang or config.language
+        language = language_of(given, config)
         today = opened.calendar.local(now()).date()
         found = [(p, opened.people.roles_today(p.username, today)) for p in opened.people.all()]
     if given.json:
@@ -89,14 +89,14 @@ def assign(given: argparse.Namespace) -> int:
     said = _ASSIGNED.format(
         username=assignment.username, role=assignment.role, basis=assignment.basis.value
     )
-    print(said.said_in(given.lang or config.language))
+    print(said.said_in(language_of(given, config)))
     return 0
 
 
 def passwd(given: argparse.Namespace) -> int:
     """``sigap people passwd``: ends every session of the person."""
     with desk(given) as (config, opened):
-        language = given.lang or config.language
+        language = language_of(given, config)
         asked = _NEW_PASSWORD.format(username=given.username).said_in(language)
         secret = password(given.password_file, asked, twice=True)
         opened.people.set_password(given.username, secret, now())

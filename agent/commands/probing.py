@@ -7,17 +7,23 @@ line with performance data first. One bad reading is enough here: there is no st
 from __future__ import annotations
 
 import argparse
-import difflib
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from agent.commands.words import print_json, table
-from agent.config import find, load
+from agent.commands.words import (
+    language_of,
+    language_without_config,
+    print_json,
+    table,
+    target_named,
+)
+from agent.config import Config, find, load
+from agent.config.problems import meant
 from agent.derived import EVERY_DERIVED_PROBE
 from agent.membership import DERIVED
 from agent.scheduler import plan
-from agent.trouble import Trouble
+from agent.trouble import Told, in_language
 from probes import (
     CONNECTION_KINDS,
     Grant,
@@ -30,6 +36,7 @@ from probes import (
     Tuning,
     registry,
 )
+from probes.engine import NoAccountName
 from probes.judge import Judge, tuned, why
 from probes.model import Finding
 from probes.runner import Owner
@@ -39,6 +46,24 @@ from probes.unused import why_unused
 PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
 UNKNOWN = 3
 WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", UNKNOWN: "UNKNOWN"}
+_NO_PROBE = Text("pemeriksaan '{name}' tidak ada; {meant}", "no probe '{name}'; {meant}")
+_NO_ENGINE = Text("jenis server '{name}' tidak ada; {meant}", "no engine '{name}'; {meant}")
+_NO_CANARY = Text("tidak ada tulisan uji bagi {name}", "there is no write canary for {name}")
+_HEADS = (
+    Text("JENIS", "ENGINE"),
+    Text("PEMERIKSAAN", "PROBE"),
+    Text("PERINGATAN", "WARNING"),
+    Text("KRITIS", "CRITICAL"),
+    Text("PERTANYAAN", "QUESTION"),
+)
+_ACCOUNT = Text(
+    "Akun yang dipakai Sigap untuk memantau {flavour}; jalankan sebagai administrator.",
+    "The account with which Sigap watches {flavour}; run as an administrator.",
+)
+_PASSWORD = Text(
+    "Kata sandinya baru saja dibuat: tulis ke password_file target.",
+    "Its password was made up just now: put it into the target's password_file.",
+)
 _NOTHING = Text("tidak ada yang dilaporkan", "nothing to report")
 _UNUSED = Text("tidak dipakai: {why}", "not used: {why}")
 _WORST = (2, 1, UNKNOWN, 0)
@@ -57,17 +82,20 @@ class Tried:
 def attempt(given: argparse.Namespace) -> int:
     """``sigap try TARGET [PROBE]``."""
     config = load(find(given.config))
-    named = {target.name: target for target in config.targets}
-    if given.target not in named:
-        raise Trouble(f"no target {given.target!r}; {_nearest(given.target, list(named))}")
-    target = named[given.target]
+    language = language_of(given, config)
+    with in_language(language):
+        return _attempt(given, config, language)
+
+
+def _attempt(given: argparse.Namespace, config: Config, language: str) -> int:
+    target = target_named(given.target, config)
     chosen = plan(
         target, registry.probes_for(target.engine), config.interval, config.deadline
     ).probes
     if given.probe is not None:
         known = {probe.name: probe for probe in registry.probes_for(target.engine)}
         if given.probe not in known:
-            raise Trouble(f"no probe {given.probe!r}; {_nearest(given.probe, list(known))}")
+            raise Told(_NO_PROBE.format(name=given.probe, meant=meant(given.probe, known)))
         chosen = (known[given.probe],)
     owner = Owner(target, registry.engine(target.engine), config.deadline)
     judge, eager = Judge(), _eager(target, chosen)
@@ -84,7 +112,7 @@ def attempt(given: argparse.Namespace) -> int:
     if given.json:
         print_json({"target": target.name, "status": WORDS[code], "probes": _listed(tried)})
     else:
-        print(_told(target, tried, code, given.lang or config.language))
+        print(_told(target, tried, code, language))
     return code
 
 
@@ -221,34 +249,41 @@ def listing(given: argparse.Namespace) -> int:
             ]
         )
         return 0
+    language = language_without_config(given)
     rows: list[tuple[str, ...]] = []
     for engine, probes in found.items():
         for probe in probes:
-            rows.append((engine, probe.name, "", "", probe.question.en))
+            rows.append((engine, probe.name, "", "", probe.question.said_in(language)))
             for each in probe.thresholds:
                 unit = next(m.unit for m in probe.measures if m.name == each.measure)
                 limits = [
-                    "-" if value is None else written(value, unit).en
+                    "-" if value is None else written(value, unit).said_in(language)
                     for value in (each.warning, each.critical)
                 ]
                 rows.append((engine, f"  {each.measure}", *limits, ""))
-    print(table(("ENGINE", "PROBE", "WARNING", "CRITICAL", "QUESTION"), rows))
+    print(table([head.said_in(language) for head in _HEADS], rows))
     return 0
 
 
 def grants(given: argparse.Namespace) -> int:
     """``sigap grants ENGINE``: the account and every right, each with its reason."""
+    language = language_without_config(given)
+    with in_language(language):
+        return _grants(given, language)
+
+
+def _grants(given: argparse.Namespace, language: str) -> int:
     engines = [registry.engine(name) for name in registry.engine_names()]
     engine = next((each for each in engines if given.flavour in each.flavours), None)
     if engine is None:
         flavours = [flavour for each in engines for flavour in each.flavours]
-        raise Trouble(f"no engine {given.flavour!r}; {_nearest(given.flavour, flavours)}")
+        raise Told(_NO_ENGINE.format(name=given.flavour, meant=meant(given.flavour, flavours)))
     declared = list(engine.base_grants)
     for probe in registry.probes_for(engine.name):
         declared += probe.grants
     if given.canary:
         if "canary" not in engine.options:
-            raise Trouble(f"there is no write canary for {given.flavour}")
+            raise Told(_NO_CANARY.format(name=given.flavour))
         declared += engine.options["canary"]
     needed: dict[str, Grant] = {}
     for grant in declared:
@@ -257,19 +292,14 @@ def grants(given: argparse.Namespace) -> int:
     script = engine.script
     try:
         user = script.account(given.user or "sigap")
-    except ValueError as error:
-        raise Trouble(str(error)) from None
+    except NoAccountName as error:
+        raise Told(error.sentence) from None
     note = script.comment
-    print(f"{note} The account with which Sigap watches {given.flavour}; run as an administrator.")
+    print(f"{note} {_ACCOUNT.format(flavour=given.flavour).said_in(language)}")
     if any(PLACEHOLDER in grant.sql for grant in needed.values()):
-        print(f"{note} Its password was made up just now: put it into the target's password_file.")
+        print(f"{note} {_PASSWORD.said_in(language)}")
     password = secrets.token_urlsafe(18)
     for grant in needed.values():
         sql = grant.sql.format(user=user).rstrip(";").replace(PLACEHOLDER, password)
-        print(f"\n{note} {grant.why}\n{sql}{script.end}")
+        print(f"\n{note} {grant.why.said_in(language)}\n{sql}{script.end}")
     return 0
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import getpass
 import json
@@ -12,8 +13,39 @@ from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
 
-from agent.trouble import Trouble
-from probes import Secret
+from agent.config import Config, ConfigError, find, load
+from agent.config.problems import meant
+from agent.trouble import Told, Trouble
+from probes import Secret, Target, Text
+
+_NO_TARGET = Text("target '{name}' tidak ada; {meant}", "no target '{name}'; {meant}")
+
+
+def language_of(given: argparse.Namespace, config: Config) -> str:
+    """The language a command speaks: what ``--lang`` asks for, or the configured one."""
+    asked: str | None = getattr(given, "lang", None)
+    return asked or config.language
+
+
+def language_without_config(given: argparse.Namespace) -> str:
+    """The same for a command that needs no configuration and may come before there is a good one.
+
+    A file that ``-c`` names must be good. Raises ``ConfigError``.
+    """
+    try:
+        return given.lang or load(find(given.config)).language
+    except ConfigError:
+        if given.config is not None:
+            raise
+        return "id"  # the configuration's own default
+
+
+def target_named(name: str, config: Config) -> Target:
+    """The watched target of that name; raises ``Told``."""
+    watched = {target.name: target for target in config.targets}
+    if name not in watched:
+        raise Told(_NO_TARGET.format(name=name, meant=meant(name, watched)))
+    return watched[name]
 
 
 def plain(value: Any) -> Any:

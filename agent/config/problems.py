@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path as File
 
 from agent.trouble import Trouble
+from probes import Text
 
 Path = tuple[str | int, ...]
 """A place in the configuration: keys and list indices from the top."""
@@ -61,12 +62,20 @@ def dotted(path: Path) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)`` for the nearest known word, else the list of known words."""
+    """``meant`` in English, as all problems of a configuration are told."""
+    return meant(word, known).en
+
+
+def meant(word: str, known: Iterable[str]) -> Text:
+    """``did you mean 'x'?`` for the nearest known word, else the list of known words."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.55)
     if close:
-        return f"did you mean '{close[0]}'?"
-    return f"known here: {', '.join(names)}" if names else "nothing is known here"
+        return Text("maksud Anda '{name}'?", "did you mean '{name}'?").format(name=close[0])
+    if not names:
+        return Text("tidak ada yang dikenal di sini", "nothing is known here")
+    listed = Text("yang dikenal di sini: {names}", "known here: {names}")
+    return listed.format(names=", ".join(names))
 
 
 class Problems:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 
-from probes.model import Grant
+from probes.engine import NoAccountName
+from probes.model import Grant, Text
 
-_ACCOUNT_WHY = "an account of its own, which can never take more than five connections"
+_ACCOUNT_WHY = Text(
+    "akun sendiri, yang tidak pernah dapat memakai lebih dari lima koneksi",
+    "an account of its own, which can never take more than five connections",
+)
 _ACCOUNT = "CREATE USER IF NOT EXISTS {user} IDENTIFIED BY 'CHANGE-ME' WITH MAX_USER_CONNECTIONS 5"
 
 BASE: tuple[Grant, ...] = (
@@ -22,28 +26,50 @@ PROCESS: tuple[Grant, ...] = tuple(
     Grant(
         "GRANT PROCESS ON *.* TO {user}",
         flavour,
-        "see the sessions and transactions of others; without it only one's own are shown",
+        Text(
+            "melihat sesi dan transaksi pengguna lain; tanpa ini hanya milik sendiri yang tampak",
+            "see the sessions and transactions of others; without it only one's own are shown",
+        ),
     )
     for flavour in ("mysql", "mariadb")
 )
 _REPLICATION_CLIENT = Grant(
-    "GRANT REPLICATION CLIENT ON *.* TO {user}", "mysql", "read the state of replication"
+    "GRANT REPLICATION CLIENT ON *.* TO {user}",
+    "mysql",
+    Text("membaca keadaan replikasi", "read the state of replication"),
 )
 CHANNELS: tuple[Grant, ...] = (
     _REPLICATION_CLIENT,
-    Grant("GRANT SLAVE MONITOR ON *.* TO {user}", "mariadb", "read the state of a replica"),
+    Grant(
+        "GRANT SLAVE MONITOR ON *.* TO {user}",
+        "mariadb",
+        Text("membaca keadaan replika", "read the state of a replica"),
+    ),
 )
 BINLOGS: tuple[Grant, ...] = (
     _REPLICATION_CLIENT,
-    Grant("GRANT BINLOG MONITOR ON *.* TO {user}", "mariadb", "read a primary's binlog position"),
+    Grant(
+        "GRANT BINLOG MONITOR ON *.* TO {user}",
+        "mariadb",
+        Text("membaca posisi binlog primer", "read a primary's binlog position"),
+    ),
 )
 INSTRUMENTS: tuple[Grant, ...] = (
     Grant(
         "GRANT SELECT ON performance_schema.* TO {user}",
         "mysql",
-        "see who waits for whose lock (data_lock_waits, metadata_locks)",
+        Text(
+            "melihat siapa menunggu kunci siapa (data_lock_waits, metadata_locks)",
+            "see who waits for whose lock (data_lock_waits, metadata_locks)",
+        ),
     ),
-    Grant("GRANT SELECT ON sys.* TO {user}", "mysql", "the server's own reports, for a person"),
+    Grant(
+        "GRANT SELECT ON sys.* TO {user}",
+        "mysql",
+        Text(
+            "laporan server sendiri, untuk dibaca orang", "the server's own reports, for a person"
+        ),
+    ),
 )
 
 SIGHT = "(SELECT count(*) FROM information_schema.INNODB_CMP)"
@@ -63,9 +89,15 @@ _PRIVILEGES = (
 
 
 def account(name: str) -> str:
-    """``sigap`` or ``sigap@host`` in the form these lines take; raises ``ValueError``."""
+    """``sigap`` or ``sigap@host`` in the form these lines take; raises ``NoAccountName``."""
     if "'" in name or "\\" in name:
-        raise ValueError(f"{name!r} cannot be an account's name; leave out quotes and backslashes")
+        raise NoAccountName(
+            Text(
+                "'{name}' tidak dapat menjadi nama akun; hilangkan tanda petik dan garis miring "
+                "terbalik",
+                "'{name}' cannot be an account's name; leave out quotes and backslashes",
+            ).format(name=name)
+        )
     user, _, host = name.partition("@")
     return f"'{user}'@'{host or 'localhost'}'"
 

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.model import FailureKind, Grant, ProbeError, Session
+from probes.model import FailureKind, Grant, ProbeError, Session, Text
 
-_WHY = "optional: the table of the write canary, whose row is the heartbeat replicas are judged by"
+_WHY = Text(
+    "boleh tidak dipasang: tabel untuk tulisan uji; barisnya penanda yang dinilai di replika",
+    "optional: the table of the write canary, whose row is the heartbeat replicas are judged by",
+)
 _LINES = (
     "CREATE DATABASE IF NOT EXISTS sigap",
     "CREATE TABLE IF NOT EXISTS sigap.heartbeat (server_id BIGINT UNSIGNED NOT NULL PRIMARY KEY, "

@@ -5,7 +5,8 @@ Source: PgBouncer manual, stats_users and "Authentication file format".
 
 from __future__ import annotations
 
-from probes.model import Grant
+from probes.engine import NoAccountName
+from probes.model import Grant, Text
 
 FLAVOUR = "pgbouncer"
 
@@ -13,19 +14,32 @@ BASE = (
     Grant(
         '"{user}" "CHANGE-ME"',
         FLAVOUR,
-        "one more line of the file that auth_file names (userlist.txt)",
+        Text(
+            "satu baris lagi di berkas yang disebut auth_file (userlist.txt)",
+            "one more line of the file that auth_file names (userlist.txt)",
+        ),
     ),
     Grant(
         "stats_users = {user}",
         FLAVOUR,
-        "in pgbouncer.ini under [pgbouncer], beside those who stand there (with a comma): may ask "
-        "with SHOW and change nothing, unlike admin_users; both take effect with a reload",
+        Text(
+            "di pgbouncer.ini pada [pgbouncer], di samping nama yang sudah ada (dengan koma): "
+            "boleh bertanya dengan SHOW dan tidak mengubah apa pun, berbeda dari admin_users; "
+            "keduanya berlaku setelah muat ulang",
+            "in pgbouncer.ini under [pgbouncer], beside those who stand there (with a comma): may "
+            "ask with SHOW and change nothing, unlike admin_users; both take effect with a reload",
+        ),
     ),
 )
 
 
 def account(name: str) -> str:
-    """The name as it stands in both files; raises ``ValueError``."""
+    """The name as it stands in both files; raises ``NoAccountName``."""
     if not name or any(sign.isspace() or sign in ',"' for sign in name):
-        raise ValueError(f"{name!r} cannot stand in stats_users; leave out blanks, commas, quotes")
+        raise NoAccountName(
+            Text(
+                "'{name}' tidak dapat ditulis di stats_users; hilangkan spasi, koma, tanda petik",
+                "'{name}' cannot stand in stats_users; leave out blanks, commas, quotes",
+            ).format(name=name)
+        )
     return name

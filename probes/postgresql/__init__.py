@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probes.engine import Engine, Script
-from probes.model import Grant
+from probes.model import Grant, Text
 from probes.postgresql.connect import FLAVOUR, open_session
 from probes.postgresql.grants import CANARY, PG_MONITOR, RESERVED_CONNECTIONS, identifier
 from probes.postgresql.lately import lately
@@ -19,8 +19,12 @@ ENGINE = Engine(
         Grant(
             "CREATE ROLE {user} LOGIN CONNECTION LIMIT 5",
             FLAVOUR,
-            "the agent's own account: at most three sessions, and room for `sigap try`; set its "
-            "password with \\password in psql",
+            Text(
+                "akun agen sendiri: paling banyak tiga sesi, dan ruang untuk `sigap try`; atur "
+                "kata sandinya dengan \\password di psql",
+                "the agent's own account: at most three sessions, and room for `sigap try`; set "
+                "its password with \\password in psql",
+            ),
         ),
         PG_MONITOR,
         RESERVED_CONNECTIONS,

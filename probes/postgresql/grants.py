@@ -7,35 +7,55 @@ from probes.model import FailureKind, Grant, ProbeError, Row, Text
 PG_MONITOR = Grant(
     "GRANT pg_monitor TO {user}",
     "postgresql",
-    "statistics, settings and sessions of everybody, read only; never superuser",
+    Text(
+        "statistik, pengaturan, dan sesi semua pengguna, hanya dibaca; tidak pernah superuser",
+        "statistics, settings and sessions of everybody, read only; never superuser",
+    ),
 )
 
 RESERVED_CONNECTIONS = Grant(
     "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pg_use_reserved_connections') "
     "THEN GRANT pg_use_reserved_connections TO {user}; END IF; END $$",
     "postgresql",
-    "lets Sigap in when the slots are full, where reserved_connections is set; 16 and later",
+    Text(
+        "Sigap tetap dapat masuk saat koneksi penuh, bila reserved_connections diatur; sejak 16",
+        "lets Sigap in when the slots are full, where reserved_connections is set; 16 and later",
+    ),
 )
 
 CANARY = (
     Grant(
         "CREATE SCHEMA IF NOT EXISTS sigap AUTHORIZATION CURRENT_USER",
         "postgresql",
-        "room for the one table Sigap writes to; run this in the database of the target's url",
+        Text(
+            "tempat tabel yang ditulis Sigap, hanya satu; jalankan di basis data pada url target",
+            "room for the one table Sigap writes to; run this in the database of the target's url",
+        ),
     ),
     Grant(
         "CREATE TABLE IF NOT EXISTS sigap.canary "
         "(id int PRIMARY KEY CHECK (id = 1), at timestamptz NOT NULL)",
         "postgresql",
-        "one row: written to see whether commits end, read on replicas as a heartbeat",
+        Text(
+            "satu baris: ditulis untuk menguji commit, dibaca di replika sebagai penanda",
+            "one row: written to see whether commits end, read on replicas as a heartbeat",
+        ),
     ),
     Grant(
         "INSERT INTO sigap.canary VALUES (1, clock_timestamp()) ON CONFLICT DO NOTHING",
         "postgresql",
-        "the row",
+        Text("barisnya", "the row"),
     ),
-    Grant("GRANT USAGE ON SCHEMA sigap TO {user}", "postgresql", "to reach the table"),
-    Grant("GRANT SELECT, UPDATE ON sigap.canary TO {user}", "postgresql", "to write the row"),
+    Grant(
+        "GRANT USAGE ON SCHEMA sigap TO {user}",
+        "postgresql",
+        Text("untuk mencapai tabelnya", "to reach the table"),
+    ),
+    Grant(
+        "GRANT SELECT, UPDATE ON sigap.canary TO {user}",
+        "postgresql",
+        Text("untuk menulis barisnya", "to write the row"),
+    ),
 )
 """What makes the write canary sing; it is silent where the table does not exist."""
 

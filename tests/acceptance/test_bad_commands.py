@@ -64,9 +64,10 @@ def test_a_mistake_in_the_configuration_ends_the_start(
 
 COMMANDS = [
     ("a missing file", "run -c tiada.yaml", "", "does not exist; name the file", 2),
-    ("an unknown target", "try simpeg", "", "known: mati", 3),
-    ("an unknown probe", "try mati availabilty", "", "did you mean 'availability'?", 3),
-    ("an unknown engine", "grants oracle", "", "known: mariadb, mysql, pgbouncer, postgresql", 1),
+    ("an unknown target", "try simpeg", "", "dikenal di sini: mati", 3),
+    ("an unknown probe", "try mati availabilty", "", "maksud Anda 'availability'?", 3),
+    ("an unknown engine", "grants oracle", "", ": mariadb, mysql, pgbouncer, postgresql", 1),
+    ("said in English", "grants oracle --lang en", "", "no engine 'oracle'; known here:", 1),
     ("a person twice", "people add budi --name B", PASSWORD, "budi sudah ada", 1),
     ("a short password", "people add cici --name C", "abc", "paling sedikit", 1),
     ("a password that is the name", "people add cicicici --name C", "cicicici", "", 1),

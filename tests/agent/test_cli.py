@@ -189,8 +189,9 @@ def test_try_speaks_nagios(sigap: Sigap, folder: Path) -> None:
     blind = sigap("try", "simpeg", "blocked_sessions", folder=folder)
     assert blind.returncode == 3
     assert blind.stdout.startswith("SIGAP UNKNOWN - ")
-    assert "did you mean 'simpeg'?" in one_sentence(sigap("try", "simpg", folder=folder), 3)
-    assert "no probe 'lag'" in one_sentence(sigap("try", "simpeg", "lag", folder=folder), 3)
+    assert "maksud Anda 'simpeg'?" in one_sentence(sigap("try", "simpg", folder=folder), 3)
+    english = sigap("try", "simpeg", "lag", "--lang", "en", folder=folder)
+    assert "no probe 'lag'" in one_sentence(english, 3)
     assert sigap("try", "simpeg", "-c", "none.yaml", folder=folder).returncode == 3
 
 
@@ -241,7 +242,7 @@ def test_grants_print_an_account_and_its_rights(sigap: Sigap, tmp_path: Path) ->
     assert "CREATE USER IF NOT EXISTS 'pantau'@'10.0.0.1'" in script
     assert "SLAVE MONITOR" in script and "performance_schema" not in script
     assert "performance_schema" in sigap("grants", "mysql", folder=tmp_path).stdout
-    assert "known" in one_sentence(sigap("grants", "oracle", folder=tmp_path), 1)
+    assert "dikenal" in one_sentence(sigap("grants", "oracle", folder=tmp_path), 1)
 
 
 def test_the_schema_checks_the_sample(sigap: Sigap, tmp_path: Path) -> None:
@@ -318,7 +319,36 @@ def test_an_incident_is_opened_signed_and_verified_from_the_command_line(
 
 def test_an_agent_without_a_store_says_so(sigap: Sigap, tmp_path: Path) -> None:
     write_config(tmp_path, [NOBODY], store="")
-    assert "names no store" in one_sentence(sigap("incidents", "list", folder=tmp_path), 1)
+    listing = ("incidents", "list")
+    assert "tidak menyebut penyimpanan" in one_sentence(sigap(*listing, folder=tmp_path), 1)
+    english = sigap(*listing, "--lang", "en", folder=tmp_path)
+    assert "names no store" in one_sentence(english, 1)
+
+
+def test_a_store_that_cannot_be_used_is_said_in_the_language_of_the_command(
+    sigap: Sigap, folder: Path
+) -> None:
+    (folder / "sigap.db").write_bytes(b"this is a letter, not a database" * 100)
+    said = one_sentence(sigap("people", "list", folder=folder), 1)
+    assert "rusak atau bukan basis data Sigap" in said
+    said = one_sentence(sigap("people", "list", "--lang", "en", folder=folder), 1)
+    assert "is damaged or no Sigap store" in said
+
+
+def test_what_needs_no_configuration_speaks_its_language_where_there_is_one(
+    sigap: Sigap, tmp_path: Path
+) -> None:
+    assert sigap("probes", folder=tmp_path).stdout.startswith("JENIS")
+    assert sigap("probes", "--lang", "en", folder=tmp_path).stdout.startswith("ENGINE")
+    assert "hanya dibaca" in sigap("grants", "postgresql", folder=tmp_path).stdout
+    file = write_config(tmp_path, [NOBODY])
+    file.write_text(file.read_text().replace("agent: {", "agent: {language: en, "))
+    assert sigap("probes", folder=tmp_path).stdout.startswith("ENGINE")
+    assert "read only" in sigap("grants", "postgresql", folder=tmp_path).stdout
+    assert "hanya dibaca" in sigap("grants", "postgresql", "--lang", "id", folder=tmp_path).stdout
+    file.write_text("targets: [")  # the script is wanted before the configuration is right
+    assert "hanya dibaca" in sigap("grants", "postgresql", folder=tmp_path).stdout
+    one_sentence(sigap("grants", "postgresql", "-c", "agent.yaml", folder=tmp_path), 2)
 
 
 def test_a_bug_is_one_sentence_and_a_traceback_only_on_request(tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ def test_the_lines_for_a_pooler_can_be_pasted_into_its_own_files(tmp_path: Path)
     account, setting = [line for line in lines if line and not line.startswith(";")]
     assert re.fullmatch(r'"pemantau" "\S{20,}"', account)
     assert setting == "stats_users = pemantau"
-    refused = sigap("grants", "pgbouncer", "--user", "a,b", folder=tmp_path)
-    assert refused.returncode != 0
-    assert "cannot stand in stats_users" in refused.stderr
+    for lang, sentence in (("id", "tidak dapat ditulis di"), ("en", "cannot stand in")):
+        wrong = ("--user", "a,b", "--lang", lang)
+        refused = sigap("grants", "pgbouncer", *wrong, folder=tmp_path)
+        assert refused.returncode != 0
+        assert f"{sentence} stats_users" in refused.stderr
 
 
 @pytest.mark.parametrize("flavour", ["mysql", "mariadb"])

@@ -38,8 +38,8 @@ def learn(
     monkeypatch.delenv("SIGAP_CONFIG", raising=False)
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
 
-    def run(*words: str) -> tuple[int, str, str]:
-        code = main(["learn", *words])
+    def run(*words: str, lang: str = "en") -> tuple[int, str, str]:
+        code = main(["learn", *words, *(("--lang", lang) if lang else ())])
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -114,3 +114,20 @@ def test_where_nothing_was_learned_yet_it_says_how_long_learning_takes(
     code, said, _ = learn()
     assert code == 0
     assert "in 5 readings and for 10 min" in said
+
+
+def test_it_speaks_the_configured_language_unless_another_is_asked_for(learn: Learn) -> None:
+    _, said, _ = learn(lang="")
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert lines[0] == "TARGET ANGGOTA DASAR SEJAK KINI"
+    assert "simpeg standby/r1 dinyatakan - -" in lines
+    assert "simpeg slot/s1 dipelajari 2026-11-23 04:00 UTC ada" in lines
+    assert (
+        "simpeg slot/s2 dipelajari 2026-11-23 04:00 UTC hilang sejak 2026-11-23 05:00 UTC" in lines
+    )
+    assert any("primary sejak" in line for line in lines)
+    assert "maksud Anda 'simpeg'?" in learn("simpg", lang="")[2]
+    assert "tidak pernah dipelajari dari simpeg" in learn("simpeg", "--forget", "x", lang="id")[2]
+    assert learn("simpeg", "--forget", "slot/s2", lang="")[1].startswith("dilupakan: slot/s2")
+    assert learn("simpeg", "--accept", lang="")[1].startswith("dilupakan: role/replica")
+    assert "tidak ada yang diubah" in learn("simpeg", "--accept", lang="")[1]
