@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from incidents.model import Assignment, Decision, Outcome, Person
-from probes import Evidence, Finding, Severity, Text
+from probes import Evidence, Finding, Severity, Text, Words
 
 Payload = dict[str, Any]
 
@@ -179,15 +179,16 @@ def breached(step: int, attempt: int, deadline: datetime) -> Payload:
 
 def evidence(taken: Evidence) -> Payload:
     """Evidence as JSON: ``taken_at`` (ISO) and ``exhibits``, each with ``title`` {id, en},
-    ``columns``, ``rows``, ``note``."""
+    ``columns``, ``rows``, ``note``. A cell and a note are {id, en} where the words are ours and
+    differ, else a string; evidence from before that distinction has strings only."""
     return {
         "taken_at": _moment(taken.taken_at),
         "exhibits": [
             {
                 "title": _text(exhibit.title),
                 "columns": list(exhibit.columns),
-                "rows": [list(row) for row in exhibit.rows],
-                "note": exhibit.note,
+                "rows": [[_words(cell) for cell in row] for row in exhibit.rows],
+                "note": _words(exhibit.note),
             }
             for exhibit in taken.exhibits
         ],
@@ -231,6 +232,12 @@ def _signer(person: Person, assignment: Assignment) -> Payload:
 
 def _text(text: Text) -> Payload:
     return {"id": text.id, "en": text.en}
+
+
+def _words(words: Words) -> Payload | str:
+    if isinstance(words, Text):
+        return words.en if words.id == words.en else _text(words)
+    return words
 
 
 def _severity(severity: Severity) -> str:

@@ -27,6 +27,7 @@ from probes.model import (
     Text,
     Threshold,
     Tuning,
+    Words,
     is_moment,
 )
 
@@ -57,5 +58,6 @@ __all__ = [
     "Text",
     "Threshold",
     "Tuning",
+    "Words",
     "is_moment",
 ]

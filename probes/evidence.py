@@ -10,10 +10,11 @@ once more.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from probes.model import Exhibit, Text
+from probes.model import Exhibit, Text, Words
+from probes.tables import remarks
 
 MOST_EXHIBITS = 12
 MOST_ROWS = 50
@@ -39,6 +40,13 @@ _STATEMENT = re.compile(
 )
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|$)")
 
+_LEFT_OUT = Text(
+    "tabel lain tidak disertakan (paling banyak {most})",
+    "further exhibits left out (at most {most})",
+)
+_ROWS_SHOWN = Text("ditampilkan {shown} dari {all} baris", "{shown} of {all} rows shown")
+_COLUMNS_SHOWN = Text("ditampilkan {shown} dari {all} kolom", "{shown} of {all} columns shown")
+
 
 def bounded(exhibits: Iterable[Exhibit]) -> tuple[Exhibit, ...]:
     """The exhibits, redacted and cut to what a person can read; cuts are said in the notes."""
@@ -46,7 +54,7 @@ def bounded(exhibits: Iterable[Exhibit]) -> tuple[Exhibit, ...]:
     room = MOST_CHARACTERS
     for exhibit in exhibits:
         if len(kept) == MOST_EXHIBITS:
-            kept[-1] = _noted(kept[-1], f"further exhibits left out (at most {MOST_EXHIBITS})")
+            kept[-1] = _noted(kept[-1], _LEFT_OUT.format(most=MOST_EXHIBITS))
             break
         small, room = _cut(exhibit, room)
         kept.append(small)
@@ -72,23 +80,39 @@ def redacted(words: str) -> str:
 def _cut(exhibit: Exhibit, room: int) -> tuple[Exhibit, int]:
     columns = tuple(_short(name) for name in exhibit.columns[:MOST_COLUMNS])
     ours = columns.index(COMMAND) if COMMAND in columns else -1
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[Words, ...]] = []
     for row in exhibit.rows[:MOST_ROWS]:
         cells = tuple(
             # Our own command has no literal of anybody's data, and must be run as it stands.
-            cell[:LONGEST_CELL] if place == ours else _short(cell)
+            _each(cell, _cut_off if place == ours else _short)
             for place, cell in enumerate(row[:MOST_COLUMNS])
         )
-        room -= sum(map(len, cells))
+        room -= sum(map(_characters, cells))
         if room < 0:
             break
         rows.append(cells)
-    small = Exhibit(exhibit.title, columns, tuple(rows), redacted(exhibit.note)[:LONGEST_NOTE])
+    note = _each(exhibit.note, lambda words: redacted(words)[:LONGEST_NOTE])
+    small = Exhibit(exhibit.title, columns, tuple(rows), note)
     if len(rows) < len(exhibit.rows):
-        small = _noted(small, f"{len(rows)} of {len(exhibit.rows)} rows shown")
+        small = _noted(small, _ROWS_SHOWN.format(shown=len(rows), all=len(exhibit.rows)))
     if len(columns) < len(exhibit.columns):
-        small = _noted(small, f"{len(columns)} of {len(exhibit.columns)} columns shown")
+        small = _noted(small, _COLUMNS_SHOWN.format(shown=len(columns), all=len(exhibit.columns)))
     return small, max(room, 0)
+
+
+def _each(words: Words, change: Callable[[str], str]) -> Words:
+    """The words changed in every language they are said in."""
+    if isinstance(words, Text):
+        return Text(change(words.id), change(words.en))
+    return change(words)
+
+
+def _characters(words: Words) -> int:
+    return len(words.id) + len(words.en) if isinstance(words, Text) else len(words)
+
+
+def _cut_off(command: str) -> str:
+    return command[:LONGEST_CELL]
 
 
 def _short(cell: str) -> str:
@@ -96,5 +120,5 @@ def _short(cell: str) -> str:
     return words if len(words) <= LONGEST_CELL else words[: LONGEST_CELL - 1] + "…"
 
 
-def _noted(exhibit: Exhibit, note: str) -> Exhibit:
-    return replace(exhibit, note=f"{exhibit.note}; {note}" if exhibit.note else note)
+def _noted(exhibit: Exhibit, note: Text) -> Exhibit:
+    return replace(exhibit, note=remarks(exhibit.note, note))

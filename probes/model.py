@@ -41,6 +41,10 @@ class Text:
 
 NOTHING_SAID = Text("", "")
 
+Words = str | Text
+"""What a table of evidence holds: ours is a ``Text``; what a server, a file or a library said, a
+name, a number and an instant stay as they are."""
+
 
 class Secret:
     """A string that prints as stars, so that no log, page or traceback shows it."""
@@ -283,8 +287,8 @@ class Exhibit:
 
     title: Text
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""  # e.g. "truncated to 50 of 812 waiters"
+    rows: tuple[tuple[Words, ...], ...]
+    note: Words = ""  # e.g. "truncated to 50 of 812 waiters"; several by ``tables.remarks``
 
 
 @dataclass(frozen=True, slots=True)

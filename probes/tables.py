@@ -1,14 +1,19 @@
-"""Rows of a system view as a table of evidence."""
+"""Rows of a system view as a table of evidence, and what stands under a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from probes.model import Exhibit, Row, Text
+from probes.model import NOTHING_SAID, Exhibit, Row, Text, Words
 
 OUR_CLOCK = "now"
 """What a query reads beside its answer to reckon ages from; no news to whoever reads the table."""
+
+
+NONE = Text("tidak ada", "none")
+YES = Text("ya", "yes")
+NO = Text("tidak", "no")
 
 
 def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> Exhibit:
@@ -16,16 +21,29 @@ def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> 
     every = tuple(name for name in rows[0] if name != OUR_CLOCK) if rows else ()
     shown = columns or every
     cells = tuple(tuple(cell(row[column]) for column in shown) for row in rows)
-    return Exhibit(title, shown, cells, note="" if rows else "none")
+    return Exhibit(title, shown, cells, note="" if rows else NONE)
 
 
-def cell(value: object) -> str:
+def remarks(*said: Words) -> Words:
+    """What stands under a table, parted by semicolons; what is empty is left out."""
+    every = [each for each in said if each not in ("", NOTHING_SAID)]
+    if any(isinstance(each, Text) for each in every):
+        return Text(
+            "; ".join(each.id if isinstance(each, Text) else each for each in every),
+            "; ".join(each.en if isinstance(each, Text) else each for each in every),
+        )
+    return "; ".join(map(str, every))
+
+
+def cell(value: object) -> Words:
     """One value as every table writes it: an instant in UTC to the second, no figure longer than
-    three decimals, yes and no, and "-" for what is not known."""
+    three decimals, yes and no, and "-" for what is not known. A ``Text`` stays one."""
     if value is None:
         return "-"
+    if isinstance(value, Text):
+        return value
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return YES if value else NO
     if isinstance(value, datetime):
         return _instant(value)
     if isinstance(value, float):

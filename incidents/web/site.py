@@ -134,11 +134,15 @@ class Site:
         def advice(text: Text | Mapping[str, str] | str) -> Guide:
             return guide(said_in(text, language))
 
-        def evidence_cell(words: str) -> str:
-            return phrases.cell(words, language)
+        def evidence_cell(words: Mapping[str, str] | str) -> str:
+            if isinstance(words, str):
+                return phrases.cell(words, language)
+            return said_in(words, language)
 
-        def evidence_note(words: str) -> str:
-            return phrases.note(words, language)
+        def evidence_note(words: Mapping[str, str] | str) -> str:
+            if isinstance(words, str):
+                return phrases.note(words, language)
+            return said_in(words, language)
 
         def prose(name: str) -> str:
             return said_in(name, language)

@@ -99,6 +99,18 @@ def test_evidence_of_the_onset_stays_with_the_trouble() -> None:
     assert evidence["exhibits"][0]["rows"] == [["7"]]
 
 
+def test_words_of_ours_in_evidence_are_kept_in_both_languages_and_a_servers_as_said() -> None:
+    state, size = Text("menganggur", "idle"), Text("5 kB", "5 kB")
+    note = Text("20 tertua", "the oldest 20")
+    exhibit = Exhibit(Text("Sesi", "Sessions"), ("pid", "s", "b"), (("7", state, size),), note)
+    (kept,) = payloads.evidence(Evidence(MORNING, (exhibit,)))["exhibits"]
+    assert kept["rows"] == [["7", {"id": "menganggur", "en": "idle"}, "5 kB"]]
+    assert kept["note"] == {"id": "20 tertua", "en": "the oldest 20"}
+    said = replace(exhibit, note="permission denied for table x")
+    (kept,) = payloads.evidence(Evidence(MORNING, (said,)))["exhibits"]
+    assert kept["note"] == "permission denied for table x"
+
+
 def opening(**extra: object) -> Event:
     payload = payloads.opened(finding(), procedure="p", calendar="c", first_step=1)
     return Event(1, "GDB-2026-0001", EventKind.OPENED, MORNING, "sigap", {**payload, **extra})

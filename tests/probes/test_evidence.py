@@ -17,6 +17,7 @@ from probes.evidence import (
     labelled,
     redacted,
 )
+from tests.support.evidence import all_told, english
 
 TITLE = Text("Antrean", "Queue")
 
@@ -47,7 +48,7 @@ def test_the_command_a_person_might_run_can_be_run_as_it_stands() -> None:
 def test_what_is_too_much_is_cut_and_the_cut_is_said() -> None:
     wide = tuple(f"c{n}" for n in range(MOST_COLUMNS + 5))
     rows = tuple(tuple("x" * 2000 for _ in wide) for _ in range(MOST_ROWS + 30))
-    (small,) = bounded([Exhibit(TITLE, wide, rows)])
+    (small,) = all_told(bounded([Exhibit(TITLE, wide, rows)]))
     assert len(small.columns) == MOST_COLUMNS
     assert all(len(cell) == LONGEST_CELL for row in small.rows for cell in row)
     assert f"{len(small.rows)} of {MOST_ROWS + 30} rows shown" in small.note
@@ -57,7 +58,30 @@ def test_what_is_too_much_is_cut_and_the_cut_is_said() -> None:
 def test_too_many_exhibits_are_cut_and_the_cut_is_said() -> None:
     found = bounded(Exhibit(TITLE, (), ()) for _ in range(MOST_EXHIBITS + 1))
     assert len(found) == MOST_EXHIBITS
-    assert "left out" in found[-1].note
+    assert "left out" in english(found[-1].note)
+
+
+def test_words_of_ours_are_bounded_and_redacted_in_both_languages() -> None:
+    secret = Text(
+        "ditolak: password=rahasia " + "x" * 700, "refused: password=rahasia " + "x" * 700
+    )
+    (small,) = bounded([Exhibit(TITLE, ("state",), ((secret,),), secret)])
+    (cell,) = small.rows[0]
+    for words in (cell, small.note):
+        assert isinstance(words, Text)
+        assert (words.id[:23], words.en[:23]) == (
+            "ditolak: password=*** x",
+            "refused: password=*** x",
+        )
+    assert isinstance(cell, Text)
+    assert (len(cell.id), len(cell.en)) == (LONGEST_CELL, LONGEST_CELL)
+
+
+def test_both_languages_of_a_cell_take_room() -> None:
+    wide = Text("x" * LONGEST_CELL, "y" * LONGEST_CELL)
+    rows = ((wide,) * MOST_COLUMNS,) * MOST_ROWS
+    (small,) = bounded([Exhibit(TITLE, (), rows)])
+    assert len(small.rows) == MOST_CHARACTERS // (2 * LONGEST_CELL * MOST_COLUMNS)
 
 
 @given(
@@ -67,7 +91,7 @@ def test_too_many_exhibits_are_cut_and_the_cut_is_said() -> None:
 )  # fmt: skip
 def test_evidence_is_never_larger_than_its_bound(rows: list[list[str]]) -> None:
     exhibits = [Exhibit(TITLE, (), tuple(tuple(row) for row in rows))] * 20
-    kept = bounded(exhibits)
+    kept = all_told(bounded(exhibits))
     total = sum(len(cell) for each in kept for row in each.rows for cell in row)
     assert total <= MOST_CHARACTERS
     assert all(len(each.rows) <= MOST_ROWS for each in kept)

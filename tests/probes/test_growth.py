@@ -11,6 +11,7 @@ from probes import Target, Text, deadline
 from probes.growth import Filling, Room, Use, fillings, measurements, room_on, speeds, table, watch
 from probes.runner import HostView
 from tests.support.builders import a_target
+from tests.support.evidence import told
 
 MB = 1e6
 WORDS = Text("x", "x")
@@ -87,7 +88,7 @@ def test_wal_on_its_way_to_its_usual_size_is_no_filler() -> None:
 
 
 def test_evidence_lists_the_fastest_first_and_says_what_is_not_known_yet() -> None:
-    shown = table([use("wal", 9 * MB), use("temp", 1 * MB)], {"temp": MB})
+    shown = told(table([use("wal", 9 * MB), use("temp", 1 * MB)], {"temp": MB}))
     assert [row[0] for row in shown.rows] == ["temp", "wal"]
     assert "not known" in shown.rows[1][2]
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from probes import Address, Down, Exhibit, Failure, FailureKind, Target, deadline, evidence
+from probes import Address, Down, Failure, FailureKind, Target, deadline, evidence
 from probes import host_facts as facts
 from probes.runner import HostView
 from tests.servers.machine import free_port, until
+from tests.support.evidence import Told, all_told, told
 
 DOWN = Down(Failure(FailureKind.REFUSED, "port 1 refuses connections"), 0.25, True, None)
 
@@ -48,7 +49,7 @@ def a_server_in(folder: Path) -> Iterator[psutil.Process]:
         child.wait()
 
 
-def rows_of(pid: int, exhibit: Exhibit) -> list[tuple[str, ...]]:
+def rows_of(pid: int, exhibit: Told) -> list[tuple[str, ...]]:
     """Its rows; somebody else's zombies of the same name may be among the others."""
     return [row for row in exhibit.rows if row[0] == str(pid)]
 
@@ -57,7 +58,7 @@ def test_a_stopped_process_of_the_server_is_called_stopped(tmp_path: Path) -> No
     with a_server_in(tmp_path) as process:
         process.suspend()
         until(lambda: process.status() == psutil.STATUS_STOPPED, "the process being stopped")
-        shown = facts.processes(here(free_port()), str(tmp_path))
+        shown = told(facts.processes(here(free_port()), str(tmp_path)))
     (row,) = rows_of(process.pid, shown)
     assert row[1:3] == ("postgres", "stopped (T)")
     assert row[-1] == str(tmp_path)
@@ -67,7 +68,7 @@ def test_a_process_nobody_has_buried_is_called_a_zombie(tmp_path: Path) -> None:
     with a_server_in(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
         until(lambda: process.status() == psutil.STATUS_ZOMBIE, "the process being dead")
-        shown = facts.processes(here(free_port()), str(tmp_path))
+        shown = told(facts.processes(here(free_port()), str(tmp_path)))
     (row,) = rows_of(process.pid, shown)
     assert row[2] == "zombie (Z)"
     assert "no process of the server" in shown.note
@@ -77,21 +78,21 @@ def test_another_server_of_the_same_name_is_not_taken_for_ours(tmp_path: Path) -
     ours = tmp_path / "ours"
     ours.mkdir()
     with a_server_in(tmp_path) as process:
-        shown = facts.processes(here(free_port()), str(ours))
+        shown = told(facts.processes(here(free_port()), str(ours)))
     assert rows_of(process.pid, shown) == []
     assert "no process of the server" in shown.note
 
 
 def test_that_nothing_listens_is_said_with_the_port(tmp_path: Path) -> None:
     port = free_port()
-    shown = facts.processes(here(port), str(tmp_path))
+    shown = told(facts.processes(here(port), str(tmp_path)))
     assert f"nothing listens on port {port}" in shown.note
 
 
 def test_a_stranger_on_the_servers_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        shown = facts.processes(here(port), str(tmp_path))
+        shown = told(facts.processes(here(port), str(tmp_path)))
     (row,) = rows_of(os.getpid(), shown)
     assert row[-2] == f"port {port}"
     assert "no process of the server" in shown.note
@@ -102,7 +103,7 @@ def test_whoever_holds_the_servers_socket_is_named(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / ".s.PGSQL.5432"))
         listening.listen()
-        shown = facts.processes(target, "")
+        shown = told(facts.processes(target, ""))
     assert str(os.getpid()) in [row[0] for row in shown.rows]
 
 
@@ -118,7 +119,7 @@ LINES = """\
 
 def test_the_log_says_why_and_keeps_peoples_data_and_secrets_out(tmp_path: Path) -> None:
     (tmp_path / "server.log").write_text(LINES)
-    (shown,) = evidence.bounded([facts.log_tail(str(tmp_path))])
+    (shown,) = all_told(evidence.bounded([facts.log_tail(str(tmp_path))]))
     assert [row[0].partition("] ")[2] for row in shown.rows] == [
         "LOG:  database system was shut down at 06:59",
         "FATAL:  could not write lock file: password=***",
@@ -141,7 +142,7 @@ def test_the_log_of_a_pooler_is_one_file_and_its_clients_comings_are_left_out(
     """Its neighbours in the directory are PostgreSQL's, and newer."""
     (tmp_path / "pgbouncer.log").write_text(POOLER_LINES)
     (tmp_path / "postgresql.log").write_text(LINES)
-    shown = facts.log_tail(str(tmp_path / "pgbouncer.log"))
+    shown = told(facts.log_tail(str(tmp_path / "pgbouncer.log")))
     assert [row[0].partition("[11055] ")[2] for row in shown.rows] == [
         "LOG S-0x57: simpeg/petugas@unix closing because: connect failed",
         "WARNING sbuf_connect failed: No such file or directory",
@@ -154,7 +155,7 @@ def test_of_a_long_log_the_last_lines_are_kept(tmp_path: Path) -> None:
     (tmp_path / "mysql.err").write_text(
         "".join(f"2026-11-26 7:00:00 0 [Note] line {n} of InnoDB\n" for n in range(50_000))
     )
-    shown = facts.log_tail(str(tmp_path))
+    shown = told(facts.log_tail(str(tmp_path)))
     assert len(shown.rows) == facts.MOST_LINES
     assert "line 49999" in shown.rows[-1][0]
 
@@ -165,11 +166,11 @@ def test_a_newer_file_without_a_word_of_the_server_is_passed_over(tmp_path: Path
     (tmp_path / "slow.log").write_text("SELECT 'Budi';\n")
     os.mkfifo(tmp_path / "pipe.log")
     (tmp_path / "linked.log").symlink_to(tmp_path / "slow.log")
-    assert "server.log" in facts.log_tail(str(tmp_path)).note
+    assert "server.log" in told(facts.log_tail(str(tmp_path))).note
 
 
 def test_a_server_elsewhere_shows_its_failure_and_nothing_of_this_host() -> None:
-    (shown,) = facts.when_down(HostView(here(1, host=""), {"data": "/"}, {}), DOWN)
+    (shown,) = all_told(facts.when_down(HostView(here(1, host=""), {"data": "/"}, {}), DOWN))
     assert shown.rows == (
         (
             "refused",
@@ -183,7 +184,7 @@ def test_a_server_elsewhere_shows_its_failure_and_nothing_of_this_host() -> None
 
 def test_what_cannot_be_looked_at_is_said_and_hides_nothing_else(tmp_path: Path) -> None:
     paths = {"data": str(tmp_path / "gone"), "log": str(tmp_path / "gone")}
-    shown = list(facts.when_down(HostView(here(free_port()), paths, {}), DOWN))
+    shown = all_told(facts.when_down(HostView(here(free_port()), paths, {}), DOWN))
     assert len(shown) == 5
     assert "could not be looked at" in shown[2].note
     assert str(tmp_path / "gone") in shown[3].note
@@ -191,7 +192,7 @@ def test_what_cannot_be_looked_at_is_said_and_hides_nothing_else(tmp_path: Path)
 
 
 def test_a_server_that_was_never_seen_is_shown_as_far_as_it_can_be() -> None:
-    shown = list(facts.when_down(HostView(here(free_port()), {}, {}), DOWN))
+    shown = all_told(facts.when_down(HostView(here(free_port()), {}, {}), DOWN))
     assert "did not say where its files are" in shown[3].note
 
 

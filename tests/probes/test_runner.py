@@ -27,6 +27,7 @@ from probes import (
 )
 from probes.engine import Engine
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
+from tests.support.evidence import english
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 TARGET = Target("simpeg", "fake", Address("127.0.0.1", 1, "sigap"), volumes={"wal": "/srv/wal"})
@@ -364,7 +365,7 @@ def test_a_bug_in_what_is_shown_of_a_server_that_is_down_stops_no_finding() -> N
     list(owner.round([asked], lambda: NOW))
     evidence = owner.gather(asked, NOW)
     assert evidence is not None
-    assert "ours" in evidence.exhibits[0].note
+    assert "ours" in english(evidence.exhibits[0].note)
 
 
 def test_a_probe_remembers_between_readings_and_only_its_own() -> None:

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from probes import Text
-from probes.tables import cell, exhibit
+from probes import Text, Words
+from probes.model import NOTHING_SAID
+from probes.tables import NO, NONE, cell, exhibit, remarks
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         (None, "-"),
-        (True, "yes"),
+        (True, Text("ya", "yes")),
+        (Text("diam", "idle"), Text("diam", "idle")),
         (0.0, "0"),
         (-0.0001, "0"),
         (123456789.0, "123456789"),
@@ -31,10 +33,29 @@ from probes.tables import cell, exhibit
         (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
     ],
 )
-def test_each_kind_of_value_has_one_form(value: Any, words: str) -> None:
+def test_each_kind_of_value_has_one_form(value: Any, words: Words) -> None:
     assert cell(value) == words
 
 
 def test_the_clock_a_query_reckons_from_is_not_shown() -> None:
     shown = exhibit(Text("Slot", "Slots"), [{"slot": "a", "now": 1795000000.5, "active": False}])
-    assert (shown.columns, shown.rows) == (("slot", "active"), (("a", "no"),))
+    assert (shown.columns, shown.rows) == (("slot", "active"), (("a", NO),))
+
+
+def test_an_empty_table_says_so() -> None:
+    shown = exhibit(Text("Slot", "Slots"), [])
+    assert (shown.rows, shown.note) == ((), NONE)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ((), ""),
+        (("", "/data: No such file"), "/data: No such file"),
+        (("/data: gone", "/wal: gone"), "/data: gone; /wal: gone"),
+        (("log", Text("tidak ada", "none"), ""), Text("log; tidak ada", "log; none")),
+        ((NOTHING_SAID, Text("tidak ada", "none")), Text("tidak ada", "none")),
+    ],
+)
+def test_remarks_are_put_together_in_both_languages(said: tuple[Words, ...], words: Words) -> None:
+    assert remarks(*said) == words

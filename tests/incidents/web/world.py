@@ -159,7 +159,9 @@ def lock_finding(at: datetime, severity: Severity = Severity.CRITICAL) -> Findin
                         ("4720", "4711", "app_simpeg", "Lock", "95", "SELECT … FOR UPDATE"),
                         ("4725", "4720", "app_portal", "Lock", "61", "UPDATE pegawai SET … = $1"),
                     ),
-                    "truncated to 3 of 13 sessions",
+                    Text(
+                        "dipotong menjadi 3 dari 13 yang menunggu", "truncated to 3 of 13 waiters"
+                    ),
                 ),
             ),
         )

@@ -16,6 +16,7 @@ from probes.runner import HostView
 from tests.probes.host.places import crashed_mount, dead_mount, ext4, mounted
 from tests.probes.host.test_volumes import read, target
 from tests.servers.machine import until
+from tests.support.evidence import all_told
 
 pytestmark = pytest.mark.root
 
@@ -78,7 +79,7 @@ def test_a_dead_mount_is_said_within_the_deadline_and_leaks_nothing(tmp_path: Pa
 
 def view_of(paths: dict[str, str]) -> list[str]:
     with deadline.within(10):
-        (table,) = exhibits(HostView(target(), paths, {}))
+        (table,) = all_told(exhibits(HostView(target(), paths, {})))
     return [cell for row in table.rows for cell in row]
 
 

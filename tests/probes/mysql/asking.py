@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from probes import Exhibit, Finding, Measurement, Probe, Reading, Target, deadline, registry
+from probes import Finding, Measurement, Probe, Reading, Target, deadline, registry
 from probes.judge import Judge
 from probes.model import Text
 from probes.mysql.connect import connect
 from probes.runner import Owner, take
 from tests.servers.mariadb import eventually
+from tests.support.evidence import Told, all_told
 
 BUDGET = 10.0
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -40,13 +41,14 @@ def measured(name: str, target: Target) -> dict[str, Measurement]:
     return {each.measure: each for each in taken.measurements}
 
 
-def shown(name: str, target: Target) -> list[Exhibit]:
+def shown(name: str, target: Target) -> list[Told]:
+    """What the probe would freeze now, in English."""
     asked = probe(name).exhibits
     assert asked is not None
     with deadline.within(BUDGET):
         session = connect(target, "test")
         try:
-            return list(asked(session))
+            return all_told(asked(session))
         finally:
             session.close()
 

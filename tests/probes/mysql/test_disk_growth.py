@@ -12,6 +12,7 @@ from probes.mysql.paths import directories
 from probes.runner import HostView
 from tests.servers import mariadb
 from tests.support.elapsed import seen_earlier
+from tests.support.evidence import all_told
 
 MB = 1_000_000
 
@@ -57,7 +58,7 @@ def test_binary_logs_that_grow_are_named_as_the_filler(primary: mariadb.MariaDB)
             who = filled.detail["who"]
             assert isinstance(who, Text)
             assert "binary logs" in who.en or who.en == "schema app"
-            (shown,) = exhibits(session)
+            (shown,) = all_told(exhibits(session))
             assert {"binlog", "schema:app"} <= {row[0] for row in shown.rows}
         finally:
             session.close()
@@ -75,7 +76,7 @@ def test_relay_logs_pile_up_behind_a_stopped_applier(pair: mariadb.MariaDBPair) 
                 lambda: relay(read(session)).value > relay(before).value + 4 * MB,
                 "the relay logs growing",
             )
-            (shown,) = exhibits(session)
+            (shown,) = all_told(exhibits(session))
             words = next(row[3] for row in shown.rows if row[0].startswith("relay:"))
             session.close()
         assert "applier: No" in words

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from probes import Exhibit, registry
+from probes import registry
 from probes.runner import Owner
 from tests.probes.mysql.asking import BUDGET, NOW, probe
 from tests.probes.mysql.conftest import declared_grants
 from tests.servers import mysql
 from tests.servers.mariadb import MariaDB, MariaDBPair
+from tests.support.evidence import Told, all_told
 
 pytestmark = pytest.mark.servers
 
@@ -28,7 +29,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[MariaDB]:
         yield theirs.primary
 
 
-def _shown(server: MariaDB) -> dict[str, Exhibit]:
+def _shown(server: MariaDB) -> dict[str, Told]:
     asked = probe("buffer_pool")
     owner = Owner(server.target(), registry.engine("mysql"), BUDGET)
     try:
@@ -37,7 +38,7 @@ def _shown(server: MariaDB) -> dict[str, Exhibit]:
     finally:
         owner.drop()
     assert taken is not None
-    return {each.title.en: each for each in taken.exhibits}
+    return {each.title.en: each for each in all_told(taken.exhibits)}
 
 
 def test_a_variable_set_by_hand_is_in_the_evidence(server: MariaDB) -> None:

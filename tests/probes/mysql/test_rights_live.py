@@ -19,6 +19,7 @@ from tests.probes.mysql.asking import BUDGET, NOW
 from tests.servers import mariadb
 from tests.servers.mariadb import Holder, MariaDB, MariaDBPair, Waiter, eventually
 from tests.support.agent import sigap
+from tests.support.evidence import english
 
 pytestmark = pytest.mark.servers
 
@@ -117,7 +118,7 @@ def seen(target: Target, probe: Probe) -> Seen:
         shown = owner.gather(probe, NOW)
     finally:
         owner.drop()
-    notes = [exhibit.note for exhibit in shown.exhibits] if shown is not None else []
+    notes = [english(exhibit.note) for exhibit in shown.exhibits] if shown is not None else []
     told = frozenset(each.measure for each in taken.measurements)
     return Seen(taken.failure, told, "\n".join(notes))
 

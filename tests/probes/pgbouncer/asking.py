@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from probes import Exhibit, Measurement, Probe, Session, Target, deadline
+from probes import Measurement, Probe, Session, Target, deadline
 from probes.pgbouncer.connect import open_session
 from tests.servers.pgbouncer import PgBouncer
+from tests.support.evidence import Told, all_told
 
 
 @contextmanager
@@ -27,8 +28,8 @@ def read(probe: Probe, pooler: PgBouncer, database: str = "") -> dict[tuple[str,
         return {(m.measure, m.subject): m for m in probe.read(session)}
 
 
-def exhibits(probe: Probe, pooler: PgBouncer) -> list[Exhibit]:
-    """What the probe would freeze now."""
+def exhibits(probe: Probe, pooler: PgBouncer) -> list[Told]:
+    """What the probe would freeze now, in English."""
     assert probe.exhibits is not None
     with session_to(pooler.target()) as session:
-        return list(probe.exhibits(session))
+        return all_told(probe.exhibits(session))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from probes import (
     Address,
-    Exhibit,
     Failure,
     Limits,
     Measurement,
@@ -22,6 +21,7 @@ from probes import (
 )
 from probes.judge import Judge
 from probes.postgresql.connect import open_session
+from tests.support.evidence import Told, all_told
 
 
 @contextmanager
@@ -46,11 +46,11 @@ def values(probe: Probe, target: Target) -> dict[str, float]:
     return {name: m.value for (name, subject), m in read(probe, target).items() if not subject}
 
 
-def exhibits(probe: Probe, target: Target) -> list[Exhibit]:
-    """What the probe would freeze now."""
+def exhibits(probe: Probe, target: Target) -> list[Told]:
+    """What the probe would freeze now, in English."""
     assert probe.exhibits is not None
     with session_to(target) as session:
-        return list(probe.exhibits(session))
+        return all_told(probe.exhibits(session))
 
 
 def failure_of(target: Target, seconds: float = 5.0) -> Failure:

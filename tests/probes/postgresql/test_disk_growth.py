@@ -15,6 +15,7 @@ from tests.probes.postgresql.asking import session_to
 from tests.servers import postgresql
 from tests.servers.machine import ordinary_user, until
 from tests.support.elapsed import seen_earlier
+from tests.support.evidence import all_told
 
 MB = 1e6
 
@@ -54,7 +55,7 @@ def test_a_slot_nobody_reads_is_named_and_told_when_it_is_lost() -> None:
         assert "sebelum" in said_of(lost, "first") or "lebih dahulu" in said_of(lost, "first")
         (filled,) = [m for (name, _), m in found.items() if name == "filled_by_in_seconds"]
         assert "slot tak aktif yatim" in said_of(filled, "who")
-        (shown,) = exhibits(session)
+        (shown,) = all_told(exhibits(session))
         assert "inactive slot yatim" in next(row[3] for row in shown.rows if row[0] == "wal")
 
 
@@ -92,7 +93,7 @@ def test_an_archive_that_fails_is_blamed_for_the_wal() -> None:
             server.fill(16)
             server.sql("select pg_switch_wal()")
         read(session)
-        (shown,) = exhibits(session)
+        (shown,) = all_told(exhibits(session))
         assert "not archived yet" in next(row[3] for row in shown.rows if row[0] == "wal")
 
 

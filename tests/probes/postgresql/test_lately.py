@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from probes import Exhibit, registry
+from probes import registry
 from probes.postgresql.checkpoints import PROBE
 from probes.runner import Owner
 from tests.servers.machine import until
 from tests.servers.postgresql import Server
+from tests.support.evidence import Told, all_told
 
 pytestmark = pytest.mark.servers
 
 
-def _shown(server: Server) -> dict[str, Exhibit]:
+def _shown(server: Server) -> dict[str, Told]:
     owner = Owner(server.target(), registry.engine("postgresql"), 5.0)
     try:
         list(owner.round([PROBE], lambda: datetime.now(UTC)))
@@ -23,7 +24,7 @@ def _shown(server: Server) -> dict[str, Exhibit]:
     finally:
         owner.drop()
     assert taken is not None
-    return {each.title.en: each for each in taken.exhibits}
+    return {each.title.en: each for each in all_told(taken.exhibits)}
 
 
 def test_a_setting_changed_by_hand_and_its_reload_are_in_the_evidence(single: Server) -> None:

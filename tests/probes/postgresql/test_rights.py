@@ -11,6 +11,7 @@ from probes import Probe, deadline
 from probes.postgresql.connect import open_session
 from probes.registry import engine, probes_for
 from probes.runner import Owner
+from probes.tables import NONE
 from tests.servers import postgres_programs, postgresql
 from tests.servers.postgresql import MONITOR, Server
 from tests.support.builders import NOON
@@ -47,9 +48,7 @@ def test_no_probe_is_blind_under_exactly_the_granted_account(server: Server) -> 
             evidence = owner.gather(probe, NOON)
             if probe.exhibits is not None:
                 assert evidence is not None
-                assert all(
-                    exhibit.columns or exhibit.note == "none" for exhibit in evidence.exhibits
-                )
+                assert all(exhibit.columns or exhibit.note == NONE for exhibit in evidence.exhibits)
         assert owner.cost.sessions == 1
     finally:
         owner.drop()

@@ -1,0 +1,38 @@
+"""Evidence as a reader of English gets it, for tests that look for words in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from probes import Exhibit, Text, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A table of evidence in English."""
+
+    title: Text
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
+
+
+def told(exhibit: Exhibit) -> Told:
+    """The table in English; what it says in words of ours it must say in Indonesian too."""
+    rows = tuple(tuple(map(english, row)) for row in exhibit.rows)
+    return Told(exhibit.title, exhibit.columns, rows, english(exhibit.note))
+
+
+def all_told(exhibits: Iterable[Exhibit]) -> list[Told]:
+    """Every table in English."""
+    return [told(each) for each in exhibits]
+
+
+def english(words: Words) -> str:
+    """A cell or a note in English."""
+    if isinstance(words, Text):
+        assert words.id, words
+        assert words.en, words
+        return words.en
+    return words
