@@ -105,6 +105,8 @@ def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> Rule:
         cause.wrong("expected warning or critical", "severity")
     if scope not in frozenset(Scope):
         entry.wrong(f"expected one of: {', '.join(Scope)}", "scope")
+    root_only = entry.boolean("root_only", False)
+    parts = entry.number("parts_minutes", 0.0 if root_only else None)
     effects = entry.entries("effects")
     for effect in effects:
         effect.only(("family", "measures", "reasons", "but"))
@@ -116,12 +118,12 @@ def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> Rule:
         severity=Severity.WARNING if severity == "warning" else Severity.CRITICAL,
         effects=tuple(_kind(effect) for effect in effects),
         scope=Scope(scope) if scope in frozenset(Scope) else Scope.TARGET,
-        root_only=entry.boolean("root_only", False),
+        root_only=root_only,
         because=entry.text("because"),
         linger=timedelta(minutes=entry.number("linger_minutes", 0.0)),
         early=timedelta(minutes=entry.number("early_minutes", early_minutes)),
         lead=timedelta(minutes=entry.number("lead_minutes", lead_minutes)),
-        parts=timedelta(minutes=parts) if (parts := entry.number("parts_minutes", 0.0)) else None,
+        parts=timedelta(minutes=parts) if parts else None,
     )
 
 

@@ -64,7 +64,7 @@ class Desk:
     def report(self, finding: Finding, now: datetime) -> Reported:
         """State the present verdict; idempotent, so it may be stated at every reading."""
         with self._store.read() as connection:
-            plan = placing.plan(connection, finding, self._folds.load_open, self._table)
+            plan = placing.plan(connection, finding, self._folds, self._table)
         if not plan.writes:
             return Reported(plan.change, plan.number)
         for left in reversed(range(_TRIES)):
@@ -268,7 +268,7 @@ class Desk:
     def _report(self, finding: Finding, now: datetime) -> Reported:
         with self._store.write() as connection:
             ledger.lock(connection)
-            plan = placing.plan(connection, finding, self._folds.load_open, self._table)
+            plan = placing.plan(connection, finding, self._folds, self._table)
             if plan.release:
                 records.release(connection, finding.fingerprint)
             if plan.moves:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from incidents import correlation, payloads, records
 from incidents.causes import Table
 from incidents.correlation import Placement
+from incidents.folds import Folds
 from incidents.model import JSON, EventKind, Incident, Trouble
 from incidents.views import Change
 from probes import Finding, Severity
@@ -42,15 +43,17 @@ class Plan:
 def plan(
     connection: Connection,
     finding: Finding,
-    load_open: Callable[[Connection], Iterable[Incident]],
+    folds: Folds,
     table: Table,
 ) -> Plan:
     """Decide about one finding; reads only."""
+    load_open = folds.load_open
     known = records.known(connection, finding.fingerprint)
     if known is not None:
         standing = finding.opens and known.severity > Severity.CLEAR
         if standing and correlation.may_part(finding, table):
-            parted = _parted(finding, known.number, load_open(connection), table)
+            mine = folds.load(connection, known.number)
+            parted = _parted(finding, mine, lambda: load_open(connection), table)
             if parted is not None:
                 return parted
         if known.severity > Severity.CLEAR or not finding.opens:
@@ -75,21 +78,20 @@ def plan(
 
 
 def _parted(
-    finding: Finding, number: str, incidents: Iterable[Incident], table: Table
+    finding: Finding, mine: Incident, load_open: Callable[[], Iterable[Incident]], table: Table
 ) -> Plan | None:
-    """Where a symptom goes that outlasts its cause; None: it stays where it is, as it was."""
-    others = tuple(incidents)
-    mine = next((each for each in others if each.number == number), None)
-    if mine is None:
-        return None
+    """Where a symptom goes that outlasts its cause; None: it stays where it is, as it was.
+
+    The other incidents are loaded only then: this is asked at every reading of what stands.
+    """
     if correlation.turned(finding, mine, table):
-        return Plan(Change.OBSERVED, number)
+        return Plan(Change.OBSERVED, mine.number)
     if not correlation.outlasts(finding, mine, table):
         return None
-    rest = [each for each in others if each.number != number]
+    rest = [each for each in load_open() if each.number != mine.number]
     placement = correlation.place(finding, rest, table)
     change = Change.ATTACHED if placement.number else Change.OPENED
-    return Plan(change, placement.number, placement, leaves=number)
+    return Plan(change, placement.number, placement, leaves=mine.number)
 
 
 def _heard(before: Severity, now: Severity) -> Change:
