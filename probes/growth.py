@@ -15,6 +15,7 @@ from typing import Any
 from probes import deadline
 from probes.model import Exhibit, Measure, Measurement, Session, Text, Threshold
 from probes.mounts import SHARED, FailingError, StuckError
+from probes.tables import FIRST_OF_ALL
 from probes.units import written
 
 WINDOW_SECONDS = 3600.0
@@ -162,6 +163,9 @@ def measurements(
         yield Measurement("filled_by_in_seconds", filling.seconds, filling.room.mount, detail)
 
 
+_NOT_KNOWN_YET = Text("belum diketahui", "not known yet")
+
+
 def table(uses: Iterable[Use], growth: Mapping[str, float]) -> Exhibit:
     """Who holds what and grows how fast, the fastest first."""
     rows = sorted(uses, key=lambda each: (-growth.get(each.consumer, 0.0), -each.bytes))
@@ -171,15 +175,15 @@ def table(uses: Iterable[Use], growth: Mapping[str, float]) -> Exhibit:
         tuple(
             (
                 use.consumer,
-                written(use.bytes, "bytes").en,
-                written(growth[use.consumer] * 3600, "bytes").en
+                written(use.bytes, "bytes"),
+                written(growth[use.consumer] * 3600, "bytes")
                 if use.consumer in growth
-                else "not known yet",
-                use.who.en,
+                else _NOT_KNOWN_YET,
+                use.who,
             )
             for use in rows[:20]
         ),
-        note=f"the first 20 of {len(rows)}" if len(rows) > 20 else "",
+        note=FIRST_OF_ALL.format(shown=20, all=len(rows)) if len(rows) > 20 else "",
     )
 
 

@@ -10,48 +10,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psutil
 
-from probes import deadline, server_log
-from probes.model import Down, Exhibit, ProbeError, Session, Target, Text
+from probes import retold, server_log
+from probes.host_processes import PROCESSES, processes
+from probes.looks import CANNOT_LOOK, DOES_NOT_ANSWER, moment, seconds, unseen
+from probes.model import Down, Exhibit, ProbeError, Session, Text, Words
 from probes.mounts import SHARED, FailingError, StuckError
+from probes.tables import remarks
 from probes.units import written
 
-SECONDS_PER_LOOK = 1.0
-
-SERVER_NAMES: Mapping[str, tuple[str, ...]] = {
-    "postgresql": ("postgres", "postmaster"),
-    "mysql": ("mariadbd", "mysqld"),
-    "pgbouncer": ("pgbouncer",),
-}
-"""What the server's processes are called, by engine."""
-
-_NAMED_BY_PORT = ("postgresql", "pgbouncer")
-"""Engines whose Unix socket is a file named after the port, in the directory given as host."""
-
-MOST_PROCESSES = 15
 MOST_LINES = 20
 MOST_VOLUMES = 12
-
-_STATES: Mapping[str, str] = {
-    psutil.STATUS_RUNNING: "running (R)",
-    psutil.STATUS_SLEEPING: "sleeping (S)",
-    psutil.STATUS_IDLE: "idle (I)",
-    psutil.STATUS_STOPPED: "stopped (T)",
-    psutil.STATUS_TRACING_STOP: "stopped by a debugger (t)",
-    psutil.STATUS_DISK_SLEEP: "uninterruptible (D)",
-    psutil.STATUS_ZOMBIE: "zombie (Z)",
-    psutil.STATUS_DEAD: "dead (X)",
-}
-_ORDINARY = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_SLEEPING, psutil.STATUS_IDLE})
-
-_CANNOT_LOOK = (StuckError, FailingError, OSError, RuntimeError, psutil.Error, ProbeError)
-"""RuntimeError: psutil met a line of /proc/net it does not know."""
 
 
 def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
@@ -61,7 +34,7 @@ def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
         return
     paths = view.paths()
     for title, look in (
-        (_PROCESSES, lambda: processes(view.target, paths.get("data", ""))),
+        (PROCESSES, lambda: processes(view.target, paths.get("data", ""))),
         (_LOG, lambda: log_tail(paths.get("log", ""))),
         (_VOLUMES, lambda: volumes(paths)),
         (_HOST, this_host),
@@ -81,197 +54,35 @@ def last_words(session: Session) -> Iterator[Exhibit]:
 def _said_if_unseen(title: Text, look: Callable[[], Exhibit]) -> Exhibit:
     try:
         return look()
-    except _CANNOT_LOOK as error:
-        return Exhibit(title, (), (), note=f"could not be looked at: {error}")
-
-
-def _seconds() -> float:
-    return min(SECONDS_PER_LOOK, deadline.remaining() / 3)
-
-
-def _longest_look() -> float:
-    """For the one look that goes through the open files of every process of the host."""
-    return min(2 * SECONDS_PER_LOOK, deadline.remaining() / 2)
+    except CANNOT_LOOK as error:
+        return Exhibit(title, (), (), note=unseen(error))
 
 
 # -- the failure ------------------------------------------------------------------------------
 
 _FAILURE = Text("Mengapa server tidak dapat dipakai", "Why the server cannot be used")
+_NEVER = Text("belum sejak Sigap berjalan", "not since Sigap started")
+_LOGGING_IN = Text("login", "logging in")
+_ASKING = Text("bertanya pada sesi yang terbuka", "asking on an open session")
 
 
 def the_failure(down: Down) -> Exhibit:
     """What went wrong, while doing what, after how long, and when the last answer came."""
-    answered = "not since Sigap started" if down.answered_at is None else _moment(down.answered_at)
-    phase = "logging in" if down.at_login else "asking on an open session"
-    took = written(down.spent_seconds, "seconds").en
+    answered = _NEVER if down.answered_at is None else moment(down.answered_at)
+    took = written(down.spent_seconds, "seconds")
     return Exhibit(
         _FAILURE,
         ("failure", "phase", "took", "last answered", "message"),
-        ((down.failure.kind.value, phase, took, answered, down.failure.message),),
-    )
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-# -- processes --------------------------------------------------------------------------------
-
-_PROCESSES = Text(
-    "Proses server dan siapa yang mendengarkan di alamatnya",
-    "The server's processes, and who listens on its address",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One process as the process table showed it."""
-
-    pid: int
-    parent: int
-    name: str
-    status: str
-    since: float  # Unix time
-    resident_bytes: int | None
-    directory: str | None  # where it stands; None where that may not be seen
-
-
-def processes(target: Target, data: str) -> Exhibit:
-    """Who listens where the server should, and the server's processes with their states.
-
-    Both engines' processes stand in the data directory; where that may not be seen, a process
-    counts by its name and the note says so.
-    """
-    where, wanted = _address(target)
-    kind = "unix" if target.address.host.startswith("/") else "tcp"
-    home, notes = data, []
-    if data:
-        try:
-            home = SHARED.at(data, _seconds(), lambda path, mount: path)
-        except (StuckError, FailingError, OSError) as error:
-            notes.append(f"data directory {data}: {error}")
-    names = SERVER_NAMES.get(target.engine, ())
-    own = SHARED.run("the process table", _seconds(), lambda: servers(names, home))
-    listening: Mapping[int | None, Seen | None] = {}
-    try:
-        listening = SHARED.run("who listens", _longest_look(), lambda: listeners(kind, wanted))
-    except _CANNOT_LOOK as error:
-        notes.append(f"who listens on {where} could not be looked at: {error}")
-    else:
-        if not listening:
-            notes.append(f"nothing listens on {where}")
-        elif None in listening:
-            notes.append(f"something listens on {where}; who, the agent has no right to see")
-    notes += _about(own, names, home)
-    pids = {each.pid for each in own}
-    others = [each for each in listening.values() if each is not None and each.pid not in pids]
-    shown = [*others, *_worth_showing(own)]
-    return Exhibit(
-        _PROCESSES,
-        ("pid", "name", "state", "started", "resident", "listens", "data directory"),
-        tuple(
-            _row(each, where if each.pid in listening else "-") for each in shown[:MOST_PROCESSES]
-        ),
-        note="; ".join(notes),
-    )
-
-
-def _address(target: Target) -> tuple[str, Callable[[object], bool]]:
-    """Where the server should listen, in words and as a test of a socket's local address."""
-    host, port = target.address.host, target.address.port
-    if not host.startswith("/"):
-        return f"port {port}", lambda local: getattr(local, "port", None) == port
-    postgres = os.path.join(host, f".s.PGSQL.{port}")
-    if target.engine in _NAMED_BY_PORT:
-        return postgres, lambda local: local == postgres
-    return (
-        host,
-        lambda local: (
-            isinstance(local, str) and (local == host or os.path.dirname(local) == host.rstrip("/"))
+        (
+            (
+                down.failure.kind.value,
+                _LOGGING_IN if down.at_login else _ASKING,
+                took,
+                answered,
+                retold.shown(down.failure),
+            ),
         ),
     )
-
-
-def listeners(kind: str, wanted: Callable[[object], bool]) -> dict[int | None, Seen | None]:
-    """Whoever has the wanted address open for others, by pid; None: one that may not be seen."""
-    found: dict[int | None, Seen | None] = {}
-    for each in psutil.net_connections(kind):
-        if kind == "tcp" and each.status != psutil.CONN_LISTEN:
-            continue
-        if wanted(each.laddr):
-            found[each.pid] = _look(each.pid) if each.pid is not None else None
-    return found
-
-
-def servers(names: tuple[str, ...], home: str) -> list[Seen]:
-    """The processes of those names that stand in ``home``, or of which that may not be seen."""
-    found = []
-    for process in psutil.process_iter(["name"]):
-        if process.info["name"] not in names:
-            continue
-        seen = _look(process.pid)
-        if seen is not None and (not home or seen.directory in (None, home)):
-            found.append(seen)
-    return found
-
-
-def _look(pid: int) -> Seen | None:
-    """One process; None when it ended meanwhile. The state comes from a single file of /proc."""
-    try:
-        process = psutil.Process(pid)
-        with process.oneshot():
-            return Seen(
-                pid, process.ppid(), process.name(), process.status(), process.create_time(),
-                process.memory_info().rss, _standing_in(process),
-            )  # fmt: skip
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _standing_in(process: psutil.Process) -> str | None:
-    try:
-        return str(process.cwd()) or None
-    except psutil.ZombieProcess:
-        return None
-    except psutil.AccessDenied:
-        return None
-
-
-def _worth_showing(own: list[Seen]) -> list[Seen]:
-    """The leading processes, and of the rest those in a state that explains something."""
-    pids = {each.pid for each in own}
-    leading = [each for each in own if each.parent not in pids]
-    rest = [each for each in own if each.parent in pids and each.status not in _ORDINARY]
-    return leading + rest
-
-
-def _about(own: list[Seen], names: tuple[str, ...], home: str) -> list[str]:
-    called = ", ".join(names)
-    if not own:
-        there = f" in {home}" if home else ""
-        return [f"no process of the server: none called {called} runs{there}"]
-    if all(each.status == psutil.STATUS_ZOMBIE for each in own):
-        return [f"no process of the server: of those called {called} only zombies are left"]
-    pids = {each.pid for each in own}
-    states = Counter(_state(each.status) for each in own if each.parent in pids)
-    said = [f"{number} {state}" for state, number in states.most_common()]
-    notes = [f"its child processes: {', '.join(said)}"] if said else []
-    if not home:
-        notes.append("the data directory is not known: all of that name are shown")
-    elif any(each.directory is None for each in own):
-        notes.append("a data directory of '-' may not be seen: it may be another server's")
-    return notes
-
-
-def _state(status: str) -> str:
-    return _STATES.get(status, status)
-
-
-def _row(seen: Seen, listens: str) -> tuple[str, ...]:
-    resident = "-" if seen.resident_bytes is None else written(seen.resident_bytes, "bytes").en
-    since = _moment(datetime.fromtimestamp(seen.since, UTC))
-    directory = seen.directory or "-"
-    return str(seen.pid), seen.name, _state(seen.status), since, resident, listens, directory
 
 
 # -- the server's log -------------------------------------------------------------------------
@@ -291,8 +102,21 @@ _QUOTES_A_STATEMENT = re.compile(
 )
 
 
-_NO_PLACE = "the server did not say where it writes its log"
-_WOULD_SHOW = "volumes: {log: ...} at the target would show it"
+NO_PLACE = Text(
+    "server tidak menyebutkan tempat log-nya", "the server did not say where it writes its log"
+)
+_WOULD_SHOW = Text(
+    "volumes: {log: ...} pada target memperlihatkannya",
+    "volumes: {log: ...} at the target would show it",
+)
+NO_FILE = Text(
+    "tidak ada berkas log di {where} yang boleh dibaca agen",
+    "no log file in {where} that the agent may read",
+)
+_LEFT_OUT = Text(
+    "baris yang mengutip pernyataan tidak disertakan",
+    "lines that quote statements are left out",
+)
 
 
 def redirected_log(data: str) -> str:
@@ -303,7 +127,7 @@ def redirected_log(data: str) -> str:
     postmaster.pid, whose first line is the server's process; proc(5), /proc/PID/fd.
     """
     try:
-        return SHARED.at(data, _seconds(), lambda home, mount: _standard_error(home))
+        return SHARED.at(data, seconds(), lambda home, mount: _standard_error(home))
     except (StuckError, FailingError, OSError, ValueError, ProbeError):
         return ""
 
@@ -324,15 +148,15 @@ def log_tail(where: str) -> Exhibit:
     ``where``: its log file, or the directory whose newest log that may be read is taken.
     """
     if not where:
-        return Exhibit(_LOG, (), (), note=f"{_NO_PLACE}; {_WOULD_SHOW}")
-    name, lines = server_log.newest(where, _seconds(), _own_words)
+        return Exhibit(_LOG, (), (), note=remarks(NO_PLACE, _WOULD_SHOW))
+    name, lines = server_log.newest(where, seconds(), _own_words)
     if not name:
-        return Exhibit(_LOG, (), (), note=f"no log file in {where} that the agent may read")
+        return Exhibit(_LOG, (), (), note=NO_FILE.format(where=where))
     return Exhibit(
         _LOG,
         ("line",),
         tuple((line,) for line in lines[-MOST_LINES:]),
-        note=f"{os.path.join(where, name)}; lines that quote statements are left out",
+        note=remarks(os.path.join(where, name), _LEFT_OUT),
     )
 
 
@@ -348,37 +172,42 @@ def _own_words(path: str) -> list[str]:
 # -- volumes and host -------------------------------------------------------------------------
 
 _VOLUMES = Text("Ruang pada volume yang memuat berkas server", "Room on the server's volumes")
+READ_ONLY = Text("hanya-baca", "read only")
+_NOT_TOLD = Text(
+    "server tidak menyebutkan tempat berkasnya", "the server did not say where its files are"
+)
 
 
 def volumes(paths: Mapping[str, str]) -> Exhibit:
     """The volumes behind the paths the server last told, each once."""
     holds: dict[str, list[str]] = {}
-    rows: dict[str, tuple[str, ...]] = {}
-    unseen = []
+    rows: dict[str, tuple[Words, ...]] = {}
+    missing: list[Words] = []
     for purpose, path in list(paths.items())[:MOST_VOLUMES]:
         try:
-            volume = SHARED.look(path, _seconds())
+            volume = SHARED.look(path, seconds())
         except StuckError as error:
-            mount, facts = error.mount, ("-", "-", "does not answer")
+            facts: tuple[Words, ...] = ("-", "-", DOES_NOT_ANSWER)
+            mount = error.mount
         except FailingError as error:
             mount, facts = error.mount, ("-", "-", error.reason)
         except OSError as error:
-            unseen.append(f"{purpose}: {path}: {error.strerror}")
+            missing.append(f"{purpose}: {path}: {error.strerror}")
             continue
         else:
             size, free = volume.size_bytes, volume.free_bytes
-            state = "read only" if volume.read_only else "ok"
             mount = volume.mount
-            facts = (written(size, "bytes").en, written(free, "bytes").en, state)
+            state = READ_ONLY if volume.read_only else "ok"
+            facts = (written(size, "bytes"), written(free, "bytes"), state)
         holds.setdefault(mount, []).append(purpose)
         rows[mount] = facts
     if not paths:
-        unseen.append("the server did not say where its files are")
+        missing.append(_NOT_TOLD)
     return Exhibit(
         _VOLUMES,
         ("volume", "holds", "size", "free", "state"),
         tuple((mount, ", ".join(holds[mount]), *facts) for mount, facts in rows.items()),
-        note="; ".join(unseen),
+        note=remarks(*missing),
     )
 
 
@@ -393,12 +222,12 @@ def this_host() -> Exhibit:
         ("memory available", "memory", "swap used", "load 1, 5, 15 min", "processors", "booted"),
         (
             (
-                written(memory.available, "bytes").en,
-                written(memory.total, "bytes").en,
-                written(swap.used, "bytes").en if swap.total else "-",
+                written(memory.available, "bytes"),
+                written(memory.total, "bytes"),
+                written(swap.used, "bytes") if swap.total else "-",
                 ", ".join(f"{load:.2f}" for load in os.getloadavg()),
                 str(os.cpu_count() or "-"),
-                _moment(datetime.fromtimestamp(psutil.boot_time(), UTC)),
+                moment(datetime.fromtimestamp(psutil.boot_time(), UTC)),
             ),
         ),
     )

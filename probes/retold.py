@@ -5,7 +5,7 @@ Promise: the words in both languages where the failure has them, else the server
 
 from __future__ import annotations
 
-from probes.model import Failure, Text
+from probes.model import Failure, Text, Words
 
 NOT_ITS_PROTOCOL = Text(
     "tidak berbicara dengan protokolnya (sesuatu yang lain menjawab di portnya)",
@@ -17,3 +17,8 @@ NOT_ITS_PROTOCOL = Text(
 def words(failure: Failure) -> Text:
     """The failure's message as both readers get it."""
     return failure.said if failure.said.en else Text(failure.message, failure.message)
+
+
+def shown(failure: Failure) -> Words:
+    """The failure's message as evidence holds it: whoever's words it is in."""
+    return failure.said if failure.said.en else failure.message

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from probes import deadline, evidence
+from probes import deadline, evidence, retold
 from probes.abandoned import Abandoned
 from probes.engine import Engine
 from probes.model import (
@@ -36,6 +36,7 @@ from probes.model import (
     Shared,
     Target,
     Text,
+    Words,
 )
 
 log = logging.getLogger("sigap.probes")
@@ -264,7 +265,7 @@ def _with(
             yield from lately(session)
         except ProbeError as error:  # what the probe showed stays
             title = Text("Perubahan terakhir pada server", "Last changes on the server")
-            yield Exhibit(title, (), (), note=error.failure.message)
+            yield Exhibit(title, (), (), note=retold.shown(error.failure))
 
     return both
 
@@ -345,7 +346,7 @@ class Owner:
             with deadline.within(self._budget_seconds), _asking_anew(session):
                 return Evidence(now, evidence.bounded(show(session)))
         except ProbeError as error:
-            said = error.failure.message
+            said: Words = retold.shown(error.failure)
         except Exception as error:  # evidence is a courtesy: its bugs must not stop the finding
             log.exception("evidence of %s on %s broke", probe.name, self.target.name)
             said = f"{type(error).__name__}: {error}"

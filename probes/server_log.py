@@ -18,22 +18,22 @@ _MOST_FILES = 2000  # of a log directory
 _MOST_TRIED = 5
 TAIL_BYTES = 64 * 1024
 
-Words = Callable[[str], list[str]]
+Wanted = Callable[[str], list[str]]
 """What is looked for in one file, by its path; raises ``OSError``."""
 
 
-def newest(where: str, seconds: float, words: Words) -> tuple[str, list[str]]:
+def newest(where: str, seconds: float, wanted: Wanted) -> tuple[str, list[str]]:
     """The newest file with such words, and these; the name is "" when none may be read.
 
     ``where``: a log file, or a directory of them. Raises as ``Mounts.at`` does.
     """
-    return SHARED.at(where, seconds, partial(_newest, words))
+    return SHARED.at(where, seconds, partial(_newest, wanted))
 
 
-def _newest(words: Words, directory: str, mount: Mounted) -> tuple[str, list[str]]:
+def _newest(wanted: Wanted, directory: str, mount: Mounted) -> tuple[str, list[str]]:
     if os.path.isfile(directory):
         try:
-            return directory, words(directory)
+            return directory, wanted(directory)
         except OSError:
             return "", []
     found: list[tuple[float, str]] = []
@@ -47,7 +47,7 @@ def _newest(words: Words, directory: str, mount: Mounted) -> tuple[str, list[str
     readable = ""
     for _, name in sorted(found, reverse=True)[:_MOST_TRIED]:
         try:
-            lines = words(os.path.join(directory, name))
+            lines = wanted(os.path.join(directory, name))
         except OSError:
             continue
         if lines:

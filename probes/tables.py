@@ -14,6 +14,9 @@ OUR_CLOCK = "now"
 NONE = Text("tidak ada", "none")
 YES = Text("ya", "yes")
 NO = Text("tidak", "no")
+FIRST_OF_ALL = Text("{shown} pertama dari {all}", "the first {shown} of {all}")
+LARGEST_OF_ALL = Text("{shown} terbesar dari {all}", "the {shown} largest of {all}")
+OLDEST = Text("{shown} tertua", "the oldest {shown}")
 
 
 def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> Exhibit:
@@ -24,15 +27,15 @@ def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> 
     return Exhibit(title, shown, cells, note="" if rows else NONE)
 
 
-def remarks(*said: Words) -> Words:
-    """What stands under a table, parted by semicolons; what is empty is left out."""
+def remarks(*said: Words, between: str = "; ") -> Words:
+    """What stands under a table, part by part; what is empty is left out."""
     every = [each for each in said if each not in ("", NOTHING_SAID)]
     if any(isinstance(each, Text) for each in every):
         return Text(
-            "; ".join(each.id if isinstance(each, Text) else each for each in every),
-            "; ".join(each.en if isinstance(each, Text) else each for each in every),
+            between.join(each.id if isinstance(each, Text) else each for each in every),
+            between.join(each.en if isinstance(each, Text) else each for each in every),
         )
-    return "; ".join(map(str, every))
+    return between.join(map(str, every))
 
 
 def cell(value: object) -> Words:

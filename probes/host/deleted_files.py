@@ -16,7 +16,7 @@ from pathlib import Path
 
 from probes import deadline
 from probes.host.seen import SECONDS_PER_LOOK, paths_seen_elsewhere, require_here
-from probes.host_facts import SERVER_NAMES
+from probes.host_processes import SERVER_NAMES
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -30,6 +30,7 @@ from probes.model import (
 )
 from probes.mountinfo import Mounted, mounted
 from probes.mounts import SHARED, FailingError, StuckError
+from probes.tables import LARGEST_OF_ALL
 from probes.units import written
 
 PROC = Path("/proc")
@@ -84,8 +85,8 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     yield Exhibit(
         Text("Berkas terhapus yang masih terbuka", "Deleted files still open"),
         ("pid", "size", "path"),
-        tuple((str(each.pid), written(each.bytes, "bytes").en, each.path) for each in largest),
-        note=f"the {len(largest)} largest of {len(held)}",
+        tuple((str(each.pid), written(each.bytes, "bytes"), each.path) for each in largest),
+        note=LARGEST_OF_ALL.format(shown=len(largest), all=len(held)),
     )
 
 

@@ -67,7 +67,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
             (str(each["pid"]), str(each["name"]), str(each["username"] or "-"))
             for each in waiting[:_MOST_PROCESSES]
         ),
-        note=f"{len(waiting)} in all",
+        note=Text("seluruhnya {n}", "{n} in all").format(n=len(waiting)),
     )
 
 

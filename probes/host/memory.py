@@ -15,6 +15,7 @@ import psutil
 from probes.host.pressure import pressure
 from probes.host.seen import require_here
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.tables import LARGEST_OF_ALL
 from probes.units import written
 
 _MOST_PROCESSES = 10
@@ -51,10 +52,10 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
         ("pid", "name", "user", "resident"),
         tuple(
             (str(facts["pid"]), str(facts["name"]), str(facts["username"] or "-"),
-             written(rss, "bytes").en)
+             written(rss, "bytes"))
             for rss, facts in found[:_MOST_PROCESSES]
         ),
-        note=f"the {_MOST_PROCESSES} largest of {len(found)}",
+        note=LARGEST_OF_ALL.format(shown=min(_MOST_PROCESSES, len(found)), all=len(found)),
     )  # fmt: skip
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.host.seen import Seen, data_unseen, fix, look_at, paths_of
-from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.host_facts import READ_ONLY
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
 from probes.mounts import SHARED, Volume
-from probes.units import written
+from probes.tables import remarks
+from probes.units import duration, written
 
 LARGE_BYTES = 200e9
 """Beyond this size a share of the volume stops meaning urgency: 5 % of 10 TB lasts for weeks."""
@@ -80,35 +82,43 @@ _BY_ITSELF = Text("berhenti menerima tulisan sesudah galat", "stopped taking wri
 _MOUNTED_SO = Text("hanya-baca", "is read only")
 
 
+_SILENT = Text("tidak menjawab selama {time}", "no answer for {time}")
+
+
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """df, as it was at the onset, of every volume that holds something of this server."""
     seen = look_at(paths_of(session), SHARED)
-    rows = [
+    rows: list[tuple[Words, ...]] = [
         (
             mount,
             ", ".join(holds),
-            written(volume.size_bytes, "bytes").en,
-            written(volume.free_bytes, "bytes").en,
-            written(volume.used_bytes, "bytes").en,
+            written(volume.size_bytes, "bytes"),
+            written(volume.free_bytes, "bytes"),
+            written(volume.used_bytes, "bytes"),
             f"{volume.free_inodes} / {volume.inodes}" if volume.inodes else "-",
-            "read only" if volume.read_only else "ok",
+            READ_ONLY if volume.read_only else "ok",
         )
         for mount, (volume, holds) in seen.volumes.items()
     ]
     rows += [
-        (mount, ", ".join(holds), "-", "-", "-", "-", f"no answer for {seconds:.0f} s")
+        (mount, ", ".join(holds), "-", "-", "-", "-", _SILENT.format(time=duration(seconds)))
         for mount, (seconds, holds) in seen.stuck.items()
     ]
     rows += [
         (mount, ", ".join(holds), "-", "-", "-", "-", reason)
         for mount, (reason, holds) in seen.failing.items()
     ]
-    unseen = [f"{purpose}: {each.path} {each.reason.en}" for purpose, each in seen.unseen.items()]
+    unseen = [
+        Text("{purpose}: {path} {why}", "{purpose}: {path} {why}").format(
+            purpose=purpose, path=each.path, why=each.reason
+        )
+        for purpose, each in seen.unseen.items()
+    ]
     yield Exhibit(
         Text("Volume yang memuat berkas server", "Volumes that hold the server's files"),
         ("volume", "holds", "size", "free", "used", "free inodes", "state"),
         tuple(rows),
-        note="; ".join(unseen),
+        note=remarks(*unseen),
     )
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from probes import Address, Down, Failure, FailureKind, Target, deadline, evidence
 from probes import host_facts as facts
+from probes.host_processes import processes
 from probes.runner import HostView
 from tests.servers.machine import free_port, until
 from tests.support.evidence import Told, all_told, told
@@ -58,7 +59,7 @@ def test_a_stopped_process_of_the_server_is_called_stopped(tmp_path: Path) -> No
     with a_server_in(tmp_path) as process:
         process.suspend()
         until(lambda: process.status() == psutil.STATUS_STOPPED, "the process being stopped")
-        shown = told(facts.processes(here(free_port()), str(tmp_path)))
+        shown = told(processes(here(free_port()), str(tmp_path)))
     (row,) = rows_of(process.pid, shown)
     assert row[1:3] == ("postgres", "stopped (T)")
     assert row[-1] == str(tmp_path)
@@ -68,7 +69,7 @@ def test_a_process_nobody_has_buried_is_called_a_zombie(tmp_path: Path) -> None:
     with a_server_in(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
         until(lambda: process.status() == psutil.STATUS_ZOMBIE, "the process being dead")
-        shown = told(facts.processes(here(free_port()), str(tmp_path)))
+        shown = told(processes(here(free_port()), str(tmp_path)))
     (row,) = rows_of(process.pid, shown)
     assert row[2] == "zombie (Z)"
     assert "no process of the server" in shown.note
@@ -78,21 +79,21 @@ def test_another_server_of_the_same_name_is_not_taken_for_ours(tmp_path: Path) -
     ours = tmp_path / "ours"
     ours.mkdir()
     with a_server_in(tmp_path) as process:
-        shown = told(facts.processes(here(free_port()), str(ours)))
+        shown = told(processes(here(free_port()), str(ours)))
     assert rows_of(process.pid, shown) == []
     assert "no process of the server" in shown.note
 
 
 def test_that_nothing_listens_is_said_with_the_port(tmp_path: Path) -> None:
     port = free_port()
-    shown = told(facts.processes(here(port), str(tmp_path)))
+    shown = told(processes(here(port), str(tmp_path)))
     assert f"nothing listens on port {port}" in shown.note
 
 
 def test_a_stranger_on_the_servers_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        shown = told(facts.processes(here(port), str(tmp_path)))
+        shown = told(processes(here(port), str(tmp_path)))
     (row,) = rows_of(os.getpid(), shown)
     assert row[-2] == f"port {port}"
     assert "no process of the server" in shown.note
@@ -103,7 +104,7 @@ def test_whoever_holds_the_servers_socket_is_named(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / ".s.PGSQL.5432"))
         listening.listen()
-        shown = told(facts.processes(target, ""))
+        shown = told(processes(target, ""))
     assert str(os.getpid()) in [row[0] for row in shown.rows]
 
 
@@ -199,5 +200,5 @@ def test_a_server_that_was_never_seen_is_shown_as_far_as_it_can_be() -> None:
 def test_the_last_answer_is_told_as_a_moment() -> None:
     at = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)
     down = Down(DOWN.failure, 5.0, False, at)
-    ((_, phase, took, answered, _),) = facts.the_failure(down).rows
+    ((_, phase, took, answered, _),) = told(facts.the_failure(down)).rows
     assert (phase, took, answered) == ("asking on an open session", "5 s", "2026-11-26T07:00:00Z")

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from probes import Evidence
-from probes.host_facts import servers
+from probes.host_processes import servers
 from probes.postgresql import ENGINE
 from probes.postgresql.availability import PROBE
 from probes.runner import Owner
 from tests.servers import postgresql
 from tests.servers.postgresql import Server, until
+from tests.support.evidence import Told, all_told
 
 pytestmark = pytest.mark.servers
 
@@ -45,14 +45,15 @@ def owner(server: Server) -> Iterator[Owner]:
     watching.drop()
 
 
-def evidence_of(owner: Owner) -> tuple[Evidence, str]:
+def evidence_of(owner: Owner) -> tuple[list[Told], str]:
     """What is frozen at the next reading, which fails; whole, and in words."""
     (reading,) = owner.round([PROBE], lambda: NOW)
     assert reading.failure is not None
     taken = owner.gather(PROBE, NOW)
     assert taken is not None
-    assert [row[3] for row in taken.exhibits[0].rows] == ["2026-11-26T07:00:00Z"]
-    return taken, "\n".join(f"{each.rows} {each.note}" for each in taken.exhibits)
+    shown = all_told(taken.exhibits)
+    assert [row[3] for row in shown[0].rows] == ["2026-11-26T07:00:00Z"]
+    return shown, "\n".join(f"{each.rows} {each.note}" for each in shown)
 
 
 def alive_in(home: str) -> list[int]:
@@ -67,7 +68,7 @@ def test_of_a_stopped_server_the_log_and_the_missing_process_are_shown(
     home = str(server.data)
     until(lambda: not alive_in(home), "the collector of the log having ended too")
     taken, words = evidence_of(owner)
-    assert taken.exhibits[0].rows[0][0] == "refused"
+    assert taken[0].rows[0][0] == "refused"
     assert f"nothing listens on port {server.port}" in words
     assert "no process of the server" in words
     assert "database system is shut down" in words
@@ -84,7 +85,7 @@ def test_of_a_killed_server_nothing_is_left_to_show_but_its_log(
     taken, words = evidence_of(owner)
     assert f"nothing listens on port {server.port}" in words
     assert "ready to accept connections" in words
-    assert str(server.pid) not in [row[0] for row in taken.exhibits[1].rows]
+    assert str(server.pid) not in [row[0] for row in taken[1].rows]
     server.stop()
 
 
@@ -94,10 +95,10 @@ def test_of_a_frozen_server_the_state_is_named(server: Server, owner: Owner) -> 
         taken, words = evidence_of(owner)
     finally:
         server.thaw()
-    (postmaster,) = [row for row in taken.exhibits[1].rows if row[0] == str(server.pid)]
+    (postmaster,) = [row for row in taken[1].rows if row[0] == str(server.pid)]
     assert postmaster[2] == "stopped (T)"
-    assert postmaster[5:] == (f"port {server.port}", str(server.data)), taken.exhibits[1].note
-    assert taken.exhibits[0].rows[0][0] == "timeout"
+    assert postmaster[5:] == (f"port {server.port}", str(server.data)), taken[1].note
+    assert taken[0].rows[0][0] == "timeout"
     assert "its child processes: " in words
 
 
