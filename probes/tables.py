@@ -17,6 +17,11 @@ NO = Text("tidak", "no")
 FIRST_OF_ALL = Text("{shown} pertama dari {all}", "the first {shown} of {all}")
 LARGEST_OF_ALL = Text("{shown} terbesar dari {all}", "the {shown} largest of {all}")
 OLDEST = Text("{shown} tertua", "the oldest {shown}")
+ROLLED_BACK = Text("digulung balik", "rolled back")
+AT_SERVER_TIME = Text("pada {at}, waktu server", "at {at}, server time")
+TRUNCATED = Text(
+    "dipotong menjadi {shown} dari {all} yang menunggu", "truncated to {shown} of {all} waiters"
+)
 
 
 def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> Exhibit:

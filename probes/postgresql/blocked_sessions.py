@@ -20,6 +20,7 @@ from probes.model import (
     Session,
     Text,
     Threshold,
+    Words,
 )
 from probes.postgresql.blocking import PREPARED
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
@@ -186,7 +187,17 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     )
 
 
-def _tree(queue: Queue) -> Iterable[tuple[str, ...]]:
+_PREPARED = Text("disiapkan", "prepared")
+_NOT_EXPANDED = Text(
+    "{name} (menunggu juga, tidak ditelusuri)", "{name} (waits itself, not expanded)"
+)
+_ROLLBACK = Text(
+    "ROLLBACK PREPARED '{gid}'; -- di basis data {there}, tidak di tempat lain",
+    "ROLLBACK PREPARED '{gid}'; -- in database {there}, nowhere else",
+)
+
+
+def _tree(queue: Queue) -> Iterable[tuple[Words, ...]]:
     for root in queue.roots.victims:
         yield _line(queue, root, 0)
         direct: dict[int, int] = {}
@@ -196,17 +207,18 @@ def _tree(queue: Queue) -> Iterable[tuple[str, ...]]:
             yield _line(queue, waiter, direct[waiter])
 
 
-def _line(queue: Queue, pid: int, level: int) -> tuple[str, ...]:
-    name = f"{'  ' * level}{'└ ' if level else ''}PID {pid}"
+def _line(queue: Queue, pid: int, level: int) -> tuple[Words, ...]:
+    name: Words = f"{'  ' * level}{'└ ' if level else ''}PID {pid}"
     if pid == PREPARED:
         gids = ", ".join(dict.fromkeys(str(row["gid"]) for row in queue.prepared)) or "?"
         accounts = ", ".join(dict.fromkeys(str(row["account"]) for row in queue.prepared)) or "-"
-        return (f"prepared {gids}", accounts, *("-",) * 3, "prepared", *("-",) * 5)
+        said = Text("disiapkan {gids}", "prepared {gids}").format(gids=gids)
+        return (said, accounts, *("-",) * 3, _PREPARED, *("-",) * 5)
     row = queue.sessions.get(pid)
     if row is None:
         return (name, *("-",) * 10)
     if pid in queue.roots.not_expanded:
-        name += " (waits itself, not expanded)"
+        name = _NOT_EXPANDED.format(name=name)
     waited = queue.waited_seconds.get(pid)
     return (
         name,
@@ -223,18 +235,18 @@ def _line(queue: Queue, pid: int, level: int) -> tuple[str, ...]:
     )
 
 
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} s"
+def _seconds(value: float | None) -> Words:
+    return "-" if value is None else duration(value)
 
 
-def _commands(queue: Queue) -> Iterable[tuple[str, str, str]]:
+def _commands(queue: Queue) -> Iterable[tuple[Words, str, Words]]:
     for root, victims in queue.roots.victims.items():
         if root == PREPARED:
             named = dict.fromkeys((str(r["gid"]), str(r["database"])) for r in queue.prepared)
             for gid, database in named:
                 quoted, there = gid.replace("'", "''"), " ".join(database.split())
-                command = f"ROLLBACK PREPARED '{quoted}'; -- in database {there}, nowhere else"
-                yield "prepared", str(victims), command
+                command = _ROLLBACK.format(gid=quoted, there=there)
+                yield _PREPARED, str(victims), command
             continue
         row = queue.sessions.get(root)
         if row is not None and row["backend_type"] != _REPLAY:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes import deadline, server_log
+from probes.host_facts import NO_FILE, NO_PLACE
+from probes.looks import unseen
 from probes.model import (
     Exhibit,
     Measure,
@@ -20,10 +22,12 @@ from probes.model import (
     Session,
     Text,
     Threshold,
+    Words,
 )
 from probes.mounts import FailingError, StuckError
 from probes.postgresql import deadlock_log
 from probes.postgresql.rates import growth
+from probes.tables import AT_SERVER_TIME, ROLLED_BACK, remarks
 
 _DEADLOCKS = """
 select extract(epoch from clock_timestamp())::float8 as now, datname::text as database,
@@ -50,28 +54,43 @@ _LOG_BYTES = 256 * 1024
 _COLUMNS = ("pid", "waited for", "mode", "blocked by", "statement", "outcome")
 
 
+_ELSEWHERE = Text(
+    "agen di host server itu sendiri dapat membaca log-nya",
+    "an agent on the server's own host could read its log",
+)
+_COLLECT = Text(
+    "logging_collector = on, atau volumes: {log: ...} pada target, memperlihatkannya",
+    "logging_collector = on, or volumes: {log: ...} at the target, would show it",
+)
+_READABLE = Text(
+    "log_file_mode = 0640 dan keanggotaan grupnya memperlihatkannya",
+    "log_file_mode = 0640 and membership of its group would show it",
+)
+_NONE_THERE = Text(
+    "tidak ada di akhir {name}; hanya log biasa berbahasa Inggris yang dibaca",
+    "none at the end of {name}; only plain logs in English are read",
+)
+_AT_TABLE = Text(
+    "yang digulung balik sedang di tabel {table}", "the one rolled back was at table {table}"
+)
+
+
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """Who was in the last deadlock, or what it would take to see that."""
     if not session.target.host:
-        yield _unseen("an agent on the server's own host could read its log")
+        yield _unseen(_ELSEWHERE)
         return
     where = {**session.paths(), **session.target.volumes}.get("log", "")
     if not where:
-        yield _unseen(
-            "the server did not say where it writes its log; logging_collector = on, or volumes: "
-            "{log: ...} at the target, would show it"
-        )
+        yield _unseen(remarks(NO_PLACE, _COLLECT))
         return
     try:
         name, found = server_log.newest(where, deadline.remaining() / 3, _reports)
     except (StuckError, FailingError, OSError, ProbeError) as error:
-        yield _unseen(f"could not be looked at: {error}")
+        yield _unseen(unseen(error))
         return
     if not name:
-        yield _unseen(
-            f"no log file in {where} that the agent may read; log_file_mode = 0640 and membership "
-            "of its group would show it"
-        )
+        yield _unseen(remarks(NO_FILE.format(where=where), _READABLE))
         return
     yield _drawn(deadlock_log.last(found[0]) if found else None, name)
 
@@ -82,26 +101,26 @@ def _reports(path: str) -> list[str]:
     return [words] if deadlock_log.last(words) else []
 
 
-def _unseen(why: str) -> Exhibit:
+def _unseen(why: Words) -> Exhibit:
     return Exhibit(_TITLE, _COLUMNS, (), note=why)
 
 
 def _drawn(deadlock: deadlock_log.Deadlock | None, name: str) -> Exhibit:
     if deadlock is None:
-        return _unseen(f"none at the end of {name}; only plain logs in English are read")
+        return _unseen(_NONE_THERE.format(name=name))
     rows = tuple(
         (
             str(each.pid), each.waited_for, each.mode, str(each.blocked_by), each.statement,
-            "" if position else "rolled back",
+            "" if position else ROLLED_BACK,
         )
         for position, each in enumerate(deadlock.parties)
     )  # fmt: skip
-    notes = [
-        f"at {deadlock.at}, server time" if deadlock.at else "",
-        f"from {name}",
-        f"the one rolled back was at table {deadlock.relation}" if deadlock.relation else "",
-    ]
-    return Exhibit(_TITLE, _COLUMNS, rows, note="; ".join(filter(None, notes)))
+    note = remarks(
+        AT_SERVER_TIME.format(at=deadlock.at) if deadlock.at else "",
+        Text("dari {name}", "from {name}").format(name=name),
+        _AT_TABLE.format(table=deadlock.relation) if deadlock.relation else "",
+    )
+    return Exhibit(_TITLE, _COLUMNS, rows, note)
 
 
 PROBE = Probe(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
-from probes import deadline
+from probes import deadline, retold
 from probes.growth import (
     FILLED_BY,
     MEASURES,
@@ -297,7 +297,7 @@ def _most_written(session: Session, database: str) -> Exhibit:
         with deadline.within(seconds), session.fresh(database) as own:
             return exhibit(title, own.rows(_TABLES))
     except ProbeError as error:  # the account may not enter it: the consumers are told all the same
-        return Exhibit(title, (), (), note=error.failure.message)
+        return Exhibit(title, (), (), note=retold.shown(error.failure))
 
 
 PROBE = Probe(

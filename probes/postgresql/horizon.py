@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from probes.model import Row, Session, Text
+from probes.model import Exhibit, Row, Session, Text
+from probes.tables import exhibit
 from probes.units import duration
 
 # A standby that uses a slot shows its xmin in the slot; a walsender's own xmin is listed as
@@ -73,6 +74,30 @@ def holders(session: Session) -> list[Row]:
     return session.rows(HOLDERS)
 
 
+_KINDS = {
+    "session": Text("sesi", "session"),
+    "prepared": Text("transaksi disiapkan", "prepared"),
+    "slot": Text("slot", "slot"),
+    "standby": Text("replika", "standby"),
+}
+_STATES = {
+    ("prepared", "prepared"): Text("disiapkan", "prepared"),
+    ("slot", "active"): Text("aktif", "active"),
+    ("slot", "inactive"): Text("tidak aktif", "inactive"),
+}
+"""The states this query writes itself; a session's and a standby's are the server's words."""
+
+
+def table(session: Session) -> Exhibit:
+    """Everybody who holds the horizon back, for evidence."""
+    rows = [{**row, "kind": _KINDS[row["kind"]], "state": _state(row)} for row in holders(session)]
+    return exhibit(Text("Penahan horizon xmin", "Who holds the xmin horizon"), rows)
+
+
+def _state(row: Row) -> object:
+    return _STATES.get((str(row["kind"]), str(row["state"])), row["state"])
+
+
 def said(rows: Sequence[Row]) -> Text:
     """The furthest holder in words."""
     if not rows:
@@ -82,6 +107,6 @@ def said(rows: Sequence[Row]) -> Text:
         name=row["name"],
         account=row["account"] or "-",
         application=row["application"] or "-",
-        state=row["state"] or "-",
+        state=_state(row) or "-",
         since=duration(row["age_seconds"] or 0.0),
     )

@@ -14,18 +14,24 @@ from probes.model import Exhibit, Session, Text
 from probes.tables import exhibit
 
 _MOMENTS = """
-select 'the server was started' as what, pg_postmaster_start_time() as at
+select 'started' as what, pg_postmaster_start_time() as at
 union all
-select 'the configuration was loaded', pg_conf_load_time()
+select 'loaded', pg_conf_load_time()
 union all
-select 'statistics were reset', max(stats_reset) from pg_stat_database
+select 'reset', max(stats_reset) from pg_stat_database
 order by at desc nulls last
 """
+
+_WHAT = {
+    "started": Text("server dijalankan", "the server was started"),
+    "loaded": Text("konfigurasi dimuat", "the configuration was loaded"),
+    "reset": Text("statistik diatur ulang", "statistics were reset"),
+}
 
 # A connection string or command may hold a password.
 _BY_HAND = """
 select name, setting, unit, boot_val as built_in,
-       case when pending_restart then 'waits for a restart' else '' end as state
+       pending_restart
 from pg_settings
 where (pending_restart or sourcefile like '%postgresql.auto.conf')
   and name !~ '(conninfo|command|passphrase)'
@@ -34,17 +40,24 @@ limit 30
 """
 
 
+_WAITS = Text("menunggu restart", "waits for a restart")
+
+
 def lately(session: Session) -> Iterable[Exhibit]:
     """The last moments of change, what ALTER SYSTEM set, what waits for a restart, the log."""
     yield exhibit(
         Text("Perubahan terakhir pada server", "Last changes on the server"),
-        session.rows(_MOMENTS),
+        [{**row, "what": _WHAT[row["what"]]} for row in session.rows(_MOMENTS)],
     )
     yield exhibit(
         Text(
             "Setelan dari ALTER SYSTEM atau yang menunggu restart",
             "Settings by ALTER SYSTEM, or waiting for a restart",
         ),
-        session.rows(_BY_HAND),
+        [
+            {**row, "state": _WAITS if row["pending_restart"] else ""}
+            for row in session.rows(_BY_HAND)
+        ],
+        ("name", "setting", "unit", "built_in", "state"),
     )
     yield from host_facts.last_words(session)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from probes import deadline
-from probes.model import KEPT, ProbeError, Row, Session
+from probes.model import KEPT, ProbeError, Row, Session, Words
 from probes.postgresql.blocking import PREPARED, Roots, roots
+from probes.tables import TRUNCATED
 
 WAITERS_LOOKED_AT = 50
 EDGES_LOOKED_AT = 3
@@ -109,10 +110,10 @@ class Queue:
         )
 
     @property
-    def truncated(self) -> str:
+    def truncated(self) -> Words:
         """What was left out, in words; empty when nothing."""
         seen = sum(1 for row in self.sessions.values() if row["blockers"] and not row["advisory"])
-        return f"truncated to {seen} of {self.waiting} waiters" if seen < self.waiting else ""
+        return TRUNCATED.format(shown=seen, all=self.waiting) if seen < self.waiting else ""
 
 
 def looked_up(session: Session, waiting: int) -> Queue:

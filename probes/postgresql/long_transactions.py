@@ -58,9 +58,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     """The ten longest transactions, and everybody who holds the horizon."""
     rows = [{**row, "statement": redacted(str(row["statement"]))} for row in session.rows(_LONGEST)]
     yield exhibit(Text("Transaksi terlama", "Longest transactions"), rows)
-    yield exhibit(
-        Text("Penahan horizon xmin", "Who holds the xmin horizon"), horizon.holders(session)
-    )
+    yield horizon.table(session)
 
 
 PROBE = Probe(

@@ -55,9 +55,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
         session.rows(_AGES)[:50],
         ("database", "connectable", "xid_age", "multixact_age"),
     )
-    yield exhibit(
-        Text("Penahan horizon xmin", "Who holds the xmin horizon"), horizon.holders(session)
-    )
+    yield horizon.table(session)
 
 
 _HINT = Text(
