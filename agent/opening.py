@@ -42,10 +42,11 @@ class Opened:
     office: Office
 
 
-def open_desk(config: Config, *, wait: bool = False) -> Opened:
+def open_desk(config: Config, *, wait: bool = False, reading: bool = False) -> Opened:
     """Open the store the configuration names. Raises ``OpeningError``.
 
     With ``wait`` a store that does not answer now is no error: using it is one, until it does.
+    For ``reading`` a file that may not be written is opened all the same.
     """
     if config.store is None:
         raise OpeningError(_NO_STORE.format(file=config.file))
@@ -60,7 +61,8 @@ def open_desk(config: Config, *, wait: bool = False) -> Opened:
         given["copies"] = tuple(given["copies"])
     office = Office(**given)
     try:
-        store = open_store(config.store.reveal(), _bound(config.store.reveal()), wait=wait)
+        address = config.store.reveal()
+        store = open_store(address, _bound(address), wait=wait, reading=reading)
         return Opened(store, Desk(store, steps, hours, office), People(store), steps, hours, office)
     except StoreUnavailable as error:
         raise OpeningError(error.sentence) from error

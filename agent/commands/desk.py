@@ -17,11 +17,14 @@ from incidents.views import NoSuchDocument, NoSuchIncident
 
 
 @contextmanager
-def desk(given: argparse.Namespace) -> Iterator[tuple[Config, Opened]]:
-    """The configuration and the open desk; refusals and a dead store become ``Trouble``."""
-    config = load(find(given.config))
+def desk(given: argparse.Namespace, *, reading: bool = False) -> Iterator[tuple[Config, Opened]]:
+    """The configuration and the open desk; refusals and a dead store become ``Trouble``.
+
+    For ``reading`` it is enough to have the right to read the store.
+    """
+    config = load(find(given.config), logins=False)
     with in_language(language_of(given, config)):
-        opened = open_desk(config)
+        opened = open_desk(config, reading=reading)
         try:
             yield config, opened
         except Refused as refused:

@@ -44,7 +44,7 @@ _CLOSED = Text("ditutup", "closed")
 def listing(given: argparse.Namespace) -> int:
     """``sigap incidents list``."""
     found: list[IncidentRow] = []
-    with desk(given) as (config, opened):
+    with desk(given, reading=True) as (config, opened):
         after = None
         while True:
             page = opened.desk.search(given.state, given.text, after)
@@ -73,7 +73,7 @@ def listing(given: argparse.Namespace) -> int:
 
 def show(given: argparse.Namespace) -> int:
     """``sigap incidents show``."""
-    with desk(given) as (config, opened):
+    with desk(given, reading=True) as (config, opened):
         incident = opened.desk.incident(given.number)
         if given.json:
             _print_whole(incident.number, opened, _reader(given.username, opened))

@@ -15,7 +15,7 @@ from incidents.ledger import verify as verify_store
 def verify(given: argparse.Namespace) -> int:
     """``sigap verify``: the ledger of the configured store, or an exported bundle."""
     if given.file is None:
-        with desk(given) as (config, opened):
+        with desk(given, reading=True) as (config, opened):
             return _told(verify_store(opened.store), "the ledger", config.language)
     path = Path(given.file)
     if not path.is_file():
@@ -29,7 +29,7 @@ def verify(given: argparse.Namespace) -> int:
 def export(given: argparse.Namespace) -> int:
     """``sigap export``: one file that verifies by itself."""
     path = Path(given.file)
-    with desk(given) as (_, opened):
+    with desk(given, reading=True) as (_, opened):
         try:
             head = bundle.export(opened.store, path, now())
         except OSError as error:

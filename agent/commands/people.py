@@ -54,7 +54,7 @@ def add(given: argparse.Namespace) -> int:
 
 def listing(given: argparse.Namespace) -> int:
     """``sigap people list``: with the roles of today."""
-    with desk(given) as (config, opened):
+    with desk(given, reading=True) as (config, opened):
         language = language_of(given, config)
         today = opened.calendar.local(now()).date()
         found = [(p, opened.people.roles_today(p.username, today)) for p in opened.people.all()]

@@ -75,15 +75,20 @@ def find(named: str | None, environment: Mapping[str, str] | None = None) -> Fil
 
 
 def load(
-    file: File, environment: Mapping[str, str] | None = None, *, thorough: bool = False
+    file: File,
+    environment: Mapping[str, str] | None = None,
+    *,
+    thorough: bool = False,
+    logins: bool = True,
 ) -> Config:
     """Read and check the whole configuration. Raises ``ConfigError`` with every problem.
 
     ``thorough`` also reads what the desk would open: the procedure, the calendar, the store's
-    folder (``agent.config.desk``).
+    folder (``agent.config.desk``). Without ``logins`` the targets' password files are not read:
+    for whoever asks no server, and may not read them.
     """
     problems = Problems()
-    source = read(file, problems, environment)
+    source = read(file, problems, environment, logins)
     root = _root(source)
     name = root.agent.name or socket.gethostname()
     found = tuple(replace(target, agent=name) for target in targets(source))

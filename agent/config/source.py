@@ -27,10 +27,16 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class Source:
-    """The merged tree of one configuration; ``substituted`` holds paths that came from ${ENV}."""
+    """The merged tree of one configuration; ``substituted`` holds paths that came from ${ENV}.
 
-    def __init__(self, problems: Problems, environment: Mapping[str, str]) -> None:
+    ``logins``: whether somebody will log in to the targets, so that their passwords are wanted.
+    """
+
+    def __init__(
+        self, problems: Problems, environment: Mapping[str, str], logins: bool = True
+    ) -> None:
         self.problems = problems
+        self.logins = logins
         self.environment = environment
         self.substituted: set[Path] = set()
         self.tree: dict[str, Any] = {}
@@ -186,9 +192,14 @@ def _number(text: str) -> float | int | str:
         return text
 
 
-def read(main: File, problems: Problems, environment: Mapping[str, str] | None = None) -> Source:
+def read(
+    main: File,
+    problems: Problems,
+    environment: Mapping[str, str] | None = None,
+    logins: bool = True,
+) -> Source:
     """Read the whole configuration; what is wrong lands in ``problems``."""
-    source = Source(problems, os.environ if environment is None else environment)
+    source = Source(problems, os.environ if environment is None else environment, logins)
     source.read(main)
     return source
 

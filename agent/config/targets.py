@@ -174,7 +174,7 @@ def _password(
         given.append("url")
     if len(given) > 1:
         problems.at((*at, given[0]), f"the password is given twice ({', '.join(given)}); keep one")
-    if isinstance(file, str) and file:
+    if isinstance(file, str) and file and source.logins:
         try:
             return Secret(read_secret(file, problems.main.parent, source.environment))
         except SecretError as error:

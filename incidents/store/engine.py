@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from incidents.store import place
 from incidents.store.errors import StoreUnavailable, spoken
@@ -92,7 +92,8 @@ def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
 class Store:
     """An open store; safe to share between threads."""
 
-    def __init__(self, url: URL, bound: Bound = unbounded) -> None:
+    def __init__(self, url: URL, bound: Bound = unbounded, *, reading: bool = False) -> None:
+        """For ``reading``, a SQLite file that may not be written is only read."""
         self.url = url
         self.kind = url.get_backend_name()  # sqlite | postgresql
         self.where = url.render_as_string(hide_password=True)
@@ -101,7 +102,26 @@ class Store:
         self._prepare: Callable[[], None] | None = None
         self._preparing = threading.RLock()
         self._prepares = False
-        self.engine = _sqlite(url) if self.kind == "sqlite" else _postgresql(url)
+        self._owner = ""  # whose the file is, if this process may only read it
+        if self.kind == "postgresql":
+            self.engine = _postgresql(url)
+            return
+        file = Path(url.database or "")
+        why_not = place.objection(file)
+        if why_not is None:
+            self.engine = _sqlite(url, file)
+            return
+        if reading:
+            why_not = place.objection_to_reading(file, why_not)
+        if why_not is not None:
+            raise StoreUnavailable(why_not)
+        self._owner = place.owner(file)
+        self.engine = _sqlite_to_read(file)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this process may read the file and not write it."""
+        return bool(self._owner)
 
     def prepare_first(self, prepare: Callable[[], None]) -> None:
         """Have ``prepare`` done before the next use, again and again until it succeeds."""
@@ -116,7 +136,11 @@ class Store:
     def read(self, answer_seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
         """One consistent look; waits for nobody. Raises ``StoreUnavailable``."""
         self._make_ready()
-        with spoken(self.where), self._bound(answer_seconds), self._connected() as connection:
+        with (
+            spoken(self.where, self._owner),
+            self._bound(answer_seconds),
+            self._connected() as connection,
+        ):
             reading = connection.execution_options(sigap_read=True)
             if self.kind == "postgresql":
                 reading = reading.execution_options(isolation_level="REPEATABLE READ")
@@ -188,11 +212,7 @@ class Store:
         self.engine.dispose()
 
 
-def _sqlite(url: URL) -> Engine:
-    file = Path(url.database or "")
-    why_not = place.objection(file)
-    if why_not is not None:
-        raise StoreUnavailable(why_not)
+def _sqlite(url: URL, file: Path) -> Engine:
     place.make_private(file)
     engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, pool_size=8)
     journal = "WAL" if wal_is_safe() else "TRUNCATE"
@@ -211,6 +231,29 @@ def _sqlite(url: URL) -> Engine:
     def begin(connection: Connection) -> None:
         reading = connection.get_execution_options().get("sigap_read", False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _sqlite_to_read(file: Path) -> Engine:
+    """Takes the file and its journal mode as they are. Not ``immutable``: that asks for no lock,
+    and would read half of what somebody writes."""
+    named = f"{file.absolute().as_uri()}?mode=ro"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            named,
+            uri=True,
+            timeout=LOCK_WAIT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine
 

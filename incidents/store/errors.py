@@ -85,9 +85,26 @@ _UNREACHABLE = Text(
 )
 
 
-def unavailable(error: BaseException, where: str) -> StoreUnavailable:
-    """The sentence for a driver's error; ``where`` names the store without its password."""
+_NEEDS_ITS_OWNER = Text(
+    "Penyimpanan {where} saat ini tidak dapat dibaca tanpa hak tulis; jalankan Sigap, atau "
+    "jalankan perintah ini sebagai {owner}.",
+    "The store {where} cannot be read just now without the right to write; start Sigap, or run "
+    "this command as {owner}.",
+)
+"""A write that was cut off is to be undone first, or a log of writes (WAL) lies with nobody."""
+
+_WRITES = ("readonly", "unable to open")
+"""SQLite's words where reading would begin with a write (SQLITE_READONLY_*, SQLITE_CANTOPEN)."""
+
+
+def unavailable(error: BaseException, where: str, owner: str = "") -> StoreUnavailable:
+    """The sentence for a driver's error; ``where`` names the store without its password.
+
+    ``owner``: whose the SQLite file is that is only read here.
+    """
     words = str(getattr(error, "orig", None) or error).lower()
+    if owner and any(needle in words for needle in _WRITES):
+        return StoreUnavailable(_NEEDS_ITS_OWNER.format(where=where, owner=owner), passing=True)
     for needles, sentence in _SENTENCES:
         if any(needle in words for needle in needles):
             return StoreUnavailable(sentence.format(where=where), passing=needles[0] in _PASSING)
@@ -95,7 +112,7 @@ def unavailable(error: BaseException, where: str) -> StoreUnavailable:
 
 
 @contextmanager
-def spoken(where: str) -> Iterator[None]:
+def spoken(where: str, owner: str = "") -> Iterator[None]:
     """Turn the driver's trouble into ``StoreUnavailable``; broken rules and bugs pass through."""
     try:
         yield
@@ -106,4 +123,4 @@ def spoken(where: str) -> Iterator[None]:
             raise
         raise unavailable(error, where) from error
     except (exc.DBAPIError, exc.TimeoutError) as error:
-        raise unavailable(error, where) from error
+        raise unavailable(error, where, owner) from error

@@ -8,6 +8,7 @@ the mode of the file (os_unix.c, findCreateFileMode).
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from contextlib import suppress
@@ -37,6 +38,17 @@ _OWN = Text(
     "{path} of the store may not be written by its owner, {account}; run: chmod {mode} {named}",
 )
 
+_NO_STORE = Text(
+    "Penyimpanan {file} belum ada; jalankan Sigap dulu, atau ubah `store`.",
+    "The store {file} does not exist yet; run Sigap first, or change `store`.",
+)
+_NOT_TO_READ = Text(
+    "{path} dari penyimpanan tidak boleh dibaca oleh {account}; jalankan: "
+    "usermod -aG {group} {account} && chmod g+rX {folder} {file}*",
+    "{path} of the store may not be read by {account}; run: "
+    "usermod -aG {group} {account} && chmod g+rX {folder} {file}*",
+)
+
 
 def objection(file: Path) -> Text | None:
     """Why this process cannot keep a store in ``file``, with the command that mends it."""
@@ -45,10 +57,33 @@ def objection(file: Path) -> Text | None:
         return _NO_FOLDER.format(folder=folder)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return _closed(folder, str(folder), "u+rwx")
-    for each in (Path(f"{file}{end}") for end in ("", "-wal", "-shm", "-journal")):
+    for each in _files(file):
         if each.exists() and not os.access(each, os.R_OK | os.W_OK):
             return _closed(each, f"{file}*", "u+rw")
     return None
+
+
+def objection_to_reading(file: Path, otherwise: Text) -> Text | None:
+    """Why this process cannot even read the store, with the command that mends it.
+
+    ``otherwise`` is why it cannot keep one there; its owner is told that.
+    """
+    folder = file.absolute().parent
+    if not os.path.isdir(folder):
+        return otherwise
+    if not os.access(folder, os.X_OK):
+        return _not_to_read(folder, file, otherwise)
+    if not file.exists():
+        return _NO_STORE.format(file=file)
+    for each in _files(file):
+        if each.exists() and not os.access(each, os.R_OK):
+            return _not_to_read(each, file, otherwise)
+    return None
+
+
+def owner(file: Path) -> str:
+    """The account a file belongs to."""
+    return _name(file.stat().st_uid)
 
 
 def make_private(file: Path) -> None:
@@ -62,6 +97,24 @@ def make_private(file: Path) -> None:
                 os.fchown(descriptor, of_folder.st_uid, of_folder.st_gid)
         finally:
             os.close(descriptor)
+
+
+def _files(file: Path) -> tuple[Path, ...]:
+    """The store with what SQLite may keep beside it."""
+    return tuple(Path(f"{file}{end}") for end in ("", "-wal", "-shm", "-journal"))
+
+
+def _not_to_read(path: Path, file: Path, otherwise: Text) -> Text:
+    found, account = path.stat(), _name(os.geteuid())
+    if found.st_uid == os.geteuid():
+        return otherwise
+    return _NOT_TO_READ.format(
+        path=path,
+        account=account,
+        group=_group(found.st_gid),
+        folder=file.absolute().parent,
+        file=file,
+    )
 
 
 def _closed(path: Path, named: str, mode: str) -> Text:
@@ -78,3 +131,10 @@ def _name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

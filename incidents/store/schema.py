@@ -27,16 +27,19 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_162_714  # any constant of ours: two instances starting together take turns
 
 
-def open_store(url: str, bound: Bound = unbounded, *, wait: bool = False) -> Store:
+def open_store(
+    url: str, bound: Bound = unbounded, *, wait: bool = False, reading: bool = False
+) -> Store:
     """The store at ``url``, made or brought to the newest schema.
 
     ``sqlite:///file.db`` or ``postgresql://…``. ``bound`` ends every wait for a server that has
     stopped to answer. Raises ``StoreUnavailable`` with one sentence: no such folder, no answer, no
     right to write, a schema of a newer version, somebody else's tables. With ``wait``, a store
     that only does not answer now is given back all the same: each use tries to prepare it first,
-    and raises ``StoreUnavailable`` until that is done.
+    and raises ``StoreUnavailable`` until that is done. For ``reading``, a SQLite file this process
+    may read and not write is opened as it is: nothing is made, and every write raises.
     """
-    store = Store(store_url(url), bound)
+    store = Store(store_url(url), bound, reading=reading)
     try:
         _prepare(store)
     except StoreUnavailable as error:
@@ -53,8 +56,18 @@ def open_store(url: str, bound: Bound = unbounded, *, wait: bool = False) -> Sto
 def _prepare(store: Store) -> None:
     with store.read() as connection:
         revision = _revision(connection)
-    if revision != HEAD:
-        _migrate(store)
+    if revision == HEAD:
+        return
+    if store.read_only:
+        raise StoreUnavailable(
+            Text(
+                "Penyimpanan {where} belum bersusunan Sigap ini; jalankan dulu Sigap versi ini, "
+                "yang memperbaruinya.",
+                "The store {where} has not the schema of this Sigap yet; run this version of "
+                "Sigap first, which brings it up to date.",
+            ).format(where=store.where)
+        )
+    _migrate(store)
 
 
 def objection(url: str) -> Text | None:

@@ -18,7 +18,7 @@ def give_away(folder: Path) -> None:
 
 
 def said_by_ordinary_user(work: Callable[[], object]) -> str:
-    """Do ``work`` in a child that is not root; its sentence, or 'written'."""
+    """Do ``work`` in a child that is not root; its sentence, what it gave as text, or 'written'."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -28,7 +28,8 @@ def said_by_ordinary_user(work: Callable[[], object]) -> str:
             if os.geteuid() == 0:
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
-            work()
+            given = work()
+            said = given if isinstance(given, str) else said
         except StoreUnavailable as error:
             said = error.sentence.en
         except BaseException as error:  # noqa: BLE001 - a child of fork must not run on
