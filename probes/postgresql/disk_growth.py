@@ -340,8 +340,8 @@ PROBE = Probe(
             raise_after=3,
             clear_margin=0.5,
             headline=Text(
-                "{target}: slot {subject} akan hilang, {first}",
-                "{target}: slot {subject} will be lost, {first}",
+                "{target}: slot {subject} akan hilang, pembacanya tertinggal",
+                "{target}: slot {subject} will be lost, its reader falls behind",
             ),
         ),
     ),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from probes import FailureKind, Measurement, ProbeError, Session, Text
-from probes.postgresql.disk_growth import PROBE, exhibits, losses, wal_holder
+from probes import FailureKind, Measurement, ProbeError, Reading, Session, Severity, Text
+from probes.judge import Judge
+from probes.postgresql.disk_growth import PROBE, _first, exhibits, losses, wal_holder
 from probes.units import written
 from tests.probes.host.places import mounted
 from tests.probes.postgresql.asking import session_to
 from tests.servers import postgresql
 from tests.servers.machine import ordinary_user, until
+from tests.support.builders import NOON, a_target
 from tests.support.elapsed import seen_earlier
 from tests.support.evidence import all_told
 
@@ -34,6 +38,24 @@ def said_of(found: Measurement, key: str, language: str = "id") -> str:
 def minutes_pass(session: Session, minutes: float = 2.5) -> None:
     """What was seen so far was seen that much earlier."""
     seen_earlier(session.memory, minutes * 60)
+
+
+def test_the_headline_of_a_slot_that_will_be_lost_is_frozen_without_figures() -> None:
+    detail = {"first": _first(3600.0, 26_400.0), "kept": "12 GB", "speed": "4 GB"}
+    measured = (Measurement("slot_lost_in_seconds", 3500.0, "lupa", detail),)
+    judge, at = Judge(), NOON
+    for n in range(3):
+        reading = Reading("simpeg", PROBE.name, at + timedelta(minutes=n), 0.01, measured)
+        (found,) = (
+            each
+            for each in judge.assess(a_target(), PROBE, reading).findings
+            if each.measure == "slot_lost_in_seconds"
+        )
+    assert found.severity is Severity.CRITICAL
+    assert "(7 h 20 min)" in found.title.en
+    for words in (found.headline.id, found.headline.en):
+        assert "slot lupa" in words
+        assert not re.search(r"\d", words), words
 
 
 @pytest.mark.servers
