@@ -35,15 +35,16 @@ BLIND = "blind"
 """The measure (and family) of findings that say a probe cannot see."""
 
 REASONS: Mapping[FailureKind, Text] = {
-    FailureKind.UNREACHABLE: Text("tidak terjangkau", "unreachable"),
+    FailureKind.UNREACHABLE: Text("tidak terjangkau", "is unreachable"),
     FailureKind.REFUSED: Text("menolak sambungan", "refuses connections"),
     FailureKind.DENIED: Text("menolak akun pemantau", "rejects the monitoring account"),
-    FailureKind.EXHAUSTED: Text("slot koneksi habis", "is out of connection slots"),
+    FailureKind.EXHAUSTED: Text("kehabisan slot koneksi", "is out of connection slots"),
     FailureKind.TIMEOUT: Text("membeku atau tidak menjawab", "is frozen or does not answer"),
     FailureKind.UNSUPPORTED: Text("tidak didukung", "is not supported"),
     FailureKind.BLIND: Text("tidak dapat dilihat", "cannot be seen"),
-    FailureKind.BROKEN: Text("jawaban tak terduga", "gave an unexpected answer"),
+    FailureKind.BROKEN: Text("memberi jawaban tak terduga", "gave an unexpected answer"),
 }
+"""Each as what is said of a server after its name: "simpeg refuses connections"."""
 
 
 _SIGHTLESS: Mapping[FailureKind, Text] = {

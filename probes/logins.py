@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 
 from probes import deadline, retold
-from probes.model import Measure, Measurement, ProbeError, Session, Text, Threshold
+from probes.model import Failure, Measure, Measurement, ProbeError, Session, Text, Threshold
 from probes.units import duration
 
 QUESTION = Text("Apakah login baru berhasil, dan cukup cepat?", "Does a new login work, in time?")
@@ -66,7 +66,7 @@ def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Me
     except ProbeError as error:
         session.rows(question)
         said = error.failure
-        detail = {"reason": retold.words(said), "failure_kind": said.kind.value, "next": said.hint}
+        detail = {"reason": _reason(said), "failure_kind": said.kind.value, "next": said.hint}
         yield Measurement("fresh_login_ok", 0.0, detail=detail)
         return
     yield Measurement("fresh_login_ok", 1.0, detail={"reason": _AGAIN, "next": _WAIT})
@@ -75,6 +75,12 @@ def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Me
     yield Measurement("login_seconds", sum(phases.values()), detail=detail)
     for name, seconds in phases.items():
         yield Measurement("login_phase_seconds", seconds, name)
+
+
+def _reason(failure: Failure) -> Text:
+    """What ended the login: said of the server where there are words for it, else its own."""
+    said = failure.said
+    return Text(said.id, f"it {said.en}") if said.en else retold.words(failure)
 
 
 def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold, ...]:

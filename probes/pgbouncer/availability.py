@@ -12,7 +12,7 @@ from probes.host_facts import when_down
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.pgbouncer.connect import FOR_BOTH
 
-_AGAIN = Text("sudah menjawab lagi", "it answers again")
+_AGAIN = Text("sudah menjawab lagi", "answers again")
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -32,7 +32,7 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "up",
-            Text("{target} tidak dapat dipakai: {reason}", "{target} cannot be used: {reason}"),
+            Text("{target} {reason}", "{target} {reason}"),
             Text(
                 "Aplikasi di belakang pooler ini tidak mencapai basis datanya. Periksa layanan dan "
                 "baris akhir log PgBouncer; bila prosesnya ada tetapi diam, periksa statusnya (T) "

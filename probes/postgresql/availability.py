@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from probes.host_facts import when_down
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 
-_AGAIN = Text("sudah menjawab lagi", "it answers again")
+_AGAIN = Text("sudah menjawab lagi", "answers again")
 _STATE = """
 select pg_is_in_recovery() as in_recovery,
        extract(epoch from pg_postmaster_start_time())::float8 as started,
@@ -57,7 +57,7 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "up",
-            Text("{target} tidak dapat dipakai: {reason}", "{target} cannot be used: {reason}"),
+            Text("{target} {reason}", "{target} {reason}"),
             Text(
                 "Periksa layanan dan baris akhir log server; bila prosesnya ada tetapi diam, "
                 "periksa statusnya (T atau D), penyimpanan, dan jaringan.",

@@ -144,7 +144,7 @@ def test_an_unreachable_server_is_critical_and_says_what_to_look_at(folder: Path
         folder, a_target("mati", address=Address("127.0.0.1", 1, "s")), "availability"
     )
     assert code == 2
-    assert line.startswith("SIGAP CRITICAL - mati tidak dapat dipakai: menolak sambungan.")
+    assert line.startswith("SIGAP CRITICAL - mati menolak sambungan.")
     assert "Periksa layanannya" in line
 
 

@@ -197,9 +197,9 @@ def test_try_speaks_nagios(sigap: Sigap, folder: Path) -> None:
 
 def test_commands_speak_the_language_asked_for(sigap: Sigap, folder: Path) -> None:
     english = sigap("try", "simpeg", "availability", "--lang", "en", folder=folder).stdout
-    assert "simpeg cannot be used" in english
+    assert "simpeg refuses connections" in english
     indonesian = sigap("try", "simpeg", "availability", "--lang", "id", folder=folder).stdout
-    assert "simpeg tidak dapat dipakai" in indonesian
+    assert "simpeg menolak sambungan" in indonesian
     for lang, head in (("id", "NOMOR"), ("en", "NUMBER")):
         assert sigap("incidents", "list", "--lang", lang, folder=folder).stdout.startswith(head)
     refused = sigap("incidents", "list", "--lang", "fr", folder=folder)

@@ -1,0 +1,82 @@
+"""Why a server cannot be used is a sentence about it, in both languages, on every engine."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from probes import CONNECTION_KINDS, Failure, FailureKind, Reading, Text, logins, registry
+from probes.judge import Judge
+from probes.libpq_words import Known
+from probes.mysql import errors as mysql
+from probes.pgbouncer import errors as pgbouncer
+from probes.postgresql import errors as postgresql
+from probes.retold import NOT_ITS_PROTOCOL
+from tests.support.builders import NOON, a_target
+
+SENTENCES = {
+    FailureKind.UNREACHABLE: Text("simpeg tidak terjangkau", "simpeg is unreachable"),
+    FailureKind.REFUSED: Text("simpeg menolak sambungan", "simpeg refuses connections"),
+    FailureKind.DENIED: Text(
+        "simpeg menolak akun pemantau", "simpeg rejects the monitoring account"
+    ),
+    FailureKind.EXHAUSTED: Text(
+        "simpeg kehabisan slot koneksi", "simpeg is out of connection slots"
+    ),
+    FailureKind.TIMEOUT: Text(
+        "simpeg membeku atau tidak menjawab", "simpeg is frozen or does not answer"
+    ),
+}
+VERB = re.compile(r"(?:is|has|does|takes|answers|lives),? ")
+
+
+def told(engine: str, failure: Failure) -> Text:
+    """The title of the incident that such a failure opens."""
+    judge, target = Judge(), a_target(engine=engine)
+    (probe,) = (each for each in registry.probes_for(engine) if each.name == "availability")
+    for n in range(2):
+        at = NOON + timedelta(minutes=n)
+        reading = Reading(target.name, probe.name, at, 0.01, failure=failure)
+        findings = judge.assess(target, probe, reading).findings
+    (up,) = (each for each in findings if each.measure == "up")
+    assert up.opens
+    return up.title
+
+
+def test_every_kind_of_being_down_has_its_sentence() -> None:
+    assert set(SENTENCES) == CONNECTION_KINDS
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mysql", "pgbouncer"])
+@pytest.mark.parametrize("kind", SENTENCES, ids=str)
+def test_a_server_that_is_down_is_told_in_the_same_sentence_on_every_engine(
+    engine: str, kind: FailureKind
+) -> None:
+    assert told(engine, Failure(kind, "FATAL: as the driver says it")) == SENTENCES[kind]
+
+
+def known_words() -> list[Text]:
+    """Every phrase that stands in place of a kind's own."""
+    tables: tuple[Known, ...] = (*postgresql._LOGIN, *pgbouncer._LOGIN)
+    own = {each.title for each in tables if each.title.en and each.kind in CONNECTION_KINDS}
+    own |= {NOT_ITS_PROTOCOL, mysql._HUNG_UP, mysql._NOT_OFFERED, mysql._ACCOUNT_AT_LIMIT}
+    return sorted(own, key=lambda each: each.en)
+
+
+@pytest.mark.parametrize("words", known_words(), ids=lambda words: words.en)
+def test_a_cause_with_words_of_its_own_goes_on_after_the_servers_name(words: Text) -> None:
+    assert VERB.match(words.en), words.en
+    assert words.id[0].islower()
+    title = told("postgresql", Failure(FailureKind.DENIED, "FATAL", said=words))
+    assert title == Text(f"simpeg {words.id}", f"simpeg {words.en}")
+
+
+@pytest.mark.parametrize("words", known_words(), ids=lambda words: words.en)
+def test_a_login_that_fails_alone_says_of_the_server_why(words: Text) -> None:
+    (title,) = (each.title for each in logins.thresholds(words) if each.measure == "fresh_login_ok")
+    reason = logins._reason(Failure(FailureKind.DENIED, "FATAL", said=words))
+    said = title.format(target="simpeg", reason=reason)
+    assert said.en == f"New logins to simpeg fail while existing sessions work: it {words.en}"
+    assert said.id.endswith(f"sesi lama masih berjalan: {words.id}")
