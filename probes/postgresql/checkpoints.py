@@ -2,7 +2,8 @@
 
 Checkpoints that come because max_wal_size is used up come too often: each makes every page be
 written in full once more. Judged over an hour of this agent's own watching, so that one bulk load
-says nothing. Sources: PostgreSQL manual, pg_stat_checkpointer (17 and later), pg_stat_bgwriter.
+says nothing. A standby has none: until 16 the same columns count its restartpoints, which write no
+page in full. Sources: PostgreSQL manual, pg_stat_checkpointer (17 and later), pg_stat_bgwriter.
 """
 
 from __future__ import annotations
@@ -20,20 +21,27 @@ _NEW = """
 select extract(epoch from clock_timestamp())::float8 as now, num_timed::float8 as timed,
        num_requested::float8 as requested, write_time / 1000 as write_seconds,
        sync_time / 1000 as sync_seconds, current_setting('max_wal_size') as max_wal_size
-from pg_stat_checkpointer
+from pg_stat_checkpointer where not pg_is_in_recovery()
 """
 _OLD = """
 select extract(epoch from clock_timestamp())::float8 as now, checkpoints_timed::float8 as timed,
        checkpoints_req::float8 as requested, checkpoint_write_time / 1000 as write_seconds,
        checkpoint_sync_time / 1000 as sync_seconds, current_setting('max_wal_size') as max_wal_size
-from pg_stat_bgwriter
+from pg_stat_bgwriter where not pg_is_in_recovery()
 """
 _NEW_SINCE = 170000
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """The share of requested checkpoints; nothing before there are enough to tell."""
-    row = session.rows(_NEW if session.version >= _NEW_SINCE else _OLD)[0]
+    """The share of requested checkpoints; nothing before there are enough to tell, or on a standby.
+
+    What a server did as a standby does not count once it is a primary.
+    """
+    rows = session.rows(_NEW if session.version >= _NEW_SINCE else _OLD)
+    if not rows:
+        session.memory.pop("readings", None)
+        return
+    (row,) = rows
     first = _window(session.memory, row)
     requested = row["requested"] - first["requested"]
     total = requested + row["timed"] - first["timed"]

@@ -25,7 +25,6 @@ UNTOUCHED: Mapping[str, Mapping[str, str]] = {
     "postgresql": {
         **EVERYWHERE,
         "expected_members": "PostgreSQL knows no clusters that list their members",
-        "checkpoints": "warns only, by an hour's share; tests/probes/postgresql/test_capacity.py",
     },
     "mysql": {
         **EVERYWHERE,

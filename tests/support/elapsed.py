@@ -7,9 +7,11 @@ from typing import Any
 
 
 def seen_earlier(memory: MutableMapping[str, Any], seconds: float) -> None:
-    """What ``probes.growth`` saw so far was seen that much earlier; what is sized rarely is due."""
-    for samples in memory.get("sizes", {}).values():
+    """What a probe saw so far was seen that much earlier; what is sized rarely is due."""
+    for samples in memory.get("sizes", {}).values():  # probes.growth
         for sample in samples:
             sample[0] -= seconds
+    for reading in memory.get("readings", ()):  # checkpoints
+        reading["now"] -= seconds
     for rare in ("sizes_due", "files_due"):
         memory[rare] = 0.0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
 
 from probes import Limits, Severity
+from probes.postgresql.checkpoints import LEAST_CHECKPOINTS
 from tests.lab.postgresql.world import CLERK, World
 from tests.lab.scenario import PRIMARY, WARNS, Break, Fault
+from tests.servers.machine import until
 
 
 @contextmanager
@@ -97,6 +101,26 @@ def spilling(world: World) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def forced_checkpoints(world: World) -> Iterator[None]:
+    """A bulk load against a max_wal_size that is too small for it."""
+    asked = (
+        "select num_requested from pg_stat_checkpointer"
+        if world.version >= 170000
+        else "select checkpoints_req from pg_stat_bgwriter"
+    )
+
+    def one_more_than(before: int) -> bool:
+        world.primary.fill(20)  # more than a segment: what was asked for before goes on, or ends
+        world.wait_whole()  # a replica still reading would be a slot falling behind
+        return bool(world.primary.sql(asked)[0][0] > before)
+
+    for _ in range(LEAST_CHECKPOINTS):
+        before = world.primary.sql(asked)[0][0]
+        until(partial(one_more_than, before), "WAL forcing a checkpoint")
+    yield
+
+
 def _fault(
     name: str,
     inject: Break[World],
@@ -107,10 +131,11 @@ def _fault(
     limits: Limits = WARNS,
     evidence: tuple[str, ...] = (),
     severity: Severity = Severity.CRITICAL,
+    **more: Any,
 ) -> Fault[World]:
     return Fault(
         f"capacity/{name}", "postgresql", inject, PRIMARY, probe, measure, family, words,
-        evidence=evidence, limits={f"{probe}.{measure}": limits}, severity=severity,
+        evidence=evidence, limits={f"{probe}.{measure}": limits}, severity=severity, **more,
     )  # fmt: skip
 
 
@@ -138,5 +163,10 @@ FAULTS = (
     _fault(
         "spilling", spilling, "temp_files", "temp_files_bytes", "performance", "laporan",
         limits=Limits(warning=1e6, opens=Severity.WARNING), severity=Severity.WARNING,
+    ),
+    _fault(
+        "forced_checkpoints", forced_checkpoints, "checkpoints", "checkpoint_requested_ratio",
+        "performance", "WAL keeps forcing checkpoints (max_wal_size 64MB)",
+        severity=Severity.WARNING, seconds_a_round=300.0,
     ),
 )  # fmt: skip

@@ -23,7 +23,7 @@ from probes.postgresql.databases import Visits, visit
 from tests.probes.postgresql.asking import again, exhibits, read, session_to, title_of, values
 from tests.servers import postgresql
 from tests.servers.machine import ordinary_user
-from tests.servers.postgresql import MONITOR, NO_RIGHTS, Server, until
+from tests.servers.postgresql import MONITOR, NO_RIGHTS, PostgresPair, Server, until
 
 pytestmark = pytest.mark.servers
 
@@ -205,6 +205,22 @@ def test_checkpoints_are_judged_only_once_there_are_enough_of_them(single: Serve
         assert "WAL forced 6 of 6 checkpoints" in title_of(
             probe, found, "checkpoint_requested_ratio"
         )
+
+
+def test_restartpoints_of_a_standby_are_not_told_as_checkpoints(pair: PostgresPair) -> None:
+    asked = (
+        "select restartpoints_req from pg_stat_checkpointer"
+        if pair.replica.sql("select current_setting('server_version_num')::int >= 170000")[0][0]
+        else "select checkpoints_req from pg_stat_bgwriter"
+    )
+    before = pair.replica.sql(asked)[0][0]
+    with session_to(pair.replica.target(), 30) as session:
+        again(checkpoints.PROBE, session)
+        for _ in range(checkpoints.LEAST_CHECKPOINTS):
+            pair.replica.sql("checkpoint")
+        enough = before + checkpoints.LEAST_CHECKPOINTS
+        until(lambda: pair.replica.sql(asked)[0][0] >= enough, "restartpoints")
+        assert again(checkpoints.PROBE, session) == {}
 
 
 def _judged(found: Found) -> Any:
