@@ -180,12 +180,12 @@ class Pipeline:
         memory.frozen.report(_in_window(memory, finding, memory.on), send)
 
     def _patience(self, plan: Plan, probe: Probe, finding: Finding) -> float:
-        """How long an outage waits while others may turn out to be silent as well: their readings
-        are under way, and end by the deadline."""
+        """How long an outage waits while others may turn out to be silent as well."""
         if not probe.judged_on_failure or finding.measure != probe.judged_on_failure:
             return 0.0
-        alone = finding.severity is Severity.CLEAR or not self._reach.is_open(plan.target.name)
-        return 0.0 if alone else plan.deadline
+        if finding.severity is Severity.CLEAR:
+            return 0.0
+        return self._reach.patience(plan.target.name, plan.interval, plan.deadline)
 
     def _send(self, finding: Finding, patience_seconds: float) -> None:
         self._hold(finding.fingerprint, patience_seconds)

@@ -4,13 +4,15 @@ target's own outage; so does a host that goes down with several servers on it.
 Promise: what the targets have in common (the agent that asks, the host they run on) is judged from
 all of them together, and told before any of them is told alone. Only silence counts (no route, no
 answer within our deadline): who refuses or rejects us was reached. Servers on the agent's own host
-prove nothing about its network, nor do those in a maintenance window. Safe for all threads.
+prove nothing about its network, nor do those in a maintenance window. Few servers may well go down
+together; the agent's network is named for them only when none gives any sign (decision 14), and
+then as one of two possibilities. Safe for all threads.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -33,6 +35,7 @@ from probes import (
     Threshold,
 )
 from probes.judge import Judge, Recalled
+from probes.model import NOTHING_SAID
 
 SILENT = frozenset({FailureKind.TIMEOUT, FailureKind.UNREACHABLE})
 """Kinds of failure of which the way to the server may be the reason."""
@@ -40,18 +43,40 @@ SILENT = frozenset({FailureKind.TIMEOUT, FailureKind.UNREACHABLE})
 RIPE_READINGS = 2
 """Silent at so many readings in a row, as for a single server's outage."""
 
+MANY_HOSTS = 4
+"""So many do not go silent together of themselves; fewer may share a rack or a cluster."""
+
+TOGETHER = timedelta(minutes=5)
+"""Few that went silent further apart than this did not do so for one reason."""
+
 MOST_NAMED = 8
 MOST_SHOWN = 50
 
 _NOWHERE = Address("", 0, "")
 
 _LOOK_BETWEEN = Text(
-    "Yang sama bagi semuanya ada di antara agen dan server itu: kabel, switch, firewall, rute, "
-    "DNS, VPN. Dari host agen: ip route get, ping gerbang, lalu satu server. "
-    "Server-server itu sendiri belum tentu terganggu: tanyakan dari host lain dahulu.",
-    "What they have in common lies between the agent and them: cable, switch, firewall, route, "
-    "DNS, VPN. From the agent's host: ip route get, ping the gateway, then one server. The servers "
-    "themselves need not be in trouble: ask from another host before touching any of them.",
+    "{between}: kabel, switch, firewall, rute, DNS, VPN. Dari host agen: ip route get, ping "
+    "gerbang, lalu satu server. Server-server itu sendiri belum tentu terganggu: tanyakan dari "
+    "host lain dahulu.",
+    "{between}: cable, switch, firewall, route, DNS, VPN. From the agent's host: ip route get, "
+    "ping the gateway, then one server. The servers themselves need not be in trouble: ask from "
+    "another host before touching any of them.",
+)
+
+_MOST = Text("sebagian besar server", "most of its servers")
+_NONE = Text("satu pun server", "any of its servers")
+_DOUBT = Text(
+    "; semuanya mati, atau jaringan agen terputus", "; they are down, or the agent's network is"
+)
+_BETWEEN = Text(
+    "Yang sama bagi semuanya ada di antara agen dan server itu",
+    "What they have in common lies between the agent and them",
+)
+_EITHER = Text(
+    "Server-server ini mati bersama (listrik, hypervisor, penyimpanan), atau yang terputus ada di "
+    "antara agen dan server itu",
+    "Either these went down together (power, hypervisor, storage), or what is cut lies between the "
+    "agent and them",
 )
 
 PROBE = Probe(
@@ -69,16 +94,16 @@ PROBE = Probe(
         Threshold(
             "agent_unreached_targets",
             Text(
-                "Agen {target} tidak dapat menjangkau {value} dari {all} server: {names}",
-                "Agent {target} cannot reach {value} of {all} servers: {names}",
+                "Agen {target} tidak dapat menjangkau {value} dari {all} server: {names}{doubt}",
+                "Agent {target} cannot reach {value} of {all} servers: {names}{doubt}",
             ),
             _LOOK_BETWEEN,
             "reach",
             critical=1.0,
             absent_clears=False,
             headline=Text(
-                "Agen {target} tidak dapat menjangkau sebagian besar server",
-                "Agent {target} cannot reach most of its servers",
+                "Agen {target} tidak dapat menjangkau {which}{doubt}",
+                "Agent {target} cannot reach {which}{doubt}",
             ),
         ),
         Threshold(
@@ -116,6 +141,7 @@ class _Seat:
     silent: int = 0  # readings in a row
     since: datetime | None = None  # the first of these
     kind: str = ""  # of the last failure, whatever it is; empty: it answered
+    reached: bool = False  # it took a connection since it is silent: frozen, not cut off
     announced: bool = False  # a maintenance window is on for it
 
 
@@ -175,6 +201,8 @@ class Reach:
             seat.silent = seat.silent + 1 if silent else 0
             seat.since = (seat.since or reading.at) if silent else None
             seat.kind = str(failure.kind) if failure is not None else ""
+            # What is frozen takes connections until its queue is full, and was reached all the same
+            seat.reached = silent and (seat.reached or (failure is not None and failure.reached))
             seat.at, seat.announced = reading.at, announced
             seat.fresh_for = timedelta(seconds=3 * interval_seconds)
             changed = self._count(target.name, seat) or seat.silent == RIPE_READINGS
@@ -183,7 +211,7 @@ class Reach:
             most = 2 * len(self._silent) > len(self._counted)
             if self._is_due(self._agent, changed and most, reading.at, interval):
                 seats = self._fresh(self._seats.values(), reading.at)
-                bad = _beyond_us(seats)
+                bad = _beyond_us(seats, stands=self._agent in self._raised)
                 found += self._judged(
                     self._agent, "agent_unreached_targets", seats, reading.at, bad=bad
                 )
@@ -212,19 +240,27 @@ class Reach:
             self._judged_at[name] = at
         return due
 
-    def is_open(self, target: str) -> bool:
-        """Whether readings under way may still show that a silent target is not alone."""
+    def patience(self, target: str, interval_seconds: float, deadline_seconds: float) -> float:
+        """How long a silent target's own word should wait for others that may be silent as well:
+        for readings under way, or of a few hosts for their second word; 0: it is alone, or what it
+        has in common with others is told."""
         with self._lock:
             seat = self._seats.get(target)
             if seat is None or seat.since is None or seat.at is None:
-                return False
+                return 0.0
             seats = self._fresh(self._seats.values(), seat.at)
-            if _beyond_us(seats):
-                return False
-            unread = [e for e in seats if not e.silent and e.at is not None and e.at < seat.since]
-            silent = [each for each in seats if each.silent]
-            most = 2 * (len(silent) + len(unread)) > len(seats)
-            return bool(unread) and most
+            stands = self._agent in self._raised
+            if _beyond_us(seats, stands=stands):
+                return 0.0
+            unread = {
+                each.target.name
+                for each in seats
+                if not each.silent and each.at is not None and each.at < seat.since
+            }
+            if unread and _beyond_us(seats, unread, stands=stands):
+                return deadline_seconds
+            half = {each.target.name for each in seats if 0 < each.silent < RIPE_READINGS}
+            return interval_seconds if _beyond_us(seats, unread | half, stands=stands) else 0.0
 
     def collect(self) -> Iterator[Metric]:
         """How many servers are silent, for /metrics."""
@@ -250,7 +286,7 @@ class Reach:
         if bad and all(seat.silent < RIPE_READINGS for seat in silent):
             return []  # a blip, or the first round of an outage: no word yet, and no all-clear
         names = _listed(sorted(seat.target.name for seat in silent))
-        detail = {"names": names, "all": len(seats)}
+        detail = {"names": names, "all": len(seats), **_words(silent, seats)}
         value = float(len(silent)) if bad else 0.0
         whole = _as_target(name, self._agent, silent or seats)
         reading = Reading(
@@ -271,11 +307,46 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (f" (+{more})" if more > 0 else "")
 
 
-def _beyond_us(seats: Sequence[_Seat]) -> bool:
-    """Most do not answer, and not of one host only: the fault is between the agent and them."""
-    silent = [seat for seat in seats if seat.silent]
-    hosts = {seat.target.machine or seat.target.name for seat in silent}
-    return len(hosts) > 1 and 2 * len(silent) > len(seats)
+def _beyond_us(
+    seats: Sequence[_Seat], unsure: Collection[str] = (), *, stands: bool = False
+) -> bool:
+    """Whether the silent ones point to what is between the agent and them.
+
+    ``unsure``: taken for silent, since it is not known yet; ``stands``: it was said already. Of
+    many hosts most must be silent. Of few every one, without any sign, and since about the same
+    time: a single one that answers, refuses or takes a connection shows that the agent's network
+    works, and that the others are in trouble themselves. Whether it takes one is known from the
+    second reading: the first may have asked on a session that was open.
+    """
+    silent = [seat for seat in seats if seat.silent or seat.target.name in unsure]
+    dark = {_host_of(seat) for seat in silent}
+    if len(dark) >= (MANY_HOSTS - 1 if stands else MANY_HOSTS):  # one that is back parts nobody
+        lit = {_host_of(seat) for seat in seats} - dark
+        return len(dark) > len(lit) and 2 * len(silent) > len(seats)
+    if len(dark) < 2 or len(silent) < len(seats) or any(seat.reached for seat in silent):
+        return False
+    if stands:
+        return True  # one that answers in between and is silent again does not end it
+    sure = [seat for seat in silent if seat.target.name not in unsure]
+    if any(seat.silent < RIPE_READINGS for seat in sure):
+        return False
+    newest = max(seat.since for seat in silent if seat.since is not None)
+    lately = [seat for seat in silent if seat.since is None or newest - seat.since <= TOGETHER]
+    return len({_host_of(seat) for seat in lately}) > 1
+
+
+def _host_of(seat: _Seat) -> str:
+    return seat.target.machine or seat.target.name
+
+
+def _words(silent: Sequence[_Seat], seats: Sequence[_Seat]) -> Mapping[str, Text]:
+    """Of a few silent hosts it cannot be seen from here whether they or the network are down."""
+    few = len({_host_of(seat) for seat in silent}) < MANY_HOSTS
+    return {
+        "which": _NONE if few and len(silent) == len(seats) else _MOST,
+        "doubt": _DOUBT if few else NOTHING_SAID,
+        "between": _EITHER if few else _BETWEEN,
+    }
 
 
 def _whole_host(seats: Sequence[_Seat]) -> bool:

@@ -201,7 +201,8 @@ def _at(
         connected: connection = psycopg2.connect(**_parameters(address, ip, settings))
     except DeadlineExceeded as error:
         phase = next(reversed(list(waited)), CONNECT)
-        raise _NextAddress(silent(phase, address)) from error
+        said = silent(phase, address)
+        raise _NextAddress(said if phase == CONNECT else said.after_contact()) from error
     except psycopg2.ProgrammingError as error:
         raise ProbeError(
             FailureKind.BROKEN,

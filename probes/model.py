@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
@@ -112,6 +112,9 @@ class Failure:
     hint: Text = NOTHING_SAID
     said: Text = NOTHING_SAID
     """The message in both languages, where the probe wrote it itself."""
+    reached: bool = False
+    """Something at the server's address took our connection before it failed, so that the way to it
+    is open; said only where that is certain. Who refuses or rejects was reached in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,11 @@ class ProbeError(Exception):
         self.failure = Failure(kind, words, hint or NOTHING_SAID, said)
         self.waited_for_lock = False
         """Set by an engine whose server gave up our statement because of somebody's lock."""
+
+    def after_contact(self) -> ProbeError:
+        """The same, known to have come after the other side took our connection."""
+        self.failure = replace(self.failure, reached=True)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -392,14 +392,19 @@ class Owner:
         return reading
 
     def _take(self, probe: Probe, now: datetime) -> Reading:
-        started = time.perf_counter()
+        started, had_session = time.perf_counter(), self._kept is not None
         try:
             with deadline.within(self._budget_seconds):
                 session = self._remembering(self._session(), probe)
         except ProbeError as error:
             spent = time.perf_counter() - started
             return Reading(self.target.name, probe.name, now, spent, failure=error.failure)
-        return take(probe, self.target, session, now, self._budget_seconds)
+        reading = take(probe, self.target, session, now, self._budget_seconds)
+        failure = reading.failure
+        if had_session or failure is None or failure is session.refused:
+            return reading
+        # It let us in a moment ago.
+        return replace(reading, failure=replace(failure, reached=True))
 
     def _session(self) -> _Metered:
         if self._kept is None:

@@ -95,7 +95,9 @@ class MySQLSession:
             for statement in preamble(self.flavour):
                 self.rows(statement)
             clock.done("first_answer")
-        except ProbeError:
+        except ProbeError as error:
+            if self._connection is not None:
+                error.after_contact()
             self.close()
             raise
         self.phases = clock.seconds
@@ -165,12 +167,12 @@ class MySQLSession:
             return self._log_in(addresses, choice, clock)
         except pymysql.err.MySQLError as error:
             if not choice.may_fall_back or choice.context is None or not _without_tls(error):
-                raise errors.failure(error, address, "") from error
+                raise errors.failure(error, address, "").after_contact() from error
         choice.fall_back()
         try:
             return self._log_in(addresses, choice, clock)
         except pymysql.err.MySQLError as error:
-            raise errors.failure(error, address, "") from error
+            raise errors.failure(error, address, "").after_contact() from error
 
     def _log_in(self, addresses: list[str], choice: tls.Choice, clock: _Phases) -> _Connection:
         address = self._address
@@ -209,7 +211,8 @@ class MySQLSession:
             raise
         except ProbeError as error:
             if error.failure.kind is FailureKind.TIMEOUT and not _greeted(connection):
-                raise errors.no_greeting(address, error) from error
+                raise errors.no_greeting(address, error).after_contact() from error
+            error.after_contact()
             raise
         finally:
             if not connection.open:

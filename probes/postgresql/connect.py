@@ -136,8 +136,9 @@ def open_session(target: Target, purpose: str) -> Session:
         if session.version >= _CHECK_CLIENT_SINCE:
             with suppress(_NotOnThisPlatform):
                 _check_client(session)
-    except ProbeError:
+    except ProbeError as error:
         session.close()
+        error.after_contact()
         raise
     phases["first_answer"] = time.perf_counter() - started
     return session

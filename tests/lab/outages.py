@@ -106,12 +106,9 @@ def silent_network(world: Pair) -> Iterator[None]:
 
 @contextmanager
 def cut_off(world: Pair) -> Iterator[None]:
-    """The agent's own network: nothing comes back from anybody."""
-    world.proxy.pace_seconds = world.replica_proxy.pace_seconds = 60.0
-    try:
+    """The agent's own network: nothing comes back from anybody, not even from a kernel."""
+    with world.proxy.swallowing(), world.replica_proxy.swallowing():
         yield
-    finally:
-        world.proxy.pace_seconds = world.replica_proxy.pace_seconds = None
 
 
 @contextmanager

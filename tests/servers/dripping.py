@@ -2,14 +2,16 @@
 
 Why: per-call socket timeouts look fine against a silent server and fail against one that sends a
 byte now and then. Promise: while ``pace_seconds`` is None bytes pass untouched; otherwise the
-server's answers come one byte each that often; everything ends with ``close``.
+server's answers come one byte each that often. Inside ``swallowing`` not even a connection is made,
+as where a firewall drops the packets. Everything ends with ``close``.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 CHUNK = 65536
 
@@ -21,13 +23,37 @@ class DrippingProxy:
         self.pace_seconds: float | None = None
         self._server_port = port
         self._ended = threading.Event()
+        self._takes = threading.Event()
+        self._takes.set()
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, name="dripping", daemon=True).start()
 
+    @contextmanager
+    def swallowing(self) -> Iterator[None]:
+        """Nothing comes back: open connections fall silent, packets of new ones are dropped.
+
+        The kernel does that where the queue of a listener is full.
+        """
+        self.pace_seconds = 60.0
+        self._takes.clear()
+        with ExitStack() as taken:
+            self._listener.listen(0)
+            for _ in range(4):  # the thread may still take one, and the queue holds another
+                client = taken.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(("127.0.0.1", self.port))
+            try:
+                yield
+            finally:
+                self.pace_seconds = None
+        self._listener.listen()
+        self._takes.set()
+
     def close(self) -> None:
         self._ended.set()
+        self._takes.set()
         for each in (self._listener, *self._open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -39,6 +65,7 @@ class DrippingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self._takes.wait()
             server = socket.create_connection(("127.0.0.1", self._server_port))
             self._open += [client, server]
             for work in ((self._pass, client, server), (self._drip, server, client)):

@@ -108,6 +108,19 @@ def test_a_login_on_a_frozen_server_ends_by_the_deadline(primary: MariaDB, tcp: 
         ends_by_the_deadline(lambda: connect(primary.target(tcp=tcp), "test"))
 
 
+def test_a_frozen_server_is_reached_and_one_behind_a_firewall_is_not(
+    primary: MariaDB, proxy: DrippingProxy
+) -> None:
+    target = through(primary.target(), proxy.port)
+    with primary.frozen():
+        frozen, _ = refusal(lambda: connect(target, "test"), 0.4)
+    with proxy.swallowing():
+        hole, _ = refusal(lambda: connect(target, "test"), 0.4)
+    assert frozen.failure.kind is hole.failure.kind is FailureKind.TIMEOUT
+    assert (frozen.failure.reached, hole.failure.reached) == (True, False)
+    opened(target).close()
+
+
 def test_a_healthy_session_closes_at_once_even_when_the_server_froze(primary: MariaDB) -> None:
     session = opened(primary.target())
     with primary.frozen():

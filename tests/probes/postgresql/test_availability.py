@@ -92,6 +92,7 @@ def test_a_frozen_server_and_a_network_that_swallows_packets_are_told_apart(
     assert "behind it says nothing" in frozen.message
     assert "kill -CONT PID" in frozen.hint.id
     assert "nothing answers" in hole.message
+    assert (frozen.reached, hole.reached) == (True, False)
     refused = replace(target, address=replace(target.address, port=free_port()))
     assert failure_of(refused).kind == "refused"
 
