@@ -24,7 +24,6 @@ from incidents.documents.model import Office
 from incidents.model import Signer
 from incidents.people import People
 from incidents.procedure import Procedure
-from incidents.web import phrases
 from incidents.web.columns import column
 from incidents.web.guide import Guide, guide
 from incidents.web.health import TargetHealth
@@ -134,16 +133,6 @@ class Site:
         def advice(text: Text | Mapping[str, str] | str) -> Guide:
             return guide(said_in(text, language))
 
-        def evidence_cell(words: Mapping[str, str] | str) -> str:
-            if isinstance(words, str):
-                return phrases.cell(words, language)
-            return said_in(words, language)
-
-        def evidence_note(words: Mapping[str, str] | str) -> str:
-            if isinstance(words, str):
-                return phrases.note(words, language)
-            return said_in(words, language)
-
         def prose(name: str) -> str:
             return said_in(name, language)
 
@@ -157,8 +146,6 @@ class Site:
                 advice=advice,
                 prose=prose,
                 column_head=column_head,
-                evidence_cell=evidence_cell,
-                evidence_note=evidence_note,
                 signer=visit.signer,
                 role_titles=self.desk.roles(),
                 csrf_token=visit.csrf,

@@ -104,11 +104,15 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
         found = os.stat(path)
         return mount.device, (found.st_dev, found.st_ino)
 
-    engine, name = session.target.engine, f"the open files of {session.target.name}"
+    engine = session.target.engine
     try:
         device, home = SHARED.at(data, _seconds(), place)
         # Open files may lie on any mount, a dead one too: that must not count against the data's.
-        held = SHARED.run(name, _seconds(), lambda: held_by(processes(engine), home))
+        held = SHARED.run(
+            f"the open files of {session.target.name}",
+            _seconds(),
+            lambda: held_by(processes(engine), home),
+        )
     except (StuckError, FailingError, OSError) as error:
         # That the data cannot be looked at is what ``volumes`` says, with its severity.
         said = Text(f"{data} tidak dapat dilihat: {error}", f"{data} cannot be looked at: {error}")

@@ -29,6 +29,7 @@ from probes.model import (
     Threshold,
 )
 from probes.mysql.grants import PROCESS
+from probes.units import written
 
 _TABLES = 1000  # of the highest counters: a small counter can only fill a small column
 _SUBJECTS = 20
@@ -161,7 +162,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         Text("Kolom AUTO_INCREMENT terpenuh", "The fullest AUTO_INCREMENT columns"),
         ("table", "column", "next", "highest", "used"),
         tuple(
-            (each.table, each.column, str(each.next), str(each.most), f"{each.used:.1%}")
+            (each.table, each.column, str(each.next), str(each.most), written(each.used, "ratio"))
             for each in counters(session)[:_SUBJECTS]
         ),
     )

@@ -97,6 +97,9 @@ def _logs(session: Session) -> list[Row]:
         ) from error
 
 
+_NEWEST = Text("{shown} terbaru dari {all}", "the newest {shown} of {all}")
+
+
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """The newest binary logs and their sizes."""
     logs = _logs(session)
@@ -104,7 +107,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         Text("Binary log", "Binary logs"),
         ("file", "bytes"),
         tuple((str(row["Log_name"]), str(row["File_size"])) for row in logs[-20:]),
-        note=f"the newest 20 of {len(logs)}" if len(logs) > 20 else "",
+        note=_NEWEST.format(shown=20, all=len(logs)) if len(logs) > 20 else "",
     )
 
 

@@ -19,11 +19,13 @@ from probes.model import (
     Session,
     Text,
     Threshold,
+    Words,
 )
 from probes.mysql import sessionless
 from probes.mysql.blocking import UNSEEN, Node, Picture, Root, roots, tree
 from probes.mysql.grants import INSTRUMENTS, PROCESS
 from probes.mysql.waits import count, look
+from probes.tables import TRUNCATED, remarks
 from probes.units import duration
 
 _COLUMNS = (
@@ -135,28 +137,32 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     yield drawn(look(session))
 
 
+_SUSPECTED = Text(
+    "'?': diduga, karena transaksinya tertua; server ini tidak memperlihatkan kunci metadata",
+    "'?': suspected, being the oldest transaction; this server does not show metadata locks",
+)
+
+
 def drawn(picture: Picture) -> Exhibit:
     """The tree as a table."""
     heads = {root.node.key for root in roots(picture)}
     rows = tuple(_line(*each, is_root=each[1].key in heads) for each in tree(picture))
-    notes = []
+    notes: list[Text] = []
     if picture.expanded < picture.waiting:
-        notes.append(f"truncated to {picture.expanded} of {picture.waiting} waiters")
+        notes.append(TRUNCATED.format(shown=picture.expanded, all=picture.waiting))
     if any(edge.suspected for edge in picture.edges):
-        notes.append(
-            "'?': suspected, being the oldest transaction; this server does not show metadata locks"
-        )
-    return Exhibit(Text("Pohon penguncian", "Blocking tree"), _COLUMNS, rows, note="; ".join(notes))
+        notes.append(_SUSPECTED)
+    return Exhibit(Text("Pohon penguncian", "Blocking tree"), _COLUMNS, rows, note=remarks(*notes))
 
 
-def _line(depth: int, node: Node, suspected: bool, *, is_root: bool) -> tuple[str, ...]:
+def _line(depth: int, node: Node, suspected: bool, *, is_root: bool) -> tuple[Words, ...]:
     who = str(node.connection) if node.connection else node.key
     waits = node.waiting_seconds is not None
     return (
         "  " * depth + ("└ " if depth else "") + who + (" ?" if suspected else ""),
-        f"{node.user}@{node.host}" if node.user else named(node).en,
+        f"{node.user}@{node.host}" if node.user else named(node),
         node.database,
-        (node.state or "LOCK WAIT") if waits else state(node).en,
+        (node.state or "LOCK WAIT") if waits else state(node),
         f"{node.waits_for} {node.table}".strip(),
         _whole(node.waiting_seconds),
         _whole(node.transaction_seconds),

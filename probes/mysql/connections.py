@@ -98,7 +98,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         Text("Sesi menurut akun", "Sessions by account"),
         ("account", "host", "sessions", "idle"),
         rows,
-        note=f"the first {_TOP}" if len(rows) == _TOP else "",
+        note=Text("{n} pertama", "the first {n}").format(n=_TOP) if len(rows) == _TOP else "",
     )
 
 

@@ -16,6 +16,7 @@ from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Th
 from probes.mysql.ask import growth, number, status
 from probes.mysql.deadlock_report import Deadlock, last
 from probes.mysql.grants import PROCESS, SIGHT
+from probes.tables import AT_SERVER_TIME, ROLLED_BACK
 
 _METRIC = (
     "SELECT COUNT AS found FROM information_schema.INNODB_METRICS "
@@ -76,13 +77,16 @@ def told(deadlock: Deadlock | None) -> Text:
     )
 
 
+_NONE_YET = Text("belum ada sejak server dijalankan", "none since the server started")
+
+
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """Who was in the last deadlock, and who lost."""
     deadlock = _last(session)
     rows = tuple(
         (
             str(each.connection), each.account, each.statement, each.table, each.index, each.mode,
-            "rolled back" if each.rolled_back else "",
+            ROLLED_BACK if each.rolled_back else "",
         )
         for each in (deadlock.parties if deadlock else ())
     )  # fmt: skip
@@ -90,7 +94,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         Text("Deadlock terakhir", "The last deadlock"),
         ("session", "account", "statement", "waited for table", "index", "mode", "outcome"),
         rows,
-        note=f"at {deadlock.at}, server time" if deadlock else "none since the server started",
+        note=AT_SERVER_TIME.format(at=deadlock.at) if deadlock else _NONE_YET,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import is_on, number, status, variables
+from probes.tables import NONE
 
 _NAMES = (
     "innodb_flush_log_at_trx_commit", "sync_binlog", "innodb_force_recovery", "innodb_doublewrite",
@@ -92,6 +93,13 @@ def told(found: Mapping[str, tuple[int, str]]) -> Text:
     )
 
 
+_RISKS = (
+    NONE,
+    Text("hilang bila server jatuh", "loss in a crash"),
+    Text("berat", "severe"),
+)
+
+
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """Every setting looked at, with its value and its risk."""
     yield Exhibit(
@@ -101,8 +109,8 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
             (
                 name,
                 value,
-                ("none", "loss in a crash", "severe")[risk],
-                _WHY[name].en if risk else "",
+                _RISKS[risk],
+                _WHY[name] if risk else "",
             )
             for name, (risk, value) in _risks(session).items()
         ),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes.model import KEPT, Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import KEPT, Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
 from probes.mysql import gtid_sets, heartbeat
 from probes.mysql.ask import is_on, variables
 from probes.mysql.channels import channels
@@ -118,7 +118,9 @@ def _read_only(session: Session) -> bool:
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """This server's transactions beside those of the servers whose rows reached it."""
     me = heartbeat.itself(session)
-    rows = [("this server", str(me.server_id), me.server_uuid, "", me.gtid)]
+    rows: list[tuple[Words, ...]] = [
+        (Text("server ini", "this server"), str(me.server_id), me.server_uuid, "", me.gtid)
+    ]
     rows += [
         ("heartbeat", str(each.server_id), each.server_uuid, f"{each.age_seconds:.0f}", each.gtid)
         for each in heartbeat.beats(session) or []

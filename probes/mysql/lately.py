@@ -34,6 +34,9 @@ ORDER BY VARIABLE_NAME LIMIT 30
 _MAY_HOLD_A_SECRET = re.compile("password|secret|init_connect|init_replica|init_slave", re.I)
 
 
+_RUNS_FOR = Text("server sudah berjalan {time}", "the server has run for {time}")
+
+
 def lately(session: Session) -> Iterator[Exhibit]:
     """Since when it runs, what was set by SQL since then, and the log's last lines."""
     asked, columns = (
@@ -50,6 +53,6 @@ def lately(session: Session) -> Iterator[Exhibit]:
         ),
         columns,
         tuple(tuple(str(row[column]) for column in columns) for row in rows),
-        note=f"the server has run for {duration(float(running)).en}",
+        note=_RUNS_FOR.format(time=duration(float(running))),
     )
     yield from host_facts.last_words(session)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from probes.model import Exhibit, Row, Session, Text
 from probes.mysql import sessionless
 from probes.mysql.redact import statement
+from probes.tables import OLDEST
 
 MOST = 20
 _FIELDS = """
@@ -69,6 +70,9 @@ def _without_session(row: Row) -> str:
     return f"{kind} {row['trx_id']}"
 
 
+_IDLE = Text("menganggur", "idle")
+
+
 def drawn(rows: list[Row]) -> Exhibit:
     """The transactions as a table, literals redacted."""
     return Exhibit(
@@ -82,7 +86,7 @@ def drawn(rows: list[Row]) -> Exhibit:
                 str(row["id"]) if row["id"] else _without_session(row),
                 f"{row['user']}@{row['host']}" if row["user"] else "",
                 str(row["db"] or ""),
-                "idle" if is_idle(row) else str(row["command"] or row["state"]),
+                _IDLE if is_idle(row) else str(row["command"] or row["state"]),
                 str(row["age"]),
                 str(row["seconds"] if row["seconds"] is not None else ""),
                 str(row["modified"]),
@@ -92,5 +96,5 @@ def drawn(rows: list[Row]) -> Exhibit:
             )
             for row in rows
         ),
-        note=f"the oldest {MOST}" if len(rows) == MOST else "",
+        note=OLDEST.format(shown=MOST) if len(rows) == MOST else "",
     )  # fmt: skip

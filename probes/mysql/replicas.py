@@ -117,7 +117,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
         Text("Pembaca binary log server ini", "Readers of this server's binary log"),
         columns,
         tuple(tuple(str(row[column]) for column in columns) for row in found),
-        note="" if found else "nobody reads it",
+        note="" if found else Text("tidak ada yang membacanya", "nobody reads it"),
     )
 
 

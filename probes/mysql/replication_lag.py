@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes import retold
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
 from probes.mysql import groups
 from probes.mysql.channels import Channel, channels, connected_replicas
 from probes.mysql.grants import BINLOGS, CHANNELS, INSTRUMENTS
 from probes.mysql.stopped import applying, receiving
 from probes.mysql.workers import failed_workers, named
+from probes.tables import remarks
 
 
 def read(session: Session) -> Iterator[Measurement]:
@@ -83,6 +85,11 @@ def measured(channel: Channel) -> Iterator[Measurement]:
     yield Measurement("replication_relay_bytes", float(channel.relay_bytes), channel.name)
 
 
+_NO_CHANNEL = Text(
+    "server ini tidak mempunyai kanal replikasi", "this server has no replication channel"
+)
+
+
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """The channels as they stand, and this server's own binary log position."""
     rows = tuple(
@@ -108,7 +115,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
             "received", "applied", "relay bytes",
         ),
         rows,
-        note="" if rows else "this server has no replication channel",
+        note="" if rows else _NO_CHANNEL,
     )  # fmt: skip
     yield _own_position(session)
     failed = failed_workers(session)
@@ -130,9 +137,9 @@ def _own_position(session: Session) -> Exhibit:
     try:
         found = session.rows("SHOW BINARY LOG STATUS" if renamed else "SHOW MASTER STATUS")
     except ProbeError as error:
-        return Exhibit(title, (), (), note=f"{error}. {error.failure.hint.en}")
+        return Exhibit(title, (), (), note=remarks(retold.shown(error.failure), error.failure.hint))
     if not found:
-        return Exhibit(title, (), (), note="the binary log is off")
+        return Exhibit(title, (), (), note=Text("binary log mati", "the binary log is off"))
     columns = tuple(found[0])
     return Exhibit(
         title, columns, tuple(tuple(str(row[name]) for name in columns) for row in found)

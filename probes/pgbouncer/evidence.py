@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from probes.model import Exhibit, Row, Session, Text
 from probes.pgbouncer import ask
-from probes.tables import exhibit
+from probes.tables import OLDEST_OF_ALL, exhibit
+from probes.units import duration
 
 MOST_SOCKETS = 50
 
@@ -15,7 +16,10 @@ _WAITING = Text("Klien yang menunggu koneksi server", "Clients that wait for a s
 _HELD = Text("Koneksi server dan siapa yang memakainya", "Server connections and who uses them")
 _DATABASES = Text("Basis data menurut PgBouncer", "The databases as PgBouncer has them")
 
-_DATABASE_COLUMNS = ("name", "host", "port", "database", "pool_size", "max_connections")
+_DATABASE_COLUMNS = (
+    "name", "host", "port", "database", "pool_size", "max_connections", "current_connections",
+    "paused", "disabled",
+)  # fmt: skip
 
 
 def pool_tables(session: Session) -> Iterator[Exhibit]:
@@ -32,8 +36,8 @@ def pool_tables(session: Session) -> Iterator[Exhibit]:
 def database_table(session: Session) -> Exhibit:
     """Where each database points to, and whether it is paused or disabled."""
     rows = ask.databases(session).values()
-    columns = (*_DATABASE_COLUMNS, "current_connections", "paused", "disabled")
-    return exhibit(_DATABASES, [{name: row.get(name) for name in columns} for row in rows])
+    shown = [{name: row.get(name) for name in _DATABASE_COLUMNS} for row in rows]
+    return exhibit(_DATABASES, shown)
 
 
 def _longest(title: Text, rows: list[Row]) -> Exhibit:
@@ -41,7 +45,9 @@ def _longest(title: Text, rows: list[Row]) -> Exhibit:
     shown = exhibit(title, oldest_first[:MOST_SOCKETS])
     if len(rows) <= MOST_SOCKETS:
         return shown
-    return Exhibit(title, shown.columns, shown.rows, f"{MOST_SOCKETS} of {len(rows)} shown")
+    return Exhibit(
+        title, shown.columns, shown.rows, OLDEST_OF_ALL.format(shown=MOST_SOCKETS, all=len(rows))
+    )
 
 
 def _client(row: Row) -> Row:
@@ -52,7 +58,7 @@ def _client(row: Row) -> Row:
         "client": f"{row['addr']}:{row['port']}",
         "connected": row["connect_time"],
         "since": row["request_time"],
-        "waited": f"{row.get('wait') or 0} s",
+        "waited": duration(float(row.get("wait") or 0)),
     }
 
 

@@ -189,7 +189,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 
 _PREPARED = Text("disiapkan", "prepared")
 _NOT_EXPANDED = Text(
-    "{name} (menunggu juga, tidak ditelusuri)", "{name} (waits itself, not expanded)"
+    "{name} (menunggu juga, belum ditelusuri)", "{name} (waits itself, not expanded)"
 )
 _ROLLBACK = Text(
     "ROLLBACK PREPARED '{gid}'; -- di basis data {there}, tidak di tempat lain",

@@ -71,7 +71,12 @@ def test_an_incident_is_told_whole(world: World, client: TestClient) -> None:
     assert told["waiting"]["may_sign"] is True
     assert told["waiting"]["signers"] == ["putri"]
     assert told["findings"][0]["root"] is True
-    assert told["findings"][0]["evidence"]["exhibits"][0]["rows"]
+    table = told["findings"][0]["evidence"]["exhibits"][0]
+    assert table["rows"][0][0] == "4711"
+    assert table["note"] == {
+        "id": "dipotong menjadi 3 dari 13 yang menunggu",
+        "en": "truncated to 3 of 13 waiters",
+    }
     assert told["overall"]["standard_seconds"] == 22.5 * 3600
     assert told["timeline"][0]["kind"] == "opened"
     refused = client.get(f"{INCIDENTS}/{number}", auth=basic("KD")).json()

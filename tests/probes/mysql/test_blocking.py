@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from probes.mysql.blocked_sessions import cause, drawn
 from probes.mysql.blocking import UNSEEN, Edge, Node, Picture, roots, tree
+from tests.support.evidence import told
 
 
 def holder(key: str) -> Node:
@@ -77,7 +78,7 @@ def test_an_unseen_blocker_is_said_to_be_unseen() -> None:
 
 def test_what_was_cut_off_is_said() -> None:
     nodes = [holder("1"), waiter("2", 9)]
-    assert drawn(picture(nodes, [Edge("2", "1")], waiting=812)).note == (
+    assert told(drawn(picture(nodes, [Edge("2", "1")], waiting=812))).note == (
         "truncated to 1 of 812 waiters"
     )
 
