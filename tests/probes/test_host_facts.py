@@ -1,25 +1,20 @@
-"""What is seen from outside of a server that is down: real processes, real files."""
+"""What is seen from outside of a server that is down: real files."""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 import pytest
 
-from probes import Address, Down, Failure, FailureKind, Target, deadline, evidence
+from probes import Address, Down, Failure, FailureKind, Target, Text, deadline, evidence, looks
 from probes import host_facts as facts
-from probes.host_processes import processes
+from probes.mounts import StuckError
 from probes.runner import HostView
-from tests.servers.machine import free_port, until
-from tests.support.evidence import Told, all_told, told
+from tests.servers.machine import free_port
+from tests.support.evidence import all_told, told
 
 DOWN = Down(Failure(FailureKind.REFUSED, "port 1 refuses connections"), 0.25, True, None)
 
@@ -32,80 +27,6 @@ def bounded() -> Iterator[None]:
 
 def here(port: int, host: str = "lab") -> Target:
     return Target("simpeg", "postgresql", Address("127.0.0.1", port, "sigap"), host=host)
-
-
-@contextmanager
-def a_server_in(folder: Path) -> Iterator[psutil.Process]:
-    """A process that is called and stands as the server's does."""
-    program = folder / "postgres"
-    program.write_bytes(Path("/bin/sleep").resolve().read_bytes())
-    program.chmod(0o755)
-    child = subprocess.Popen([str(program), "600"], cwd=folder)
-    process = psutil.Process(child.pid)
-    try:
-        until(lambda: process.name() == "postgres", "the program being run")
-        yield process
-    finally:
-        child.kill()
-        child.wait()
-
-
-def rows_of(pid: int, exhibit: Told) -> list[tuple[str, ...]]:
-    """Its rows; somebody else's zombies of the same name may be among the others."""
-    return [row for row in exhibit.rows if row[0] == str(pid)]
-
-
-def test_a_stopped_process_of_the_server_is_called_stopped(tmp_path: Path) -> None:
-    with a_server_in(tmp_path) as process:
-        process.suspend()
-        until(lambda: process.status() == psutil.STATUS_STOPPED, "the process being stopped")
-        shown = told(processes(here(free_port()), str(tmp_path)))
-    (row,) = rows_of(process.pid, shown)
-    assert row[1:3] == ("postgres", "stopped (T)")
-    assert row[-1] == str(tmp_path)
-
-
-def test_a_process_nobody_has_buried_is_called_a_zombie(tmp_path: Path) -> None:
-    with a_server_in(tmp_path) as process:
-        process.send_signal(signal.SIGKILL)
-        until(lambda: process.status() == psutil.STATUS_ZOMBIE, "the process being dead")
-        shown = told(processes(here(free_port()), str(tmp_path)))
-    (row,) = rows_of(process.pid, shown)
-    assert row[2] == "zombie (Z)"
-    assert "no process of the server" in shown.note
-
-
-def test_another_server_of_the_same_name_is_not_taken_for_ours(tmp_path: Path) -> None:
-    ours = tmp_path / "ours"
-    ours.mkdir()
-    with a_server_in(tmp_path) as process:
-        shown = told(processes(here(free_port()), str(ours)))
-    assert rows_of(process.pid, shown) == []
-    assert "no process of the server" in shown.note
-
-
-def test_that_nothing_listens_is_said_with_the_port(tmp_path: Path) -> None:
-    port = free_port()
-    shown = told(processes(here(port), str(tmp_path)))
-    assert f"nothing listens on port {port}" in shown.note
-
-
-def test_a_stranger_on_the_servers_port_is_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        shown = told(processes(here(port), str(tmp_path)))
-    (row,) = rows_of(os.getpid(), shown)
-    assert row[-2] == f"port {port}"
-    assert "no process of the server" in shown.note
-
-
-def test_whoever_holds_the_servers_socket_is_named(tmp_path: Path) -> None:
-    target = Target("simpeg", "postgresql", Address(str(tmp_path), 5432, "sigap"), host="lab")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(tmp_path / ".s.PGSQL.5432"))
-        listening.listen()
-        shown = told(processes(target, ""))
-    assert str(os.getpid()) in [row[0] for row in shown.rows]
 
 
 LINES = """\
@@ -202,3 +123,18 @@ def test_the_last_answer_is_told_as_a_moment() -> None:
     down = Down(DOWN.failure, 5.0, False, at)
     ((_, phase, took, answered, _),) = told(facts.the_failure(down)).rows
     assert (phase, took, answered) == ("asking on an open session", "5 s", "2026-11-26T07:00:00Z")
+
+
+def test_a_mount_that_does_not_answer_is_told_in_both_languages() -> None:
+    said = looks.unseen(StuckError("/srv/pg_wal", 3.0))
+    assert said == Text(
+        "tidak dapat dilihat: /srv/pg_wal tidak menjawab",
+        "could not be looked at: /srv/pg_wal does not answer",
+    )
+
+
+def test_a_failure_of_ours_is_told_in_both_languages_and_a_servers_as_it_said() -> None:
+    ours = Failure(FailureKind.BLIND, "no answer", said=Text("tidak ada jawaban", "no answer"))
+    for failure, shown in ((ours, ours.said), (DOWN.failure, "port 1 refuses connections")):
+        (row,) = facts.the_failure(Down(failure, 0.25, True, None)).rows
+        assert row[-1] == shown
