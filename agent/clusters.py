@@ -200,6 +200,14 @@ class Clusters:
             same = [s.target.name for s in others if s.target.engine == target.engine]
             return [name for name in (right or same) if name in same][:most]
 
+    def leader(self, target: Target) -> str:
+        """Which other server of its cluster is known to be a primary; empty: none is."""
+        with self._lock:
+            seats = self._seats.get(target.cluster, {}) if target.cluster else {}
+            others = (seat for name, seat in sorted(seats.items()) if name != target.name)
+            known = (s.target.name for s in others if (s.actual or s.expected) == "primary")
+            return next(known, "")
+
     def collect(self) -> Iterator[Metric]:
         """How many primaries each cluster has, for /metrics."""
         family = GaugeMetricFamily(

@@ -129,15 +129,18 @@ class Pipeline:
         Returns whether the reading leaves its probe in doubt.
         """
         role = memory.membership.role(plan.target)
+        seen = role or memory.membership.actual  # what was seen is known before it is learned
+        leader = "" if seen else self._clusters.leader(plan.target)
         self._latest.identify(plan.target.name, owner.flavour, owner.version, role)
         self._latest.update(plan, probe, reading, owner.cost)
-        target = replace(plan.target, role=role) if role != plan.target.role else plan.target
+        target = replace(plan.target, role=seen) if seen != plan.target.role else plan.target
         assessment = memory.judge.assess(target, probe, reading)
         self._latest.judged(plan, probe, reading, assessment.findings)
         self._freeze(memory, target, assessment, source, reading, owner)
         for finding in assessment.findings:
             if finding.fingerprint not in assessment.undecided:
-                self._report(memory, finding, self._patience(plan, probe, finding))
+                known = _beside(finding, leader) if leader else finding
+                self._report(memory, known, self._patience(plan, probe, finding))
         return assessment.in_doubt
 
     def _freeze(
@@ -243,6 +246,11 @@ def _tell_change(memory: Memory, probe: Probe, reading: Reading) -> None:
         why = reading.failure.message if reading.failure else "it says so itself"
         log.warning("%s cannot be used: %s", reading.target, why)
     memory.up = up
+
+
+def _beside(finding: Finding, leader: str) -> Finding:
+    """Of a server whose role is not known yet, that another one is its cluster's primary."""
+    return replace(finding, about={**finding.about, "leader": leader})
 
 
 def _in_window(memory: Memory, finding: Finding, on: On | None) -> Finding:

@@ -24,7 +24,7 @@ class Scope(StrEnum):
     TARGET = "target"  # the same target
     SUBJECT = "subject"  # the same target and subject, or one of them names none
     VOLUME = "volume"  # the same subject on the same target or host
-    REPLICAS = "replicas"  # another target of the cluster, the cause being, or may be, its primary
+    REPLICAS = "replicas"  # another target of the cluster, the cause being its primary
     CLUSTER = "cluster"  # any target of the cluster
     FELLOWS = "fellows"  # two replicas of the cluster
     SIDES = "sides"  # two targets of the cluster, one of them the primary
@@ -55,6 +55,7 @@ class Rule:
     scope: Scope
     root_only: bool
     because: Text
+    unsure: Text  # said where nobody knows the cause's role yet; empty: then it explains nothing
     linger: timedelta  # how long after it cleared the cause explains what begins
     early: timedelta  # how long before the cause an effect may begin
     lead: timedelta  # how late the cause may come and still be the cause
@@ -97,7 +98,9 @@ def _table(top: Entry) -> Table:
 
 def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> Rule:
     times = ("linger_minutes", "early_minutes", "lead_minutes", "parts_minutes")
-    entry.only(("name", "cause", "effects", "scope", "root_only", *times, "because"))
+    entry.only(
+        ("name", "cause", "effects", "scope", "root_only", *times, "because", "because_unsure")
+    )
     cause = entry.entry("cause")
     cause.only(("family", "measures", "reasons", "severity"))
     severity, scope = cause.string("severity"), entry.string("scope")
@@ -120,6 +123,7 @@ def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> Rule:
         scope=Scope(scope) if scope in frozenset(Scope) else Scope.TARGET,
         root_only=root_only,
         because=entry.text("because"),
+        unsure=entry.text("because_unsure", Text("", "")),
         linger=timedelta(minutes=entry.number("linger_minutes", 0.0)),
         early=timedelta(minutes=entry.number("early_minutes", early_minutes)),
         lead=timedelta(minutes=entry.number("lead_minutes", lead_minutes)),

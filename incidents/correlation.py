@@ -83,12 +83,14 @@ def place(
     ]
     for rule in table.rules:
         for number, sights in near:
-            if _explained(found, sights, rule):
+            cause = _explained(found, sights, rule)
+            if cause is not None:
                 if number == holder:
                     return Placement(number, known=True)
-                return Placement(number, rule=rule.name, because=rule.because)
+                return Placement(number, rule=rule.name, because=_because(rule, cause))
             if number != holder and _explains(found, sights, rule):
-                return Placement(number, root=True, rule=rule.name, because=rule.because)
+                because = _because(rule, found)
+                return Placement(number, root=True, rule=rule.name, because=because)
     if held is not None and held.root and held.cause == finding.cause:
         return Placement(holder, known=True)
     return Placement()
@@ -157,8 +159,8 @@ def drawn_in(
     table: Table | None = None,
     *,
     left: str = "",
-) -> list[tuple[str, Trouble, Rule]]:
-    """What a fault that now opens its own incident explains in the open ones.
+) -> list[tuple[str, Trouble, Text]]:
+    """What a fault that now opens its own incident explains in the open ones, and in which words.
 
     Only troubles that had cleared and came back with it (their first time was another fault's,
     and stays in the incident of that), and its own symptoms in the incident ``left``, which it was
@@ -167,7 +169,7 @@ def drawn_in(
     table = table or shipped()
     found = _of_finding(finding)
     return [
-        (incident.number, trouble, rule)
+        (incident.number, trouble, _because(rule, found))
         for incident in open_incidents
         for trouble in incident.troubles
         if trouble.severity > Severity.CLEAR
@@ -190,7 +192,7 @@ def _rule_between(
             and found.is_a(rule.cause)
             and (found.severity >= rule.severity or not standing)
             and any(effect.is_a(kind) for kind in rule.effects)
-            and _within(rule.scope, found, effect)
+            and _within(rule, found, effect)
         ):
             return rule
     return None
@@ -222,19 +224,19 @@ _WIDE = "reach"
 """The family of what a whole agent has in common; of the rest of its targets nothing follows."""
 
 
-def _explained(found: _Sight, sights: _Sights, rule: Rule) -> bool:
-    """Whether something in the incident explains the finding by this rule."""
+def _explained(found: _Sight, sights: _Sights, rule: Rule) -> _Sight | None:
+    """What in the incident explains the finding by this rule."""
     if not any(found.is_a(effect) for effect in rule.effects):
-        return False
+        return None
     for trouble, cause in sights:
         if (
             (trouble.root or not rule.root_only)
             and cause.is_a(rule.cause)
             and _still_explains(trouble, found, rule)
-            and _within(rule.scope, cause, found)
+            and _within(rule, cause, found)
         ):
-            return True
-    return False
+            return cause
+    return None
 
 
 def _explains(found: _Sight, sights: _Sights, rule: Rule) -> bool:
@@ -248,7 +250,7 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule) -> bool:
             and trouble.raised_count == 1  # a cause explains the beginning, not a return
             and found.since - trouble.first_at <= rule.lead
             and any(effect.is_a(kind) for kind in rule.effects)
-            and _within(rule.scope, found, effect)
+            and _within(rule, found, effect)
         ):
             return True
     return False
@@ -263,11 +265,17 @@ def _still_explains(trouble: Trouble, found: _Sight, rule: Rule) -> bool:
     return trouble.severity >= rule.severity
 
 
-def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
+def _because(rule: Rule, cause: _Sight) -> Text:
+    """The rule's words, as far as they are known to be true."""
+    needs_role = rule.scope in (Scope.REPLICAS, Scope.POOLERS)
+    return rule.unsure if needs_role and not cause.about.get("role") else rule.because
+
+
+def _within(rule: Rule, cause: _Sight, effect: _Sight) -> bool:
     same_target = cause.target == effect.target
     same_cluster = _same(cause, effect, "cluster")
     roles = (cause.about.get("role", ""), effect.about.get("role", ""))
-    match scope:
+    match rule.scope:
         case Scope.TARGET:
             return same_target
         case Scope.SUBJECT:
@@ -277,7 +285,8 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             same_place = same_target or _same(cause, effect, "host")
             return same_place and cause.subject == effect.subject
         case Scope.REPLICAS:
-            return same_cluster and not same_target and _may_lead(*roles)
+            leads = _leads(cause, rule) and (roles[0] or roles[1] != "primary")
+            return same_cluster and not same_target and bool(leads)
         case Scope.CLUSTER:
             return same_cluster
         case Scope.HOST:
@@ -290,16 +299,18 @@ def _within(scope: Scope, cause: _Sight, effect: _Sight) -> bool:
             ends = roles.count("primary") == 1 and "pooler" not in roles
             return same_cluster and not same_target and ends
         case Scope.POOLERS:
-            behind = roles[1] == "pooler" and roles[0] not in ("replica", "pooler")
+            behind = roles[1] == "pooler" and _leads(cause, rule)
             return same_cluster and not same_target and behind
         case Scope.PRIMARY:
             return same_cluster and not same_target and roles == ("replica", "primary")
 
 
-def _may_lead(cause: str, effect: str) -> bool:
-    """Whether, by their roles, the cause may be whom the effect follows. A role nobody knows yet
-    may be the primary's, though not beside a primary that tells the effect itself."""
-    return cause == "primary" or (not cause and effect != "primary")
+def _leads(cause: _Sight, rule: Rule) -> bool:
+    """Whether the cause is its cluster's primary or, where the rule has words for it, may be: its
+    role is not known yet, and no other server is known to be the primary."""
+    role = cause.about.get("role", "")
+    may_lead = not role and not cause.about.get("leader") and bool(rule.unsure.en)
+    return role == "primary" or may_lead
 
 
 def _same(cause: _Sight, effect: _Sight, word: str) -> bool:

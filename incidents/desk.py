@@ -303,10 +303,12 @@ class Desk:
         """Take over what came back with this fault and stands in the incident of an older one,
         and what is its symptom in the incident it ``left``."""
         others = self._folds.load_open(connection)
-        for number, trouble, rule in correlation.drawn_in(finding, others, self._table, left=left):
+        for number, trouble, because in correlation.drawn_in(
+            finding, others, self._table, left=left
+        ):
             again = placing.stated_again(trouble, change.now)
             self._leave(connection, number, again, change.now)
-            joined = payloads.attached(again, root=False, because=rule.because)
+            joined = payloads.attached(again, root=False, because=because)
             change.write(EventKind.ATTACHED, SYSTEM, mended(joined))
             change.finish()
             records.hold(connection, change.number, trouble.fingerprint, trouble.severity)

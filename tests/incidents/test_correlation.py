@@ -365,21 +365,3 @@ def test_a_crash_explains_that_the_server_was_started_again() -> None:
     )
     desk.report(finding(measure="crash_recovered", when=NOW + MINUTE))
     assert desk.only.title.en == "trouble with crash_recovered of simpeg-primary"
-
-
-@pytest.mark.parametrize("first", ["down", "slot"])
-def test_a_replica_whose_role_nobody_knows_yet_is_not_taken_for_the_primary(first: str) -> None:
-    """It never said that it is one, and the slot it read is told by the primary itself."""
-    stopped = replace(down("r1", role=""), cause="refused")
-    unread = on("p", "replication", "slot_active", subject="r1", role="primary")
-    desk = Desk()
-    order = (stopped, unread) if first == "down" else (unread, stopped)
-    placed = [desk.report(each) for each in order][-1]
-    assert placed.rule == "replica_down"
-    assert [each.target for each in desk.only.troubles if each.root] == ["r1"]
-
-
-def test_a_server_of_unknown_role_may_be_the_primary_of_a_replica() -> None:
-    desk = Desk()
-    desk.report(down("a", role=""))
-    assert desk.report(lag("b")).rule == "primary_down"
