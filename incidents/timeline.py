@@ -114,7 +114,7 @@ def _cleared(payload: JSON, _procedure: Procedure, titles: _Titles) -> Text:
         return Text(
             "Berlanjut di insiden lain: {title}", "Goes on in another incident: {title}"
         ).format(title=title)
-    if payload.get("last"):
+    if payload.get("last") and _text(payload["last"]) != title:
         return Text(
             "Pemantauan menyatakan pulih: {title}. Terakhir terlihat: {last}",
             "Monitoring says it is clear: {title}. Seen last: {last}",

@@ -380,8 +380,7 @@ class Owner:
         kept = self._kept
         if kept is not None and reading.failure is not None and reading.failure is kept.refused:
             # Only the further session was refused: the kept one lives, and login says why.
-            unseen = replace(reading.failure, kind=FailureKind.BLIND)
-            return replace(reading, failure=unseen)
+            return replace(reading, failure=retold.no_further(reading.failure))
         if (
             had_session
             and reading.failure is not None

@@ -69,7 +69,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def meant(word: str, known: Iterable[str]) -> Text:
     """``did you mean 'x'?`` for the nearest known word, else the list of known words."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.55)
+    begun = [name for name in names if len(word) >= 3 and name.startswith(word)]
+    close = begun or difflib.get_close_matches(word, names, n=1, cutoff=0.55)
     if close:
         return Text("maksud Anda '{name}'?", "did you mean '{name}'?").format(name=close[0])
     if not names:

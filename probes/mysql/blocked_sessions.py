@@ -74,13 +74,16 @@ def cause(root: Root, others: int) -> Text:
             doing=doing, age=duration(node.transaction_seconds)
         )
     clause = Text(
-        "; {certainty}{blocker}, {doing}, menahan {victims} sesi{table}{more}",
-        "; {certainty}{blocker}, {doing}, holds {victims} of them{table}{more}",
+        "; {certainty}{blocker}{doing} menahan {victims} sesi{table}{more}",
+        "; {certainty}{blocker}{doing} holds {victims} of them{table}{more}",
     )
     return clause.format(
         certainty=Text("diduga ", "suspected: ") if root.suspected else NOTHING_SAID,
         blocker=named(node),
-        doing=doing,
+        # that it cannot be seen is its name already
+        doing=NOTHING_SAID
+        if node.key == UNSEEN
+        else Text(", {doing},", ", {doing},").format(doing=doing),
         victims=root.victims,
         table=Text(f" pada {root.table}", f" on {root.table}") if root.table else NOTHING_SAID,
         more=Text(f" (dan {others} penahan lain)", f" (and {others} more blockers)")

@@ -14,6 +14,7 @@ from typing import Any
 
 from probes.growth import room_on
 from probes.model import (
+    NOTHING_SAID,
     Exhibit,
     Measure,
     Measurement,
@@ -107,6 +108,11 @@ def _of_slot(row: Row, name: str, inactive_seconds: float, reason: str) -> Itera
     status, retained = row["wal_status"], row["retained_bytes"]
     detail: dict[str, object] = {
         "retained": "?" if retained is None else written(max(0.0, retained), "bytes"),
+        "kept": NOTHING_SAID
+        if retained is None  # a lost slot holds nothing back
+        else Text("; WAL tertahan {bytes}", "; {bytes} of WAL is kept for it").format(
+            bytes=written(max(0.0, retained), "bytes")
+        ),
         "safe": "" if row["safe_bytes"] is None else written(max(0.0, row["safe_bytes"]), "bytes"),
         "status": status or "?",
         "reason": reason or "wal_removed",
@@ -179,8 +185,8 @@ PROBE = Probe(
         Threshold(
             "slot_wal_status",
             Text(
-                "{target}: slot {subject} berstatus {status}; WAL tertahan {retained}",
-                "{target}: slot {subject} is {status}; {retained} of WAL is kept for it",
+                "{target}: slot {subject} berstatus {status}{kept}",
+                "{target}: slot {subject} is {status}{kept}",
             ),
             Text(
                 "unreserved: sambungkan {kind} sebelum checkpoint berikut atau naikkan "
@@ -239,9 +245,8 @@ PROBE = Probe(
         Threshold(
             "slot_active",
             Text(
-                "{target}: tidak ada {kind} pada slot {subject} selama {since}; WAL tertahan "
-                "{retained}",
-                "{target}: no {kind} reads slot {subject}, for {since}; {retained} of WAL is kept",
+                "{target}: tidak ada {kind} pada slot {subject} selama {since}{kept}",
+                "{target}: no {kind} reads slot {subject}, for {since}{kept}",
             ),
             Text(
                 "Pemilik slot mati atau terputus: hidupkan atau sambungkan. Bila sudah tidak "

@@ -79,6 +79,10 @@ def test_reading_twice_gives_equal_targets(tmp_path: Path) -> None:
         ("- a\n", "agent.yaml:1: must be a mapping"),
         (GOOD + "stroe: x\n", "stroe: is not a key this place knows; did you mean 'store'?"),
         (GOOD + "agent: {}\n", "agent.yaml:6: agent: is written twice (first in line 1)"),
+        (
+            GOOD + "    probes: {blocked: {every: 5s}}\n",
+            "probes.blocked: is not a probe of this engine; did you mean 'blocked_sessions'?",
+        ),
         ("agent: {}\n", "targets: names no server to watch"),
         ("targets: simpeg\n", "agent.yaml:1: targets: must be a list"),
         ("targets: [simpeg]\n", "agent.yaml:1: targets[0]: must be a mapping of keys, not"),

@@ -26,6 +26,7 @@ from probes import (
     Text,
 )
 from probes.engine import Engine
+from probes.judge import why
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
 from tests.support.evidence import english
 
@@ -248,6 +249,10 @@ def test_a_further_session_that_is_refused_leaves_the_kept_one_in_use() -> None:
     (reading,) = owner.round([probe("further", further)], lambda: NOW)
     assert reading.failure is not None
     assert (reading.failure.kind, reading.failure.message) == (FailureKind.BLIND, "login failed")
+    assert why(reading.failure) == Text(
+        "tidak mendapat sesi tambahan (login failed)",
+        "no further session was to be had (login failed)",
+    )
     (again,) = owner.round([probe("kept", ask)], lambda: NOW)
     assert again.failure is None
     assert server.logins == 1

@@ -89,6 +89,17 @@ def test_what_has_healed_urges_nobody_and_says_since_when_and_what_was_seen_last
     assert "Anjuran saat masih merah Akhiri sesinya." in page
 
 
+def test_what_was_seen_last_is_not_said_where_it_only_repeats_the_name(
+    world: World, signed_in: SignedIn
+) -> None:
+    number = world.open_incident()
+    world.heal()
+    page = plain(signed_in("PP").get(f"/incidents/{number}").text)
+    assert "Pulih sejak" in page
+    assert "Pemantauan menyatakan pulih: Sesi 4711" in page
+    assert "Terakhir terlihat" not in page
+
+
 def test_what_returns_urges_again(world: World, signed_in: SignedIn) -> None:
     judge = Judge()
     number = world.desk.report(stated(judge, 13, 0), world.clock.now).number
