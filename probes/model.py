@@ -434,7 +434,8 @@ class Finding:
     unit: str = ""
     opens: bool = False  # severe enough to open an incident
     about: Mapping[str, str] = field(default_factory=dict)
-    """engine, cluster, role, application, agency, host, agent: what the configuration says."""
+    """engine, cluster, role, application, agency, host, agent: what the configuration says; role
+    also as learned or seen; where it is not known, leader: which other server is the primary."""
     runbook: Text = NOTHING_SAID
     evidence: Evidence | None = None
     cause: str = ""
