@@ -84,6 +84,9 @@ def _checked(probe: Probe, measurements: tuple[Measurement, ...]) -> tuple[Measu
 PATHS_SECONDS = 600.0
 """After so long a server is asked again where its files are: a tablespace may have been added."""
 
+LOCAL_EVIDENCE_SECONDS = 4.0
+"""For a server seen from outside: a host in distress shows its processes slowly."""
+
 MOST_SLOW = 3
 """Questions of one round that may end at the deadline before the rest is left for the next."""
 
@@ -333,17 +336,18 @@ class Owner:
         """Freeze what the probe shows at an onset; what could not be had is said in its place."""
         show: Callable[[Session], Iterable[Exhibit]] | None = probe.exhibits
         session: Session
+        budget_seconds = max(self._budget_seconds, LOCAL_EVIDENCE_SECONDS)
         if probe.engine == HOST:
             session = self._view(probe)
         elif self._kept is not None:
-            session = self._remembering(self._kept, probe)
+            session, budget_seconds = self._remembering(self._kept, probe), self._budget_seconds
             show = _with(probe.exhibits, self._engine.lately)
         else:
             session, show = self._view(probe), _of_one_down(probe, self._down)
         if show is None:
             return None
         try:
-            with deadline.within(self._budget_seconds), _asking_anew(session):
+            with deadline.within(budget_seconds), _asking_anew(session):
                 return Evidence(now, evidence.bounded(show(session)))
         except ProbeError as error:
             said: Words = retold.shown(error.failure)

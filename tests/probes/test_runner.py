@@ -3,113 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 
 import pytest
 
 from probes import (
-    Address,
-    Down,
-    Exhibit,
     FailureKind,
-    Measure,
     Measurement,
-    Probe,
     ProbeError,
-    Row,
     Session,
-    Shared,
-    Target,
     Text,
 )
-from probes.engine import Engine
 from probes.judge import why
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
-from tests.support.evidence import english
-
-NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
-TARGET = Target("simpeg", "fake", Address("127.0.0.1", 1, "sigap"), volumes={"wal": "/srv/wal"})
-
-
-class FakeServer:
-    """Stands at the session seam: counts what is open and fails on command."""
-
-    def __init__(self) -> None:
-        self.open_sessions = 0
-        self.logins = 0
-        self.login_fails: FailureKind | None = None
-        self.kept_fails: FailureKind | None = None
-        self.paths: Mapping[str, str] = {"data": "/srv/data"}
-
-    def open(self, target: Target, purpose: str) -> Session:
-        if self.login_fails:
-            raise ProbeError(self.login_fails, "login failed")
-        self.logins += 1
-        self.open_sessions += 1
-        return FakeSession(self, target)
-
-    @property
-    def engine(self) -> Engine:
-        return Engine("fake", "Fake", 1, ("fake",), self.open)
-
-
-class FakeSession:
-    flavour = "fake"
-    version = 1
-    phases: Mapping[str, float] = {}
-
-    def __init__(self, server: FakeServer, target: Target) -> None:
-        self.server = server
-        self.target = target
-        self.memory: dict[str, object] = {}
-
-    @property
-    def shared(self) -> Shared:
-        return Shared()
-
-    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
-        failing, self.server.kept_fails = self.server.kept_fails, None
-        if failing:
-            raise ProbeError(failing, "the session broke")
-        return [{"one": 1}, {"one": 2}]
-
-    @contextmanager
-    def fresh(self, database: str = "") -> Iterator[Session]:
-        session = self.server.open(self.target, "fresh")
-        try:
-            yield session
-        finally:
-            session.close()
-
-    def paths(self) -> Mapping[str, str]:
-        return self.server.paths
-
-    def close(self) -> None:
-        self.server.open_sessions -= 1
-
-
-def probe(
-    name: str,
-    read: Callable[[Session], Iterable[Measurement]],
-    engine: str = "fake",
-    exhibits: Callable[[Session], Iterable[Exhibit]] | None = None,
-) -> Probe:
-    return Probe(
-        name,
-        engine,
-        Text("?", "?"),
-        (Measure("value", "", "A value."),),
-        (),
-        read,
-        exhibits=exhibits,
-    )
-
-
-def ask(session: Session) -> Iterable[Measurement]:
-    return [Measurement("value", float(len(session.rows("select"))))]
+from tests.support.fake_server import NOW, TARGET, FakeServer, ask, counted, probe
 
 
 def test_a_reading_carries_its_measurements_or_its_failure_never_both() -> None:
@@ -306,73 +213,6 @@ def test_every_session_opened_is_counted_and_given_back() -> None:
     assert server.open_sessions == owner.cost.sessions == 0
 
 
-def test_evidence_that_cannot_be_taken_says_why() -> None:
-    def hidden(session: Session) -> Iterable[Exhibit]:
-        raise ProbeError(FailureKind.BLIND, "grant pg_monitor first")
-
-    owner = Owner(TARGET, FakeServer().engine)
-    asked = probe("a", ask, exhibits=hidden)
-    list(owner.round([asked], lambda: NOW))
-    evidence = owner.gather(asked, NOW)
-    assert evidence is not None
-    assert evidence.exhibits[0].note == "grant pg_monitor first"
-
-
-def test_what_changed_lately_is_shown_with_every_probe_and_never_in_place_of_its_evidence() -> None:
-    def locked(session: Session) -> Iterable[Exhibit]:
-        raise ProbeError(FailureKind.BLIND, "no right to the log")
-
-    def one(title: str) -> Exhibit:
-        return Exhibit(Text(title, title), (), ())
-
-    asked, silent = probe("a", ask, exhibits=lambda session: [one("own")]), probe("b", ask)
-    engine = replace(FakeServer().engine, lately=lambda session: [one("lately")])
-    for given, lately in ((engine.lately, "lately"), (locked, "Last changes on the server")):
-        owner = Owner(TARGET, replace(engine, lately=given))
-        list(owner.round([asked], lambda: NOW))
-        for each, titles in ((asked, ["own", lately]), (silent, [lately])):
-            evidence = owner.gather(each, NOW)
-            assert evidence is not None
-            assert [exhibit.title.en for exhibit in evidence.exhibits] == titles
-
-
-def test_a_server_that_is_down_is_shown_by_probes_that_can_without_a_session() -> None:
-    seen: list[Down] = []
-
-    def when_down(view: Session, down: Down) -> Iterable[Exhibit]:
-        seen.append(down)
-        yield Exhibit(Text("?", "?"), (), (), note=view.paths()["data"])
-
-    server = FakeServer()
-    owner = Owner(TARGET, server.engine)
-    needs_a_session = probe("needs", ask, exhibits=lambda session: [])
-    asked = replace(needs_a_session, name="a", exhibits_when_down=when_down)
-    list(owner.round([asked], lambda: NOW))
-    server.login_fails = FailureKind.REFUSED
-    server.kept_fails = FailureKind.UNREACHABLE
-    list(owner.round([asked], lambda: NOW))
-    evidence = owner.gather(asked, NOW)
-    assert evidence is not None
-    assert evidence.exhibits[0].note == "/srv/data"
-    assert owner.gather(needs_a_session, NOW) is None
-    ((failure, at_login, answered_at),) = [(d.failure, d.at_login, d.answered_at) for d in seen]
-    assert (failure.kind, at_login, answered_at) == (FailureKind.REFUSED, True, NOW)
-
-
-def test_a_bug_in_what_is_shown_of_a_server_that_is_down_stops_no_finding() -> None:
-    def broken(view: Session, down: Down) -> Iterable[Exhibit]:
-        raise ZeroDivisionError("ours")
-
-    server = FakeServer()
-    server.login_fails = FailureKind.REFUSED
-    owner = Owner(TARGET, server.engine)
-    asked = replace(probe("a", ask), exhibits_when_down=broken)
-    list(owner.round([asked], lambda: NOW))
-    evidence = owner.gather(asked, NOW)
-    assert evidence is not None
-    assert "ours" in english(evidence.exhibits[0].note)
-
-
 def test_a_probe_remembers_between_readings_and_only_its_own() -> None:
     def counting(session: Session) -> Iterable[Measurement]:
         session.memory["seen"] = session.memory.get("seen", 0) + 1
@@ -387,16 +227,9 @@ def test_a_probe_remembers_between_readings_and_only_its_own() -> None:
     assert [reading.measurements[0].value for reading in again] == [2.0, 2.0, 2.0, 2.0]
 
 
-def told(session: Session) -> Iterable[Measurement]:
-    """How many probes of this round asked before, and how many of this login."""
-    for shared in (session.shared.round, session.shared.login):
-        shared["asked"] = shared.get("asked", 0) + 1
-    yield Measurement("value", session.shared.round["asked"] + 100 * session.shared.login["asked"])
-
-
 def test_what_the_probes_of_one_round_share_is_forgotten_with_the_round() -> None:
     owner = Owner(TARGET, FakeServer().engine)
-    both = [probe("one", told), probe("two", told)]
+    both = [probe("one", counted), probe("two", counted)]
 
     def values() -> list[float]:
         return [r.measurements[0].value for r in owner.round(both, lambda: NOW)]
@@ -409,28 +242,11 @@ def test_what_the_probes_of_one_round_share_is_forgotten_with_the_round() -> Non
 
 def test_a_round_that_is_not_taken_to_its_end_leaves_no_answer_behind() -> None:
     owner = Owner(TARGET, FakeServer().engine)
-    both = [probe("one", told), probe("two", told)]
+    both = [probe("one", counted), probe("two", counted)]
     left = owner.round(both, lambda: NOW)
     next(left)
     (again, _) = owner.round(both, lambda: NOW)
     assert again.measurements[0].value == 201
-
-
-def test_evidence_shares_no_answer_with_the_round_it_is_taken_in() -> None:
-    seen: list[int] = []
-
-    def exhibits(session: Session) -> Iterable[Exhibit]:
-        seen.append(session.shared.round.setdefault("asked", 0))
-        return []
-
-    owner = Owner(TARGET, FakeServer().engine)
-    both = [probe("one", told, exhibits=exhibits), probe("two", told)]
-    values = []
-    for reading in owner.round(both, lambda: NOW):
-        values.append(reading.measurements[0].value)
-        owner.gather(both[0], NOW)
-    assert values == [101, 202]
-    assert seen == [0, 0]
 
 
 def test_a_second_session_of_a_round_has_its_own_answers() -> None:
