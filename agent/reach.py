@@ -79,6 +79,33 @@ _EITHER = Text(
     "agent and them",
 )
 
+_MUTE = {
+    "whole": Text(
+        "tidak menjawab dengan semua servernya", "does not answer with any of its servers"
+    ),
+    "state": Text("tidak menjawab: tak satu pun", "does not answer: none"),
+    "look": Text(
+        "Periksa host itu dahulu, bukan tiap servernya: listrik, konsol, hypervisor, jaringannya, "
+        "lalu penyimpanannya.",
+        "Look at that host first, not at each of its servers: power, console, hypervisor, its "
+        "network, then its storage.",
+    ),
+}
+_ALIVE = {
+    "whole": Text(
+        "menerima sambungan, tetapi tak satu pun servernya menjawab",
+        "takes connections, but none of its servers answers",
+    ),
+    "state": Text("menerima sambungan, tetapi tak satu pun", "takes connections, but none"),
+    "look": Text(
+        "Periksa dahulu penyimpanan host itu (proses berstatus D), lalu memorinya dan proses yang "
+        "dihentikan (status T); host-nya sendiri hidup dan jaringannya bekerja.",
+        "Look at that host's storage first (processes in state D), then at its memory and at "
+        "stopped processes (state T); the host itself is alive and its network works.",
+    ),
+}
+"""Of a host none of whose servers answers: whether its kernel still takes connections."""
+
 PROBE = Probe(
     name="reach",
     engine=DERIVED,
@@ -109,22 +136,14 @@ PROBE = Probe(
         Threshold(
             "host_unreached_targets",
             Text(
-                "Host {target} tidak menjawab: tak satu pun dari {value} server di sana ({names})",
-                "Host {target} does not answer: none of its {value} servers ({names})",
+                "Host {target} {state} dari {value} server di sana yang menjawab: {names}",
+                "Host {target} {state} of its {value} servers answers: {names}",
             ),
-            Text(
-                "Periksa host itu dahulu, bukan tiap servernya: listrik, konsol, hypervisor, "
-                "jaringannya, lalu penyimpanannya.",
-                "Look at that host first, not at each of its servers: power, console, hypervisor, "
-                "its network, then its storage.",
-            ),
+            Text("{look}", "{look}"),
             "reach",
             critical=1.0,
             absent_clears=False,
-            headline=Text(
-                "Host {target} tidak menjawab dengan semua servernya",
-                "Host {target} does not answer with any of its servers",
-            ),
+            headline=Text("Host {target} {whole}", "Host {target} {whole}"),
         ),
     ),
     read=nothing_to_ask,
@@ -340,12 +359,16 @@ def _host_of(seat: _Seat) -> str:
 
 
 def _words(silent: Sequence[_Seat], seats: Sequence[_Seat]) -> Mapping[str, Text]:
-    """Of a few silent hosts it cannot be seen from here whether they or the network are down."""
+    """What is known of the agent's way to them, and of the host they may share.
+
+    Of a few silent hosts it cannot be seen from here whether they or the network are down.
+    """
     few = len({_host_of(seat) for seat in silent}) < MANY_HOSTS
     return {
         "which": _NONE if few and len(silent) == len(seats) else _MOST,
         "doubt": _DOUBT if few else NOTHING_SAID,
         "between": _EITHER if few else _BETWEEN,
+        **(_ALIVE if any(seat.reached for seat in silent) else _MUTE),
     }
 
 

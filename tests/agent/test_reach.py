@@ -2,110 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from agent.exposition import Board
-from agent.latest import Latest
-from agent.pipeline import Pipeline
 from agent.reach import Reach
-from agent.scheduler import Plan
-from incidents import calendar, procedure
-from incidents.desk import Desk
-from incidents.model import Incident
-from incidents.store import open_store
-from probes import FailureKind, Finding, Severity, Target
+from probes import FailureKind, Finding, Severity
 from probes.judge import Recalled
-from probes.runner import Owner
-from tests.agent.test_pipeline import PATIENT
+from tests.agent.network import FOUR, INTERVAL, Network, all_silent
 from tests.support.builders import NOON, a_failure, a_reading, a_target
-from tests.support.clock import HandClock
-from tests.support.fakes import FakeServer
-
-INTERVAL = 15.0
-
-
-class Network:
-    """Servers on their hosts, an agent that asks them in turn, and the desk it tells."""
-
-    def __init__(self, folder: Path, **hosts: str) -> None:
-        self.targets = [
-            a_target(name, machine=host, host="" if host else "pantau", agent="pantau")
-            for name, host in hosts.items()
-        ]
-        self.silent: dict[str, FailureKind] = {}
-        self.reached: set[str] = set()  # of these: whose host takes connections all the same
-        self.rounds = 0
-        self.reach = Reach("pantau")
-        self.reach.take_seats(self.targets)
-        self.held: list[tuple[str, float]] = []
-        self._second = 0.0
-        self._not_before: dict[str, float] = {}
-        self._waiting: dict[str, Finding] = {}
-        self._store = open_store(f"sqlite:///{folder / 'reach.db'}")
-        self.desk = Desk(self._store, procedure.load("kaltim"), calendar.load("kaltim"))
-        clock = HandClock()
-        self._pipeline = Pipeline(
-            Latest(Board(), clock.monotonic),
-            self,
-            shared=self.reach,
-            hold=self._hold,
-        )
-        self._engine = FakeServer().engine
-
-    def _hold(self, fingerprint: str, seconds: float) -> None:
-        self.held.append((fingerprint, seconds))
-        self._not_before[fingerprint] = self._second + seconds
-
-    def put(self, finding: Finding) -> None:
-        """What is held waits, and of each finding the newest; as in the reporter."""
-        self._waiting[finding.fingerprint] = finding
-        self._tell()
-
-    def _tell(self) -> None:
-        for name in list(self._waiting):
-            if self._not_before.get(name, 0.0) <= self._second:
-                finding = self._waiting.pop(name)
-                self.desk.report(finding, finding.at)
-
-    def round(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.rounds += 1
-            for place, target in enumerate(self.targets):
-                self.ask(target, self.rounds * INTERVAL + place)
-
-    def ask(self, target: Target, second: float) -> None:
-        self._second = second
-        self._tell()
-        at = NOON + timedelta(seconds=second)
-        kind = self.silent.get(target.name)
-        reading = a_reading(target.name, at=at)
-        if kind is not None:
-            failure = replace(a_failure(kind), reached=target.name in self.reached)
-            reading = replace(reading, measurements=(), failure=failure)
-        plan = Plan(target, (PATIENT,), INTERVAL, 2.0)
-        self._pipeline.handle(plan, PATIENT, reading, Owner(target, self._engine, 2.0))
-
-    @property
-    def open(self) -> tuple[Incident, ...]:
-        return self.desk.open_incidents()
-
-    @property
-    def titles(self) -> list[str]:
-        return [incident.title.en for incident in self.open]
-
-    def red(self) -> list[str]:
-        return sorted(i.title.en for i in self.open if i.red)
-
-
-FOUR = {"a": "h1", "b": "h2", "c": "h3", "d": "h4"}
-
-
-def _all_silent(network: Network, kind: FailureKind = FailureKind.TIMEOUT) -> None:
-    network.silent = {t.name: kind for t in network.targets if t.machine}
 
 
 @pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.UNREACHABLE])
@@ -114,7 +20,7 @@ def test_an_agent_that_reaches_nobody_is_one_incident_with_the_servers_as_sympto
 ) -> None:
     network = Network(tmp_path, here="", **FOUR)
     network.round(2)
-    _all_silent(network, kind)
+    all_silent(network, kind)
     network.round(6)
     (incident,) = network.open
     assert incident.title.en == "Agent pantau cannot reach most of its servers"
@@ -127,7 +33,7 @@ def test_an_agent_that_reaches_nobody_is_one_incident_with_the_servers_as_sympto
 def test_it_is_told_as_early_as_a_single_outage_would_be(tmp_path: Path) -> None:
     network = Network(tmp_path, **FOUR)
     network.round(2)
-    _all_silent(network)
+    all_silent(network)
     network.round(2)
     assert len(network.titles) == 1
 
@@ -135,7 +41,7 @@ def test_it_is_told_as_early_as_a_single_outage_would_be(tmp_path: Path) -> None
 def test_it_heals_with_the_network(tmp_path: Path) -> None:
     network = Network(tmp_path, **FOUR)
     network.round(2)
-    _all_silent(network)
+    all_silent(network)
     network.round(4)
     network.silent = {}
     network.round(4)
@@ -148,7 +54,7 @@ def test_a_server_that_stays_silent_after_the_others_healed_is_its_own_incident(
 ) -> None:
     network = Network(tmp_path, **FOUR)
     network.round(2)
-    _all_silent(network)
+    all_silent(network)
     network.round(4)
     network.silent = {"c": FailureKind.TIMEOUT}
     network.round(8)
@@ -173,7 +79,7 @@ def test_two_of_many_servers_are_two_outages(tmp_path: Path) -> None:
 def test_servers_that_refuse_were_reached(tmp_path: Path) -> None:
     network = Network(tmp_path, **FOUR)
     network.round(2)
-    _all_silent(network, FailureKind.REFUSED)
+    all_silent(network, FailureKind.REFUSED)
     network.round(4)
     assert len(network.titles) == 4
 
@@ -193,10 +99,27 @@ def test_a_host_with_several_servers_that_goes_down_is_one_incident_that_names_i
     assert network.red() == ["b is down"]
 
 
+def test_of_a_host_that_takes_connections_it_is_not_said_that_it_does_not_answer(
+    tmp_path: Path,
+) -> None:
+    """Its storage hangs: the kernel lives, no server on it does."""
+    network = Network(tmp_path, a="h1", b="h1", c="h2", d="h3", e="h4")
+    network.round(2)
+    network.silent = {"a": FailureKind.TIMEOUT, "b": FailureKind.TIMEOUT}
+    network.round()
+    network.reached = {"a", "b"}
+    network.round(4)
+    (incident,) = network.open
+    assert incident.title.en == "Host h1 takes connections, but none of its servers answers"
+    (root,) = [each for each in incident.troubles if each.root]
+    assert root.title.en == "Host h1 takes connections, but none of its 2 servers answers: a, b"
+    assert root.hint.en.startswith("Look at that host's storage first")
+
+
 def test_a_blip_is_nothing(tmp_path: Path) -> None:
     network = Network(tmp_path, **FOUR)
     network.round(2)
-    _all_silent(network)
+    all_silent(network)
     network.round(1)
     network.silent = {}
     network.round(4)
@@ -241,7 +164,7 @@ def test_an_outage_older_than_the_networks_keeps_its_incident(tmp_path: Path) ->
     network.round(2)
     network.silent = {"c": FailureKind.TIMEOUT}
     network.round(28)
-    _all_silent(network)
+    all_silent(network)
     network.round(4)
     assert sorted(network.red()) == ["Agent pantau cannot reach most of its servers", "c is down"]
 
@@ -273,7 +196,7 @@ def test_a_server_that_turns_out_to_refuse_has_an_incident_of_its_own(
 ) -> None:
     network = Network(tmp_path, **FOUR)
     network.round(2)
-    _all_silent(network)
+    all_silent(network)
     network.round(4)
     network.silent = {**(network.silent if during else {}), "c": FailureKind.REFUSED}
     network.round(8)
@@ -295,7 +218,7 @@ def test_a_network_that_fails_in_the_middle_of_a_round_is_one_incident(
     hit = [name for name in FOUR if name >= first]
     network.silent = dict.fromkeys(hit, FailureKind.TIMEOUT)
     network.round()
-    _all_silent(network)
+    all_silent(network)
     network.round(4)
     assert network.titles == ["Agent pantau cannot reach most of its servers"]
 
@@ -316,7 +239,7 @@ def test_a_host_that_fails_in_the_middle_of_a_round_is_one_incident(
 def test_the_record_does_not_call_clear_what_goes_on_in_another_incident(tmp_path: Path) -> None:
     network = Network(tmp_path, **FOUR)
     network.round(2)
-    _all_silent(network)
+    all_silent(network)
     network.round(4)
     network.silent = {"c": FailureKind.TIMEOUT}
     network.round(18)
@@ -324,108 +247,3 @@ def test_the_record_does_not_call_clear_what_goes_on_in_another_incident(tmp_pat
     told = [line.text.en for line in network.desk.timeline(old) if "c is down" in line.text.en]
     assert told[-1].startswith("Goes on in another incident: c is down")
     assert not any("is clear" in each for each in told)
-
-
-THREE = {"a": "h1", "b": "h2", "c": "h3"}
-
-
-@pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.UNREACHABLE])
-@pytest.mark.parametrize("third", [None, FailureKind.REFUSED, FailureKind.DENIED])
-def test_two_of_three_servers_that_go_down_together_are_told_each_by_itself(
-    tmp_path: Path, kind: FailureKind, third: FailureKind | None
-) -> None:
-    """The third was reached, whatever it said: the agent's network works."""
-    network = Network(tmp_path, **THREE)
-    network.round(2)
-    network.silent = {"a": kind, "b": kind} | ({"c": third} if third else {})
-    network.round(4)
-    assert sorted(network.titles)[:2] == ["a is down", "b is down"]
-    assert not any("Agent" in title for title in network.titles)
-
-
-@pytest.mark.parametrize("frozen", [{"a", "b"}, {"b"}])
-def test_two_servers_of_which_one_takes_connections_are_not_cut_off(
-    tmp_path: Path, frozen: set[str]
-) -> None:
-    network = Network(tmp_path, a="h1", b="h2")
-    network.round(2)
-    _all_silent(network)
-    network.round()  # the question on an open session: nothing is known of the network yet
-    network.reached = frozen
-    network.round(4)
-    assert sorted(network.titles) == ["a is down", "b is down"]
-
-
-def test_a_frozen_server_whose_queue_is_full_is_not_cut_off_either(tmp_path: Path) -> None:
-    network = Network(tmp_path, a="h1", b="h2")
-    network.round(2)
-    _all_silent(network)
-    network.reached = {"a", "b"}
-    network.round(3)
-    network.reached = set()
-    network.round(30)
-    assert sorted(network.titles) == ["a is down", "b is down"]
-
-
-@pytest.mark.parametrize("fleet", [{"a": "h1", "b": "h2"}, THREE])
-def test_of_a_few_servers_that_give_no_sign_both_possibilities_are_told(
-    tmp_path: Path, fleet: dict[str, str]
-) -> None:
-    network = Network(tmp_path, **fleet)
-    network.round(2)
-    _all_silent(network)
-    network.round(4)
-    (incident,) = network.open
-    assert incident.title.en == (
-        "Agent pantau cannot reach any of its servers; they are down, or the agent's network is"
-    )
-    (root,) = [each for each in incident.troubles if each.root]
-    assert root.hint.en.startswith("Either these went down together (power, hypervisor, storage)")
-    assert root.title.en.endswith("they are down, or the agent's network is")
-
-
-def test_of_many_servers_most_are_enough(tmp_path: Path) -> None:
-    """As many as these do not die in one round; the ones that answer take another way."""
-    network = Network(tmp_path, **{name: f"host-{name}" for name in "abcdefg"})
-    network.round(2)
-    network.silent = dict.fromkeys("abcd", FailureKind.TIMEOUT)
-    network.round(4)
-    assert network.titles == ["Agent pantau cannot reach most of its servers"]
-    (root,) = [each for each in network.open[0].troubles if each.root]
-    assert root.title.en == "Agent pantau cannot reach 4 of 7 servers: a, b, c, d"
-
-
-def test_a_server_that_falls_days_after_the_only_other_one_is_alone(tmp_path: Path) -> None:
-    network = Network(tmp_path, a="h1", b="h2")
-    network.round(2)
-    network.silent = {"a": FailureKind.TIMEOUT}
-    network.round(28)
-    _all_silent(network)
-    network.round(4)
-    assert sorted(network.titles) == ["a is down", "b is down"]
-
-
-def test_of_three_servers_that_were_cut_off_the_two_that_stay_away_are_told_each_by_itself(
-    tmp_path: Path,
-) -> None:
-    network = Network(tmp_path, **THREE)
-    network.round(2)
-    _all_silent(network)
-    network.round(4)
-    del network.silent["c"]
-    network.round(18)
-    assert network.red() == ["a is down", "b is down"]
-
-
-def test_a_network_that_flickers_for_one_of_three_servers_stays_one_incident(
-    tmp_path: Path,
-) -> None:
-    network = Network(tmp_path, **THREE)
-    network.round(2)
-    _all_silent(network)
-    network.round(30)
-    del network.silent["c"]
-    network.round()
-    _all_silent(network)
-    network.round(10)
-    assert len(network.titles) == 1

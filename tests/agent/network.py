@@ -1,0 +1,105 @@
+"""Servers on their hosts, an agent that asks them in turn, and the desk it tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from agent.exposition import Board
+from agent.latest import Latest
+from agent.pipeline import Pipeline
+from agent.reach import Reach
+from agent.scheduler import Plan
+from incidents import calendar, procedure
+from incidents.desk import Desk
+from incidents.model import Incident
+from incidents.store import open_store
+from probes import FailureKind, Finding, Target
+from probes.runner import Owner
+from tests.agent.test_pipeline import PATIENT
+from tests.support.builders import NOON, a_failure, a_reading, a_target
+from tests.support.clock import HandClock
+from tests.support.fakes import FakeServer
+
+INTERVAL = 15.0
+
+
+class Network:
+    """Moved by hand, a round of all targets at a time; what the agent holds back waits here too."""
+
+    def __init__(self, folder: Path, **hosts: str) -> None:
+        self.targets = [
+            a_target(name, machine=host, host="" if host else "pantau", agent="pantau")
+            for name, host in hosts.items()
+        ]
+        self.silent: dict[str, FailureKind] = {}
+        self.reached: set[str] = set()  # of these: whose host takes connections all the same
+        self.rounds = 0
+        self.reach = Reach("pantau")
+        self.reach.take_seats(self.targets)
+        self.held: list[tuple[str, float]] = []
+        self._second = 0.0
+        self._not_before: dict[str, float] = {}
+        self._waiting: dict[str, Finding] = {}
+        self._store = open_store(f"sqlite:///{folder / 'reach.db'}")
+        self.desk = Desk(self._store, procedure.load("kaltim"), calendar.load("kaltim"))
+        clock = HandClock()
+        self._pipeline = Pipeline(
+            Latest(Board(), clock.monotonic),
+            self,
+            shared=self.reach,
+            hold=self._hold,
+        )
+        self._engine = FakeServer().engine
+
+    def _hold(self, fingerprint: str, seconds: float) -> None:
+        self.held.append((fingerprint, seconds))
+        self._not_before[fingerprint] = self._second + seconds
+
+    def put(self, finding: Finding) -> None:
+        """What is held waits, and of each finding the newest; as in the reporter."""
+        self._waiting[finding.fingerprint] = finding
+        self._tell()
+
+    def _tell(self) -> None:
+        for name in list(self._waiting):
+            if self._not_before.get(name, 0.0) <= self._second:
+                finding = self._waiting.pop(name)
+                self.desk.report(finding, finding.at)
+
+    def round(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.rounds += 1
+            for place, target in enumerate(self.targets):
+                self.ask(target, self.rounds * INTERVAL + place)
+
+    def ask(self, target: Target, second: float) -> None:
+        self._second = second
+        self._tell()
+        at = NOON + timedelta(seconds=second)
+        kind = self.silent.get(target.name)
+        reading = a_reading(target.name, at=at)
+        if kind is not None:
+            failure = replace(a_failure(kind), reached=target.name in self.reached)
+            reading = replace(reading, measurements=(), failure=failure)
+        plan = Plan(target, (PATIENT,), INTERVAL, 2.0)
+        self._pipeline.handle(plan, PATIENT, reading, Owner(target, self._engine, 2.0))
+
+    @property
+    def open(self) -> tuple[Incident, ...]:
+        return self.desk.open_incidents()
+
+    @property
+    def titles(self) -> list[str]:
+        return [incident.title.en for incident in self.open]
+
+    def red(self) -> list[str]:
+        return sorted(i.title.en for i in self.open if i.red)
+
+
+FOUR = {"a": "h1", "b": "h2", "c": "h3", "d": "h4"}
+
+
+def all_silent(network: Network, kind: FailureKind = FailureKind.TIMEOUT) -> None:
+    network.silent = {t.name: kind for t in network.targets if t.machine}
