@@ -166,7 +166,7 @@ PROBE = Probe(
             measure="refused_logins",
             title=Text(
                 "{target} menolak {value} login karena slot koneksi habis{top}",
-                "{target} refused {value} logins for lack of a connection slot{top}",
+                "{target} refused {value} {value:login|logins} for lack of a connection slot{top}",
             ),
             headline=Text(
                 "{target} menolak login karena slot koneksi habis",

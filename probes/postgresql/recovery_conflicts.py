@@ -63,7 +63,8 @@ PROBE = Probe(
             Text(
                 "{target}: penerapan WAL membatalkan {value} kueri per menit, terbanyak karena "
                 "{kind}",
-                "{target}: replay cancels {value} queries a minute, most because of {kind}",
+                "{target}: replay cancels {value} {value:query|queries} a minute, most because of "
+                "{kind}",
             ),
             Text(
                 "Naikkan max_standby_streaming_delay (replika boleh tertinggal) atau nyalakan "

@@ -13,6 +13,7 @@ from probes import Finding, Measurement, Reading, Row, Severity
 from probes.judge import Judge
 from probes.mysql import (
     auto_increment,
+    connections,
     durability_settings,
     galera,
     group_replication,
@@ -377,6 +378,27 @@ def test_a_table_whose_column_cannot_be_told_is_left_out() -> None:
         {"id": 2, "name": "t", "is_primary": 1, "pos": 0},
     ]
     assert auto_increment.told(tables, columns, firsts) == []
+
+
+# --- connections ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("refused", "indonesian", "english"),
+    [
+        (1, "menolak 1 login karena slot koneksi habis", "refused 1 login for lack of"),
+        (7, "menolak 7 login karena slot koneksi habis", "refused 7 logins for lack of"),
+    ],
+)
+def test_one_login_that_was_refused_is_not_told_as_several(
+    refused: int, indonesian: str, english: str
+) -> None:
+    found = Measurement("refused_logins", float(refused))
+    taken = Reading(MySQL9.target.name, "connections", NOW, 0.0, (found,))
+    verdicts = Judge().assess(MySQL9.target, connections.PROBE, taken).findings
+    (verdict,) = (each for each in verdicts if each.measure == "refused_logins")
+    assert indonesian in verdict.title.id
+    assert english in verdict.title.en
 
 
 # --- deadlocks ------------------------------------------------------------------------------
