@@ -276,13 +276,13 @@ def _incident_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     sign.add_argument("--version", type=int, help="version of the incident you saw")
     for parser in (report, sign):
         parser.add_argument("--as", dest="username", required=True, help="who you are")
-        _with_password(_with_json(_with_config(parser)))
+        _with_password(_with_lang(_with_json(_with_config(parser))))
 
 
 def _ledger_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     verify = _command(commands, "verify", "ledger:verify", "check the ledger, or an exported one")
     verify.add_argument("file", nargs="?", metavar="FILE", help="a bundle made by 'sigap export'")
-    _with_config(verify)
+    _with_lang(_with_config(verify))
     export = _command(commands, "export", "ledger:export", "write the ledger as one file")
     export.add_argument("file", metavar="FILE")
-    _with_config(export)
+    _with_lang(_with_config(export))

@@ -166,7 +166,7 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
 def _not(path: Path, id: str, en: str) -> NotABundle:
     return NotABundle(
         Text(
-            "{path} bukan bundel buku catatan Sigap yang utuh: {what}; ekspor ulang.",
+            "{path} bukan bundel buku besar kejadian Sigap yang utuh: {what}; ekspor ulang.",
             "{path} is no whole Sigap ledger bundle: {what}; export it again.",
         ).format(path=path.name, what=Text(id, en))
     )

@@ -188,7 +188,7 @@ def _broken(sequence: int, id: str, en: str) -> Broken:
     return Broken(
         sequence,
         Text(
-            "Buku catatan rusak pada nomor {n}: {what}.", "The ledger breaks at {n}: {what}."
+            "Buku besar kejadian rusak pada nomor {n}: {what}.", "The ledger breaks at {n}: {what}."
         ).format(n=sequence, what=Text(id, en)),
     )
 

@@ -10,10 +10,18 @@ from datetime import UTC, datetime
 from agent.commands.words import language_of, password
 from agent.config import Config, find, load
 from agent.opening import Opened, open_desk
-from agent.trouble import Told, Trouble, in_language
+from agent.trouble import Told, in_language
 from incidents.model import Refused, Signer
 from incidents.store import StoreUnavailable
 from incidents.views import NoSuchDocument, NoSuchIncident
+from probes import Text
+
+PASSWORD = Text("Kata sandi {username}", "Password of {username}")
+_NOT_ACTIVE = Text(
+    "{username} tidak boleh menandatangani: akunnya tidak aktif; 'sigap people list' "
+    "memperlihatkannya",
+    "{username} may not sign: the account is not active; 'sigap people list' shows it",
+)
 
 
 @contextmanager
@@ -40,12 +48,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def signer(given: argparse.Namespace, opened: Opened) -> Signer:
+def signer(given: argparse.Namespace, config: Config, opened: Opened) -> Signer:
     """Who acts: proven by the password, with the roles of today."""
     at = now()
-    secret = password(given.password_file, f"Password of {given.username}")
+    asked = PASSWORD.format(username=given.username)
+    secret = password(given.password_file, asked, language_of(given, config))
     opened.people.check(given.username, secret, "command line", at)
     found = opened.people.signer(given.username, opened.calendar.local(at).date())
     if found is None:
-        raise Trouble(f"{given.username} may not sign: the account is not active")
+        raise Told(_NOT_ACTIVE.format(username=given.username))
     return found

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agent.commands.desk import desk, now, signer
 from agent.commands.words import language_of, table
 from agent.opening import Opened
-from agent.trouble import Trouble
+from agent.trouble import Told
 from incidents.model import Decision, Incident, Person, Signer
 from incidents.views import IncidentRow
 from incidents.workflow import Sign
@@ -39,6 +39,28 @@ _SEVERITIES = {
     Severity.CRITICAL: Text("kritis", "critical"),
 }
 _CLOSED = Text("ditutup", "closed")
+_OPENED = Text("gangguan {number} dibuka", "opened {number}")
+_SIGNED = Text(
+    "langkah {step} dari {number} sudah ditandatangani; {after}",
+    "signed step {step} of {number}; {after}",
+)
+_NOW_AT = Text("sekarang di langkah {step} ({role})", "now at step {step} ({role})")
+_NOW_CLOSED = Text("gangguan ditutup", "closed")
+_NO_ACCOUNT = Text(
+    "tidak ada akun aktif '{username}'; 'sigap people list' memperlihatkan semuanya",
+    "no active account '{username}'; 'sigap people list' shows them",
+)
+_UNREADABLE = Text(
+    "formulir {file} tidak dapat dibaca: {error}", "the form {file} cannot be read: {error}"
+)
+_NO_JSON = Text(
+    'formulir bukan JSON: {error}; misalnya {{"summary": "…"}}',
+    'the form is not JSON: {error}; e.g. {{"summary": "…"}}',
+)
+_NO_OBJECT = Text(
+    'formulir harus berupa objek JSON, misalnya {"summary": "…"}',
+    'the form must be a JSON object, e.g. {"summary": "…"}',
+)
 
 
 def listing(given: argparse.Namespace) -> int:
@@ -116,18 +138,19 @@ def report(given: argparse.Namespace) -> int:
     keys = ("title", "description", "target", "application", "agency", "reporter", "contact")
     form = {key: getattr(given, key) for key in keys if getattr(given, key)}
     form["severity"] = given.severity
-    with desk(given) as (_, opened):
-        who = signer(given, opened)
+    with desk(given) as (config, opened):
+        who = signer(given, config, opened)
         incident = opened.desk.report_manually(form, who, now())
-        _done(given, incident, f"opened {incident.number}", opened, who)
+        said = _OPENED.format(number=incident.number).said_in(language_of(given, config))
+        _done(given, incident, said, opened, who)
     return 0
 
 
 def sign(given: argparse.Namespace) -> int:
     """``sigap incidents sign``."""
-    form = _form(given.form)
-    with desk(given) as (_, opened):
-        who = signer(given, opened)
+    with desk(given) as (config, opened):
+        form = _form(given.form)
+        who = signer(given, config, opened)
         seen = opened.desk.incident(given.number)
         action = Sign(
             step=seen.step if given.step is None else given.step,
@@ -136,9 +159,10 @@ def sign(given: argparse.Namespace) -> int:
             version=seen.version if given.version is None else given.version,
         )
         incident = opened.desk.sign(given.number, action, who, now())
-        after = f"now at step {incident.step}" if incident.open else "closed"
-        said = f"signed step {action.step} of {incident.number}; {after}"
-        _done(given, incident, said, opened, who)
+        step = opened.desk.procedure(incident.number).step(incident.step)
+        after = _NOW_AT.format(step=step.number, role=step.role) if incident.open else _NOW_CLOSED
+        said = _SIGNED.format(step=action.step, number=incident.number, after=after)
+        _done(given, incident, said.said_in(language_of(given, config)), opened, who)
     return 0
 
 
@@ -185,7 +209,7 @@ def _reader(username: str, opened: Opened) -> Signer:
         return Signer(Person("", ""), ())
     found = opened.people.signer(username, opened.calendar.local(now()).date())
     if found is None:
-        raise Trouble(f"no active account {username!r}; 'sigap people list' shows them")
+        raise Told(_NO_ACCOUNT.format(username=username))
     return found
 
 
@@ -194,13 +218,13 @@ def _form(text: str) -> dict[str, Any]:
         try:
             text = Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Trouble(f"the form {text[1:]} cannot be read: {error}") from None
+            raise Told(_UNREADABLE.format(file=text[1:], error=error)) from None
     try:
         form = json.loads(text)
     except ValueError as error:
-        raise Trouble(f"the form is not JSON: {error}") from None
+        raise Told(_NO_JSON.format(error=error)) from None
     if not isinstance(form, dict):
-        raise Trouble('the form must be a JSON object, e.g. {"summary": "…"}')
+        raise Told(_NO_OBJECT)
     return form
 
 

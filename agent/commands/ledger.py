@@ -6,43 +6,64 @@ import argparse
 from pathlib import Path
 
 from agent.commands.desk import desk, now
-from agent.trouble import Trouble
+from agent.commands.words import language_of, language_without_config
+from agent.trouble import Told, in_language
 from incidents import bundle
 from incidents.ledger import Verdict
 from incidents.ledger import verify as verify_store
+from probes import Text
+
+_LEDGER = Text("buku besar kejadian", "the ledger")
+_WHOLE = Text(
+    "{what} utuh: {events} kejadian, {documents} dokumen, yang terakhir {head}",
+    "{what} is whole: {events} events, {documents} documents, head {head}",
+)
+_NOT_WHOLE = Text("{what} tidak utuh: {problem}", "{what} is not whole: {problem}")
+_NO_FILE = Text(
+    "{file} tidak ada; buat dengan 'sigap export {file}'",
+    "{file} does not exist; make one with 'sigap export {file}'",
+)
+_UNWRITABLE = Text("{file} tidak dapat ditulis: {error}", "{file} cannot be written: {error}")
+_EXPORTED = Text("{file}: {n} kejadian, yang terakhir {head}", "{file}: {n} events, head {head}")
 
 
 def verify(given: argparse.Namespace) -> int:
     """``sigap verify``: the ledger of the configured store, or an exported bundle."""
     if given.file is None:
         with desk(given, reading=True) as (config, opened):
-            return _told(verify_store(opened.store), "the ledger", config.language)
-    path = Path(given.file)
+            return _told(verify_store(opened.store), _LEDGER, language_of(given, config))
+    language = language_without_config(given)
+    with in_language(language):
+        return _verify_file(Path(given.file), language)
+
+
+def _verify_file(path: Path, language: str) -> int:
     if not path.is_file():
-        raise Trouble(f"{path} does not exist; make one with 'sigap export {path}'")
+        raise Told(_NO_FILE.format(file=path))
     try:
-        return _told(bundle.verify_bundle(path), str(path), "en")
+        return _told(bundle.verify_bundle(path), Text(str(path), str(path)), language)
     except bundle.NotABundle as error:
-        raise Trouble(str(error)) from error
+        raise Told(error.sentence) from error
 
 
 def export(given: argparse.Namespace) -> int:
     """``sigap export``: one file that verifies by itself."""
     path = Path(given.file)
-    with desk(given, reading=True) as (_, opened):
+    with desk(given, reading=True) as (config, opened):
         try:
             head = bundle.export(opened.store, path, now())
         except OSError as error:
-            raise Trouble(f"{path} cannot be written: {error.strerror}") from None
-    print(f"{path}: {head.sequence} events, head {head.hash}")
+            raise Told(_UNWRITABLE.format(file=path, error=error.strerror)) from None
+    said = _EXPORTED.format(file=path, n=head.sequence, head=head.hash)
+    print(said.said_in(language_of(given, config)))
     return 0
 
 
-def _told(verdict: Verdict, what: str, language: str) -> int:
+def _told(verdict: Verdict, what: Text, language: str) -> int:
     if verdict.problem is not None:
-        raise Trouble(f"{what} is not whole: {verdict.problem.said_in(language)}")
-    print(
-        f"{what} is whole: {verdict.events} events, {verdict.documents} documents, "
-        f"head {verdict.head.hash}"
+        raise Told(_NOT_WHOLE.format(what=what, problem=verdict.problem))
+    said = _WHOLE.format(
+        what=what, events=verdict.events, documents=verdict.documents, head=verdict.head.hash
     )
+    print(said.said_in(language))
     return 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from datetime import date
 
-from agent.commands.desk import desk, now
+from agent.commands.desk import PASSWORD, desk, now
 from agent.commands.words import language_of, password, print_json, table
-from agent.trouble import Trouble
+from agent.trouble import Told
 from incidents.model import Assignment, Basis, Person
 from probes import Text
 
@@ -22,7 +22,6 @@ _CHANGED = Text(
     "kata sandi {username} sudah diganti; semua sesinya berakhir",
     "the password of {username} is changed; sessions have ended",
 )
-_PASSWORD = Text("Kata sandi {username}", "Password of {username}")
 _NEW_PASSWORD = Text("Kata sandi baru {username}", "New password of {username}")
 _HEADS = (
     Text("NAMA PENGGUNA", "USERNAME"),
@@ -31,6 +30,10 @@ _HEADS = (
     Text("", ""),
 )
 _OFF = Text("nonaktif", "off")
+_NO_DAY = Text(
+    "'{text}' bukan tanggal; tulis sebagai YYYY-MM-DD, misalnya 2026-12-31",
+    "'{text}' is not a day; write it as YYYY-MM-DD, e.g. 2026-12-31",
+)
 
 
 def add(given: argparse.Namespace) -> int:
@@ -46,8 +49,9 @@ def add(given: argparse.Namespace) -> int:
     )
     with desk(given) as (config, opened):
         language = language_of(given, config)
-        asked = _PASSWORD.format(username=given.username).said_in(language)
-        opened.people.add(person, password(given.password_file, asked, twice=True), now())
+        asked = PASSWORD.format(username=given.username)
+        secret = password(given.password_file, asked, language, twice=True)
+        opened.people.add(person, secret, now())
     print(_ADDED.format(username=person.username).said_in(language))
     return 0
 
@@ -76,15 +80,15 @@ def listing(given: argparse.Namespace) -> int:
 
 def assign(given: argparse.Namespace) -> int:
     """``sigap people assign``."""
-    assignment = Assignment(
-        username=given.username,
-        role=given.role.upper(),
-        basis=Basis(given.basis),
-        letter_number=given.letter,
-        valid_from=_day(given.valid_from),
-        valid_to=_day(given.valid_to),
-    )
     with desk(given) as (config, opened):
+        assignment = Assignment(
+            username=given.username,
+            role=given.role.upper(),
+            basis=Basis(given.basis),
+            letter_number=given.letter,
+            valid_from=_day(given.valid_from),
+            valid_to=_day(given.valid_to),
+        )
         opened.people.assign(assignment, now())
     said = _ASSIGNED.format(
         username=assignment.username, role=assignment.role, basis=assignment.basis.value
@@ -97,8 +101,8 @@ def passwd(given: argparse.Namespace) -> int:
     """``sigap people passwd``: ends every session of the person."""
     with desk(given) as (config, opened):
         language = language_of(given, config)
-        asked = _NEW_PASSWORD.format(username=given.username).said_in(language)
-        secret = password(given.password_file, asked, twice=True)
+        asked = _NEW_PASSWORD.format(username=given.username)
+        secret = password(given.password_file, asked, language, twice=True)
         opened.people.set_password(given.username, secret, now())
     print(_CHANGED.format(username=given.username).said_in(language))
     return 0
@@ -108,4 +112,4 @@ def _day(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise Trouble(f"{text!r} is not a day; write YYYY-MM-DD") from None
+        raise Told(_NO_DAY.format(text=text)) from None

@@ -15,10 +15,29 @@ from typing import Any
 
 from agent.config import Config, ConfigError, find, load
 from agent.config.problems import meant
-from agent.trouble import Told, Trouble
+from agent.trouble import Told
 from probes import Secret, Target, Text
 
 _NO_TARGET = Text("target '{name}' tidak ada; {meant}", "no target '{name}'; {meant}")
+_NO_INPUT = Text(
+    "tidak ada kata sandi pada masukan standar; tulis di sana dalam satu baris, atau sebutkan "
+    "berkasnya dengan --password-file BERKAS",
+    "no password came from standard input; write it there in one line, or name its file with "
+    "--password-file FILE",
+)
+_UNREADABLE = Text(
+    "berkas kata sandi {file} tidak dapat dibaca: {error}",
+    "the password file {file} cannot be read: {error}",
+)
+_EMPTY = Text(
+    "berkas kata sandi {file} kosong; tulis kata sandinya di baris pertama",
+    "the password file {file} is empty; write the password into its first line",
+)
+_AGAIN = Text("{prompt}, sekali lagi", "{prompt}, again")
+_DIFFER = Text(
+    "kedua kata sandi berbeda, sehingga tidak ada yang diubah; ulangi",
+    "the two passwords differ, so nothing was changed; try again",
+)
 
 
 def language_of(given: argparse.Namespace, config: Config) -> str:
@@ -82,24 +101,28 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def password(file: str | None, prompt: str, twice: bool = False) -> str:
-    """A password from a file, a terminal or standard input; never from the command line."""
+def password(file: str | None, prompt: Text, language: str, twice: bool = False) -> str:
+    """A password from a file, a terminal or standard input; never from the command line.
+
+    Raises ``Told``.
+    """
     if file is not None:
         try:
             text = Path(file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Trouble(f"the password file {file} cannot be read: {error}") from None
-        return _first_line(text, f"the password file {file} is empty")
+            raise Told(_UNREADABLE.format(file=file, error=error)) from None
+        return _first_line(text, _EMPTY.format(file=file))
     if not sys.stdin.isatty():
-        return _first_line(sys.stdin.read(), "no password came from standard input")
-    given = getpass.getpass(f"{prompt}: ")
-    if twice and getpass.getpass(f"{prompt}, again: ") != given:
-        raise Trouble("the two passwords differ; nothing was changed")
+        return _first_line(sys.stdin.read(), _NO_INPUT)
+    given = getpass.getpass(f"{prompt.said_in(language)}: ")
+    again = _AGAIN.format(prompt=prompt).said_in(language)
+    if twice and getpass.getpass(f"{again}: ") != given:
+        raise Told(_DIFFER)
     return given
 
 
-def _first_line(text: str, otherwise: str) -> str:
+def _first_line(text: str, otherwise: Text) -> str:
     line = text.partition("\n")[0].rstrip("\r")
     if not line:
-        raise Trouble(otherwise)
+        raise Told(otherwise)
     return line

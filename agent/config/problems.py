@@ -70,6 +70,7 @@ def meant(word: str, known: Iterable[str]) -> Text:
     """``did you mean 'x'?`` for the nearest known word, else the list of known words."""
     names = sorted(known)
     begun = [name for name in names if len(word) >= 3 and name.startswith(word)]
+    begun.sort(key=len)  # 'volume' is more of 'volumes' than of 'volume_forecast'
     close = begun or difflib.get_close_matches(word, names, n=1, cutoff=0.55)
     if close:
         return Text("maksud Anda '{name}'?", "did you mean '{name}'?").format(name=close[0])

@@ -71,14 +71,20 @@ COMMANDS = [
     ("a person twice", "people add budi --name B", PASSWORD, "budi sudah ada", 1),
     ("a short password", "people add cici --name C", "abc", "paling sedikit", 1),
     ("a password that is the name", "people add cicicici --name C", "cicicici", "", 1),
-    ("no password", "people add cici --name C", "", "no password came", 1),
+    ("no password", "people add cici --name C", "", "tidak ada kata sandi pada", 1),
     ("a wrong password", "incidents open --title x --as budi", "salah", "tidak cocok", 1),
     ("an unknown person", "people assign tiada PP", "", "tiada", 1),
     ("an unknown role", "people assign budi XX", "", "XX", 1),
     ("an unknown incident", "incidents show GDB-1999-0001", "", "GDB-1999-0001", 1),
     ("a form that is no JSON", "incidents sign X --form { --as budi", PASSWORD, "JSON", 1),
-    ("a form that is not there", "incidents sign X --form @f --as budi", PASSWORD, "cannot be", 1),
-    ("a bundle that is not there", "verify tiada.jsonl", "", "make one with 'sigap export", 1),
+    (
+        "a form that is not there",
+        "incidents sign X --form @f --as budi",
+        PASSWORD,
+        "tidak dapat dibaca",
+        1,
+    ),
+    ("a bundle that is not there", "verify tiada.jsonl", "", "buat dengan 'sigap export", 1),
 ]
 
 
@@ -178,7 +184,7 @@ def test_a_changed_byte_in_the_ledger_is_found_and_its_sequence_named(folder: Pa
     add_people(folder, "budi")
     for _ in range(3):
         said(sigap(*OPEN, folder=folder, stdin=PASSWORD))
-    assert "is whole: 3 events" in said(sigap("verify", folder=folder))
+    assert "is whole: 3 events" in said(sigap("verify", "--lang", "en", folder=folder))
     store = sqlite3.connect(folder / "sigap.db")
     (body,) = store.execute("select body from events where sequence = 2").fetchone()
     at = body.index(b"lambat")
@@ -218,7 +224,7 @@ def test_a_full_store_is_said_and_takes_everything_once_there_is_room(volume: Pa
         assert "Traceback" not in agent.log
     listed = said(sigap("incidents", "list", folder=folder))
     assert "Ada ruang lagi" in listed and "Penuh" not in listed
-    assert "is whole" in said(sigap("verify", folder=folder))
+    assert "is whole" in said(sigap("verify", "--lang", "en", folder=folder))
 
 
 def _fill(filler: Path) -> None:
@@ -241,5 +247,5 @@ def test_a_read_only_store_is_said_and_takes_everything_once_it_is_not(volume: P
         sentence = one_sentence(sigap(*words, folder=folder, stdin=PASSWORD))
         assert "hanya dapat dibaca; beri hak tulis" in sentence or "is read-only; give" in sentence
     subprocess.run(["mount", "-o", "remount,rw", str(volume)], check=True)
-    assert "is whole: 1 events" in said(sigap("verify", folder=folder))
+    assert "is whole: 1 events" in said(sigap("verify", "--lang", "en", folder=folder))
     said(sigap(*OPEN, folder=folder, stdin=PASSWORD))

@@ -189,4 +189,4 @@ def test_a_page_posted_too_large_changes_nothing(
 
 def test_after_all_that_the_ledger_is_whole(office: Office, number: str) -> None:
     assert office.version(number) == 1
-    assert "is whole" in said(sigap("verify", folder=office.agent.folder))
+    assert "is whole" in said(sigap("verify", "--lang", "en", folder=office.agent.folder))

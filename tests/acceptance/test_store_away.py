@@ -98,7 +98,7 @@ def test_a_frozen_store_blinds_nobody_and_every_finding_is_written_after_it_thaw
         until("room for one more", lambda: _sessions(keeper) < 40)
         assert targets(agent) == ["lain", "mati"]
         assert "Traceback" not in agent.log
-    assert "is whole" in sigap("verify", folder=tmp_path).stdout
+    assert "is whole" in sigap("verify", "--lang", "en", folder=tmp_path).stdout
 
 
 def test_a_frozen_store_does_not_hold_the_end(

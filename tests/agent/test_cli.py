@@ -287,6 +287,21 @@ def test_people_are_told_of_in_the_configured_language_or_the_one_asked_for(
     assert said.startswith("kata sandi budi sudah diganti")
 
 
+def test_a_missing_password_is_told_with_the_next_move_in_the_language_of_the_command(
+    sigap: Sigap, folder: Path
+) -> None:
+    (folder / "kosong.pw").write_text("")
+    add = ("people", "add", "budi", "--name", "Budi")
+    said = one_sentence(sigap(*add, folder=folder), 1)
+    assert "tidak ada kata sandi pada masukan standar" in said and "--password-file" in said
+    said = one_sentence(sigap(*add, "--lang", "en", folder=folder), 1)
+    assert "no password came from standard input" in said and "--password-file" in said
+    for file, told in (("kosong.pw", "kosong.pw kosong"), ("tiada.pw", "tidak dapat dibaca")):
+        assert told in one_sentence(sigap(*add, "--password-file", file, folder=folder), 1)
+    signing = sigap("incidents", "open", "--title", "x", "--as", "budi", folder=folder)
+    assert "tidak ada kata sandi" in one_sentence(signing, 1)
+
+
 def test_an_incident_is_opened_signed_and_verified_from_the_command_line(
     sigap: Sigap, folder: Path
 ) -> None:
@@ -308,13 +323,46 @@ def test_an_incident_is_opened_signed_and_verified_from_the_command_line(
     assert shown["number"] == number and shown["clocks"]
     assert number in sigap("incidents", "show", number, folder=folder).stdout
     one_sentence(sigap("incidents", "show", "GDB-1999-0001", folder=folder), 1)
-    assert "is whole: 1 events" in sigap("verify", folder=folder).stdout
+    assert "is whole: 1 events" in sigap("verify", "--lang", "en", folder=folder).stdout
     assert sigap("export", "ledger.jsonl", folder=folder).returncode == 0
-    assert "is whole" in sigap("verify", "ledger.jsonl", folder=folder).stdout
+    assert "is whole" in sigap("verify", "ledger.jsonl", "--lang", "en", folder=folder).stdout
     bundle = folder / "ledger.jsonl"
     bundle.write_bytes(bundle.read_bytes().replace(b"SIMPEG lambat", b"SIMPEG lancar"))
-    assert "not whole" in one_sentence(sigap("verify", "ledger.jsonl", folder=folder), 1)
+    changed = ("verify", "ledger.jsonl")
+    assert "not whole" in one_sentence(sigap(*changed, "--lang", "en", folder=folder), 1)
+    assert "ledger.jsonl tidak utuh" in one_sentence(sigap(*changed, folder=folder), 1)
     one_sentence(sigap("verify", "nowhere.jsonl", folder=folder), 1)
+
+
+def test_what_was_opened_signed_and_verified_is_said_in_the_language_of_the_command(
+    sigap: Sigap, folder: Path
+) -> None:
+    sigap("people", "add", "budi", "--name", "Budi", folder=folder, stdin=SECRET)
+    sigap("people", "assign", "budi", "PP", folder=folder)
+    report = ("incidents", "open", "--title", "SIMPEG lambat", "--as", "budi")
+    said = sigap(*report, folder=folder, stdin=SECRET).stdout
+    number = said.split()[1]
+    assert said == f"gangguan {number} dibuka\n"
+    said = sigap(*report, "--lang", "en", folder=folder, stdin=SECRET).stdout
+    assert re.fullmatch(r"opened \S+\n", said)
+    form = json.dumps(
+        {
+            "title": "SIMPEG lambat",
+            "source": "person",
+            "reported_at": "2026-11-26T08:00:00+08:00",
+            "application": "SIMPEG",
+            "agency": "BKD",
+            "description": "Lambat sejak pagi",
+            "impact": "Layanan kepegawaian",
+        }
+    )
+    sign = ("incidents", "sign", "--form", form, "--as", "budi")
+    english = sigap(*sign, said.split()[1], "--lang", "en", folder=folder, stdin=SECRET)
+    assert english.stdout.startswith("signed step 1 of "), english.stderr
+    said = sigap(*sign, number, folder=folder, stdin=SECRET).stdout
+    assert said.startswith(f"langkah 1 dari {number} sudah ditandatangani; sekarang di langkah 2")
+    assert sigap("verify", folder=folder).stdout.startswith("buku besar kejadian utuh: 4 kejadian")
+    assert sigap("verify", "--lang", "en", folder=folder).stdout.startswith("the ledger is whole")
 
 
 def test_an_agent_without_a_store_says_so(sigap: Sigap, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jsonschema
@@ -352,4 +353,17 @@ def test_the_sample_is_a_good_configuration(tmp_path: Path) -> None:
     text = (ROOT / "agent.yaml").read_text(encoding="utf-8")
     config = read(tmp_path, text.replace("/etc/sigap/simpeg.pw", "simpeg.pw"))
     assert [each.name for each in config.targets] == ["simpeg-primary"]
+    assert config.warnings == ()
+
+
+def test_the_samples_of_every_engine_are_good_once_their_comment_signs_are_gone(
+    tmp_path: Path,
+) -> None:
+    text = (ROOT / "agent.yaml").read_text(encoding="utf-8").replace("/etc/sigap/", "")
+    for name in ("simpeg", "esurat", "pooler"):
+        (tmp_path / f"{name}.pw").write_text("x\n")
+        (tmp_path / f"{name}.pw").chmod(0o600)
+    before, targets, examples = text.partition("\ntargets:\n")
+    config = read(tmp_path, before + targets + re.sub(r"(?m)^  # ", "  ", examples))
+    assert {each.engine for each in config.targets} == {"postgresql", "mysql", "pgbouncer"}
     assert config.warnings == ()

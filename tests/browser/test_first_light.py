@@ -159,7 +159,7 @@ def test_from_a_real_database_failing_to_a_signed_letter() -> None:
         assert demo.metric("sigap_step_visits_total", step="5", verdict="approve") == 2
         assert demo.metric("sigap_sla_overall_closed_total", result="met") == 1
         assert demo.metric("sigap_ledger_head_sequence") > 14
-        assert "the ledger is whole" in demo.sigap("verify", *config)
+        assert "the ledger is whole" in demo.sigap("verify", *config, "--lang", "en")
 
 
 def told_red(demo: Demo, number: str) -> bool:
