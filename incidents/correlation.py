@@ -60,14 +60,14 @@ def place(
     The incident that already holds the fingerprint comes first; then the table's rules in
     their order, the oldest incident first. A finding that is clear joins nothing new.
 
-    What had cleared and comes back, severe enough to open an incident, is looked at anew: it
-    belongs to what explains it now. When nothing does, a symptom is a fault of its own, and so
-    is a root that fails in another way; the same root failing the same way is a flap.
+    What had cleared and comes back is looked at anew: it belongs to what explains it now. When
+    nothing does, a symptom is a fault of its own, and so is a root that fails in another way;
+    the same root failing the same way is a flap, and so is one that comes back milder.
     """
     table = table or shipped()
     incidents = sorted(open_incidents, key=lambda each: (each.opened_at, each.number))
     holder, held = _holder(finding, incidents)
-    if held is not None and (held.severity > Severity.CLEAR or not finding.opens):
+    if held is not None and held.severity > Severity.CLEAR:
         return Placement(holder, known=True)
     if finding.severity is Severity.CLEAR:
         return Placement(holder, known=held is not None)
@@ -91,7 +91,7 @@ def place(
             if number != holder and _explains(found, sights, rule):
                 because = _because(rule, found)
                 return Placement(number, root=True, rule=rule.name, because=because)
-    if held is not None and held.root and held.cause == finding.cause:
+    if held is not None and held.root and (held.cause == finding.cause or not finding.opens):
         return Placement(holder, known=True)
     return Placement()
 

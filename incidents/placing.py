@@ -56,11 +56,13 @@ def plan(
             parted = _parted(finding, mine, lambda: load_open(connection), table)
             if parted is not None:
                 return parted
-        if known.severity > Severity.CLEAR or not finding.opens:
+        if known.severity > Severity.CLEAR or finding.severity is Severity.CLEAR:
             return Plan(_heard(known.severity, finding.severity), known.number)
         placement = correlation.place(finding, load_open(connection), table)
         if placement.number == known.number:
             return Plan(_heard(known.severity, finding.severity), known.number)
+        if not placement.number and not finding.opens:
+            return Plan(Change.NOTHING)  # a mere warning, whose old incident does not explain it
         change = Change.ATTACHED if placement.number else Change.OPENED
         return Plan(change, placement.number, placement, moves=True)
     past = records.past(connection, finding.fingerprint)

@@ -94,6 +94,67 @@ def test_an_effect_stays_while_anything_else_there_explains_it(desk: Desk) -> No
     assert states(desk, FULL, 120) == slot
 
 
+def begins(desk: Desk, found: Finding, minutes: float, severity: Severity) -> str:
+    """The same for what began only then."""
+    since = MONDAY + timedelta(minutes=minutes)
+    return states(desk, replace(found, since=since), minutes, severity)
+
+
+CRASHED = finding(measure="crash_recovered")
+BLIND = finding(measure="disk_growth", probe="disk_growth", family="blind")
+
+
+def test_a_server_that_comes_back_from_its_crash_is_one_incident(desk: Desk) -> None:
+    down = states(desk, DOWN, 0)
+    states(desk, DOWN, 10, Severity.CLEAR)
+    assert begins(desk, CRASHED, 10.2, Severity.CRITICAL) == down
+    assert states(desk, CRASHED, 25, Severity.CLEAR) == down
+    assert [each.number for each in desk.open_incidents()] == [down]
+
+
+def test_a_crash_long_after_an_outage_that_waits_for_signatures_is_a_fault_of_its_own(
+    desk: Desk,
+) -> None:
+    down = states(desk, DOWN, 0)
+    states(desk, DOWN, 1, Severity.CLEAR)
+    assert begins(desk, CRASHED, 60, Severity.CRITICAL) != down
+
+
+def test_a_warning_that_comes_back_joins_what_explains_it_now_not_what_has_healed(
+    desk: Desk,
+) -> None:
+    """As seen: the password was wrong and a question blind; later the connections were used up,
+    it was blind again, and that was told in the incident of the password."""
+    password = states(desk, DOWN, 0)
+    assert begins(desk, BLIND, 0.5, Severity.WARNING) == password
+    states(desk, DOWN, 1, Severity.CLEAR)
+    states(desk, BLIND, 1, Severity.CLEAR)
+    connections = begins(desk, CONNECTIONS, 5, Severity.CRITICAL)
+    assert connections != password
+    assert begins(desk, BLIND, 5.2, Severity.WARNING) == connections
+    assert not desk.incident(password).red
+
+
+def test_a_warning_that_comes_back_unexplained_leaves_the_healed_incident_alone(
+    desk: Desk,
+) -> None:
+    down = states(desk, DOWN, 0)
+    begins(desk, BLIND, 0.5, Severity.WARNING)
+    states(desk, DOWN, 1, Severity.CLEAR)
+    states(desk, BLIND, 1, Severity.CLEAR)
+    assert begins(desk, BLIND, 5, Severity.WARNING) == ""
+    assert not desk.incident(down).red
+    states(desk, BLIND, 6, Severity.CLEAR)
+    assert [each.number for each in desk.open_incidents()] == [down]
+
+
+def test_a_root_that_comes_back_milder_is_the_same_fault(desk: Desk) -> None:
+    full = states(desk, FULL, 0)
+    states(desk, FULL, 1, Severity.CLEAR)
+    assert begins(desk, FULL, 5, Severity.WARNING) == full
+    assert desk.incident(full).red
+
+
 CAUSE = on("a", "replication", "slot_lost_in_seconds", subject="s1")
 EFFECT = on("a", "volume", "filled_by_in_seconds", subject="/srv")
 (RULE,) = [each for each in causes.shipped().rules if each.name == "slot_fills_the_volume"]
