@@ -11,8 +11,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from probes import deadline, retold
-from probes.model import Failure, Measure, Measurement, ProbeError, Session, Text, Threshold
+from probes import deadline
+from probes.model import (
+    NOTHING_SAID,
+    Failure,
+    FailureKind,
+    Measure,
+    Measurement,
+    ProbeError,
+    Session,
+    Target,
+    Text,
+    Threshold,
+)
 from probes.units import duration
 
 QUESTION = Text("Apakah login baru berhasil, dan cukup cepat?", "Does a new login work, in time?")
@@ -21,8 +32,24 @@ EVERY_SECONDS = 60.0
 _SHARE_OF_THE_LOGIN = 0.8
 """Of the time left, so that after a login that hangs the kept session can still be asked."""
 
+_FAIL = Text(
+    "Login baru ke {target} gagal, sesi lama masih berjalan{cause}",
+    "New logins to {target} fail while existing sessions work{cause}",
+)
+_NOT_OURS = Text(
+    "{target} tidak menerima akun pemantau Sigap{cause}",
+    "{target} does not let Sigap's monitoring account in{cause}",
+)
+_OTHERS_UNKNOWN = Text(
+    "; sesi yang sudah terbuka tetap berjalan, belum diketahui apakah akun lain juga ditolak",
+    "; sessions that are open go on, whether other accounts are rejected too is not known",
+)
+"""Only our own account was tried: its rejection is no word about anybody else's."""
+_NONE_LEFT = Text(": koneksi habis", ": no connection is left")
+
 # What a finding says that is not cleared yet, since it takes more than one good reading.
-_AGAIN = Text("login baru sudah berhasil lagi", "a new login works again")
+_TRIED = Text("Login ke {target}", "Logging in to {target}")
+_AGAIN = Text(": login baru sudah berhasil lagi", ": a new login works again")
 _WAIT = Text(
     "Login sudah berhasil lagi; tunggu pembacaan berikut.",
     "Logging in works again; wait for the next reading.",
@@ -65,11 +92,11 @@ def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Me
             phases[phase] = time.perf_counter() - started
     except ProbeError as error:
         session.rows(question)
-        said = error.failure
-        detail = {"reason": _reason(said), "failure_kind": said.kind.value, "next": said.hint}
-        yield Measurement("fresh_login_ok", 0.0, detail=detail)
+        yield Measurement("fresh_login_ok", 0.0, detail=facts(session.target, error.failure))
         return
-    yield Measurement("fresh_login_ok", 1.0, detail={"reason": _AGAIN, "next": _WAIT})
+    tried = _TRIED.format(target=session.target.name)
+    again = {"outcome": tried, "reason": _AGAIN, "next": _WAIT}
+    yield Measurement("fresh_login_ok", 1.0, detail=again)
     slowest = max(phases, key=lambda name: phases[name])
     detail = {"phase": PHASES[slowest], "took": duration(phases[slowest])}
     yield Measurement("login_seconds", sum(phases.values()), detail=detail)
@@ -77,10 +104,25 @@ def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Me
         yield Measurement("login_phase_seconds", seconds, name)
 
 
-def _reason(failure: Failure) -> Text:
-    """What ended the login: said of the server where there are words for it, else its own."""
+def facts(target: Target, failure: Failure) -> dict[str, object]:
+    """What a failed login says, for a title: whose it is, and why.
+
+    ``outcome`` is in our words, in both languages; the server's own stand in ``reason``.
+    """
     said = failure.said
-    return Text(said.id, f"it {said.en}") if said.en else retold.words(failure)
+    denied = failure.kind is FailureKind.DENIED
+    cause = _NONE_LEFT if failure.kind is FailureKind.EXHAUSTED else NOTHING_SAID
+    if said.en:
+        cause = Text(f": {said.id}", f": it {said.en}")
+    outcome = (_NOT_OURS if denied else _FAIL).format(target=target.name, cause=cause)
+    reason = "" if said.en else f" ({failure.message})"
+    others = _OTHERS_UNKNOWN if denied else NOTHING_SAID
+    return {
+        "outcome": outcome,
+        "reason": Text(f"{reason}{others.id}", f"{reason}{others.en}"),
+        "failure_kind": failure.kind.value,
+        "next": failure.hint,
+    }
 
 
 def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold, ...]:
@@ -88,15 +130,13 @@ def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold
     return (
         Threshold(
             "fresh_login_ok",
-            Text(
-                "Login baru ke {target} gagal, sesi lama masih berjalan: {reason}",
-                "New logins to {target} fail while existing sessions work: {reason}",
-            ),
+            Text("{outcome}{reason}", "{outcome}{reason}"),
             Text("{next}", "{next}"),
             family,
             critical=0.0,
             above=False,
             raise_after=2,
+            headline=Text("{outcome}", "{outcome}"),
         ),
         Threshold(
             "login_seconds",

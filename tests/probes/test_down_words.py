@@ -7,7 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from probes import CONNECTION_KINDS, Failure, FailureKind, Reading, Text, logins, registry
+from probes import (
+    CONNECTION_KINDS,
+    Failure,
+    FailureKind,
+    Finding,
+    Measurement,
+    Reading,
+    Text,
+    logins,
+    registry,
+)
 from probes.judge import Judge
 from probes.libpq_words import Known
 from probes.mysql import errors as mysql
@@ -73,10 +83,57 @@ def test_a_cause_with_words_of_its_own_goes_on_after_the_servers_name(words: Tex
     assert title == Text(f"simpeg {words.id}", f"simpeg {words.en}")
 
 
+def of_a_login(engine: str, failure: Failure) -> Finding:
+    """The finding of two logins that failed so, beside a session that works."""
+    judge, target = Judge(), a_target(engine=engine)
+    (probe,) = (each for each in registry.probes_for(engine) if each.name == "login")
+    failed = Measurement("fresh_login_ok", 0.0, detail=logins.facts(target, failure))
+    for n in range(2):
+        at = NOON + timedelta(minutes=n)
+        reading = Reading(target.name, probe.name, at, 0.01, (failed,))
+        findings = judge.assess(target, probe, reading).findings
+    (found,) = (each for each in findings if each.measure == "fresh_login_ok")
+    assert found.opens
+    return found
+
+
 @pytest.mark.parametrize("words", known_words(), ids=lambda words: words.en)
 def test_a_login_that_fails_alone_says_of_the_server_why(words: Text) -> None:
-    (title,) = (each.title for each in logins.thresholds(words) if each.measure == "fresh_login_ok")
-    reason = logins._reason(Failure(FailureKind.DENIED, "FATAL", said=words))
-    said = title.format(target="simpeg", reason=reason)
-    assert said.en == f"New logins to simpeg fail while existing sessions work: it {words.en}"
-    assert said.id.endswith(f"sesi lama masih berjalan: {words.id}")
+    found = of_a_login("postgresql", Failure(FailureKind.EXHAUSTED, "FATAL", said=words))
+    assert (
+        found.title
+        == found.headline
+        == Text(
+            f"Login baru ke simpeg gagal, sesi lama masih berjalan: {words.id}",
+            f"New logins to simpeg fail while existing sessions work: it {words.en}",
+        )
+    )
+
+
+RAW = 'FATAL: password authentication failed for user "sigap"'
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mysql", "pgbouncer"])
+def test_sigaps_account_rejected_alone_is_not_told_as_an_outage_of_everybodys_logins(
+    engine: str,
+) -> None:
+    hint = Text("Periksa password_file.", "Check the password_file.")
+    found = of_a_login(engine, Failure(FailureKind.DENIED, RAW, hint))
+    assert found.headline == Text(
+        "simpeg tidak menerima akun pemantau Sigap",
+        "simpeg does not let Sigap's monitoring account in",
+    )
+    assert found.title == Text(
+        f"{found.headline.id} ({RAW}); sesi yang sudah terbuka tetap berjalan, belum diketahui "
+        "apakah akun lain juga ditolak",
+        f"{found.headline.en} ({RAW}); sessions that are open go on, whether other accounts are "
+        "rejected too is not known",
+    )
+    assert found.hint == hint
+
+
+@pytest.mark.parametrize("kind", CONNECTION_KINDS, ids=str)
+def test_a_servers_own_words_stand_in_the_sentence_and_not_in_the_name(kind: FailureKind) -> None:
+    found = of_a_login("postgresql", Failure(kind, "FATAL: as the driver says it"))
+    assert "(FATAL: as the driver says it)" in found.title.id
+    assert "FATAL" not in found.headline.id + found.headline.en

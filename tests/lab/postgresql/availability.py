@@ -93,7 +93,8 @@ FAULTS = (
         "password_changed",
         password_changed,
         "primary",
-        "New logins",
+        "does not let Sigap's monitoring account in",
+        "is not known",
         symptoms=("fresh_login_ok",),
         **LOGIN,
     ),
@@ -105,7 +106,7 @@ FAULTS = (
         symptoms=("up",),
         **ALIVE,
     ),
-    _fault("rule_removed", login_rule_removed, "New logins", "pg_hba", **LOGIN),
+    _fault("rule_removed", login_rule_removed, "Sigap's monitoring account", "pg_hba", **LOGIN),
     _fault(
         "shut_out", login_rule_and_sessions_removed, "primary", "rejects the monitoring", **ALIVE
     ),

@@ -11,7 +11,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from probes import Address, FailureKind, ProbeError, Row, Severity, Target, deadline, registry
+from probes import Address, FailureKind, ProbeError, Row, Severity, Target, Text, deadline, registry
 from probes.mysql import clock_skew
 from probes.mysql.connect import connect, reserve
 from tests.probes.mysql.asking import BUDGET, english, findings, measured, watched
@@ -79,6 +79,30 @@ def test_a_clock_that_is_off_is_told_with_its_direction(off: float, way: str) ->
     (found,) = clock_skew.read(Clockwork(time.time() + off))  # type: ignore[arg-type]  # it asks one question only
     assert found.value == pytest.approx(90, abs=5)
     assert english(found.detail["direction"]) == way
+
+
+# --- the account ----------------------------------------------------------------------------
+
+
+def test_after_its_password_was_changed_sigap_says_that_its_own_account_is_not_let_in(
+    spare: MariaDB,
+) -> None:
+    change = f"ALTER USER '{MONITOR}'@'%' IDENTIFIED BY "
+    with watched(spare.target()) as agent:
+        agent.values("login")
+        spare.sql(f"{change}'bukan-yang-dipasang'")
+        try:
+            verdict = agent.findings("login", times=2)["fresh_login_ok"]
+        finally:
+            spare.sql(f"{change}'{MONITOR_PASSWORD}'")
+    name = spare.target().name
+    assert verdict.severity is Severity.CRITICAL
+    assert verdict.headline == Text(
+        f"{name} tidak menerima akun pemantau Sigap",
+        f"{name} does not let Sigap's monitoring account in",
+    )
+    assert "(1045)" in verdict.title.id
+    assert "password_file" in verdict.hint.en
 
 
 # --- the reserve port -----------------------------------------------------------------------

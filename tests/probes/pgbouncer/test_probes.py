@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from contextlib import ExitStack
 
 import psycopg2
@@ -9,9 +11,10 @@ import pytest
 
 from probes import Measurement
 from probes.pgbouncer import clients, login, paused, pools, servers, traffic
-from tests.probes.pgbouncer.asking import exhibits, read
+from tests.probes.pgbouncer.asking import exhibits, read, session_to
 from tests.servers.machine import until
 from tests.servers.pgbouncer import CLERK, DATABASE, PgBouncer
+from tests.servers.postgresql import MONITOR_PASSWORD
 
 pytestmark = pytest.mark.servers
 
@@ -153,6 +156,31 @@ def test_a_login_through_a_disabled_database_fails_while_the_console_answers(
         pooler.admin(f"ENABLE {DATABASE}")
     assert found.value == 0
     assert f"ENABLE {DATABASE};" in words(found, "next")
+
+
+def let_in(pooler: PgBouncer, people: str, later_seconds: int) -> None:
+    """Another auth_file; PgBouncer knows a new one by the whole second it was written in."""
+    file = pooler.folder / "users.txt"
+    file.write_text(people)
+    at = int(time.time()) + later_seconds
+    os.utime(file, (at, at))
+    pooler.admin("RELOAD")
+
+
+def test_sigaps_account_forgotten_by_the_pooler_is_not_told_as_an_outage_of_everybodys_logins(
+    pooler: PgBouncer,
+) -> None:
+    before = (pooler.folder / "users.txt").read_text()
+    changed = before.replace(f'"{MONITOR_PASSWORD}"', '"bukan-yang-dipasang"')
+    with session_to(pooler.target()) as session:
+        let_in(pooler, changed, later_seconds=60)
+        try:
+            (found,) = login.PROBE.read(session)
+        finally:
+            let_in(pooler, before, later_seconds=120)
+    assert found.value == 0
+    assert words(found, "outcome") == "pooler does not let Sigap's monitoring account in"
+    assert "auth_file" in words(found, "next")
 
 
 def test_who_left_while_waiting_is_counted_until_its_turn_comes(pooler: PgBouncer) -> None:

@@ -6,15 +6,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from probes import deadline, registry
+from probes import Finding, Severity, Text, deadline, registry
+from probes.judge import Judge
 from probes.postgresql.availability import PROBE as AVAILABILITY
 from probes.postgresql.connect import open_session
 from probes.postgresql.login import PROBE
 from probes.runner import Owner
 from tests.probes.postgresql.asking import read
-from tests.servers.postgresql import PostgresPair, Server
+from tests.servers.postgresql import MONITOR_PASSWORD, PostgresPair, Server
 
 pytestmark = pytest.mark.servers
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def test_a_healthy_server_takes_logins(pair: PostgresPair) -> None:
@@ -40,6 +45,32 @@ def test_a_broken_login_beside_a_living_session_is_told_apart_from_down(pair: Po
     assert "login_seconds" not in found
 
 
+def test_after_its_password_was_changed_sigap_says_that_its_own_account_is_not_let_in(
+    single: Server,
+) -> None:
+    owner, judge = Owner(single.target(), registry.engine("postgresql"), 5.0), Judge()
+    findings: list[Finding] = []
+    try:
+        assert all(taken.failure is None for taken in owner.round([PROBE], now))
+        single.sql("alter role sigap password 'bukan-yang-dipasang'")
+        for _ in range(2):
+            (taken,) = owner.round([PROBE], now)
+            findings = judge.assess(single.target(), PROBE, taken).findings
+    finally:
+        single.sql(f"alter role sigap password '{MONITOR_PASSWORD}'")
+        owner.drop()
+    (verdict,) = (each for each in findings if each.measure == "fresh_login_ok")
+    assert verdict.severity is Severity.CRITICAL
+    assert verdict.headline == Text(
+        f"{single.name} tidak menerima akun pemantau Sigap",
+        f"{single.name} does not let Sigap's monitoring account in",
+    )
+    assert "password authentication failed" in verdict.title.id
+    assert "sesi yang sudah terbuka tetap berjalan" in verdict.title.id
+    assert "whether other accounts are rejected too is not known" in verdict.title.en
+    assert "password_file" in verdict.hint.en
+
+
 def test_every_phase_of_the_login_is_timed_and_their_sum_is_the_login(pair: PostgresPair) -> None:
     found = read(PROBE, pair.primary.target())
     phases = {subject: m.value for (name, subject), m in found.items() if subject}
@@ -53,10 +84,10 @@ def test_a_login_that_fails_because_all_is_dead_is_not_said_to_be_the_logins_fau
 ) -> None:
     owner = Owner(single.target(), registry.engine("postgresql"), 1.0)
     try:
-        (fine,) = owner.round([PROBE], lambda: datetime.now(UTC))
+        (fine,) = owner.round([PROBE], now)
         single.freeze()
         try:
-            (frozen,) = owner.round([PROBE], lambda: datetime.now(UTC))
+            (frozen,) = owner.round([PROBE], now)
         finally:
             single.thaw()
     finally:
