@@ -101,6 +101,32 @@ def crashed_and_back(world: World) -> Iterator[None]:
     world.wait_whole()
 
 
+class Killed:
+    """Somebody kills the server and starts it again as soon as that is told."""
+
+    TOLD_BY = 2  # rounds
+
+    def __init__(self) -> None:
+        self._rounds = 0
+
+    @contextmanager
+    def away(self, world: World) -> Iterator[None]:
+        self._rounds = 0
+        world.primary.stop(hard=True)
+        yield
+        world.primary.restart()  # an orderly start afterwards: the crash is history
+        world.wait_whole()
+
+    def comes_back(self, world: World) -> None:
+        self._rounds += 1
+        if self._rounds == self.TOLD_BY + 1:
+            world.primary.start()
+            world.wait_whole()
+
+
+KILLED = Killed()
+
+
 @contextmanager
 def replica_crashed_and_back(world: World) -> Iterator[None]:
     """The same on the replica, which is no copy made anew; before 15 nothing tells."""
@@ -294,6 +320,10 @@ FAULTS = (
     _fault(
         "crashed_and_back", crashed_and_back, "restart", "crash_recovered", "availability",
         "primary",
+    ),
+    _fault(
+        "killed_and_back", KILLED.away, "availability", "up", "availability", "refuses connections",
+        meanwhile=KILLED.comes_back, symptoms=("crash_recovered",),
     ),
     _fault(
         "replica_crashed_and_back", replica_crashed_and_back, "restart", "crash_recovered",
