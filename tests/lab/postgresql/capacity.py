@@ -9,7 +9,7 @@ from typing import Any
 
 from probes import Limits, Severity
 from probes.postgresql.checkpoints import LEAST_CHECKPOINTS
-from tests.lab.postgresql.world import CLERK, World
+from tests.lab.postgresql.world import CLERK, PIECE_MEGABYTES, World
 from tests.lab.scenario import PRIMARY, WARNS, Break, Fault
 from tests.servers.machine import until
 
@@ -111,8 +111,7 @@ def forced_checkpoints(world: World) -> Iterator[None]:
     )
 
     def one_more_than(before: int) -> bool:
-        world.primary.fill(20)  # more than a segment: what was asked for before goes on, or ends
-        world.wait_whole()  # a replica still reading would be a slot falling behind
+        world.fill(PIECE_MEGABYTES)  # what was asked for before goes on by it, or ends
         return bool(world.primary.sql(asked)[0][0] > before)
 
     for _ in range(LEAST_CHECKPOINTS):

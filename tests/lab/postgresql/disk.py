@@ -29,8 +29,7 @@ MEGABYTES_A_ROUND = 40
 
 
 def writes(world: World) -> None:
-    world.primary.fill(MEGABYTES_A_ROUND)
-    world.wait_whole()
+    world.fill(MEGABYTES_A_ROUND)
 
 
 class Standby:
@@ -53,7 +52,7 @@ class Standby:
     def busy_day(self, world: World) -> Iterator[None]:
         """Much is written while it is away."""
         needed(world.volume)
-        world.primary.fill(FIRST_MEGABYTES)
+        world.fill(FIRST_MEGABYTES)
         yield
         self._back.enter_context(reading(world))
         tidied(world)
@@ -88,7 +87,7 @@ def archive_fails(world: World) -> Iterator[None]:
     needed(world.volume)
     tidied(world)
     with world.setting("archive_command", "/bin/false"):
-        world.primary.fill(FIRST_MEGABYTES)
+        world.fill(FIRST_MEGABYTES)
         yield
     archive_empties(world)
     tidied(world)

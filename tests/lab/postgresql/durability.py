@@ -221,7 +221,7 @@ def slot_lost(world: World) -> Iterator[None]:
     """The forgotten slot's standby stayed away for longer than WAL is kept."""
     with slot_forgotten(world):
         for _ in range(6):
-            world.primary.fill(20)
+            world.fill(20)
             world.primary.sql("checkpoint")
             if world.slot_status("lupa") == "lost":
                 break

@@ -121,7 +121,7 @@ def failover_slot_lost(world: World) -> Iterator[None]:
     """Its subscriber stayed away too long: it is lost, and with it the copy for a failover."""
     with world.setting("max_slot_wal_keep_size", "64"):
         for _ in range(6):
-            world.primary.fill(20)
+            world.fill(20)
             world.primary.sql("checkpoint")
             if world.slot_status("langganan") == "lost":
                 break

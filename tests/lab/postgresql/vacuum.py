@@ -25,6 +25,7 @@ def table_left_out(world: World) -> Iterator[None]:
     one.sql("create table antrean (n int) with (autovacuum_enabled = off)")
     one.sql("insert into antrean select n from generate_series(1, 150000) n")
     one.sql("delete from antrean")
+    world.wait_whole()  # on a slow machine the replica is still reading
     dead = "select 1 from pg_stat_user_tables where relname = 'antrean' and n_dead_tup >= 150000"
     until(lambda: one.sql(dead), "the dead rows being counted")
     yield

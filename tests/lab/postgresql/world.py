@@ -34,6 +34,8 @@ SETTINGS = {
 }
 
 CLERK = "petugas"
+PIECE_MEGABYTES = 20
+"""More than a segment, and far less than max_slot_wal_keep_size."""
 
 
 class World:
@@ -83,6 +85,14 @@ class World:
         until(self.is_whole, "both servers running and the replica caught up")
 
     go_on = wait_whole  # replication starts by itself
+
+    def fill(self, megabytes: int) -> None:
+        """Write that much WAL, in pieces the replica has read before the next: however slow the
+        machine, its slot does not fall behind for it.
+        """
+        for left in range(megabytes, 0, -PIECE_MEGABYTES):
+            self.primary.fill(min(left, PIECE_MEGABYTES))
+            self.wait_whole()
 
     def power_cut(self) -> None:
         """The primary dies at once."""
