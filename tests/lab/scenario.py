@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from agent import clusters, reach
 from agent.membership import DERIVED_PROBES
-from probes import Limits, Probe, Severity, Threshold, registry
+from probes import Expectations, Limits, Probe, Severity, Threshold, registry
+from probes.model import NOTHING_EXPECTED
 
 World = TypeVar("World")
 Break = Callable[[World], AbstractContextManager[Any]]
@@ -57,6 +58,7 @@ class Fault(Generic[World]):
     through_proxy: bool = False  # the servers are reached through proxies that can fall silent
     meanwhile: Callable[[World], object] | None = None  # goes on before each round, while it lasts
     seconds_a_round: float = 15.0  # of the agent's clock, and of what growth was watched for
+    expects: Expectations = NOTHING_EXPECTED  # who belongs to the target, told by hand
 
     @property
     def declared(self) -> Probe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +25,18 @@ from incidents import calendar, procedure
 from incidents.desk import Desk
 from incidents.model import Incident
 from incidents.store import StoreUnavailable, open_store
-from probes import Finding, Limits, Measurement, Probe, Session, Severity, Target, Tuning, registry
+from probes import (
+    Expectations,
+    Finding,
+    Limits,
+    Measurement,
+    Probe,
+    Session,
+    Severity,
+    Target,
+    Tuning,
+    registry,
+)
 from probes.runner import HOST, Owner
 from tests.support.elapsed import seen_earlier
 from tests.support.wait import until
@@ -70,6 +81,7 @@ class Setup:
     announced: bool = False  # the whole scenario falls into a maintenance window
     rest_seconds: float = 0.0  # really waited between two rounds
     seconds_a_round: float = INTERVAL_SECONDS  # of the agent's clock
+    expects: Mapping[str, Expectations] = field(default_factory=dict)  # by target
 
 
 class Tap:
@@ -186,7 +198,8 @@ def _plan(target: Target, setup: Setup, hands: Hands) -> Plan:
         }
         every = None if setup.own_clocks else INTERVAL_SECONDS
         tunings[probe.name] = Tuning(enabled=chosen, every=every, thresholds=limits)
-    tuned = replace(target, probes=tunings, host=_host(setup), agent=AGENT)
+    expects = setup.expects.get(target.name, target.expects)
+    tuned = replace(target, probes=tunings, host=_host(setup), agent=AGENT, expects=expects)
     return plan(tuned, probes, INTERVAL_SECONDS, setup.deadline)
 
 

@@ -127,6 +127,7 @@ def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
         deadline=fault.deadline,
         rest_seconds=rest_seconds,
         seconds_a_round=fault.seconds_a_round,
+        expects={fault.target: fault.expects},
     )
     with (
         _ruined_by_failure(where),

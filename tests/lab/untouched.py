@@ -6,16 +6,15 @@ from collections.abc import Mapping
 
 _LEARNED = "learned over many readings or declared; tests/agent/test_membership.py takes them away"
 _MACHINE = "would hurt the machine the tests run on; tests/probes/host judges its facts"
+_HELD = "one is really held open in tests/probes/host/test_deleted_files.py"
 
 EVERYWHERE: Mapping[str, str] = {
     "clock": _MACHINE,
-    "load": _MACHINE,
-    "memory": _MACHINE,
+    "load": "five minutes' mean of all the machine does: it rises and falls for minutes, and by "
+    "anybody's work; tests/probes/host judges its facts",
+    "memory": "all the machine's, of which others take and give back meanwhile; tests/probes/host",
     "oom_kills": _MACHINE,
-    "deleted_files": "one is really held open in tests/probes/host/test_deleted_files.py",
     "volume_forecast": "rests on days of the host's clock; tests/probes/host/test_forecast.py",
-    "expected_standbys": _LEARNED,
-    "expected_slots": _LEARNED,
     "expected_channels": _LEARNED,
     "expected_volumes": _LEARNED,
     "expected_place": _LEARNED,
@@ -24,22 +23,31 @@ EVERYWHERE: Mapping[str, str] = {
 UNTOUCHED: Mapping[str, Mapping[str, str]] = {
     "postgresql": {
         **EVERYWHERE,
+        "deleted_files": _HELD,
         "expected_members": "PostgreSQL knows no clusters that list their members",
     },
     "mysql": {
         **EVERYWHERE,
-        "buffer_pool": "warns only, by a rate; tests/probes/mysql/test_capacity_live.py",
+        "expected_slots": "MySQL and MariaDB have no slots",
         "cluster_roles": "no role is learned of both in the lab; tests/agent/test_clusters.py",
-        "disk_growth": "each consumer is really filled in tests/probes/mysql/test_disk_growth.py",
-        "redo_log": "warns only, by a rate; tests/probes/mysql/test_capacity_live.py",
-        "replicas": "only names; one is missed in tests/probes/mysql/test_replicas_live.py",
-        "temp_tables": "warns only, by a rate; tests/probes/mysql/test_capacity_live.py",
+        "redo_log": "flushed whenever the server is idle for a second: what a reading meets is "
+        "chance; tests/probes/mysql/test_capacity_live.py",
+        "replicas": "only names, and has no threshold: expected_standbys misses one of them",
     },
     "pgbouncer": {
         **EVERYWHERE,
+        "deleted_files": _HELD,
         "traffic": "measures for graphs, and has no threshold",
         **dict.fromkeys(
-            ("backup_age", "cluster_roles", "expected_members", "reach", "volumes"),
+            (
+                "backup_age",
+                "cluster_roles",
+                "expected_members",
+                "expected_slots",
+                "expected_standbys",
+                "reach",
+                "volumes",
+            ),
             "not of the pooler's own: a fault of PostgreSQL in the lab is about it",
         ),
     },

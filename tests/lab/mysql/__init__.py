@@ -1,6 +1,16 @@
 """Every fault of MariaDB and MySQL the lab can cause, family by family."""
 
-from tests.lab.mysql import availability, capacity, durability, locks, replication, transactions
+from tests.lab.mysql import (
+    availability,
+    capacity,
+    disk,
+    durability,
+    locks,
+    membership,
+    performance,
+    replication,
+    transactions,
+)
 from tests.lab.mysql.world import World
 from tests.lab.scenario import Fault
 
@@ -11,4 +21,7 @@ FAULTS: tuple[Fault[World], ...] = (
     *capacity.FAULTS,
     *availability.FAULTS,
     *durability.FAULTS,
+    *performance.FAULTS,
+    *disk.FAULTS,
+    *membership.FAULTS,
 )

@@ -9,6 +9,7 @@ from tests.lab.postgresql import (
     durability,
     locks,
     logical,
+    membership,
     replication,
     transactions,
     vacuum,
@@ -29,6 +30,7 @@ FAULTS: tuple[Fault[World], ...] = (
     *disk.FAULTS,
     *backups.FAULTS,
     *availability.FAULTS,
+    *membership.FAULTS,
     # last: for minutes, what was noted with the wrong clock is newer than everything
     *clock.FAULTS,
 )
