@@ -24,6 +24,9 @@ PRIMARY, REPLICA = "primary", "replica"
 WARNS = Limits(opens=Severity.WARNING)
 """For what only warns by default: the office may tune it to open an incident, and the lab does."""
 
+PATIENT = 10.0
+"""A deadline in seconds for what is about no hang: a starved machine needs longer for a login."""
+
 
 @dataclass(frozen=True)
 class Fault(Generic[World]):

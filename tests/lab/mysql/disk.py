@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from probes import Limits, Severity
 from tests.lab.mysql.world import World
-from tests.lab.scenario import PRIMARY, WARNS, Fault
+from tests.lab.scenario import PATIENT, PRIMARY, WARNS, Fault
 from tests.lab.volume import needed
 
 FIVE_MINUTES = 300.0
@@ -78,13 +78,13 @@ FAULTS = (
         "volume", ("binary log", "is filling volume", "binlog", "full in"), evidence=("binlog",),
         limits={"disk_growth.filled_by_in_seconds": WARNS}, severity=Severity.WARNING,
         given=one_photo, meanwhile=uploads, seconds_a_round=FIVE_MINUTES, local=True,
-        small_volume=True, flavours=("mariadb",),
+        small_volume=True, flavours=("mariadb",), deadline=PATIENT,
     ),
     Fault(
         "disk/deleted_and_open", "mysql", import_left_open, PRIMARY, "deleted_files",
         "deleted_files_bytes", "volume", ("deleted files that are still open take room",),
         evidence=("tmp/",), severity=Severity.WARNING, given=photos, host=("deleted_files",),
-        flavours=("mariadb",),
+        flavours=("mariadb",), deadline=PATIENT,
         limits={
             "deleted_files.deleted_files_bytes": Limits(
                 warning=IMPORTED * 0.8e6, raise_after=2, opens=Severity.WARNING

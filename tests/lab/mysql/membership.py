@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 from probes import Expectations
 from tests.lab.mysql.world import World
-from tests.lab.scenario import PRIMARY, Fault
+from tests.lab.scenario import PATIENT, PRIMARY, Fault
 from tests.servers.mariadb import binary, eventually
 
 OURS, ARCHIVE = "127.0.0.1", "127.0.0.1#2"
@@ -73,6 +73,7 @@ FAULTS = (
         "membership/standby_gone", "mysql", READER.gone, PRIMARY, "expected_standbys",
         "declared_standby_missing", "replication", ("has lost its standby", ARCHIVE),
         evidence=("repl",), expects=Expectations(standbys=(OURS, ARCHIVE)), given=READER.here,
+        deadline=PATIENT,
         flavours=("mariadb",),  # MySQL tells a replica by its uuid, which this reader has not
     ),
 )  # fmt: skip

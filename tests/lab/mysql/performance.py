@@ -11,7 +11,7 @@ from typing import Any
 
 from probes import Limits, Severity
 from tests.lab.mysql.world import World
-from tests.lab.scenario import PRIMARY, Break, Fault
+from tests.lab.scenario import PATIENT, PRIMARY, Break, Fault
 from tests.servers.mariadb import eventually
 
 SOONER = Limits(raise_after=2, opens=Severity.WARNING)
@@ -96,7 +96,7 @@ def _fault(
     return Fault(
         f"performance/{name}", "mysql", nothing_more, PRIMARY, name, measure, "performance", words,
         limits={f"{name}.{measure}": SOONER}, severity=Severity.WARNING, meanwhile=meanwhile,
-        given=given, flavours=("mariadb",),
+        given=given, deadline=PATIENT, flavours=("mariadb",),
     )  # fmt: skip
 
 

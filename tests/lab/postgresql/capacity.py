@@ -10,7 +10,7 @@ from typing import Any
 from probes import Limits, Severity
 from probes.postgresql.checkpoints import LEAST_CHECKPOINTS
 from tests.lab.postgresql.world import CLERK, PIECE_MEGABYTES, World
-from tests.lab.scenario import PRIMARY, WARNS, Break, Fault
+from tests.lab.scenario import PATIENT, PRIMARY, WARNS, Break, Fault
 from tests.servers.machine import until
 
 
@@ -166,6 +166,6 @@ FAULTS = (
     _fault(
         "forced_checkpoints", forced_checkpoints, "checkpoints", "checkpoint_requested_ratio",
         "performance", "WAL keeps forcing checkpoints (max_wal_size 64MB)",
-        severity=Severity.WARNING, seconds_a_round=300.0,
+        severity=Severity.WARNING, seconds_a_round=300.0, deadline=PATIENT,
     ),
 )  # fmt: skip

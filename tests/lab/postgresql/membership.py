@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 from probes import Expectations
 from tests.lab.postgresql.world import World
-from tests.lab.scenario import PRIMARY, Fault
+from tests.lab.scenario import PATIENT, PRIMARY, Fault
 from tests.servers.machine import until
 from tests.servers.postgresql import SUPERUSER
 
@@ -84,10 +84,11 @@ FAULTS = (
         "membership/standby_gone", "postgresql", STANDBY.gone, PRIMARY, "expected_standbys",
         "declared_standby_missing", "replication", ("has lost its standby", ARCHIVE),
         evidence=("streaming",), expects=Expectations(standbys=(ARCHIVE,)), given=STANDBY.here,
+        deadline=PATIENT,
     ),
     Fault(
         "membership/slot_dropped", "postgresql", LEFTOVER.gone, PRIMARY, "expected_slots",
         "declared_slot_missing", "replication", ("has lost its replication slot", SLOT),
-        expects=Expectations(slots=(SLOT,)), given=LEFTOVER.here,
+        expects=Expectations(slots=(SLOT,)), given=LEFTOVER.here, deadline=PATIENT,
     ),
 )  # fmt: skip
