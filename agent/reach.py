@@ -33,6 +33,7 @@ from probes import (
     Target,
     Text,
     Threshold,
+    Words,
 )
 from probes.judge import Judge, Recalled
 from probes.model import NOTHING_SAID
@@ -410,6 +411,8 @@ def _with_evidence(finding: Finding, seats: Sequence[_Seat], at: datetime) -> Fi
         )
         for seat in sorted(seats, key=lambda each: (not each.silent, each.target.name))[:MOST_SHOWN]
     )
-    note = f"{len(rows)} of {len(seats)}" if len(rows) < len(seats) else ""
+    note: Words = ""
+    if len(rows) < len(seats):
+        note = Text("{shown} dari {all}", "{shown} of {all}").format(shown=len(rows), all=len(seats))
     table = Exhibit(_WHO, ("target", "host", "state", "since"), rows, note)
     return replace(finding, evidence=Evidence(at, (table,)))

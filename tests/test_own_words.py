@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_no_probe_puts_words_of_ours_into_evidence_in_english_only() -> None:
     found = {
         str(file.relative_to(ROOT)): wrong
-        for file in sorted((ROOT / "probes").rglob("*.py"))
+        for room in ("agent", "probes")
+        for file in sorted((ROOT / room).rglob("*.py"))
         if (wrong := english_only(file.read_text(encoding="utf-8")))
     }
     assert found == {}, "make it a Text; a server's own words come from the server"
