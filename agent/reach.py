@@ -396,6 +396,7 @@ def _as_target(name: str, agent: str, seats: Sequence[_Seat]) -> Target:
 
 
 _WHO = Text("Siapa yang menjawab agen ini", "Who answers this agent")
+_SHOWN = Text("{shown} dari {all}", "{shown} of {all}")
 
 
 def _with_evidence(finding: Finding, seats: Sequence[_Seat], at: datetime) -> Finding:
@@ -413,6 +414,6 @@ def _with_evidence(finding: Finding, seats: Sequence[_Seat], at: datetime) -> Fi
     )
     note: Words = ""
     if len(rows) < len(seats):
-        note = Text("{shown} dari {all}", "{shown} of {all}").format(shown=len(rows), all=len(seats))
+        note = _SHOWN.format(shown=len(rows), all=len(seats))
     table = Exhibit(_WHO, ("target", "host", "state", "since"), rows, note)
     return replace(finding, evidence=Evidence(at, (table,)))

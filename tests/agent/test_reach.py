@@ -12,6 +12,7 @@ from probes import FailureKind, Finding, Severity
 from probes.judge import Recalled
 from tests.agent.network import FOUR, INTERVAL, Network, all_silent
 from tests.support.builders import NOON, a_failure, a_reading, a_target
+from tests.support.evidence import english
 
 
 @pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.UNREACHABLE])
@@ -186,7 +187,7 @@ def test_of_very_many_silent_servers_the_first_are_named_and_the_others_counted(
     assert told.endswith("(+192)")
     assert found[-1].evidence is not None
     (table,) = found[-1].evidence.exhibits
-    assert (len(table.rows), table.note) == (50, "50 of 200")
+    assert (len(table.rows), english(table.note)) == (50, "50 of 200")
     assert len(found) < 2 * len(targets), "what stands is said again once an interval only"
 
 
