@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import sdnotify
+from agent import sdnotify, verdicts
 from agent.clusters import Clusters
 from agent.config import Config, ConfigError, load
 from agent.exposition import Board
@@ -30,7 +30,7 @@ from agent.pipeline import Mailbox, Pipeline
 from agent.reach import Reach
 from agent.scheduler import Clocks, Plan, Scheduler, plan
 from agent.state import State
-from probes import Finding, Probe, Reading, registry
+from probes import Finding, Probe, Reading, Severity, registry
 from probes.runner import Owner
 
 if TYPE_CHECKING:
@@ -43,10 +43,22 @@ STOP_SECONDS = 2.5
 
 
 class NoDesk:
-    """The mailbox of an agent that keeps no incidents: verdicts are on /metrics only."""
+    """The mailbox of an agent that keeps no incidents: verdicts are on /metrics and in the log."""
+
+    def __init__(self) -> None:
+        self._standing: dict[str, Finding] = {}  # by fingerprint, as it was raised
 
     def put(self, finding: Finding) -> None:
-        """Nobody to tell."""
+        """Nobody to tell but the log."""
+        name = finding.fingerprint
+        before = self._standing.get(name)
+        if not verdicts.changed(before, finding):
+            return
+        verdicts.tell(before, finding)
+        if finding.severity > Severity.CLEAR:
+            self._standing[name] = finding
+        else:
+            self._standing.pop(name, None)
 
 
 class Daemon:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from agent import verdicts
 from incidents.views import Change, Reported
 from probes import Finding, Severity
 
@@ -225,10 +226,13 @@ class Reporter:
                     if finding.fingerprint in queue:
                         queue[finding.fingerprint] = queue.pop(finding.fingerprint)
             return self._pause()
+        before = self._heard.get(finding.fingerprint)
         self._done(finding, reported)
         if reported.change is not Change.NOTHING:
             log.info("%s %s: %s", reported.change, reported.number, finding.title.en)
             self._changed()
+        elif verdicts.changed(before, finding) and (before or not reported.number):
+            verdicts.tell(before, finding)  # no incident told of it, nor has known it since before
         return 0.0
 
     def _pause(self) -> float:

@@ -66,6 +66,28 @@ def test_it_starts_with_every_target_down_and_opens_an_incident(tmp_path: Path) 
         assert agent.stop() == 0
 
 
+@pytest.mark.parametrize("store", ["sqlite:///sigap.db", ""], ids=["with a desk", "without"])
+def test_a_warning_is_in_the_log_when_it_is_raised_and_when_it_is_over(
+    thawed: postgresql.Server, tmp_path: Path, store: str
+) -> None:
+    limits = "{idle_in_transaction_seconds: {warning: 0.5, critical: 3600}}"
+    probes = f"{{idle_in_transaction: {{every: 300ms, thresholds: {limits}}}}}"
+    lines = target_lines(thawed.target("simpeg"), probes=probes)
+    with running(write_config(tmp_path, [lines], store=store)) as agent:
+        with thawed.hold_lock("arsip", victims=0):
+            until("the warning", lambda: said(agent, "WARNING warning: simpeg: PID"))
+            several = readings(agent, "simpeg") + 4
+            until("several rounds", lambda: readings(agent, "simpeg") > several)
+        until("its end", lambda: said(agent, "INFO over after"))
+        assert len(said(agent, "WARNING warning: simpeg: PID")) == 1, agent.log
+        assert len(said(agent, "idle in a transaction for")) == 2, agent.log
+
+
+def said(agent: Agent, words: str) -> list[str]:
+    """The lines of the log that hold these words."""
+    return [line for line in agent.log.splitlines() if words in line]
+
+
 def test_a_restart_while_trouble_stands_writes_nothing_new(tmp_path: Path) -> None:
     file = write_config(tmp_path, [CLOSED])
     with running(file) as agent:

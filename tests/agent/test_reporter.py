@@ -12,7 +12,7 @@ import pytest
 
 from agent.reporter import Reporter
 from incidents.views import Change, Reported
-from probes import Finding, Severity
+from probes import Finding, Severity, Text
 from tests.support.builders import NOON, a_finding
 from tests.support.wait import until
 
@@ -32,6 +32,7 @@ class FakeDesk:
         self.held.set()
         self.waits_for: set[str] = set()
         self.asked = 0
+        self.number = ""  # of the incident that holds what changes nothing
 
     def awaited(self) -> frozenset[str]:
         if self.away:
@@ -48,7 +49,7 @@ class FakeDesk:
         self.told.append(finding)
         if finding.opens:
             return Reported(Change.OPENED, "GDB-2026-0001")
-        return Reported(Change.NOTHING)
+        return Reported(Change.NOTHING, self.number)
 
 
 @pytest.fixture
@@ -226,6 +227,50 @@ def test_trouble_that_was_told_is_told_when_it_is_over(desk: FakeDesk, reporter:
     until("the trouble told", lambda: len(desk.told) == 1)
     reporter.put(clear())
     until("the all-clear told", lambda: len(desk.told) == 2)
+
+
+def warning(**changes: Any) -> Finding:
+    """Trouble that opens no incident."""
+    title = Text("simpeg lambat", "simpeg is slow")
+    return a_finding(**{"severity": Severity.WARNING, "title": title, "opens": False} | changes)
+
+
+def test_a_warning_is_in_the_log_once_when_it_is_raised_and_once_when_it_is_over(
+    desk: FakeDesk, reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sigap")
+    until("the desk asked", lambda: desk.asked)
+    later = NOON + timedelta(minutes=2)
+    for count, finding in enumerate(
+        (warning(), warning(at=later), clear(at=later, since=later)), 1
+    ):
+        reporter.put(finding)
+        until("it told", lambda count=count: reporter.counts().told == count)
+    reporter.put(clear(at=later, since=later))
+    until("nothing waits", lambda: reporter.counts().pending == 0)
+    assert [(each.levelname, each.message) for each in caplog.records] == [
+        ("WARNING", "warning: simpeg is slow"),
+        ("INFO", "over after 2 min: simpeg is slow"),
+    ]
+
+
+def test_what_opens_an_incident_is_in_the_log_once(
+    desk: FakeDesk, reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sigap")
+    reporter.put(warning(opens=True))
+    until("it told", lambda: reporter.counts().told == 1)
+    assert [each.message for each in caplog.records] == ["opened GDB-2026-0001: simpeg is slow"]
+
+
+def test_what_an_incident_has_known_since_before_a_start_is_no_news(
+    desk: FakeDesk, reporter: Reporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sigap")
+    desk.number = "GDB-2026-0001"
+    reporter.put(warning())
+    until("it told", lambda: reporter.counts().told == 1)
+    assert caplog.records == []
 
 
 def test_a_held_report_waits_for_its_second_half(desk: FakeDesk, reporter: Reporter) -> None:
