@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -241,17 +242,20 @@ def test_a_warning_is_in_the_log_once_when_it_is_raised_and_once_when_it_is_over
     caplog.set_level("INFO", "sigap")
     until("the desk asked", lambda: desk.asked)
     later = NOON + timedelta(minutes=2)
-    for count, finding in enumerate(
-        (warning(), warning(at=later), clear(at=later, since=later)), 1
-    ):
+    for finding in (warning(), warning(at=later), clear(at=later, since=later)):
+        before = reporter.counts().told
         reporter.put(finding)
-        until("it told", lambda count=count: reporter.counts().told == count)
+        until("it told", partial(told_since, reporter, before))
     reporter.put(clear(at=later, since=later))
     until("nothing waits", lambda: reporter.counts().pending == 0)
     assert [(each.levelname, each.message) for each in caplog.records] == [
         ("WARNING", "warning: simpeg is slow"),
         ("INFO", "over after 2 min: simpeg is slow"),
     ]
+
+
+def told_since(reporter: Reporter, before: int) -> bool:
+    return reporter.counts().told > before
 
 
 def test_what_opens_an_incident_is_in_the_log_once(
