@@ -9,11 +9,13 @@ into its log. So it is asked once a minute, and at every interval while there is
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from probes import deadline
+from probes import deadline, retold
 from probes.model import (
+    CONNECTION_KINDS,
     NOTHING_SAID,
+    Exhibit,
     Failure,
     FailureKind,
     Measure,
@@ -24,6 +26,7 @@ from probes.model import (
     Text,
     Threshold,
 )
+from probes.tables import remarks
 from probes.units import duration
 
 QUESTION = Text("Apakah login baru berhasil, dan cukup cepat?", "Does a new login work, in time?")
@@ -54,6 +57,11 @@ _WAIT = Text(
     "Login sudah berhasil lagi; tunggu pembacaan berikut.",
     "Logging in works again; wait for the next reading.",
 )
+
+Show = Callable[[Session], Iterable[Exhibit]]
+"""How a probe shows evidence."""
+
+_HOLDERS = Text("Siapa yang memegang koneksi", "Who holds the connections")
 
 PHASES = {
     "resolve": Text("mencari alamat (DNS)", "resolving the name (DNS)"),
@@ -123,6 +131,24 @@ def facts(target: Target, failure: Failure) -> dict[str, object]:
         "failure_kind": failure.kind.value,
         "next": failure.hint,
     }
+
+
+def beside(holders: Show) -> Show:
+    """Who holds the places, as ``connections`` shows them, asked of the session that is open.
+
+    Where they may not be seen, why stands in their place, and takes no other evidence with it.
+    """
+
+    def shown(session: Session) -> Iterator[Exhibit]:
+        try:
+            yield from holders(session)
+        except ProbeError as error:
+            if error.failure.kind in CONNECTION_KINDS:
+                raise
+            note = remarks(retold.shown(error.failure), error.failure.hint)
+            yield Exhibit(_HOLDERS, (), (), note)
+
+    return shown
 
 
 def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold, ...]:

@@ -19,13 +19,14 @@ _BY_ACCOUNT = {
     # the list in INFORMATION_SCHEMA takes MySQL's lock over all sessions, threads does not
     "mysql": """
 SELECT PROCESSLIST_USER AS user, substring_index(PROCESSLIST_HOST, ':', 1) AS host,
-       count(*) AS sessions, sum(PROCESSLIST_COMMAND = 'Sleep') AS idle
+       count(*) AS sessions, sum(PROCESSLIST_COMMAND = 'Sleep') AS idle,
+       max(CASE WHEN PROCESSLIST_COMMAND = 'Sleep' THEN PROCESSLIST_TIME END) AS idle_for
 FROM performance_schema.threads WHERE TYPE = 'FOREGROUND' AND PROCESSLIST_USER IS NOT NULL
 GROUP BY 1, 2 ORDER BY 3 DESC LIMIT %s""",
     # SIGHT: this list does not refuse, it shows an account without PROCESS itself only
     "mariadb": f"""
 SELECT USER AS user, substring_index(HOST, ':', 1) AS host, count(*) AS sessions,
-       sum(COMMAND = 'Sleep') AS idle
+       sum(COMMAND = 'Sleep') AS idle, max(CASE WHEN COMMAND = 'Sleep' THEN TIME END) AS idle_for
 FROM information_schema.PROCESSLIST WHERE USER NOT IN ('system user', 'event_scheduler')
   AND {SIGHT} >= 0
 GROUP BY 1, 2 ORDER BY 3 DESC LIMIT %s""",  # noqa: S608 - a constant of ours
@@ -89,14 +90,20 @@ def told(rows: list[Row]) -> Text:
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """Sessions by account and host."""
+    """Sessions by account and host, how many of them sleep, and for how long the longest has."""
     rows = tuple(
-        (str(row["user"]), str(row["host"]), str(row["sessions"]), str(int(row["idle"] or 0)))
+        (
+            str(row["user"]),
+            str(row["host"]),
+            str(row["sessions"]),
+            str(int(row["idle"] or 0)),
+            "" if row["idle_for"] is None else str(int(row["idle_for"])),
+        )
         for row in _by_account(session)
     )
     yield Exhibit(
         Text("Sesi menurut akun", "Sessions by account"),
-        ("account", "host", "sessions", "idle"),
+        ("account", "host", "sessions", "idle", "longest idle s"),
         rows,
         note=Text("{n} pertama", "the first {n}").format(n=_TOP) if len(rows) == _TOP else "",
     )

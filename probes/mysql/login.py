@@ -6,6 +6,7 @@ from functools import partial
 
 from probes import logins
 from probes.model import Probe, Text
+from probes.mysql import connections
 
 PROBE = Probe(
     name="login",
@@ -22,6 +23,7 @@ PROBE = Probe(
     ),
     read=partial(logins.attempt, question="SELECT @@global.read_only"),
     every=logins.EVERY_SECONDS,
+    exhibits=logins.beside(connections.exhibits),
     sooner_in_doubt=True,
     runbook=Text(
         "1. Slot koneksi: `SHOW PROCESSLIST`, max_connections. 2. Akun pemantau: terkunci, "

@@ -10,6 +10,7 @@ from functools import partial
 
 from probes import logins
 from probes.model import Probe, Text
+from probes.pgbouncer import clients
 from probes.pgbouncer.connect import FOR_BOTH
 
 PROBE = Probe(
@@ -28,6 +29,7 @@ PROBE = Probe(
     ),
     read=partial(logins.attempt, question=FOR_BOTH, phase="server"),
     every=logins.EVERY_SECONDS,
+    exhibits=logins.beside(clients.exhibits),
     sooner_in_doubt=True,
     runbook=Text(
         "1. max_client_conn dan SHOW LISTS. 2. PAUSE, DISABLE, atau SUSPEND yang terlupa: SHOW "

@@ -25,12 +25,15 @@ select current_user as account, {SEES_EVERYBODY} as sees_everybody,
 from pg_stat_get_activity(null) a
 """  # noqa: S608 - only constants of this package are inserted
 
+_SIGHT = f"select current_user as account, {SEES_EVERYBODY} as sees_everybody"
+
 _HOARDERS = """
 select r.rolname::text as account, a.application_name as application,
        coalesce(host(a.client_addr), 'socket') as client, count(*) as sessions,
        count(*) filter (where a.state = 'idle') as idle,
        count(*) filter (where a.state = 'active') as active,
-       count(*) filter (where a.state like 'idle in transaction%') as in_transaction
+       count(*) filter (where a.state like 'idle in transaction%') as in_transaction,
+       min(a.backend_start) as oldest
 from pg_stat_get_activity(null) a left join pg_roles r on r.oid = a.usesysid
 where a.backend_type = 'client backend'
 group by 1, 2, 3 order by count(*) desc limit 20
@@ -86,7 +89,8 @@ def _hoarder(rows: list[Row]) -> dict[str, object]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """Who holds how many slots, and in which state."""
+    """Who holds how many slots, in which state, and since when the oldest has been there."""
+    require_sight(session.rows(_SIGHT)[0])
     yield exhibit(
         Text("Pemegang slot koneksi", "Who holds the connection slots"), session.rows(_HOARDERS)
     )

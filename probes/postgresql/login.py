@@ -6,6 +6,7 @@ from functools import partial
 
 from probes import logins
 from probes.model import Probe, Text
+from probes.postgresql import connections
 
 PROBE = Probe(
     name="login",
@@ -21,6 +22,7 @@ PROBE = Probe(
     ),
     read=partial(logins.attempt, question="select pg_is_in_recovery()"),
     every=logins.EVERY_SECONDS,
+    exhibits=logins.beside(connections.exhibits),
     sooner_in_doubt=True,
     runbook=Text(
         "1. Jumlah koneksi dan max_connections. 2. pg_hba.conf: siapa mengubahnya, kapan dimuat "

@@ -14,10 +14,11 @@ import pytest
 from probes import Address, FailureKind, ProbeError, Row, Severity, Target, Text, deadline, registry
 from probes.mysql import clock_skew
 from probes.mysql.connect import connect, reserve
-from tests.probes.mysql.asking import BUDGET, english, findings, measured, watched
+from tests.probes.mysql.asking import BUDGET, NOW, english, findings, measured, probe, watched
 from tests.servers import mariadb
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, MariaDB, MariaDBPair
 from tests.servers.mariadb import eventually as until
+from tests.support.evidence import all_told
 
 pytestmark = pytest.mark.servers
 
@@ -123,10 +124,18 @@ def test_a_full_server_is_watched_through_its_reserve_port_and_said_to_be_full(
         assert caught.value.failure.kind is FailureKind.EXHAUSTED
         with watched(target) as agent:
             found = agent.values("availability") | agent.values("login")
+            evidence = agent.owner.gather(probe("login"), NOW)
     assert found["up", ""].value == 1
     fresh = found["fresh_login_ok", ""]
     assert fresh.value == 0
     assert fresh.detail["failure_kind"] == "exhausted"
+    assert evidence is not None
+    holders, *others = all_told(evidence.exhibits)
+    pooled = dict(zip(holders.columns, holders.rows[0], strict=True))
+    assert (pooled["account"], pooled["host"]) == ("root", "localhost")
+    assert int(pooled["sessions"]) == int(pooled["idle"]) >= 9
+    assert int(pooled["longest idle s"]) >= 0
+    assert others, "what was changed lately is shown beside it"
 
 
 def test_a_reserve_port_is_only_used_where_it_is_configured() -> None:

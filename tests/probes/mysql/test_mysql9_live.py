@@ -13,13 +13,24 @@ import pytest
 
 from probes import FailureKind, ProbeError, Severity, deadline, registry
 from probes.mysql.connect import connect
-from tests.probes.mysql.asking import BUDGET, english, findings, measured, settled, shown, watched
+from tests.probes.mysql.asking import (
+    BUDGET,
+    NOW,
+    english,
+    findings,
+    measured,
+    probe,
+    settled,
+    shown,
+    watched,
+)
 from tests.probes.mysql.conftest import declared_grants
 from tests.probes.mysql.test_transactions_live import SECRET, deadlock
 from tests.servers import mariadb, mysql
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, Holder, Waiter
 from tests.servers.mariadb import eventually as until
 from tests.servers.mysql import MySQL, MySQLPair
+from tests.support.evidence import told
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -238,9 +249,15 @@ def test_a_full_server_is_watched_through_its_admin_port(alone: MySQL) -> None:
             connect(alone.target(), "test")
         with watched(target) as agent:
             found = agent.values("availability") | agent.values("login")
+            evidence = agent.owner.gather(probe("login"), NOW)
     finally:
         for each in crowd:
             each.close()
+    assert evidence is not None
+    holders = told(evidence.exhibits[0])
+    pooled = dict(zip(holders.columns, holders.rows[0], strict=True))
+    assert (pooled["account"], pooled["sessions"], pooled["idle"]) == ("ramai", "10", "10")
+    assert int(pooled["longest idle s"]) >= 0
     assert caught.value.failure.kind is FailureKind.EXHAUSTED
     assert (found["up", ""].value, found["fresh_login_ok", ""].value) == (1, 0)
 

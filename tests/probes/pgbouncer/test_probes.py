@@ -124,8 +124,9 @@ def test_clients_near_the_limit_are_told_with_who_has_most(pooler: PgBouncer) ->
         ratio = found["clients_used_ratio", ""]
         assert ratio.value >= 1
         assert (ratio.detail["user"], ratio.detail["client"]) == (CLERK, "127.0.0.1")
-        shown = exhibits(clients.PROBE, pooler)[0]
-        assert shown.rows[0][:3] == (DATABASE, CLERK, "127.0.0.1")
+        for asked in (clients.PROBE, login.PROBE):
+            shown = exhibits(asked, pooler)[0]
+            assert shown.rows[0][:3] == (DATABASE, CLERK, "127.0.0.1")
 
 
 def test_what_goes_through_is_told_of_each_database_and_not_of_the_console(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 
+import psycopg2
 import pytest
 
 from probes import Finding, Severity, Text, deadline, registry
@@ -13,7 +15,8 @@ from probes.postgresql.connect import open_session
 from probes.postgresql.login import PROBE
 from probes.runner import Owner
 from tests.probes.postgresql.asking import read
-from tests.servers.postgresql import MONITOR_PASSWORD, PostgresPair, Server
+from tests.servers.postgresql import MONITOR_PASSWORD, NO_RIGHTS, PostgresPair, Server
+from tests.support.evidence import all_told
 
 pytestmark = pytest.mark.servers
 
@@ -69,6 +72,47 @@ def test_after_its_password_was_changed_sigap_says_that_its_own_account_is_not_l
     assert "sesi yang sudah terbuka tetap berjalan" in verdict.title.id
     assert "whether other accounts are rejected too is not known" in verdict.title.en
     assert "password_file" in verdict.hint.en
+
+
+def test_when_every_slot_is_taken_the_refused_login_shows_who_holds_them(single: Server) -> None:
+    owner, judge = Owner(single.target(), registry.engine("postgresql"), 5.0), Judge()
+    with ExitStack() as pool:
+        pool.callback(owner.drop)
+        assert all(taken.failure is None for taken in owner.round([PROBE], now))
+        with suppress(psycopg2.OperationalError):
+            while True:
+                session = single.connect()
+                pool.callback(session.close)
+                session.cursor().execute("set application_name = 'si-boros'")
+        for _ in range(2):
+            (taken,) = owner.round([PROBE], now)
+            findings = judge.assess(single.target(), PROBE, taken).findings
+        evidence = owner.gather(PROBE, now())
+    (verdict,) = (each for each in findings if each.measure == "fresh_login_ok")
+    assert "koneksi habis" in verdict.headline.id
+    assert "no connection is left (FATAL:" in verdict.title.en
+    assert evidence is not None
+    holders, *others = all_told(evidence.exhibits)
+    (pooled,) = (dict(zip(holders.columns, row, strict=True)) for row in holders.rows[:1])
+    assert (pooled["account"], pooled["application"]) == ("postgres", "si-boros")
+    assert int(pooled["sessions"]) == int(pooled["idle"]) >= 20
+    assert pooled["oldest"].endswith("Z")
+    assert others, "what was changed lately is shown beside it"
+
+
+def test_who_holds_the_slots_is_said_to_be_unseen_without_the_right_to_see_it(
+    single: Server,
+) -> None:
+    owner = Owner(single.target(user=NO_RIGHTS), registry.engine("postgresql"), 5.0)
+    try:
+        assert all(taken.failure is None for taken in owner.round([PROBE], now))
+        evidence = owner.gather(PROBE, now())
+    finally:
+        owner.drop()
+    assert evidence is not None
+    holders, *others = all_told(evidence.exhibits)
+    assert (holders.rows, "GRANT pg_monitor" in holders.note) == ((), True)
+    assert others
 
 
 def test_every_phase_of_the_login_is_timed_and_their_sum_is_the_login(pair: PostgresPair) -> None:
