@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.demo.people import STAFF
+from agent.demo.ports import free_port
 from tests.agent.demo.places import demo_folder
 from tests.browser import story
 from tests.browser.chromium import browser
@@ -42,9 +42,7 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.said = ""
         self._up = threading.Event()

@@ -15,7 +15,8 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tests.servers.mariadb import MariaDB, eventually, free_port, install, prepared
+from tests.servers.machine import free_port
+from tests.servers.mariadb import MariaDB, eventually, install, prepared
 
 PROVIDERS = (
     Path("/usr/lib/galera/libgalera_smm.so"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from agent.demo.ports import free_port
+
+__all__ = ["free_port", "ordinary_user", "until"]
 
 STARTED_WITHIN_SECONDS = 60.0
 
@@ -16,13 +19,6 @@ STARTED_WITHIN_SECONDS = 60.0
 def ordinary_user() -> str | None:
     """Whom servers run as: nobody when we are root, since they refuse root; else ourselves."""
     return "nobody" if os.geteuid() == 0 else None
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = STARTED_WITHIN_SECONDS) -> Any:

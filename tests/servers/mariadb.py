@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -26,6 +25,7 @@ import pytest
 from pymysql.cursors import DictCursor
 
 from probes import Address, Secret, Target
+from tests.servers.machine import free_port
 from tests.support.used import note
 
 PACKAGES = "mariadb-server mariadb-client"
@@ -61,13 +61,6 @@ def eventually(
         if time.monotonic() > until:
             pytest.fail(f"never happened within {seconds:.0f} s: {what}")
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody holds now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def as_ordinary() -> dict[str, Any]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pymysql
 
-from tests.servers.mariadb import eventually, free_port
+from tests.servers.machine import free_port
+from tests.servers.mariadb import eventually
 from tests.servers.mysql import MySQL, installed, unpacked_root
 
 GROUP = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"

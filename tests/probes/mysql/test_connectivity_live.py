@@ -16,6 +16,7 @@ from probes.mysql import clock_skew
 from probes.mysql.connect import connect, reserve
 from tests.probes.mysql.asking import BUDGET, NOW, english, findings, measured, probe, watched
 from tests.servers import mariadb
+from tests.servers.machine import free_port
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, MariaDB, MariaDBPair
 from tests.servers.mariadb import eventually as until
 from tests.support.evidence import all_told
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.servers
 @pytest.fixture(scope="module")
 def spare() -> Iterator[MariaDB]:
     """A server of its own, with a reserve port and room for few."""
-    port = mariadb.free_port()
+    port = free_port()
     options = ["max-connections=10", f"extra-port={port}", "extra-max-connections=3"]
     with mariadb.servers(1, options) as (made,):
         made.sql(

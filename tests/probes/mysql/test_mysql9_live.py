@@ -26,7 +26,8 @@ from tests.probes.mysql.asking import (
 )
 from tests.probes.mysql.conftest import declared_grants
 from tests.probes.mysql.test_transactions_live import SECRET, deadlock
-from tests.servers import mariadb, mysql
+from tests.servers import mysql
+from tests.servers.machine import free_port
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, Holder, Waiter
 from tests.servers.mariadb import eventually as until
 from tests.servers.mysql import MySQL, MySQLPair
@@ -46,7 +47,7 @@ def both() -> Iterator[MySQLPair]:
 @pytest.fixture(scope="module")
 def alone() -> Iterator[MySQL]:
     """A server of its own whose settings a test may spoil; with an admin port."""
-    own = ["admin-address=127.0.0.1", f"admin-port={mariadb.free_port()}", "max-connections=10"]
+    own = ["admin-address=127.0.0.1", f"admin-port={free_port()}", "max-connections=10"]
     with mysql.servers(1, own) as (made,):
         for line in declared_grants("mysql"):
             made.sql(line.format(user=f"'{MONITOR}'@'%'"))
@@ -313,7 +314,7 @@ def test_a_group_of_one_is_online_and_one_that_left_is_not(both: MySQLPair) -> N
             f"ALTER USER '{MONITOR}'@'%' IDENTIFIED BY '{MONITOR_PASSWORD}'",
             "INSTALL PLUGIN group_replication SONAME 'group_replication.so'",
             "SET GLOBAL group_replication_group_name = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'",
-            f"SET GLOBAL group_replication_local_address = '127.0.0.1:{mariadb.free_port()}'",
+            f"SET GLOBAL group_replication_local_address = '127.0.0.1:{free_port()}'",
             "SET GLOBAL group_replication_bootstrap_group = ON",
             "START GROUP_REPLICATION",
         )

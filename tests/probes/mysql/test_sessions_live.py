@@ -14,7 +14,8 @@ from probes import FailureKind, ProbeError, Secret, Session, Target, deadline
 from probes.mysql.connect import connect
 from probes.postgresql.connect import open_session
 from tests.servers.dripping import DrippingProxy
-from tests.servers.mariadb import MariaDB, eventually, free_port
+from tests.servers.machine import free_port
+from tests.servers.mariadb import MariaDB, eventually
 
 pytestmark = pytest.mark.servers
 
