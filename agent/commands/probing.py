@@ -26,6 +26,7 @@ from agent.scheduler import plan
 from agent.trouble import Told, in_language
 from probes import (
     CONNECTION_KINDS,
+    Failure,
     Grant,
     Limits,
     Probe,
@@ -65,6 +66,10 @@ _PASSWORD = Text(
     "Its password was made up just now: put it into the target's password_file.",
 )
 _NOTHING = Text("tidak ada yang dilaporkan", "nothing to report")
+_UNASKED = Text(
+    "{n} pemeriksaan lain tidak dapat bertanya tanpa sambungan itu",
+    "{n} more probes could not ask without that connection",
+)
 _UNUSED = Text("tidak dipakai: {why}", "not used: {why}")
 _WORST = (2, 1, UNKNOWN, 0)
 
@@ -137,16 +142,33 @@ def _code(probe: Probe, reading: Reading, findings: tuple[Finding, ...]) -> int:
 
 
 def _told(target: Target, tried: list[Tried], code: int, language: str) -> str:
-    bad = sorted((t for t in tried if t.code), key=lambda t: _WORST.index(t.code))
+    asked = _without_echoes(tried)
+    bad = sorted((t for t in asked if t.code), key=lambda t: _WORST.index(t.code))
     first = all_clear(len(tried), language)
     if bad or [each for each in tried if why_unused(each.probe, each.reading)]:
         first = _sentences((bad or tried)[0], language)[0]
     numbers = _performance(target, tried)
     lines = [f"SIGAP {WORDS[code]} - {_safe(first)}" + (f" | {numbers}" if numbers else "")]
-    for each in bad + [t for t in tried if not t.code]:
+    for each in bad + [t for t in asked if not t.code]:
         said = _sentences(each, language)
         lines += [f"{WORDS[each.code]:8} {each.probe.name}: {_safe(sentence)}" for sentence in said]
+    if unasked := len(tried) - len(asked):
+        lines.append(f"{WORDS[UNKNOWN]:8} {_UNASKED.format(n=unasked).said_in(language)}")
     return "\n".join(lines)
+
+
+def _without_echoes(tried: list[Tried]) -> list[Tried]:
+    """One connection's failure said once: by the first probe that met it, which the rest repeat."""
+    told: list[Failure] = []
+    kept = []
+    for each in tried:
+        failure = each.reading.failure
+        if failure is not None and failure.kind in CONNECTION_KINDS:
+            if failure in told:
+                continue
+            told.append(failure)
+        kept.append(each)
+    return kept
 
 
 def all_clear(count: int, language: str) -> str:

@@ -19,6 +19,12 @@ SECONDS_PER_LOOK = 2.0
 BACKUP = "backup"
 """The purpose under which the configuration names where backups lie."""
 
+_RIGHT = {"postgresql": "pg_monitor"}
+"""By engine: without it the server does not say where its files are; others need none."""
+
+_GROUP_ACCESS = {"postgresql": "initdb --allow-group-access"}
+"""By engine: what makes the server let its group see its files; others do so by themselves."""
+
 _FIRST = ("data", "wal", "log", "temp", "tmp")
 
 
@@ -66,7 +72,7 @@ def paths_of(session: Session) -> Mapping[str, str]:
     paths = {**session.paths(), **target.volumes}
     paths.pop(BACKUP, None)
     if not paths:
-        raise _nothing_known(target.name)
+        raise _nothing_known(target)
     return paths
 
 
@@ -122,7 +128,9 @@ def _why(error: OSError) -> Text:
     return Text(f"{error.strerror}", f"{error.strerror}")
 
 
-def _nothing_known(target: str) -> ProbeError:
+def _nothing_known(target: Target) -> ProbeError:
+    right = _RIGHT.get(target.engine, "")
+    holding = Text(" dan memiliki {right}", " and holds {right}").format(right=right)
     return ProbeError(
         FailureKind.BLIND,
         Text(
@@ -130,15 +138,15 @@ def _nothing_known(target: str) -> ProbeError:
             "it is not known where the server keeps its files",
         ),
         Text(
-            f"Beri akun pemantau pg_monitor (PostgreSQL), atau tulis volumes: {{data: …}} pada "
-            f"target {target}.",
-            f"Grant the monitoring account pg_monitor (PostgreSQL), or write volumes: "
-            f"{{data: …}} at target {target}.",
-        ),
+            "Pastikan akun pemantau dapat masuk{holding}, atau tulis volumes: {{data: …}} pada "
+            "target {target}.",
+            "Make sure that the monitoring account can log in{holding}, or write volumes: "
+            "{{data: …}} at target {target}.",
+        ).format(holding=holding if right else "", target=target.name),
     )
 
 
-def data_unseen(unseen: Unseen) -> ProbeError:
+def data_unseen(unseen: Unseen, target: Target) -> ProbeError:
     """The failure of a target of which not even the data directory can be seen."""
     return ProbeError(
         FailureKind.BLIND,
@@ -146,19 +154,20 @@ def data_unseen(unseen: Unseen) -> ProbeError:
             f"direktori data {unseen.path} {unseen.reason.id}",
             f"the data directory {unseen.path} {unseen.reason.en}",
         ),
-        fix("data", unseen.path),
+        fix("data", unseen.path, target.engine),
     )
 
 
-def fix(purpose: str, path: str) -> Text:
+def fix(purpose: str, path: str, engine: str) -> Text:
     """The line that lets the agent see a path it may not look at."""
+    access = _GROUP_ACCESS.get(engine, "")
+    first = f"{access}, " if access else ""
     return Text(
         f"Tulis volumes: {{{purpose}: /titik/kait}} pada target dengan direktori pada volume yang "
-        f"sama yang boleh dibaca agen, atau beri agen akses ke {path} (PostgreSQL: initdb "
-        f"--allow-group-access dan keanggotaan grup). Bila server ini di host lain atau dalam "
-        f"kontainer, hapus host dari target.",
+        f"sama yang boleh dibaca agen, atau beri agen akses ke {path} ({first}keanggotaan grup). "
+        f"Bila server ini di host lain atau dalam kontainer, hapus host dari target.",
         f"Write volumes: {{{purpose}: /mount/point}} at the target, naming a directory on the "
-        f"same volume that the agent may read, or give the agent access to {path} (PostgreSQL: "
-        f"initdb --allow-group-access and membership of the group). If the server lives on "
-        f"another host or in a container, take host off the target.",
+        f"same volume that the agent may read, or give the agent access to {path} "
+        f"({first}membership of its group). If the server lives on another host or in a "
+        f"container, take host off the target.",
     )

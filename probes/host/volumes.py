@@ -27,11 +27,11 @@ def read(session: Session) -> Iterable[Measurement]:
     """
     seen = look_at(paths_of(session), SHARED)
     if "data" in seen.unseen:
-        raise data_unseen(seen.unseen["data"])
-    return tuple(measurements(seen))
+        raise data_unseen(seen.unseen["data"], session.target)
+    return tuple(measurements(seen, session.target.engine))
 
 
-def measurements(seen: Seen) -> Iterable[Measurement]:
+def measurements(seen: Seen, engine: str) -> Iterable[Measurement]:
     """The numbers of everything seen, and a state for everything that was not."""
     for mount, (volume, holds) in seen.volumes.items():
         yield from _of_volume(mount, volume, ", ".join(holds))
@@ -48,7 +48,7 @@ def measurements(seen: Seen) -> Iterable[Measurement]:
         detail_unseen = {
             "path": unseen.path,
             "reason": unseen.reason,
-            "fix": fix(purpose, unseen.path),
+            "fix": fix(purpose, unseen.path, engine),
         }
         yield Measurement("volume_path_readable", 0.0, purpose, detail_unseen)
 

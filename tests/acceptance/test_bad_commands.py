@@ -164,6 +164,12 @@ def test_a_wrong_password_is_critical_and_is_never_shown(
     assert code == 2
     assert line.startswith("SIGAP CRITICAL - ") and "menolak akun" in line
     assert "rahasia-keliru" not in line
+    whole = sigap("try", "simpeg", folder=folder)
+    assert whole.returncode == 2
+    said = whole.stdout.splitlines()[1:]
+    assert sum("menolak akun" in line for line in said) == 1
+    assert sum("UNKNOWN" in line for line in said) <= 2  # volumes, and how many could not ask
+    assert "pemeriksaan lain tidak dapat bertanya" in said[-1]
 
 
 @pytest.mark.servers

@@ -195,6 +195,26 @@ def test_try_speaks_nagios(sigap: Sigap, folder: Path) -> None:
     assert sigap("try", "simpeg", "-c", "none.yaml", folder=folder).returncode == 3
 
 
+@pytest.mark.parametrize(("engine", "scheme"), [("postgresql", "postgresql"), ("mysql", "mysql")])
+def test_try_says_a_failed_connection_once_and_then_what_needs_no_session(
+    sigap: Sigap, tmp_path: Path, engine: str, scheme: str
+) -> None:
+    url = f"{scheme}://sigap@127.0.0.1:1/"
+    write_config(tmp_path, [f"  - {{name: simpeg, engine: {engine}, url: '{url}'}}\n"])
+    told = sigap("try", "simpeg", "--lang", "en", folder=tmp_path)
+    assert told.returncode == 2
+    first, *lines = told.stdout.splitlines()
+    assert first.startswith("SIGAP CRITICAL - simpeg refuses connections")
+    assert sum("refuse" in line for line in lines) == 1
+    assert any(" memory: " in line for line in lines)
+    whole = json.loads(sigap("try", "simpeg", "--json", folder=tmp_path).stdout)["probes"]
+    refused = [each for each in whole if each["failure"] and each["failure"]["kind"] == "refused"]
+    assert len(refused) > 20
+    assert f"{len(refused) - 1} more probes could not ask" in lines[-1]
+    (volumes,) = (line for line in lines if " volumes: " in line)
+    assert ("pg_monitor" in volumes) == (engine == "postgresql")
+
+
 def test_commands_speak_the_language_asked_for(sigap: Sigap, folder: Path) -> None:
     english = sigap("try", "simpeg", "availability", "--lang", "en", folder=folder).stdout
     assert "simpeg refuses connections" in english

@@ -25,9 +25,11 @@ IS_ROOT = os.geteuid() == 0
 MB = 1_000_000
 
 
-def target(host: str = "db01", volumes: Mapping[str, str] | None = None) -> Target:
+def target(
+    host: str = "db01", volumes: Mapping[str, str] | None = None, engine: str = "postgresql"
+) -> Target:
     address = Address("127.0.0.1", 5432, "sigap")
-    return Target("t", "postgresql", address, host=host, volumes=volumes or {})
+    return Target("t", engine, address, host=host, volumes=volumes or {})
 
 
 def read(paths: Mapping[str, str], host: str = "db01") -> dict[tuple[str, str], Measurement]:
@@ -139,7 +141,7 @@ def seen_of(data: Path) -> str:
     """What can be told of a data directory and its WAL."""
     with deadline.within(10):
         seen = look_at({"data": str(data), "wal": f"{data}/pg_wal"}, Mounts())
-    found = list(measurements(seen))
+    found = list(measurements(seen, "postgresql"))
     readable = [f"{m.subject}:{m.value:g}" for m in found if m.measure == "volume_path_readable"]
     holds = [f"holds:{m.detail['holds']}" for m in found if m.measure == "volume_free_bytes"]
     return " ".join(readable + holds)
@@ -221,7 +223,7 @@ def test_a_stuck_volume_is_said_beside_the_ones_that_answer(tmp_path: Path) -> N
             seen = look_at({"data": str(tmp_path), "wal": "/dev/shm"}, Mounts(statvfs))
     finally:
         go.set()
-    found = {(m.measure, m.subject): m for m in measurements(seen)}
+    found = {(m.measure, m.subject): m for m in measurements(seen, "postgresql")}
     assert found["volume_stuck", "/dev/shm"].value == 1
     assert found["volume_stuck", "/dev/shm"].detail["holds"] == "wal"
     assert [m.detail["holds"] for (name, _), m in found.items() if name == "volume_free_bytes"] == [
@@ -247,8 +249,23 @@ def test_a_large_volume_is_not_full_while_hundreds_of_gigabytes_are_free(
 
 def test_a_file_system_without_inodes_has_no_inode_measure() -> None:
     volume = Volume("/v", 1, 100, 50, 0, 0, read_only=False)
-    found = {m.measure for m in measurements(Seen({"/v": (volume, ("data",))}, {}, {}, {}))}
+    found = {
+        m.measure for m in measurements(Seen({"/v": (volume, ("data",))}, {}, {}, {}), "postgresql")
+    }
     assert "volume_free_inodes_ratio" not in found
+
+
+@pytest.mark.parametrize(("engine", "right"), [("postgresql", "pg_monitor"), ("mysql", "")])
+def test_what_shows_where_the_files_are_is_said_of_the_servers_own_engine(
+    engine: str, right: str
+) -> None:
+    with deadline.within(10), pytest.raises(ProbeError) as caught:
+        paths_of(HostView(target(engine=engine), {}, {}))
+    hint = caught.value.failure.hint
+    for said, login in ((hint.id, "dapat masuk"), (hint.en, "can log in")):
+        assert login in said and "volumes: {data: …}" in said
+        assert ("pg_monitor" in said) == bool(right)
+        assert "PostgreSQL" not in said
 
 
 def test_where_backups_lie_is_no_volume_of_the_server(tmp_path: Path) -> None:
