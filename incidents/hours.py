@@ -67,7 +67,7 @@ class Line:
     provisional: bool  # the year's calendar is not published, or the holiday is an estimate
 
     def text(self) -> Text:
-        """The line as it is printed: "Kamis, 2 Juli 2026: 07.30-16.00 = 8 j 30 m"."""
+        """The line as it is printed: "Kamis, 2 Juli 2026: 07.30-16.00 = 8 jam 30 menit"."""
         if self.spans:
             # From the instants as they are printed, to the second, so that the lines of an
             # explanation add up to its total.
@@ -82,7 +82,8 @@ class Line:
             basis = f" ({self.decree})" if self.decree else ""
             what = Text(self.why.id + basis, self.why.en + basis)
         else:
-            what = Text("di luar jam kerja = 0 m", "outside working hours = 0 m")
+            what = Text("di luar jam kerja = {none}", "outside working hours = {none}")
+            what = what.format(none=exactly(0))
         day = on_weekday(self.day)
         mark = Text(" (sementara)", " (provisional)") if self.provisional else Text("", "")
         return Text(f"{day.id}: {what.id}{mark.id}", f"{day.en}: {what.en}{mark.en}")

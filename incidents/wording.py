@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from probes import Text
+from probes.units import HOUR, MINUTE, SECOND
 
 _DAYS = (
     ("Senin", "Monday"),
@@ -43,27 +44,16 @@ def on_weekday(day: date) -> Text:
     return Text(f"{name[0]}, {on_day(day).id}", f"{name[1]}, {on_day(day).en}")
 
 
-def duration(seconds: float) -> Text:
-    """ "8 j 30 m" / "8 h 30 m"; whole minutes, rounded down, and never a bare minus zero."""
-    minutes = int(abs(seconds) // 60)
-    hours, minutes = divmod(minutes, 60)
-    sign = "-" if seconds < 0 and (hours or minutes) else ""
-    if not hours:
-        return Text(f"{sign}{minutes} m", f"{sign}{minutes} m")
-    if not minutes:
-        return Text(f"{sign}{hours} j", f"{sign}{hours} h")
-    return Text(f"{sign}{hours} j {minutes} m", f"{sign}{hours} h {minutes} m")
-
-
 def exactly(seconds: float) -> Text:
-    """ "5 j 12 m 22 d" / "5 h 12 m 22 s": as ``duration``, with the seconds where there are any."""
-    rest = int(seconds % 60)
-    if not rest:
-        return duration(seconds)
-    before = duration(seconds)
-    if seconds < 60:
-        return Text(f"{rest} d", f"{rest} s")
-    return Text(f"{before.id} {rest} d", f"{before.en} {rest} s")
+    """ "5 jam 12 menit 22 detik" / "5 h 12 min 22 s": whole seconds, rounded down; no part of 0."""
+    left = int(seconds)
+    parts: list[Text] = []
+    for size, name in ((3600, HOUR), (60, MINUTE), (1, SECOND)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(Text(f"{count} {name.id}", f"{count} {name.en}"))
+    shown = parts or [Text(f"0 {MINUTE.id}", f"0 {MINUTE.en}")]
+    return Text(" ".join(part.id for part in shown), " ".join(part.en for part in shown))
 
 
 def listed(texts: list[Text]) -> Text:

@@ -94,7 +94,7 @@ MOST_SLOW = 3
 def _too_slow(budget_seconds: float) -> Failure:
     """One question had no answer in time on a server that answered another in the same round."""
     said = Text(
-        f"tidak ada jawaban dalam {budget_seconds:g} dtk, padahal server menjawab yang lain",
+        f"tidak ada jawaban dalam {budget_seconds:g} detik, padahal server menjawab yang lain",
         f"no answer within {budget_seconds:g} s, although the server answers others",
     )
     hint = Text(

@@ -6,6 +6,10 @@ from datetime import UTC, datetime
 
 from probes.model import Text, is_moment
 
+DAY, HOUR = Text("hari", "d"), Text("jam", "h")
+MINUTE, SECOND = Text("menit", "min"), Text("detik", "s")
+"""How durations are written, everywhere: in findings, on pages, in clock lines and documents."""
+
 _INDONESIAN = str.maketrans(",.", ".,")
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -57,19 +61,14 @@ def measured(measure: str, value: float, unit: str) -> Text:
 def duration(seconds: float) -> Text:
     """0.25 s, 45 s, 6 min 52 s, 3 h 5 min, 2 d 4 h: never more than two parts."""
     if abs(seconds) < 10:
-        return Text("{n} dtk", "{n} s").format(n=_number(seconds, 2))
+        return Text("{n} {u}", "{n} {u}").format(n=_number(seconds, 2), u=SECOND)
     left = round(abs(seconds))
     sign = "-" if seconds < 0 else ""
     parts: list[Text] = []
-    for size, indonesian, english in (
-        (86400, "hr", "d"),
-        (3600, "jam", "h"),
-        (60, "mnt", "min"),
-        (1, "dtk", "s"),
-    ):
+    for size, name in ((86400, DAY), (3600, HOUR), (60, MINUTE), (1, SECOND)):
         count, left = divmod(left, size)
         if count:
-            parts.append(Text(f"{count} {indonesian}", f"{count} {english}"))
+            parts.append(Text(f"{count} {name.id}", f"{count} {name.en}"))
     shown = parts[:2]
     return Text(
         sign + " ".join(part.id for part in shown), sign + " ".join(part.en for part in shown)

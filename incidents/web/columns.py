@@ -69,7 +69,7 @@ _INDONESIAN: Mapping[str, str] = {
     "line": "baris",
     "listens": "mendengarkan",
     "live": "baris hidup",
-    "load 1, 5, 15 min": "beban 1, 5, 15 mnt",
+    "load 1, 5, 15 min": "beban 1, 5, 15 menit",
     "location": "lokasi",
     "longest idle s": "terlama menganggur (detik)",
     "locks": "kunci",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
 from probes import is_moment
+from probes.units import HOUR, MINUTE, SECOND
 
 _DAYS = {
     "id": ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
@@ -117,7 +118,7 @@ class Sayer:
         """2 jam 15 menit (id), 2 h 15 min (en); seconds only below a minute."""
         sign = "−" if seconds < 0 else ""
         total = round(abs(seconds))
-        hour, minute, second = ("h", "min", "s") if self._l == "en" else ("jam", "menit", "detik")
+        hour, minute, second = (name.said_in(self._l) for name in (HOUR, MINUTE, SECOND))
         if total < 60:
             return f"{sign}{total} {second}"
         minutes = total // 60
@@ -152,7 +153,7 @@ class Sayer:
             if abs(value) >= 120:
                 return self.span(value)
             digits = 3 if abs(value) < 1 else 1
-            return f"{self.number(value, digits)} {'s' if self._l == 'en' else 'detik'}"
+            return f"{self.number(value, digits)} {SECOND.said_in(self._l)}"
         return self.number(value, 3)
 
     @property

@@ -200,14 +200,14 @@ def test_the_third_working_day_is_counted_from_the_day_after() -> None:
 def test_the_explanation_names_hours_and_decrees() -> None:
     lines = CALENDAR.explain(at("2026-05-13 15:00"), at("2026-05-18 08:00"))
     assert [line.text().id for line in lines] == [
-        "Rabu, 13 Mei 2026: 15.00-16.00 = 1 j",
+        "Rabu, 13 Mei 2026: 15.00-16.00 = 1 jam",
         "Kamis, 14 Mei 2026: Kenaikan Yesus Kristus (SKB 3 Menteri Nomor 1497 Tahun 2025, "
         "Nomor 2 Tahun 2025, dan Nomor 5 Tahun 2025)",
         "Jumat, 15 Mei 2026: Cuti Bersama Kenaikan Yesus Kristus (SKB 3 Menteri Nomor 1497 "
         "Tahun 2025, Nomor 2 Tahun 2025, dan Nomor 5 Tahun 2025)",
         "Sabtu, 16 Mei 2026: bukan hari kerja",
         "Minggu, 17 Mei 2026: bukan hari kerja",
-        "Senin, 18 Mei 2026: 07.30-08.00 = 30 m",
+        "Senin, 18 Mei 2026: 07.30-08.00 = 30 menit",
     ]
     assert lines[0].text().en == "Wednesday, 13 May 2026: 15:00-16:00 = 1 h"
 
@@ -215,8 +215,8 @@ def test_the_explanation_names_hours_and_decrees() -> None:
 def test_the_lines_of_an_explanation_add_up_to_its_total() -> None:
     start = at("2026-07-01 10:47") + timedelta(seconds=38.7)
     first, second = CALENDAR.explain(start, CALENDAR.add(start, 8 * 3600))
-    assert first.text().id.endswith("10.47.38-16.00.00 = 5 j 12 m 22 d")
-    assert second.text().en.endswith("07:30:00-10:17:38 = 2 h 47 m 38 s")
+    assert first.text().id.endswith("10.47.38-16.00.00 = 5 jam 12 menit 22 detik")
+    assert second.text().en.endswith("07:30:00-10:17:38 = 2 h 47 min 38 s")
 
 
 def test_the_day_added_late_names_its_own_decree() -> None:

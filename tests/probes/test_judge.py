@@ -110,7 +110,7 @@ def test_the_same_verdict_is_stated_at_every_reading() -> None:
 def test_a_finding_says_its_value_and_cause_in_both_languages() -> None:
     finding = verdict(Judge(), lag_probe(), reading(0, 412))
     assert finding.title == Text(
-        "simpeg-replica tertinggal 6 mnt 52 dtk dari simpeg-primary",
+        "simpeg-replica tertinggal 6 menit 52 detik dari simpeg-primary",
         "simpeg-replica is 6 min 52 s behind simpeg-primary",
     )
     assert finding.hint.en == "Look at simpeg-primary."

@@ -8,9 +8,9 @@ from probes.units import measured, version_in_words, written
 @pytest.mark.parametrize(
     ("value", "unit", "indonesian", "english"),
     [
-        (412, "seconds", "6 mnt 52 dtk", "6 min 52 s"),
-        (0.25, "seconds", "0,25 dtk", "0.25 s"),
-        (90061, "seconds", "1 hr 1 jam", "1 d 1 h"),
+        (412, "seconds", "6 menit 52 detik", "6 min 52 s"),
+        (0.25, "seconds", "0,25 detik", "0.25 s"),
+        (90061, "seconds", "1 hari 1 jam", "1 d 1 h"),
         (1_234_000_000, "bytes", "1,2 GB", "1.2 GB"),
         (999, "bytes", "999 B", "999 B"),
         (0.954, "ratio", "95,4 %", "95.4 %"),

@@ -60,13 +60,13 @@ def test_the_title_names_cause_and_object_and_the_figures_stand_below(
     number = world.desk.report(stated(judge, 13, 0), world.clock.now).number
     assert world.desk.incident(number).title == Text("db1: sesi menunggu", "db1: sessions wait")
     page = plain(signed_in("PP").get(f"/incidents/{number}").text)
-    assert "db1: menunggu 13 dtk ( baru saja )" in page
+    assert "db1: menunggu 13 detik ( baru saja )" in page
     world.clock.forward(minutes=10)
     world.health.append(seen_now(stated(judge, 95, 600)))
     page = plain(signed_in("PP").get(f"/incidents/{number}").text)
-    assert "db1: menunggu 1 mnt 35 dtk (per 08.15 WITA" in page
-    assert "menunggu 13 dtk" in page  # what it was at the opening stays in the timeline
-    assert page.index("menunggu 1 mnt 35 dtk") < page.index("menunggu 13 dtk")
+    assert "db1: menunggu 1 menit 35 detik (per 08.15 WITA" in page
+    assert "menunggu 13 detik" in page  # what it was at the opening stays in the timeline
+    assert page.index("menunggu 1 menit 35 detik") < page.index("menunggu 13 detik")
 
 
 def test_what_has_healed_urges_nobody_and_says_since_when_and_what_was_seen_last(
@@ -82,7 +82,7 @@ def test_what_has_healed_urges_nobody_and_says_since_when_and_what_was_seen_last
     page = plain(text)
     assert "<h1>Pulih: db1: sesi menunggu</h1>" in text
     assert (
-        "Pulih sejak 08.16 WITA 5 menit lalu . Terakhir terlihat: db1: menunggu 1 mnt 35 dtk"
+        "Pulih sejak 08.16 WITA 5 menit lalu . Terakhir terlihat: db1: menunggu 1 menit 35 detik"
         in page
     )
     assert "Yang dilakukan: Akhiri sesinya." not in page
@@ -107,7 +107,7 @@ def test_what_returns_urges_again(world: World, signed_in: SignedIn) -> None:
     world.desk.report(stated(judge, 44, 120), world.clock.now)
     text = signed_in("PP").get(f"/incidents/{number}").text
     assert "<h1>db1: sesi menunggu</h1>" in text
-    assert "db1: menunggu 44 dtk (per" in plain(text)
+    assert "db1: menunggu 44 detik (per" in plain(text)
     assert "Akhiri sesinya." in plain(text)
 
 
@@ -143,4 +143,4 @@ def test_a_reading_of_this_very_moment_is_never_said_to_come(
     number = world.desk.report(stated(judge, 13, 0), world.clock.now).number
     world.health.append(seen_now(stated(judge, 14, 1)))  # read while the page was asked for
     page = plain(signed_in("PP").get(f"/incidents/{number}").text)
-    assert "db1: menunggu 14 dtk ( baru saja )" in page
+    assert "db1: menunggu 14 detik ( baru saja )" in page
