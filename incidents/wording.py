@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 from probes import Text
-from probes.units import HOUR, MINUTE, SECOND
 
 _DAYS = (
     ("Senin", "Monday"),
@@ -30,6 +29,10 @@ _MONTHS = (
     ("November", "November"),
     ("Desember", "December"),
 )
+
+
+HOUR, MINUTE, SECOND = Text("jam", "h"), Text("menit", "min"), Text("detik", "s")
+"""How durations are written, in findings too."""
 
 
 def on_day(day: date) -> Text:

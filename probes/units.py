@@ -8,7 +8,7 @@ from probes.model import Text, is_moment
 
 DAY, HOUR = Text("hari", "d"), Text("jam", "h")
 MINUTE, SECOND = Text("menit", "min"), Text("detik", "s")
-"""How durations are written, everywhere: in findings, on pages, in clock lines and documents."""
+"""How durations are written; in clock lines, on pages and in documents too."""
 
 _INDONESIAN = str.maketrans(",.", ".,")
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")

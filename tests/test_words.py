@@ -5,9 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+
+from incidents.web.say import Sayer
+from incidents.wording import exactly
+from probes.units import duration
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("probes", "agent", "incidents")
@@ -43,6 +49,15 @@ def test_indonesian_texts_use_the_words_of_the_glossary(room: str) -> None:
 def test_an_english_word_in_an_indonesian_text_is_found() -> None:
     assert english_in('Text("di primary", "on the primary")') == ["line 1: di primary"]
     assert english_in('Text("di primer, primary_conninfo", "on the primary")') == []
+
+
+@pytest.mark.parametrize("seconds", [22, 720, 3600, 8 * 3600 + 30 * 60])
+def test_a_duration_is_written_alike_in_findings_clock_lines_and_pages(seconds: int) -> None:
+    found = duration(seconds)
+    assert exactly(seconds) == found
+    for language in ("id", "en"):
+        sayer = Sayer(language, ZoneInfo("Asia/Makassar"), datetime(2026, 11, 26, tzinfo=UTC))
+        assert sayer.span(seconds) == found.said_in(language)
 
 
 CONNECTION = {"UNREACHABLE", "REFUSED", "DENIED", "EXHAUSTED", "TIMEOUT"}

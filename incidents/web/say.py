@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
+from incidents.wording import HOUR, MINUTE, SECOND
 from probes import is_moment
-from probes.units import HOUR, MINUTE, SECOND
 
 _DAYS = {
     "id": ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
