@@ -59,6 +59,7 @@ def banner(
         lines.append(f"  {name:<16} {engine:<10} 127.0.0.1:{server.port}")
     if address:
         lines += ["", *_accounts(passwords, world, say)]
+    ends = say("menghentikan semuanya; foldernya tetap", "ends everything; the folder stays")
     names = " | ".join(name for name in FAULTS if faults.targets(FAULTS[name]))
     lines += [
         "",
@@ -71,7 +72,7 @@ def banner(
     lines += [
         "",
         f"Folder: {world.home.path}    agent.yaml, log/, data/",
-        f"Ctrl-C: {say('menghentikan semuanya', 'ends everything')}.",
+        f"Ctrl-C: {ends}.",
         "",
     ]
     return "\n".join(lines)

@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="sigap demo",
         parents=[shared],
         description="Start a small real world to watch: PostgreSQL and MariaDB pairs, the agent, "
-        "the desk and its pages. Ctrl-C ends all of it.",
+        "the desk and its pages. Ctrl-C ends all of it; the folder stays for the next start.",
         epilog="Faults: " + "; ".join(f"{f.name}: {f.title.en}" for f in FAULTS.values()),
     )
     parser.set_defaults(action="")
@@ -150,6 +150,7 @@ def _stop(home: Home, language: str) -> int:
         world = World(home, with_mariadb=False)
         world.stop()
         print(Text("Tidak ada lagi yang berjalan.", "Nothing runs any more.").said_in(language))
+        print(home.what_stays().said_in(language))
         return 0
     if not wait_until(lambda: _free(home), ENDS_SECONDS):
         raise DemoError(
@@ -159,6 +160,7 @@ def _stop(home: Home, language: str) -> int:
             )
         )
     print(Text("Demo dihentikan.", "The demo has ended.").said_in(language))
+    print(home.what_stays().said_in(language))
     return 0
 
 

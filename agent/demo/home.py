@@ -150,6 +150,15 @@ class Home:
             os.close(self._lock)
             self._lock = None
 
+    def what_stays(self) -> Text:
+        """What the end of a demo leaves, and how to be rid of it."""
+        return Text(
+            "Data server, gangguan, akun, dan rahasianya tetap di {folder} bagi demo berikutnya; "
+            "--fresh memulai dari awal, dan folder itu boleh dihapus.",
+            "Its servers' data, incidents, accounts and secrets stay in {folder} for the next "
+            "demo; --fresh starts anew, and the folder may be deleted.",
+        ).format(folder=self.path)
+
     def clear(self) -> None:
         """Forget everything but the lock (``--fresh``). The caller has stopped the servers."""
         for entry in self.path.iterdir():

@@ -49,6 +49,7 @@ def hold(home: Home, options: argparse.Namespace) -> int:
         world.stop()
         home.unlock()
         _say(Text("Semua server demo sudah berhenti.", "All demo servers have ended."), options)
+        _say(home.what_stays(), options)
     if held:  # a thread that waited for a frozen server would keep the interpreter from ending
         sys.stdout.flush()
         logging.shutdown()

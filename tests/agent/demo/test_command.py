@@ -103,7 +103,9 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_leaves_nothing_behind_whatever_was_broken(folder: Path, number: signal.Signals) -> None:
+def test_it_leaves_nothing_running_whatever_was_broken(
+    folder: Path, number: signal.Signals
+) -> None:
     demo = Running(folder).wait()
     for words in (
         ("break", "lock"),
@@ -117,6 +119,20 @@ def test_it_leaves_nothing_behind_whatever_was_broken(folder: Path, number: sign
         assert done.returncode == 0, done.stderr
     assert demo.interrupt(number) == 0
     assert demo.left_behind() == []
+
+
+def test_what_stays_is_all_in_the_folder_that_the_end_names(folder: Path) -> None:
+    demo = Running(folder, "--no-mariadb", "--lang", "en").wait()
+    assert demo.interrupt() == 0
+    for stays in (folder / "state.json", demo.home.secrets):
+        assert stays.stat().st_mode & 0o077 == 0
+    assert (demo.home.server("simpeg-primary") / "PG_VERSION").exists()
+    said = f"stay in {folder} for the next demo"
+    assert process.wait_until(lambda: any(said in line for line in demo.said), 10.0), demo.said
+    assert f"stay in {folder}" in sigap_demo(folder, "stop").stdout
+    shutil.rmtree(folder)
+    again = Running(folder, "--no-mariadb").wait()
+    assert again.interrupt() == 0
 
 
 def test_the_next_start_cleans_up_after_a_demo_that_was_killed(folder: Path) -> None:
