@@ -103,7 +103,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     )
     yield Exhibit(
         Text("Sesi menurut akun", "Sessions by account"),
-        ("account", "host", "sessions", "idle", "longest idle s"),
+        ("account", "host", "sessions", "idle", "idle seconds"),
         rows,
         note=Text("{n} pertama", "the first {n}").format(n=_TOP) if len(rows) == _TOP else "",
     )

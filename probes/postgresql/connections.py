@@ -33,7 +33,7 @@ select r.rolname::text as account, a.application_name as application,
        count(*) filter (where a.state = 'idle') as idle,
        count(*) filter (where a.state = 'active') as active,
        count(*) filter (where a.state like 'idle in transaction%') as in_transaction,
-       min(a.backend_start) as oldest
+       min(a.backend_start) as since
 from pg_stat_get_activity(null) a left join pg_roles r on r.oid = a.usesysid
 where a.backend_type = 'client backend'
 group by 1, 2, 3 order by count(*) desc limit 20

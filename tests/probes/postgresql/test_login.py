@@ -96,7 +96,7 @@ def test_when_every_slot_is_taken_the_refused_login_shows_who_holds_them(single:
     (pooled,) = (dict(zip(holders.columns, row, strict=True)) for row in holders.rows[:1])
     assert (pooled["account"], pooled["application"]) == ("postgres", "si-boros")
     assert int(pooled["sessions"]) == int(pooled["idle"]) >= 20
-    assert pooled["oldest"].endswith("Z")
+    assert pooled["since"].endswith("Z")
     assert others, "what was changed lately is shown beside it"
 
 
