@@ -21,7 +21,7 @@ from probes.model import (
     Threshold,
     Words,
 )
-from probes.mysql import sessionless
+from probes.mysql import sessionless, sleeping
 from probes.mysql.blocking import UNSEEN, Node, Picture, Root, roots, tree
 from probes.mysql.grants import INSTRUMENTS, PROCESS
 from probes.mysql.waits import count, look
@@ -40,8 +40,9 @@ def read(session: Session) -> Iterator[Measurement]:
     detail: dict[str, object] = {}
     if waiting:
         found = roots(look(session))
+        detail["advice"] = advice(found[0] if found else None, session.flavour)
         if found:
-            detail = facts(found[0], others=len(found) - 1)
+            detail |= facts(found[0], others=len(found) - 1)
     yield Measurement("blocked_sessions", float(waiting), detail=detail)
     yield Measurement("blocked_seconds", longest, detail=detail)
 
@@ -135,9 +136,64 @@ def command(node: Node) -> str:
     return "SHOW PROCESSLIST" if node.key == UNSEEN else sessionless.command(node.undone)
 
 
+_REACH = Text(
+    "Hubungi pemilik sesi penahan. Bila disetujui, petugas menjalankan: `{command}`; jangan "
+    "mematikan sesi yang menunggu.",
+    "Reach the owner of the blocking session. If agreed, a person runs: `{command}`; do not kill "
+    "those that wait.",
+)
+_MAKE_SURE = Text(
+    "{blocker} hanya diduga menahan (transaksinya tertua): pastikan dahulu. {find} Bila memang ia "
+    "dan pemiliknya setuju, petugas menjalankan: `{command}`; jangan mematikan sesi yang menunggu.",
+    "That {blocker} holds them is only suspected (its transaction is the oldest): make sure first. "
+    "{find} If it is the one and its owner agrees, a person runs: `{command}`; do not kill those "
+    "that wait.",
+)
+_FIND = Text(
+    "Cari sesi yang lama tidur dengan transaksi terbuka atau kunci global (FLUSH TABLES WITH READ "
+    "LOCK, LOCK TABLES, cadangan): lihat sesi yang paling lama tidur pada bukti. {show}",
+    "Look for a session that sleeps long with an open transaction or a global lock (FLUSH TABLES "
+    "WITH READ LOCK, LOCK TABLES, a backup): see the sessions that have slept longest in the "
+    "evidence. {show}",
+)
+# Seen on MariaDB 10.11: INSTALL SONAME writes to mysql.plugin, and waits for a global read lock.
+_SHOW = {
+    "mariadb": Text(
+        "`INSTALL SONAME 'metadata_lock_info'` menampilkan pemegang kunci (SELECT * FROM "
+        "information_schema.METADATA_LOCK_INFO); pasang sebelum ada gangguan, karena selama "
+        "kunci global dipegang perintah itu ikut menunggu.",
+        "`INSTALL SONAME 'metadata_lock_info'` shows who holds locks (SELECT * FROM "
+        "information_schema.METADATA_LOCK_INFO); install it before there is trouble, for while a "
+        "global lock is held that command waits too.",
+    ),
+    "mysql": Text(
+        "performance_schema = ON (perlu restart), dengan instrumen wait/lock/metadata/sql/mdl, "
+        "menampilkan pemegang kunci.",
+        "performance_schema = ON (needs a restart), with the instrument "
+        "wait/lock/metadata/sql/mdl, shows who holds locks.",
+    ),
+}
+
+
+def advice(root: Root | None, flavour: str) -> Text:
+    """Whom to reach; where nobody is named for certain, how to find the holder first."""
+    find = _FIND.format(show=_SHOW[flavour])
+    if root is None or root.node.key == UNSEEN:
+        return find
+    if not root.suspected:
+        return _REACH.format(command=command(root.node))
+    return _MAKE_SURE.format(blocker=named(root.node), find=find, command=command(root.node))
+
+
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """The blocking tree: roots first, victims indented below them, literals redacted."""
-    yield drawn(look(session))
+    """The blocking tree: roots first, victims indented below them, literals redacted.
+
+    Where a blocker is only suspected or cannot be seen, those who sleep longest come with it.
+    """
+    picture = look(session)
+    yield drawn(picture)
+    if any(edge.suspected for edge in picture.edges):
+        yield sleeping.longest(session)
 
 
 _SUSPECTED = Text(
@@ -178,13 +234,6 @@ def _whole(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.0f}"
 
 
-_HINT = Text(
-    "Hubungi pemilik sesi penahan. Bila disetujui, petugas menjalankan: `{command}`; jangan "
-    "mematikan sesi yang menunggu.",
-    "Reach the owner of the blocking session. If agreed, a person runs: `{command}`; do not kill "
-    "those that wait.",
-)
-
 PROBE = Probe(
     name="blocked_sessions",
     engine="mysql",
@@ -207,7 +256,7 @@ PROBE = Probe(
                 "{target}: banyak sesi menunggu kunci{held_by}",
                 "{target}: many sessions wait for a lock{held_by}",
             ),
-            hint=_HINT,
+            hint=Text("{advice}", "{advice}"),
             family="locks",
             warning=10.0,
             critical=25.0,
@@ -223,7 +272,7 @@ PROBE = Probe(
                 "{target}: sesi menunggu kunci{held_by}",
                 "{target}: sessions wait for a lock{held_by}",
             ),
-            hint=_HINT,
+            hint=Text("{advice}", "{advice}"),
             family="locks",
             # one and two minutes, as check_postgres' lock wait; InnoDB itself gives up at 50 s
             # by default, so on row locks the warning is what most servers will ever show

@@ -48,6 +48,17 @@ def crowd(world: World) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def backup_holds_writers(world: World) -> Iterator[None]:
+    """A backup took the global read lock and sleeps; applications wait with their writing."""
+    with world.primary.admin() as backup, backup.cursor() as cursor:
+        cursor.execute("FLUSH TABLES WITH READ LOCK")
+        with world.waiters(3, "UPDATE pegawai SET gaji = 2 WHERE id = 1"):
+            world.waited(1.1)
+            yield
+            cursor.execute("UNLOCK TABLES")
+
+
 def _fault(
     name: str,
     inject: Break[World],
@@ -64,5 +75,6 @@ def _fault(
 FAULTS = (
     _fault("idle_in_transaction", idle_in_transaction_blocks, "waited", "idle in transaction"),
     _fault("ddl_queue", ddl_queues, "waited", "idle in transaction"),
+    _fault("global_read_lock", backup_holds_writers, "sessions wait for a lock", "session"),
     _fault("crowd", crowd, "8 sessions", measure="blocked_sessions", limits=CROWD),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.mysql.blocked_sessions import cause, drawn
+from probes.mysql.blocked_sessions import advice, cause, drawn
 from probes.mysql.blocking import UNSEEN, Edge, Node, Picture, roots, tree
 from tests.support.evidence import told
 
@@ -78,6 +78,35 @@ def test_an_unseen_blocker_is_said_to_be_unseen() -> None:
         " holds 1 of them"
     )
     assert "None" not in cause(roots(found)[0], 0).id
+
+
+def test_a_named_blocker_is_to_be_reached_and_an_unnamed_one_to_be_found() -> None:
+    (sure,) = roots(picture([holder("1"), waiter("2", 9)], [Edge("2", "1")]))
+    assert advice(sure, "mariadb").en == (
+        "Reach the owner of the blocking session. If agreed, a person runs: `KILL 1`; do not kill "
+        "those that wait."
+    )
+    (unseen,) = roots(picture([waiter("2", 9)], [Edge("2", UNSEEN, suspected=True)]))
+    for root in (unseen, None):  # None: gone by the time it was looked up
+        find = advice(root, "mariadb")
+        assert "Reach the owner" not in find.en
+        assert "Hubungi pemilik" not in find.id
+        assert "KILL" not in find.en
+        for words in (find.id, find.en):
+            assert "`INSTALL SONAME 'metadata_lock_info'`" in words
+        assert "slept longest" in find.en
+        assert "paling lama tidur" in find.id
+    assert "performance_schema = ON" in advice(unseen, "mysql").en
+
+
+def test_a_suspect_is_to_be_made_sure_of_before_anybody_ends_it() -> None:
+    (suspect,) = roots(picture([holder("1"), waiter("2", 9)], [Edge("2", "1", suspected=True)]))
+    said = advice(suspect, "mariadb")
+    assert said.en.startswith("That session 1 (app@10.0.0.9:4000) holds them is only suspected")
+    assert said.id.startswith("sesi 1 (app@10.0.0.9:4000) hanya diduga menahan")
+    for words in (said.id, said.en):
+        assert "`INSTALL SONAME 'metadata_lock_info'`" in words
+        assert words.index("INSTALL") < words.index("`KILL 1`")
 
 
 def test_what_was_cut_off_is_said() -> None:

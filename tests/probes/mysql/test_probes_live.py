@@ -364,7 +364,7 @@ def test_the_holder_behind_a_waiting_alter_is_a_suspect_and_said_to_be(
         primary.metadata_waits(2)
         settled()
         found = measured("blocked_sessions", primary.target())
-        (tree,) = shown("blocked_sessions", primary.target())
+        tree, asleep = shown("blocked_sessions", primary.target())
     finally:
         reader.gone()
         alter.gone()
@@ -375,6 +375,7 @@ def test_the_holder_behind_a_waiting_alter_is_a_suspect_and_said_to_be(
     assert detail["suspected"] is True
     assert "suspected" in str(detail["cause"])
     assert "suspected" in tree.note
+    assert str(holder.id) in {row[0] for row in asleep.rows}
 
 
 def test_a_lock_outside_innodb_is_said_to_be_unseen(primary: MariaDB, table: str) -> None:
