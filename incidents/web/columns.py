@@ -71,7 +71,6 @@ _INDONESIAN: Mapping[str, str] = {
     "live": "baris hidup",
     "load 1, 5, 15 min": "beban 1, 5, 15 menit",
     "location": "lokasi",
-    "longest idle s": "terlama menganggur (detik)",
     "locks": "kunci",
     "members": "anggota",
     "memory": "memori",
