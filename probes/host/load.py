@@ -16,6 +16,7 @@ import psutil
 from probes.host.pressure import pressure
 from probes.host.seen import require_here
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.units import written
 
 _MOST_PROCESSES = 20
 
@@ -25,7 +26,7 @@ def read(session: Session) -> Iterable[Measurement]:
     require_here(session.target)
     cores = os.cpu_count() or 1
     load = os.getloadavg()[1]
-    detail = {"load": f"{load:.1f}", "cores": cores}
+    detail = {"load": written(round(load, 1), ""), "cores": cores}
     yield Measurement("host_load_ratio", load / cores, detail=detail)
     times = psutil.cpu_times()
     waited = iowait_ratio(float(times.iowait), float(sum(times[:8])), session.memory)

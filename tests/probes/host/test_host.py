@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from probes import Address, FailureKind, Measurement, Probe, ProbeError, Target, deadline
+from probes import Address, FailureKind, Measurement, Probe, ProbeError, Target, Text, deadline
 from probes.host import clock, load, memory, oom_kills
 from probes.host.clock import kernel_clock, stepped, timesyncd_clock
 from probes.host.load import iowait_ratio
@@ -145,6 +145,12 @@ def test_iowait_is_the_share_since_the_last_reading() -> None:
 def test_load_is_told_per_processor() -> None:
     found = read(load.PROBE)["host_load_ratio"]
     assert found.value == pytest.approx(os.getloadavg()[1] / (os.cpu_count() or 1), abs=0.3)
+
+
+def test_load_is_written_in_the_manner_of_each_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.0, 5.46, 3.0))
+    told = read(load.PROBE)["host_load_ratio"].detail["load"]
+    assert told == Text("5,5", "5.5")
 
 
 def test_pressure_is_the_minute_of_the_kernels_line() -> None:
