@@ -132,7 +132,7 @@ def test_sigaps_account_rejected_alone_is_not_told_as_an_outage_of_everybodys_lo
     assert found.hint == hint
 
 
-@pytest.mark.parametrize("kind", CONNECTION_KINDS, ids=str)
+@pytest.mark.parametrize("kind", sorted(CONNECTION_KINDS), ids=str)
 def test_a_servers_own_words_stand_in_the_sentence_and_not_in_the_name(kind: FailureKind) -> None:
     found = of_a_login("postgresql", Failure(kind, "FATAL: as the driver says it"))
     assert "(FATAL: as the driver says it)" in found.title.id
