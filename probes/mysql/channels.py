@@ -156,7 +156,7 @@ def channel(row: Row) -> Channel:
         seconds_behind=None if behind is None else float(str(behind)),
         delay_seconds=float(_number(row, "SQL_Delay", default=0)),
         lag_bytes=max(0, received_at - applied_at) if same_file else None,
-        relay_bytes=_number(row, "Relay_Log_Space"),
+        relay_bytes=_relay_bytes(row),
         until=until,
         received=_position(
             received_file, received_at, _text(row, "Gtid_IO_Pos", "Retrieved_Gtid_Set", default="")
@@ -168,6 +168,13 @@ def channel(row: Row) -> Channel:
         gap=gap(row),
         heartbeats=_number(row, "Slave_received_heartbeats", default=0),
     )
+
+
+def _relay_bytes(row: Row) -> int:
+    """A relay log that is removed while it is still written counts for more than was counted: for
+    a moment the unsigned sum is a little below zero, which the server shows as 18 EB."""
+    space = _number(row, "Relay_Log_Space")
+    return space if space < 2**63 else 0
 
 
 def _until(row: Row) -> str:

@@ -23,8 +23,9 @@ class DrippingProxy:
         self.pace_seconds: float | None = None
         self._server_port = port
         self._ended = threading.Event()
-        self._takes = threading.Event()
-        self._takes.set()
+        self._turn = threading.Condition()
+        self._takes = True
+        self._holds = False  # the thread has taken a connection and leaves it at that
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -37,23 +38,36 @@ class DrippingProxy:
         The kernel does that where the queue of a listener is full.
         """
         self.pace_seconds = 60.0
-        self._takes.clear()
+        with self._turn:
+            self._takes = False
         with ExitStack() as taken:
             self._listener.listen(0)
-            for _ in range(4):  # the thread may still take one, and the queue holds another
-                client = taken.enter_context(socket.socket())
-                client.setblocking(False)
-                client.connect_ex(("127.0.0.1", self.port))
+            taken.enter_context(self._filler())
+            with self._turn:
+                assert self._turn.wait_for(lambda: self._holds, 10), "nothing was taken"
+            # Nobody takes any more: one waits in the queue, and beyond it packets are dropped.
+            for _ in range(2):
+                taken.enter_context(self._filler())
             try:
                 yield
             finally:
                 self.pace_seconds = None
         self._listener.listen()
-        self._takes.set()
+        with self._turn:
+            self._takes = True
+            self._turn.notify_all()
+
+    def _filler(self) -> socket.socket:
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", self.port))
+        return client
 
     def close(self) -> None:
         self._ended.set()
-        self._takes.set()
+        with self._turn:
+            self._takes = True
+            self._turn.notify_all()
         for each in (self._listener, *self._open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -65,7 +79,12 @@ class DrippingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            self._takes.wait()
+            with self._turn:
+                if not self._takes:
+                    self._holds = True
+                    self._turn.notify_all()
+                    self._turn.wait_for(lambda: self._takes)
+                    self._holds = False
             server = socket.create_connection(("127.0.0.1", self._server_port))
             self._open += [client, server]
             for work in ((self._pass, client, server), (self._drip, server, client)):

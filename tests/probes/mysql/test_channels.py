@@ -154,6 +154,11 @@ def test_an_intended_delay_is_taken_off(behind: int, delay: int, lag: int) -> No
     assert channel(row).lag_seconds == lag
 
 
+def test_relay_logs_are_not_taken_for_all_the_room_there_is_while_one_is_removed() -> None:
+    """As seen on MariaDB 10.11: 18,446.7 PB of relay logs for one reading."""
+    assert channel({**NEW, "Relay_Log_Space": 2**64 - 512}).relay_bytes == 0
+
+
 def test_bytes_are_unknown_across_two_log_files() -> None:
     found = channel({**NEW, "Source_Log_File": "binlog.000008"})
     assert found.lag_bytes is None
