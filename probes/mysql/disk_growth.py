@@ -64,12 +64,14 @@ def _logs(session: Session) -> Iterator[Use]:
         rows = _aside(session, "SHOW BINARY LOGS")
         if rows is not None:
             total = float(sum(int(row["File_size"]) for row in rows))
-            words = Text("{count} binary log", "{count} binary logs").format(count=len(rows))
+            words = Text("binary log ({count} berkas)", "the binary log (files: {count})").format(
+                count=len(rows)
+            )
             yield Use("binlog", total, "binlog", words)
     for channel in channels(session):
         words = Text(
             "relay log kanal {name} (applier: {state})",
-            "relay logs of channel {name} (applier: {state})",
+            "the relay log of channel {name} (applier: {state})",
         ).format(name=channel.name, state=channel.sql_state)
         yield Use(f"relay:{channel.name}", float(channel.relay_bytes), "relay", words)
 

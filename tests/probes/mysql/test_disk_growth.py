@@ -57,7 +57,7 @@ def test_binary_logs_that_grow_are_named_as_the_filler(primary: mariadb.MariaDB)
             (filled,) = [m for (name, _), m in found.items() if name == "filled_by_in_seconds"]
             who = filled.detail["who"]
             assert isinstance(who, Text)
-            assert "binary logs" in who.en or who.en == "schema app"
+            assert "the binary log" in who.en or who.en == "schema app"
             (shown,) = all_told(exhibits(session))
             assert {"binlog", "schema:app"} <= {row[0] for row in shown.rows}
         finally:
