@@ -73,8 +73,8 @@ def _change_password(world: World, to: str) -> None:
     world.wait_whole()
 
 
-ALIVE: Mapping[str, Any] = {"local": True, "evidence": ("denied", "postgres", "(S)")}
-"""The server runs and lets nobody of ours in."""
+ALIVE: Mapping[str, Any] = {"local": True, "evidence": ("denied", '"postgres", {"en": "')}
+"""The server runs and lets nobody of ours in: its process is shown, asleep or just answering us."""
 
 LOGIN: Mapping[str, Any] = {"probe": "login", "measure": "fresh_login_ok"}
 
