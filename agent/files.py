@@ -2,13 +2,15 @@
 from the daemon that has an account of its own.
 
 Promise: a file is the old one or the new one, flushed to the disk. What root makes belongs to whom
-its folder belongs to; what lay there before is given to nobody, and no link in the way is followed.
+its folder belongs to (``incidents.private``), folders too.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from incidents.private import open_new
 
 
 def write_whole(file: Path, text: str) -> None:
@@ -40,19 +42,6 @@ def open_or_make(file: Path) -> int:
                 return open_new(file, os.O_RDWR)
             except FileExistsError:  # another process was quicker
                 continue
-
-
-def open_new(file: Path, access: int) -> int:
-    """A descriptor of a file that did not exist, private to its owner. Raises ``OSError``."""
-    handle = os.open(file, access | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        if os.geteuid() == 0:
-            owner = file.absolute().parent.stat()
-            os.fchown(handle, owner.st_uid, owner.st_gid)
-    except OSError:
-        os.close(handle)
-        raise
-    return handle
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:

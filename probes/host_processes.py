@@ -125,6 +125,12 @@ def processes(target: Target, data: str) -> Exhibit:
             notes.append(_NOBODY_LISTENS.format(where=where))
         elif None in listening:
             notes.append(_SOMEBODY_LISTENS.format(where=where))
+    pids = {each.pid for each in own}
+    own += [
+        each
+        for each in listening.values()
+        if each is not None and each.pid not in pids and _is_ours(each, names, home)
+    ]
     notes += _about(own, names, home)
     pids = {each.pid for each in own}
     others = [each for each in listening.values() if each is not None and each.pid not in pids]
@@ -176,6 +182,13 @@ def servers(names: tuple[str, ...], home: str) -> list[Seen]:
         if seen is not None and (not home or seen.directory in (None, home)):
             found.append(seen)
     return found
+
+
+def _is_ours(seen: Seen, names: tuple[str, ...], home: str) -> bool:
+    """Whether who listens at our address is the server, standing in a folder above ``home``: people
+    name the volume of ``base`` as well."""
+    above = seen.directory is not None and home.startswith(f"{seen.directory.rstrip('/')}/")
+    return seen.name in names and above
 
 
 def _look(pid: int) -> Seen | None:

@@ -14,6 +14,7 @@ import pwd
 from contextlib import suppress
 from pathlib import Path
 
+from incidents.private import open_new
 from probes import Text
 
 _NO_FOLDER = Text(
@@ -89,14 +90,7 @@ def owner(file: Path) -> str:
 def make_private(file: Path) -> None:
     """A new store is its owner's alone: the process's, or its folder's when root makes it."""
     with suppress(OSError):  # there already, or SQLite itself says why it cannot be
-        # Only what did not exist is given away: a link that lies there is never followed.
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            if os.geteuid() == 0:
-                of_folder = file.absolute().parent.stat()
-                os.fchown(descriptor, of_folder.st_uid, of_folder.st_gid)
-        finally:
-            os.close(descriptor)
+        os.close(open_new(file, os.O_RDWR))
 
 
 def _files(file: Path) -> tuple[Path, ...]:

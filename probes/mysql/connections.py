@@ -97,7 +97,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
             str(row["host"]),
             str(row["sessions"]),
             str(int(row["idle"] or 0)),
-            "" if row["idle_for"] is None else str(int(row["idle_for"])),
+            "-" if row["idle_for"] is None else str(int(row["idle_for"])),
         )
         for row in _by_account(session)
     )

@@ -8,7 +8,7 @@ Promise: no statement is shown, for a session that sleeps runs none. Needs PROCE
 from __future__ import annotations
 
 from probes.model import Exhibit, Session, Text
-from probes.tables import NONE, OLDEST
+from probes.tables import NONE, OLDEST, cell
 
 _MOST = 40
 _ASK = {
@@ -38,12 +38,9 @@ def longest(session: Session) -> Exhibit:
         ("session", "account", "database", "idle seconds", "transaction s", "rows locked"),
         tuple(
             (
-                str(row["id"]),
+                cell(row["id"]),
                 f"{row['user']}@{row['host']}",
-                str(row["db"] or ""),
-                str(row["slept"]),
-                "" if row["age"] is None else str(row["age"]),
-                "" if row["locked"] is None else str(row["locked"]),
+                *(cell(row[each]) for each in ("db", "slept", "age", "locked")),
             )
             for row in rows
         ),

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +92,45 @@ def test_a_stranger_on_the_servers_port_is_named(tmp_path: Path) -> None:
         shown = told(processes(here(port), str(tmp_path)))
     (row,) = rows_of(os.getpid(), shown)
     assert row[-2] == f"port {port}"
+    assert "no process of the server" in shown.note
+
+
+LISTENS = """
+import socket, sys
+open("/proc/self/comm", "w").write("postgres")
+with socket.create_server(("127.0.0.1", 0)) as listening:
+    print(listening.getsockname()[1], flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def a_server_listening_in(folder: Path) -> Iterator[int]:
+    """A process that is called as the server's and listens; its port."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", LISTENS], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with child:
+        assert child.stdout is not None
+        yield int(child.stdout.readline())
+        child.kill()
+
+
+def test_a_server_that_listens_is_ours_where_people_named_a_folder_below_its_own(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "base").mkdir()
+    with a_server_listening_in(tmp_path) as port:
+        shown = told(processes(here(port), str(tmp_path / "base")))
+    assert [row[1] for row in shown.rows if row[-2] == f"port {port}"] == ["postgres"]
+    assert "no process of the server" not in shown.note
+
+
+def test_a_server_that_listens_in_our_place_from_elsewhere_is_not_ours(tmp_path: Path) -> None:
+    for name in ("ours", "others"):
+        (tmp_path / name).mkdir()
+    with a_server_listening_in(tmp_path / "others") as port:
+        shown = told(processes(here(port), str(tmp_path / "ours")))
     assert "no process of the server" in shown.note
 
 

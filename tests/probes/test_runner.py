@@ -16,11 +16,11 @@ from probes import (
 )
 from probes.judge import why
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
-from tests.support.fake_server import NOW, TARGET, FakeServer, ask, counted, probe
+from tests.support.asking import NOW, TARGET, a_server, ask, counted, probe
 
 
 def test_a_reading_carries_its_measurements_or_its_failure_never_both() -> None:
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     good, bad = owner.round(
         [probe("good", ask), probe("bad", lambda session: [Measurement("undeclared", 1.0)])],
@@ -34,7 +34,7 @@ def test_a_reading_carries_its_measurements_or_its_failure_never_both() -> None:
 
 
 def test_a_value_that_is_not_a_number_is_broken_not_exported() -> None:
-    owner = Owner(TARGET, FakeServer().engine)
+    owner = Owner(TARGET, a_server().engine)
     (reading,) = owner.round(
         [probe("nan", lambda session: [Measurement("value", float("nan"))])], lambda: NOW
     )
@@ -47,7 +47,7 @@ def late(session: Session) -> Iterable[Measurement]:
 
 
 def test_one_slow_question_is_blind_and_hides_no_other() -> None:
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     alive, slow, other = owner.round(
         [probe("alive", ask), probe("slow", late), probe("other", ask)], lambda: NOW
@@ -61,7 +61,7 @@ def test_one_slow_question_is_blind_and_hides_no_other() -> None:
 
 
 def test_a_server_that_freezes_within_a_round_is_down_at_the_next_login() -> None:
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
 
     def freezes(session: Session) -> Iterable[Measurement]:
@@ -76,7 +76,7 @@ def test_a_server_that_freezes_within_a_round_is_down_at_the_next_login() -> Non
 
 
 def test_a_round_waits_for_only_so_many_slow_questions() -> None:
-    owner = Owner(TARGET, FakeServer().engine)
+    owner = Owner(TARGET, a_server().engine)
     asked = [probe("alive", ask), *(probe(f"slow{n}", late) for n in range(MOST_SLOW + 2))]
     kinds = [
         reading.failure and reading.failure.kind for reading in owner.round(asked, lambda: NOW)
@@ -86,7 +86,7 @@ def test_a_round_waits_for_only_so_many_slow_questions() -> None:
 
 
 def test_where_the_files_are_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     seen: list[Mapping[str, str]] = []
 
@@ -109,7 +109,7 @@ def test_a_bug_in_one_probe_does_not_end_the_others() -> None:
     def bug(session: Session) -> Iterable[Measurement]:
         raise KeyError("column that was renamed")
 
-    owner = Owner(TARGET, FakeServer().engine)
+    owner = Owner(TARGET, a_server().engine)
     broken, fine = owner.round([probe("bug", bug), probe("fine", ask)], lambda: NOW)
     assert broken.failure is not None
     assert "column that was renamed" in broken.failure.message
@@ -117,7 +117,7 @@ def test_a_bug_in_one_probe_does_not_end_the_others() -> None:
 
 
 def test_a_server_that_is_down_is_asked_once_per_round() -> None:
-    server = FakeServer()
+    server = a_server()
     server.login_fails = FailureKind.REFUSED
     attempts: list[str] = []
     owner = Owner(TARGET, server.engine)
@@ -132,7 +132,7 @@ def test_a_server_that_is_down_is_asked_once_per_round() -> None:
 
 
 def test_a_session_closed_by_a_restart_is_opened_anew_within_the_round() -> None:
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     list(owner.round([probe("a", ask)], lambda: NOW))
     server.kept_fails = FailureKind.UNREACHABLE
@@ -143,7 +143,7 @@ def test_a_session_closed_by_a_restart_is_opened_anew_within_the_round() -> None
 
 
 def test_a_further_session_that_is_refused_leaves_the_kept_one_in_use() -> None:
-    server = FakeServer()
+    server = a_server()
 
     def further(session: Session) -> Iterable[Measurement]:
         with session.fresh() as own:
@@ -166,7 +166,7 @@ def test_a_further_session_that_is_refused_leaves_the_kept_one_in_use() -> None:
 
 
 def test_a_timeout_is_not_tried_again_in_the_same_round() -> None:
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     list(owner.round([probe("a", ask)], lambda: NOW))
     server.kept_fails = FailureKind.TIMEOUT
@@ -178,7 +178,7 @@ def test_a_timeout_is_not_tried_again_in_the_same_round() -> None:
 
 
 def test_volumes_of_a_dead_server_are_still_looked_at() -> None:
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     list(owner.round([probe("a", ask)], lambda: NOW))
     server.kept_fails = FailureKind.TIMEOUT
@@ -194,7 +194,7 @@ def test_volumes_of_a_dead_server_are_still_looked_at() -> None:
 
 
 def test_every_session_opened_is_counted_and_given_back() -> None:
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     open_during: list[int] = []
 
@@ -218,7 +218,7 @@ def test_a_probe_remembers_between_readings_and_only_its_own() -> None:
         session.memory["seen"] = session.memory.get("seen", 0) + 1
         yield Measurement("value", float(session.memory["seen"]))
 
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     asked = [probe("a", counting), probe("b", counting), probe("c", counting, engine="host")]
     list(owner.round(asked, lambda: NOW))
@@ -228,7 +228,7 @@ def test_a_probe_remembers_between_readings_and_only_its_own() -> None:
 
 
 def test_what_the_probes_of_one_round_share_is_forgotten_with_the_round() -> None:
-    owner = Owner(TARGET, FakeServer().engine)
+    owner = Owner(TARGET, a_server().engine)
     both = [probe("one", counted), probe("two", counted)]
 
     def values() -> list[float]:
@@ -241,7 +241,7 @@ def test_what_the_probes_of_one_round_share_is_forgotten_with_the_round() -> Non
 
 
 def test_a_round_that_is_not_taken_to_its_end_leaves_no_answer_behind() -> None:
-    owner = Owner(TARGET, FakeServer().engine)
+    owner = Owner(TARGET, a_server().engine)
     both = [probe("one", counted), probe("two", counted)]
     left = owner.round(both, lambda: NOW)
     next(left)
@@ -255,6 +255,6 @@ def test_a_second_session_of_a_round_has_its_own_answers() -> None:
         with session.fresh() as other:
             yield Measurement("value", float(len(other.shared.round)))
 
-    owner = Owner(TARGET, FakeServer().engine)
+    owner = Owner(TARGET, a_server().engine)
     (reading,) = owner.round([probe("aside", aside)], lambda: NOW)
     assert reading.measurements[0].value == 0

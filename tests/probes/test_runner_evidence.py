@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from probes import Down, Exhibit, FailureKind, ProbeError, Session, Text, deadline
 from probes.runner import LOCAL_EVIDENCE_SECONDS, Owner
+from tests.support.asking import NOW, TARGET, a_server, ask, counted, probe
 from tests.support.evidence import english
-from tests.support.fake_server import NOW, TARGET, FakeServer, ask, counted, probe
 
 
 def test_evidence_that_cannot_be_taken_says_why() -> None:
     def hidden(session: Session) -> Iterable[Exhibit]:
         raise ProbeError(FailureKind.BLIND, "grant pg_monitor first")
 
-    owner = Owner(TARGET, FakeServer().engine)
+    owner = Owner(TARGET, a_server().engine)
     asked = probe("a", ask, exhibits=hidden)
     list(owner.round([asked], lambda: NOW))
     evidence = owner.gather(asked, NOW)
@@ -31,7 +31,7 @@ def test_what_changed_lately_is_shown_with_every_probe_and_never_in_place_of_its
         return Exhibit(Text(title, title), (), ())
 
     asked, silent = probe("a", ask, exhibits=lambda session: [one("own")]), probe("b", ask)
-    engine = replace(FakeServer().engine, lately=lambda session: [one("lately")])
+    engine = replace(a_server().engine, lately=lambda session: [one("lately")])
     for given, lately in ((engine.lately, "lately"), (locked, "Last changes on the server")):
         owner = Owner(TARGET, replace(engine, lately=given))
         list(owner.round([asked], lambda: NOW))
@@ -48,7 +48,7 @@ def test_a_server_that_is_down_is_shown_by_probes_that_can_without_a_session() -
         seen.append(down)
         yield Exhibit(Text("?", "?"), (), (), note=view.paths()["data"])
 
-    server = FakeServer()
+    server = a_server()
     owner = Owner(TARGET, server.engine)
     needs_a_session = probe("needs", ask, exhibits=lambda session: [])
     asked = replace(needs_a_session, name="a", exhibits_when_down=when_down)
@@ -71,7 +71,7 @@ def test_a_short_deadline_leaves_time_to_look_at_a_server_from_outside() -> None
         left.append(deadline.remaining())
         return []
 
-    server = FakeServer()
+    server = a_server()
     server.login_fails = FailureKind.REFUSED
     owner = Owner(TARGET, server.engine, budget_seconds=0.2)
     asked = replace(probe("a", ask), exhibits_when_down=when_down)
@@ -84,7 +84,7 @@ def test_a_bug_in_what_is_shown_of_a_server_that_is_down_stops_no_finding() -> N
     def broken(view: Session, down: Down) -> Iterable[Exhibit]:
         raise ZeroDivisionError("ours")
 
-    server = FakeServer()
+    server = a_server()
     server.login_fails = FailureKind.REFUSED
     owner = Owner(TARGET, server.engine)
     asked = replace(probe("a", ask), exhibits_when_down=broken)
@@ -101,7 +101,7 @@ def test_evidence_shares_no_answer_with_the_round_it_is_taken_in() -> None:
         seen.append(session.shared.round.setdefault("asked", 0))
         return []
 
-    owner = Owner(TARGET, FakeServer().engine)
+    owner = Owner(TARGET, a_server().engine)
     both = [probe("one", counted, exhibits=exhibits), probe("two", counted)]
     values = []
     for reading in owner.round(both, lambda: NOW):

@@ -11,10 +11,14 @@ from probes.engine import Engine
 
 
 class FakeServer:
-    """Answers every question with ``up`` = 1 until told to refuse or to freeze."""
+    """Answers every question with ``answers`` until told to refuse, to fail or to freeze."""
 
     def __init__(self) -> None:
-        self.refuses: FailureKind | None = None
+        self.refuses: FailureKind | None = None  # whatever is asked, logins included
+        self.login_fails: FailureKind | None = None  # open sessions go on
+        self.kept_fails: FailureKind | None = None  # the next question, and no other
+        self.answers: list[Row] = [{"up": 1}]
+        self.paths: Mapping[str, str] = {}
         self.frozen = threading.Event()
         self.thawed = threading.Event()
         self.logins = 0
@@ -25,6 +29,8 @@ class FakeServer:
         return Engine("postgresql", "Fake", 1, ("postgresql",), self.open)
 
     def open(self, target: Target, purpose: str) -> Session:
+        if self.login_fails is not None:
+            raise ProbeError(self.login_fails, "login failed")
         self.answer()
         self.logins += 1
         self.open_sessions += 1
@@ -55,17 +61,22 @@ class FakeSession:
         return Shared()
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
+        failing, self._server.kept_fails = self._server.kept_fails, None
+        if failing is not None:
+            raise ProbeError(failing, "the session broke")
         self._server.answer()
-        return [{"up": 1}]
+        return list(self._server.answers)
 
     @contextmanager
     def fresh(self, database: str = "") -> Iterator[Session]:
         session = self._server.open(self.target, "fresh")
-        yield session
-        session.close()
+        try:
+            yield session
+        finally:
+            session.close()
 
     def paths(self) -> Mapping[str, str]:
-        return {}
+        return self._server.paths
 
     def close(self) -> None:
         self._server.open_sessions -= 1

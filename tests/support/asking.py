@@ -1,0 +1,59 @@
+"""What the runner is tried with: a target, a fake server at the session seam, probes that ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from probes import (
+    Address,
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    Session,
+    Target,
+    Text,
+)
+from tests.support.fakes import FakeServer
+
+NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+TARGET = Target(
+    "simpeg", "postgresql", Address("127.0.0.1", 1, "sigap"), volumes={"wal": "/srv/wal"}
+)
+
+
+def a_server() -> FakeServer:
+    """One that answers with two rows and says where its data is."""
+    server = FakeServer()
+    server.answers = [{"one": 1}, {"one": 2}]
+    server.paths = {"data": "/srv/data"}
+    return server
+
+
+def probe(
+    name: str,
+    read: Callable[[Session], Iterable[Measurement]],
+    engine: str = "postgresql",
+    exhibits: Callable[[Session], Iterable[Exhibit]] | None = None,
+) -> Probe:
+    return Probe(
+        name,
+        engine,
+        Text("?", "?"),
+        (Measure("value", "", "A value."),),
+        (),
+        read,
+        exhibits=exhibits,
+    )
+
+
+def ask(session: Session) -> Iterable[Measurement]:
+    return [Measurement("value", float(len(session.rows("select"))))]
+
+
+def counted(session: Session) -> Iterable[Measurement]:
+    """How many probes of this round asked before, and how many of this login."""
+    for shared in (session.shared.round, session.shared.login):
+        shared["asked"] = shared.get("asked", 0) + 1
+    yield Measurement("value", session.shared.round["asked"] + 100 * session.shared.login["asked"])
