@@ -52,7 +52,7 @@ def language_without_config(given: argparse.Namespace) -> str:
     A file that ``-c`` names must be good. Raises ``ConfigError``.
     """
     try:
-        return given.lang or load(find(given.config)).language
+        return given.lang or load(find(given.config), logins=False).language
     except ConfigError:
         if given.config is not None:
             raise
