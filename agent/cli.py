@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from agent.trouble import Trouble
+from agent.errors import Trouble
 
 INTERNAL = 70  # EX_SOFTWARE
 UNKNOWN = 3  # what Nagios calls "could not tell"

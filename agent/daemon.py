@@ -18,23 +18,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import sdnotify, verdicts
-from agent.clusters import Clusters
+from agent import sdnotify
 from agent.config import Config, ConfigError, load
-from agent.exposition import Board
 from agent.http import DeskServer, PlainServer, Routes, Server, listen, routes
-from agent.latest import Latest
-from agent.maintenance import Maintenance
-from agent.metrics import Metrics, of_scheduler, skipped_rounds
-from agent.pipeline import Mailbox, Pipeline
-from agent.reach import Reach
-from agent.scheduler import Clocks, Plan, Scheduler, plan
-from agent.state import State
+from agent.metrics.readings import Latest
+from agent.metrics.registry import Metrics, of_scheduler, skipped_rounds
+from agent.metrics.text_format import Board
+from agent.runtime import verdict_log
+from agent.runtime.maintenance import Maintenance
+from agent.runtime.pipeline import Mailbox, Pipeline
+from agent.runtime.scheduler import Clocks, Scheduler
+from agent.state.folder import State
 from probes import Finding, Probe, Reading, Severity, registry
+from probes.fleet.cluster_roles import Clusters
+from probes.fleet.reachability import Reach
+from probes.plan import Plan, plan
 from probes.runner import Owner
 
 if TYPE_CHECKING:
-    from agent.backoffice import BackOffice
+    from agent.desk_services import BackOffice
 
 log = logging.getLogger("sigap")
 
@@ -52,9 +54,9 @@ class NoDesk:
         """Nobody to tell but the log."""
         name = finding.fingerprint
         before = self._standing.get(name)
-        if not verdicts.changed(before, finding):
+        if not verdict_log.changed(before, finding):
             return
-        verdicts.tell(before, finding)
+        verdict_log.tell(before, finding)
         if finding.severity > Severity.CLEAR:
             self._standing[name] = finding
         else:
@@ -183,7 +185,7 @@ class Daemon:
         if self.config.store is None:
             log.info("no store is configured: no incidents here, verdicts on /metrics only")
             return None
-        from agent.backoffice import BackOffice  # loads the desk's libraries, only for a desk
+        from agent.desk_services import BackOffice  # loads the desk's libraries, only for a desk
 
         return BackOffice(self.config, self._latest, self.metrics, self._clocks, demo)
 
@@ -219,7 +221,7 @@ class Daemon:
 
     def _recall(self, office: BackOffice) -> None:
         """What stands at the desk is told to the judges, so that it can clear."""
-        from agent.recall import recalled  # only for a desk
+        from agent.runtime.restore_judge import recalled  # only for a desk
         from incidents.store import StoreUnavailable
 
         try:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent.metrics import CONTENT_TYPE
-from agent.trouble import Trouble
+from agent.errors import Trouble
+from agent.metrics.registry import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter

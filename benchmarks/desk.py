@@ -16,11 +16,11 @@ from pathlib import Path
 from benchmarks import offices, report
 from benchmarks.measure import median, percentile
 from benchmarks.size import Size
-from incidents import ledger
 from incidents.desk import Desk
-from incidents.ledger import Draft
+from incidents.ledger import chain as ledger
+from incidents.ledger.chain import Draft
 from incidents.model import SYSTEM, EventKind, Signer
-from incidents.people import People
+from incidents.people.accounts import People
 from incidents.store import Store
 from probes import Severity
 from tests.servers import postgresql

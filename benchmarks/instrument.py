@@ -14,7 +14,7 @@ from pathlib import Path
 from unittest import mock
 
 from agent import daemon, log
-from agent.scheduler import Loop
+from agent.runtime.scheduler import Loop
 
 
 def main(config: Path, notes: Path) -> int:

@@ -13,11 +13,13 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from incidents import calendar, ledger, procedure
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
-from incidents.ledger import Draft
+from incidents.ledger import chain as ledger
+from incidents.ledger.chain import Draft
 from incidents.model import SYSTEM, Assignment, Basis, EventKind, Person, Signer
-from incidents.people import People
+from incidents.people.accounts import People
+from incidents.procedure import load as procedure
 from incidents.store import Store, open_store, tables
 from probes import Finding, Severity, Text
 

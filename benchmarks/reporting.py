@@ -9,11 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent.reporter import Reporter
+from agent.runtime.reporter import Reporter
 from benchmarks import report
 from benchmarks.size import Size
-from incidents import calendar, procedure
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
+from incidents.procedure import load as procedure
 from incidents.store import StoreUnavailable, open_store
 from incidents.views import Reported
 from probes import Finding, Severity, Text

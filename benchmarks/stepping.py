@@ -18,11 +18,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent.daemon import NoDesk
-from agent.exposition import Board
-from agent.latest import Latest
-from agent.pipeline import Pipeline
-from agent.scheduler import Clocks, Loop, Plan, plan
+from agent.metrics.readings import Latest
+from agent.metrics.text_format import Board
+from agent.runtime.pipeline import Pipeline
+from agent.runtime.scheduler import Clocks, Loop
 from probes import Address, Probe, Reading, Secret, Target
+from probes.plan import Plan, plan
 from probes.registry import engine, probes_for
 from probes.runner import Owner
 

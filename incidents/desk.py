@@ -16,20 +16,26 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from incidents import causes, correlation, ledger, payloads, people, placing, records, sla, workflow
-from incidents.calendar import Calendar
-from incidents.canonical import NotCanonical, mended
-from incidents.change import Change as Changing
-from incidents.documents import shelf
+from incidents.calendar.load import Calendar
+from incidents.canonical_json import NotCanonical, mended
+from incidents.correlation import match as correlation
+from incidents.correlation import placement
+from incidents.correlation import table as causes
+from incidents.documents import store as shelf
 from incidents.documents.model import Document, Office
-from incidents.folds import Folds, Rulebook
-from incidents.intake import manual_report
+from incidents.ledger import chain as ledger
+from incidents.ledger import payloads
+from incidents.manual_report import manual_report
 from incidents.model import JSON, SYSTEM, Assignment, Event, EventKind, Incident, Signer
-from incidents.procedure import Procedure
-from incidents.rules import Refusal, RefusalKind
-from incidents.signing import leave_document
+from incidents.people import accounts as people
+from incidents.procedure import sla
+from incidents.procedure.load import Procedure
+from incidents.records import summaries as records
+from incidents.records.repository import Folds, Rulebook
+from incidents.records.timeline import lines
+from incidents.signoff import leave_document
 from incidents.store import Store
-from incidents.timeline import lines
+from incidents.transaction import Change as Changing
 from incidents.views import (
     ActionRefused,
     Change,
@@ -41,6 +47,8 @@ from incidents.views import (
     Page,
     Reported,
 )
+from incidents.workflow import fold as workflow
+from incidents.workflow.permissions import Refusal, RefusalKind
 from probes import Finding, Severity, Text
 
 _TRIES = 5  # of a report that lost a race for its fingerprint; one retry is enough in practice
@@ -64,7 +72,7 @@ class Desk:
     def report(self, finding: Finding, now: datetime) -> Reported:
         """State the present verdict; idempotent, so it may be stated at every reading."""
         with self._store.read() as connection:
-            plan = placing.plan(connection, finding, self._folds, self._table)
+            plan = placement.plan(connection, finding, self._folds, self._table)
         if not plan.writes:
             return Reported(plan.change, plan.number)
         for left in reversed(range(_TRIES)):
@@ -268,7 +276,7 @@ class Desk:
     def _report(self, finding: Finding, now: datetime) -> Reported:
         with self._store.write() as connection:
             ledger.lock(connection)
-            plan = placing.plan(connection, finding, self._folds, self._table)
+            plan = placement.plan(connection, finding, self._folds, self._table)
             if plan.release:
                 records.release(connection, finding.fingerprint)
             if plan.moves:
@@ -281,7 +289,7 @@ class Desk:
                 change = self._open(connection, SYSTEM, self._opening(finding, plan), now)
             else:
                 change = self._prepared(connection, plan.number, now)
-                kind, payload = placing.stated(finding, plan.change, plan.placement)
+                kind, payload = placement.stated(finding, plan.change, plan.placement)
                 change.write(kind, SYSTEM, mended(payload))
             change.finish()
             records.hold(connection, change.number, finding.fingerprint, finding.severity)
@@ -306,14 +314,14 @@ class Desk:
         for number, trouble, because in correlation.drawn_in(
             finding, others, self._table, left=left
         ):
-            again = placing.stated_again(trouble, change.now)
+            again = placement.stated_again(trouble, change.now)
             self._leave(connection, number, again, change.now)
             joined = payloads.attached(again, root=False, because=because)
             change.write(EventKind.ATTACHED, SYSTEM, mended(joined))
             change.finish()
             records.hold(connection, change.number, trouble.fingerprint, trouble.severity)
 
-    def _opening(self, finding: Finding, plan: placing.Plan) -> JSON:
+    def _opening(self, finding: Finding, plan: placement.Plan) -> JSON:
         payload = payloads.opened(
             finding,
             procedure=self._rules.procedure.hash,
@@ -401,7 +409,7 @@ class Desk:
         there = self._prepared(change.connection, other.number, change.now)
         for trouble in change.incident.troubles:
             if trouble.severity > Severity.CLEAR:
-                again = placing.stated_again(trouble, change.now)
+                again = placement.stated_again(trouble, change.now)
                 payload = mended(payloads.attached(again, root=False, because=_DUPLICATE))
                 there.write(EventKind.ATTACHED, SYSTEM, payload)
                 there.finish()

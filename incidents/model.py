@@ -1,6 +1,6 @@
 """The words of the response: people, events, and the incident they add up to.
 
-Plain values. An incident is the fold of its events and nothing else; ``incidents.workflow``
+Plain values. An incident is the fold of its events and nothing else; ``incidents.workflow.fold``
 folds, this module only says what the pieces are.
 """
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from incidents.model import JSON, EventKind, Outcome, Refused
-from incidents.rules import Refusal
+from incidents.workflow.permissions import Refusal
 from probes import Severity, Text
 
 

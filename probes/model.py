@@ -327,7 +327,7 @@ class Shared:
 class Session(Protocol):
     """What a probe may do with a server. The one thing tests may fake.
 
-    Every call ends by the deadline in force (``probes.deadline``) and raises ``ProbeError``.
+    Every call ends by the deadline in force (``probes.wire.deadline``) and raises ``ProbeError``.
     """
 
     @property

@@ -1,8 +1,9 @@
 """Finds engines and probes by scanning folders: a new probe is one file, an engine one folder.
 
 A package under ``probes/`` that declares ``ENGINE`` is an engine; ``probes/host`` holds the
-probes every target on this host gets. A module that declares ``PROBE`` is a probe and carries
-its name. An engine's driver is imported only when somebody asks for that engine.
+probes every target on this host gets; what engines share lies in the folders of ``SHARED``. A
+module that declares ``PROBE`` is a probe and carries its name. An engine's driver is
+imported only when somebody asks for that engine.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from probes.engine import Engine
 from probes.model import Probe
 
 HOST = "host"
+SHARED = frozenset({"fleet", "local", "templates", "wire"})
+"""Folders that several engines use; neither an engine nor a place for probes to be found in."""
 
 
 class RegistryError(Exception):
@@ -27,7 +30,7 @@ class RegistryError(Exception):
 def engine_names() -> tuple[str, ...]:
     """The names ``engine:`` may have in the configuration, without importing any driver."""
     found = pkgutil.iter_modules(probes.__path__)
-    return tuple(sorted(m.name for m in found if m.ispkg and m.name != HOST))
+    return tuple(sorted(m.name for m in found if m.ispkg and m.name not in {HOST, *SHARED}))
 
 
 @cache

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from probes import deadline, evidence, retold
-from probes.abandoned import Abandoned
+from probes import evidence, failure_text
 from probes.engine import Engine
 from probes.model import (
     CONNECTION_KINDS,
@@ -38,6 +37,8 @@ from probes.model import (
     Text,
     Words,
 )
+from probes.wire import deadline
+from probes.wire.abandoned_logins import Abandoned
 
 log = logging.getLogger("sigap.probes")
 
@@ -268,7 +269,7 @@ def _with(
             yield from lately(session)
         except ProbeError as error:  # what the probe showed stays
             title = Text("Perubahan terakhir pada server", "Last changes on the server")
-            yield Exhibit(title, (), (), note=retold.shown(error.failure))
+            yield Exhibit(title, (), (), note=failure_text.shown(error.failure))
 
     return both
 
@@ -350,7 +351,7 @@ class Owner:
             with deadline.within(budget_seconds), _asking_anew(session):
                 return Evidence(now, evidence.bounded(show(session)))
         except ProbeError as error:
-            said: Words = retold.shown(error.failure)
+            said: Words = failure_text.shown(error.failure)
         except Exception as error:  # evidence is a courtesy: its bugs must not stop the finding
             log.exception("evidence of %s on %s broke", probe.name, self.target.name)
             said = f"{type(error).__name__}: {error}"
@@ -384,7 +385,7 @@ class Owner:
         kept = self._kept
         if kept is not None and reading.failure is not None and reading.failure is kept.refused:
             # Only the further session was refused: the kept one lives, and login says why.
-            return replace(reading, failure=retold.no_further(reading.failure))
+            return replace(reading, failure=failure_text.no_further(reading.failure))
         if (
             had_session
             and reading.failure is not None

@@ -20,7 +20,7 @@ from tests.support import house, tidy
 ROOT = Path(__file__).resolve().parent.parent
 
 # What a probe-only agent imports at start; the ones that exist are tried.
-DAEMON = ("cli", "config", "daemon", "http", "log", "metrics", "pipeline", "scheduler")
+DAEMON = ("cli", "config", "daemon", "http", "log", "metrics.registry", "runtime.pipeline")
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,14 @@ def test_a_reach_behind_the_words_is_found(tmp_path: Path) -> None:
     files = {
         "probes/model.py": "class Finding: ...",
         "incidents/desk.py": "from probes import Finding",
-        "incidents/sla.py": "from probes.model import Finding",
-        "incidents/outbox.py": "from probes import model",
+        "incidents/procedure/sla.py": "from probes.model import Finding",
+        "incidents/notify/outbox.py": "from probes import model",
     }
     found = house.more_than_words(planted(tmp_path, files))
-    assert [each.split(":")[0] for each in found] == ["incidents.outbox", "incidents.sla"]
+    assert [each.split(":")[0] for each in found] == [
+        "incidents.notify.outbox",
+        "incidents.procedure.sla",
+    ]
 
 
 def test_engines_keep_apart_and_the_model_stands_at_the_bottom(tree: house.Tree) -> None:
@@ -110,20 +113,29 @@ def test_the_floors_of_incidents_hold(tree: house.Tree) -> None:
 @pytest.mark.parametrize(
     ("files", "way"),
     [
-        ({"model.py": "from incidents import procedure"}, "model procedure"),
-        ({"procedure.py": "from incidents.sla import x"}, "procedure sla"),
+        ({"model.py": "from incidents.procedure import load"}, "model procedure.load"),
+        (
+            {"procedure/load.py": "from incidents.procedure.sla import x"},
+            "procedure.load procedure.sla",
+        ),
         ({"outbox.py": "def f():\n    import incidents.desk"}, "outbox desk"),
         ({"desk.py": "from .web.pages import x"}, "desk web.pages"),
         (
-            {"procedure.py": "from incidents import forms", "forms.py": "import incidents.sla"},
-            "procedure forms sla",
+            {
+                "procedure/load.py": "from incidents import forms",
+                "forms.py": "import incidents.procedure.sla",
+            },
+            "procedure.load forms procedure.sla",
         ),
     ],
 )
 def test_a_step_up_inside_incidents_is_found(
     tmp_path: Path, files: dict[str, str], way: str
 ) -> None:
-    names = ("model.py", "procedure.py", "workflow.py", "sla.py", "desk.py", "web/pages.py")
+    names = (
+        *("model.py", "procedure/load.py", "procedure/sla.py", "workflow/fold.py", "desk.py"),
+        "web/pages.py",
+    )
     tree = planted(tmp_path, {f"incidents/{n}": files.get(n, "") for n in {*names, *files}})
     expected = " -> ".join(f"incidents.{name}" for name in way.split())
     assert [each.split(":")[0] for each in house.wrong_inside_incidents(tree)] == [expected]

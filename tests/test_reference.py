@@ -7,8 +7,8 @@ from importlib import import_module
 
 import pytest
 
-from agent.membership import DERIVED
 from probes import Probe
+from probes.fleet.membership import DERIVED
 from tools.reference import PAGES, ROOT
 
 
@@ -21,9 +21,8 @@ def test_the_committed_page_is_what_the_code_declares_today(page: str) -> None:
 def test_no_probe_the_agent_declares_is_left_out() -> None:
     declared = {
         probe.name
-        for file in (ROOT / "agent").glob("*.py")
-        if file.stem != "__main__"
-        for probe in probes_in(vars(import_module(f"agent.{file.stem}")).values())
+        for file in (ROOT / "probes" / "fleet").glob("*.py")
+        for probe in probes_in(vars(import_module(f"probes.fleet.{file.stem}")).values())
         if probe.engine == DERIVED
     }
     assert {"own_cost", "cluster_roles", "reach", "expected_standbys"} <= declared

@@ -11,11 +11,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.derived import EVERY_DERIVED_PROBE
-from agent.latest import measure_family
-from agent.membership import DERIVED
-from incidents.web.guide import guide
+from agent.metrics.readings import measure_family
+from incidents.web.advice import guide
 from probes import Probe, Threshold, registry
+from probes.fleet.catalogue import EVERY_DERIVED_PROBE
+from probes.fleet.membership import DERIVED
 from probes.units import written
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,7 +133,8 @@ def metrics_page() -> str:
 
 def _declared() -> Iterator[tuple[str, str, str]]:
     """Name, kind and help wherever the agent declares a series, read from the source."""
-    for path in sorted((ROOT / "agent").glob("*.py")):
+    files = (path for room in ("agent", "probes/fleet") for path in (ROOT / room).rglob("*.py"))
+    for path in sorted(files):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or len(node.args) < 2:
                 continue

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from agent.commands.words import language_of, password
 from agent.config import Config, find, load
-from agent.opening import Opened, open_desk
-from agent.trouble import Told, in_language
+from agent.errors import Told, in_language
+from agent.open_desk import Opened, open_desk
 from incidents.model import Refused, Signer
 from incidents.store import StoreUnavailable
 from incidents.views import NoSuchDocument, NoSuchIncident

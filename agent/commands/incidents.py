@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from agent.commands.desk import desk, now, signer
 from agent.commands.words import language_of, table
-from agent.opening import Opened
-from agent.trouble import Told
+from agent.errors import Told
+from agent.open_desk import Opened
 from incidents.model import Decision, Incident, Person, Signer
 from incidents.views import IncidentRow
-from incidents.workflow import Sign
+from incidents.workflow.fold import Sign
 from probes import Severity, Text
 
 if TYPE_CHECKING:
-    from incidents.web.visitor import Member
+    from incidents.web.auth import Member
 
 
 _HEADS = (
@@ -177,28 +177,28 @@ def _done(
 
 def _print_listed(rows: list[IncidentRow], opened: Opened) -> None:
     """All at once, as ``GET /api/v1/incidents`` says them page by page."""
-    from incidents.web import bodies, schemas  # a web framework, which plain text does without
+    from incidents.web import schemas, serializers  # a web framework, which plain text does without
 
     member = _member(_reader("", opened))
-    listed = [bodies.summary(row, member) for row in rows]
+    listed = [serializers.summary(row, member) for row in rows]
     print(schemas.IncidentList(incidents=listed, after=None).model_dump_json(indent=2))
 
 
 def _print_whole(number: str, opened: Opened, who: Signer) -> None:
     """As ``GET /api/v1/incidents/NUMBER`` says it to this person."""
-    from incidents.web import bodies  # a web framework, which plain text does without
-    from incidents.web.case import open_case
-    from incidents.web.site import Site
+    from incidents.web import serializers  # a web framework, which plain text does without
+    from incidents.web.incident_view import open_case
+    from incidents.web.rendering import Site
 
     site = Site(
         opened.desk, opened.people, opened.office, tuple, now, opened.calendar.zone, environments={}
     )
     member = _member(who)
-    print(bodies.whole(open_case(site, number, member), member).model_dump_json(indent=2))
+    print(serializers.whole(open_case(site, number, member), member).model_dump_json(indent=2))
 
 
 def _member(who: Signer) -> Member:
-    from incidents.web.visitor import Member  # a web framework, which plain text does without
+    from incidents.web.auth import Member  # a web framework, which plain text does without
 
     return Member(now(), who.person.language, who)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from agent.commands.desk import desk, now
 from agent.commands.words import language_of, language_without_config
-from agent.trouble import Told, in_language
-from incidents import bundle
-from incidents.ledger import Verdict
-from incidents.ledger import verify as verify_store
+from agent.errors import Told, in_language
+from incidents.ledger import export as bundle
+from incidents.ledger.chain import Verdict
+from incidents.ledger.chain import verify as verify_store
 from probes import Text
 
 _LEDGER = Text("buku besar kejadian", "the ledger")

@@ -7,7 +7,7 @@ from datetime import date
 
 from agent.commands.desk import PASSWORD, desk, now
 from agent.commands.words import language_of, password, print_json, table
-from agent.trouble import Told
+from agent.errors import Told
 from incidents.model import Assignment, Basis, Person
 from probes import Text
 

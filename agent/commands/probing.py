@@ -20,10 +20,7 @@ from agent.commands.words import (
 )
 from agent.config import Config, find, load
 from agent.config.problems import meant
-from agent.derived import EVERY_DERIVED_PROBE
-from agent.membership import DERIVED
-from agent.scheduler import plan
-from agent.trouble import Told, in_language
+from agent.errors import Told, in_language
 from probes import (
     CONNECTION_KINDS,
     Failure,
@@ -38,11 +35,14 @@ from probes import (
     registry,
 )
 from probes.engine import NoAccountName
+from probes.fleet.catalogue import EVERY_DERIVED_PROBE
+from probes.fleet.membership import DERIVED
 from probes.judge import Judge, tuned, why
 from probes.model import Finding
+from probes.not_applicable import why_unused
+from probes.plan import plan
 from probes.runner import Owner
 from probes.units import measured, written
-from probes.unused import why_unused
 
 PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
 UNKNOWN = 3

@@ -15,7 +15,7 @@ from typing import Any
 
 from agent.config import Config, ConfigError, find, load
 from agent.config.problems import meant
-from agent.trouble import Told
+from agent.errors import Told
 from probes import Secret, Target, Text
 
 _NO_TARGET = Text("target '{name}' tidak ada; {meant}", "no target '{name}'; {meant}")

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from pathlib import Path as File
 
 from agent.config.problems import Problems, nearest
-from incidents import calendar, procedure
-from incidents.calendar import CalendarError
-from incidents.procedure import ProcedureError
+from incidents.calendar import load as calendar
+from incidents.calendar.load import CalendarError
+from incidents.procedure import load as procedure
+from incidents.procedure.load import ProcedureError
 from incidents.store import objection
 from probes import Secret
 
-SHIPPED = File(procedure.__file__).parent
+SHIPPED = File(procedure.__file__).parent.parent
 
 
 def check(problems: Problems, store: Secret | None, steps: str, hours: str) -> None:

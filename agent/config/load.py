@@ -22,7 +22,7 @@ from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source, read
 from agent.config.targets import targets
 from agent.config.windows import windows
-from agent.maintenance import Window
+from agent.runtime.maintenance import Window
 from probes import Secret, Target
 
 PLACES = ("agent.yaml", "/etc/sigap/agent.yaml")

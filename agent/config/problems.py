@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path as File
 
-from agent.trouble import Trouble
+from agent.errors import Trouble
 from probes import Text
 
 Path = tuple[str | int, ...]

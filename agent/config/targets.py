@@ -19,7 +19,6 @@ from agent.config.models import LimitsSection, TargetSection, TuningSection
 from agent.config.problems import Path, Problems, nearest
 from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source
-from agent.membership import KINDS
 from probes import (
     Address,
     Expectations,
@@ -32,6 +31,7 @@ from probes import (
     Tuning,
     registry,
 )
+from probes.fleet.membership import KINDS
 
 _SEVERITIES = {"warning": Severity.WARNING, "critical": Severity.CRITICAL}
 

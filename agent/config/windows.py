@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config.models import WindowSection
 from agent.config.problems import Path, Problems, nearest
-from agent.maintenance import DAYS, LONGEST, Window
+from agent.runtime.maintenance import DAYS, LONGEST, Window
 from probes import Target
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.demo.errors import DemoError
-from agent.state import KEPT_FILE
+from agent.state.folder import KEPT_FILE
 from probes import Text
 
 LAYOUT = 1  # grows when what lies in a demo folder changes its meaning; an older one is remade

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from incidents.model import Assignment, Person
 
 if TYPE_CHECKING:
-    from incidents.people import People
+    from incidents.people.accounts import People
 
 LETTER = "000/DEMO/ST/2026"
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is mistaken for something else

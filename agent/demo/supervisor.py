@@ -135,7 +135,7 @@ class _Demo:
         from agent.daemon import Daemon
         from agent.demo.page import router
         from agent.http import ListenError
-        from agent.opening import OpeningError
+        from agent.open_desk import OpeningError
 
         port = self._options.port
         if port is None:

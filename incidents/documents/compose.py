@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from incidents.documents.model import Document, Office
-from incidents.ledger import written
+from incidents.ledger.chain import written
 from incidents.model import JSON, Assignment, Basis, Decision, Incident, Person, Trouble
-from incidents.procedure import Field, Procedure, Step
-from incidents.sla import SlaClock
+from incidents.procedure.load import Field, Procedure, Step
+from incidents.procedure.sla import SlaClock
 from probes import Text
 
 UNNUMBERED = "(belum dinomori)"

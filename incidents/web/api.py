@@ -12,16 +12,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
-from incidents import workflow
 from incidents.model import Decision, Outcome, Refused
 from incidents.views import ActionRefused
-from incidents.web import act, bodies, schemas
-from incidents.web.case import open_case
-from incidents.web.i18n import known
-from incidents.web.paper import draw
-from incidents.web.problem import Problem, SignInFirst, problem_of
-from incidents.web.site import Site
-from incidents.web.visitor import (
+from incidents.web import actions as act
+from incidents.web import schemas, serializers
+from incidents.web.auth import (
     Here,
     Member,
     Visitor,
@@ -30,6 +25,12 @@ from incidents.web.visitor import (
     refuse_without_token,
     site_of,
 )
+from incidents.web.document_view import draw
+from incidents.web.i18n import known
+from incidents.web.incident_view import open_case
+from incidents.web.problem import Problem, SignInFirst, problem_of
+from incidents.web.rendering import Site
+from incidents.workflow import fold as workflow
 
 DESCRIPTION = (
     "Refused actions answer with the sentence the pages show: 403 wrong role or separation of "
@@ -94,14 +95,14 @@ def list_incidents(
 ) -> schemas.IncidentList:
     """Open ones unless asked otherwise."""
     page = site.desk.search(state, q.strip(), after, limit)
-    rows = [bodies.summary(row, member) for row in page.rows]
+    rows = [serializers.summary(row, member) for row in page.rows]
     return schemas.IncidentList(incidents=rows, after=page.after)
 
 
 @router.get("/incidents/{number}", summary="One incident, whole")
 def get_incident(site: Here, member: Caller, number: str) -> schemas.IncidentBody:
     """State, findings with evidence, visits, clocks, timeline, and who may sign."""
-    return bodies.whole(open_case(site, number, member), member)
+    return serializers.whole(open_case(site, number, member), member)
 
 
 @router.post("/incidents", status_code=201, summary="Report a disruption by hand")
@@ -125,7 +126,7 @@ def post_incident(
     except Refused as refused:
         raise Problem(422, "form", refused.reason) from refused
     response.headers["location"] = f"/api/v1/incidents/{incident.number}"
-    return bodies.whole(open_case(site, incident.number, member), member)
+    return serializers.whole(open_case(site, incident.number, member), member)
 
 
 @router.post("/incidents/{number}/signoffs", status_code=201, summary="Sign the waiting step")
@@ -176,7 +177,7 @@ def post_dispensation(
 @router.get("/incidents/{number}/documents", summary="Documents of an incident")
 def list_documents(site: Here, member: Caller, number: str) -> schemas.DocumentList:
     """The oldest first."""
-    documents = [bodies.document_summary(each) for each in site.desk.documents(number)]
+    documents = [serializers.document_summary(each) for each in site.desk.documents(number)]
     return schemas.DocumentList(documents=documents)
 
 
@@ -210,17 +211,17 @@ def get_document_page(
 @router.get("/incidents/{number}/documents/{id}", summary="One document as data")
 def get_document(site: Here, member: Caller, number: str, id: str) -> schemas.DocumentBody:
     """Everything its page prints, with the hashes that bind it to the ledger."""
-    return bodies.document_whole(site.desk.document(number, id))
+    return serializers.document_whole(site.desk.document(number, id))
 
 
 @router.get("/targets", tags=["targets"], summary="Health of every watched server")
 def list_targets(site: Here, member: Caller) -> schemas.TargetList:
     """From memory: what the probes said last, blind spots included."""
-    return schemas.TargetList(targets=[bodies.target(each) for each in site.targets()])
+    return schemas.TargetList(targets=[serializers.target(each) for each in site.targets()])
 
 
 def _done(site: Site, member: Member, number: str, action: workflow.Action) -> schemas.IncidentBody:
     refused = act.attempt(site, number, action, member)
     if refused is not None:
         raise refused
-    return bodies.whole(open_case(site, number, member), member)
+    return serializers.whole(open_case(site, number, member), member)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from incidents.model import Incident, Trouble
-from incidents.procedure import FieldKind, Procedure, Step
-from incidents.web.say import Sayer
+from incidents.procedure.load import FieldKind, Procedure, Step
+from incidents.web.formatting import Sayer
 from probes import Severity, Text
 
 _SOURCES = {

@@ -15,9 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from probes import deadline
 from probes.host.backups import Backup, NotUnderstoodError, backups_in, is_whole
 from probes.host.seen import BACKUP, SECONDS_PER_LOOK, require_here
+from probes.local.mountinfo import Mounted
+from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.model import (
     FailureKind,
     Measure,
@@ -28,8 +29,7 @@ from probes.model import (
     Text,
     Threshold,
 )
-from probes.mountinfo import Mounted
-from probes.mounts import SHARED, FailingError, StuckError
+from probes.wire import deadline
 
 _MOST_FILES = 5000
 _MOST_REPORT_BYTES = 4_000_000

@@ -14,9 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes import deadline
 from probes.host.seen import SECONDS_PER_LOOK, paths_seen_elsewhere, require_here
-from probes.host_processes import SERVER_NAMES
+from probes.local.mountinfo import Mounted, mounted
+from probes.local.mounts import SHARED, FailingError, StuckError
+from probes.local.processes import SERVER_NAMES
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -28,10 +29,9 @@ from probes.model import (
     Text,
     Threshold,
 )
-from probes.mountinfo import Mounted, mounted
-from probes.mounts import SHARED, FailingError, StuckError
 from probes.tables import LARGEST_OF_ALL
 from probes.units import written
+from probes.wire import deadline
 
 PROC = Path("/proc")
 _DELETED = " (deleted)"

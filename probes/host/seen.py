@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from probes import deadline, retold
+from probes import failure_text
+from probes.local.mounts import FailingError, Mounts, StuckError, Volume
 from probes.model import FailureKind, ProbeError, Session, Target, Text
-from probes.mounts import FailingError, Mounts, StuckError, Volume
+from probes.wire import deadline
 
 SECONDS_PER_LOOK = 2.0
 
@@ -84,7 +85,7 @@ def paths_seen_elsewhere(session: Session) -> Mapping[str, str]:
     try:
         return paths_of(session)
     except ProbeError as error:
-        raise ProbeError(FailureKind.UNSUPPORTED, retold.words(error.failure)) from error
+        raise ProbeError(FailureKind.UNSUPPORTED, failure_text.words(error.failure)) from error
 
 
 def look_at(paths: Mapping[str, str], mounts: Mounts) -> Seen:

@@ -13,8 +13,8 @@ from typing import Any
 from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast
 from probes.host.samples import from_plain
 from probes.host.seen import Seen, look_at, paths_seen_elsewhere
+from probes.local.mounts import SHARED
 from probes.model import KEPT, Measure, Measurement, Probe, Session, Text, Threshold
-from probes.mounts import SHARED
 from probes.units import written
 
 _HISTORY = "used"

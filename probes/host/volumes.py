@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.host.seen import Seen, data_unseen, fix, look_at, paths_of
-from probes.host_facts import READ_ONLY
+from probes.local.down_evidence import READ_ONLY
+from probes.local.mounts import SHARED, Volume
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
-from probes.mounts import SHARED, Volume
 from probes.tables import remarks
 from probes.units import duration, written
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from probes import retold
+from probes import failure_text
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -103,7 +103,9 @@ def _known(session: Session) -> list[Counter]:
         if not error.waited_for_lock:
             raise
         if "counters" not in session.memory:
-            raise ProbeError(FailureKind.BLIND, retold.words(error.failure), _LOCKED) from error
+            raise ProbeError(
+                FailureKind.BLIND, failure_text.words(error.failure), _LOCKED
+            ) from error
         found = session.memory["counters"]
     session.memory["counters"] = found
     return found

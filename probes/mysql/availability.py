@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes import deadline
-from probes.host_facts import when_down
+from probes.local.down_evidence import when_down
 from probes.model import (
     Measure,
     Measurement,
@@ -24,6 +23,7 @@ from probes.model import (
 from probes.mysql import groups
 from probes.mysql.channels import channels
 from probes.mysql.grants import CHANNELS
+from probes.wire import deadline
 
 ROLE_SECONDS = 1.0
 _READ_ONLY_SWITCHES = ("read_only", "super_read_only", "innodb_read_only")

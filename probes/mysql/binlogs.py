@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes import deadline
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -28,6 +27,7 @@ from probes.mysql.ask import is_on, number, variables
 from probes.mysql.channels import connected_replicas
 from probes.mysql.grants import BINLOGS
 from probes.units import written
+from probes.wire import deadline
 
 ASK_SECONDS = 1.0
 _NAMES = (

@@ -1,7 +1,7 @@
 """Do this agent and the server agree what time it is.
 
 Why: heartbeat lag, deadlines of the procedure and the order of events in two logs all rest on it;
-see ``probes.clocks``.
+see ``probes.templates.clock_skew``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from probes.clocks import MEASURE, THRESHOLD, skew
 from probes.model import Measurement, Probe, Session, Text
+from probes.templates.clock_skew import MEASURE, THRESHOLD, skew
 
 _NOW = "SELECT unix_timestamp(now(6)) AS now"
 

@@ -1,8 +1,9 @@
 """A session with a MySQL or MariaDB server that cannot outlive its deadline or do harm.
 
-Promise: resolve, connect, TLS, login and every question end by ``probes.deadline``; the session
-is read-only, waits no longer than two seconds for a lock, and the server itself gives up on a
-question after five, so that nothing piles up on a sick server when we have stopped waiting.
+Promise: resolve, connect, TLS, login and every question end by
+``probes.wire.deadline``; the session is read-only, waits no longer than two seconds for a lock, and
+the server itself gives up on a question after five, so that nothing piles up on a sick server when
+we have stopped waiting.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 from pymysql.cursors import DictCursor
 
-from probes import deadline
 from probes.model import Address, FailureKind, ProbeError, Row, Session, Shared, Target, Text
 from probes.mysql import errors, tls
 from probes.mysql.paths import VARIABLES, directories
 from probes.mysql.sockets import dial
+from probes.wire import deadline
 
 if TYPE_CHECKING:
     _Connection = pymysql.connections.Connection[DictCursor]

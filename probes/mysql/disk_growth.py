@@ -12,8 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
-from probes import deadline
-from probes.growth import (
+from probes.local.growth import (
     FILLED_BY,
     MEASURES,
     Use,
@@ -28,6 +27,7 @@ from probes.model import Exhibit, FailureKind, Measurement, Probe, ProbeError, R
 from probes.mysql.ask import is_on, variables
 from probes.mysql.channels import channels
 from probes.mysql.grants import BINLOGS, CHANNELS, PROCESS
+from probes.wire import deadline
 
 ASK_SECONDS = 1.0
 FILES_EVERY_SECONDS = 300.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 
-from probes import retold
+from probes import failure_text
 from probes.model import Address, FailureKind, ProbeError, Text
 from probes.mysql.grants import missing
 
@@ -240,7 +240,7 @@ def before_greeting(address: Address, error: BaseException) -> ProbeError:
     if number == 0:  # it said something, and no packet of this protocol
         where = f"{address.host}:{address.port}"
         hint = _HINTS["foreign"].format(where=where)
-        return ProbeError(FailureKind.REFUSED, retold.NOT_ITS_PROTOCOL, hint)
+        return ProbeError(FailureKind.REFUSED, failure_text.NOT_ITS_PROTOCOL, hint)
     if number in _LOST:
         return hung_up(address)
     return failure(error, address, "")

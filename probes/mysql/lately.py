@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from probes import host_facts
+from probes.local import down_evidence
 from probes.model import Exhibit, Session, Text
 from probes.mysql.ask import status
 from probes.units import duration
@@ -55,4 +55,4 @@ def lately(session: Session) -> Iterator[Exhibit]:
         tuple(tuple(str(row[column]) for column in columns) for row in rows),
         note=_RUNS_FOR.format(time=duration(float(running))),
     )
-    yield from host_facts.last_words(session)
+    yield from down_evidence.last_words(session)

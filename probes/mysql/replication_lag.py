@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes import retold
+from probes import failure_text
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
 from probes.mysql import groups
 from probes.mysql.channels import Channel, channels, connected_replicas
@@ -137,7 +137,9 @@ def _own_position(session: Session) -> Exhibit:
     try:
         found = session.rows("SHOW BINARY LOG STATUS" if renamed else "SHOW MASTER STATUS")
     except ProbeError as error:
-        return Exhibit(title, (), (), note=remarks(retold.shown(error.failure), error.failure.hint))
+        return Exhibit(
+            title, (), (), note=remarks(failure_text.shown(error.failure), error.failure.hint)
+        )
     if not found:
         return Exhibit(title, (), (), note=Text("binary log mati", "the binary log is off"))
     columns = tuple(found[0])

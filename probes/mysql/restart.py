@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes import restarts
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
+from probes.templates import restart as restarts
 from probes.units import duration
 
 SAID_FOR_SECONDS = 900.0

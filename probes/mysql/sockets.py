@@ -3,7 +3,7 @@
 Why: PyMySQL's three timeouts count per socket call, so a server that drips one byte at a time
 holds a login or an answer for ever, and the TLS handshake runs under yet another of them. These
 sockets are handed to PyMySQL ready made. Promise: whatever is asked of them ends by
-``probes.deadline`` and raises ``ProbeError(TIMEOUT)``, in clear text and under TLS.
+``probes.wire.deadline`` and raises ``ProbeError(TIMEOUT)``, in clear text and under TLS.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import ssl
 import time
 from typing import Any
 
-from probes import deadline
 from probes.model import Address, FailureKind, ProbeError, Text
 from probes.mysql import errors
+from probes.wire import deadline
 
 SOCKET_NAMES = ("mysqld.sock", "mysql.sock", "mariadb.sock")
 """What the packages call the socket file; tried in this order inside a directory."""

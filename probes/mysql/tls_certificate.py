@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from probes import certificates, retold
+from probes import failure_text
 from probes.model import (
     FailureKind,
     Measurement,
@@ -25,6 +25,7 @@ from probes.model import (
 )
 from probes.mysql.ask import status, variables
 from probes.mysql.connect import connect
+from probes.templates import tls_certificate
 
 _NOT_AFTER = "Ssl_server_not_after"
 
@@ -41,7 +42,7 @@ def read(session: Session) -> Iterator[Measurement]:
     if not until:
         return
     now = float(session.rows("SELECT unix_timestamp() AS now")[0]["now"])
-    yield certificates.left(ssl.cert_time_to_seconds(until), now)
+    yield tls_certificate.left(ssl.cert_time_to_seconds(until), now)
 
 
 def _offered(session: Session) -> bool:
@@ -72,7 +73,7 @@ def _asked_over_tls(target: Target) -> str:
             Text(
                 "login lewat TLS gagal, sehingga sertifikat tidak terbaca: {why}",
                 "no login over TLS, so the certificate cannot be read: {why}",
-            ).format(why=retold.words(error.failure)),
+            ).format(why=failure_text.words(error.failure)),
             error.failure.hint,
         ) from error
     try:
@@ -88,12 +89,12 @@ PROBE = Probe(
         "Berapa lama lagi sertifikat TLS server berlaku?",
         "How long is the server's TLS certificate still valid?",
     ),
-    measures=certificates.MEASURES,
+    measures=tls_certificate.MEASURES,
     thresholds=(
         Threshold(
             measure="tls_certificate_expires_in_seconds",
-            title=certificates.TITLE,
-            headline=certificates.HEADLINE,
+            title=tls_certificate.TITLE,
+            headline=tls_certificate.HEADLINE,
             hint=Text(
                 "Pasang sertifikat baru lalu `ALTER INSTANCE RELOAD TLS` (MySQL) atau `FLUSH "
                 "SSL` (MariaDB): tanpa memulai ulang server.",
@@ -101,8 +102,8 @@ PROBE = Probe(
                 "SSL` (MariaDB): without a restart.",
             ),
             family="certificate",
-            warning=certificates.WARNING_SECONDS,
-            critical=certificates.CRITICAL_SECONDS,
+            warning=tls_certificate.WARNING_SECONDS,
+            critical=tls_certificate.CRITICAL_SECONDS,
             above=False,
             clear_after=1,
         ),

@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from probes import deadline
 from probes.model import (
     KEPT,
     FailureKind,
@@ -29,6 +28,7 @@ from probes.mysql import groups, heard, heartbeat
 from probes.mysql.channels import Channel, channels
 from probes.mysql.groups import Group
 from probes.mysql.heartbeat import Beat
+from probes.wire import deadline
 
 WRITE_SECONDS = 2.0
 _SHARE_OF_THE_TIME = 0.6

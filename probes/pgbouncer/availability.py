@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probes.host_facts import when_down
+from probes.local.down_evidence import when_down
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.pgbouncer.connect import FOR_BOTH
 

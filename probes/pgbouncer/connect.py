@@ -1,8 +1,8 @@
 """A session with PgBouncer's admin console that always ends by the deadline.
 
 What is promised: one absolute deadline over resolve, connect, TLS, login and every answer
-(``probes.libpq``); questions go by the simple protocol, and the login brings no setting with it:
-the console takes neither parameters nor most settings. A further session is a login through the
+(``probes.wire.libpq``); questions go by the simple protocol, and the login brings no setting with
+it: the console takes neither parameters nor most settings. A further session is a login through the
 pool, as an application makes it, where the target's url names a database; else one more to the
 console. Source: PgBouncer manual, "Admin console".
 """
@@ -16,10 +16,10 @@ from contextlib import contextmanager
 
 import psycopg2
 
-from probes import libpq
-from probes.libpq_session import LibpqSession
 from probes.model import Address, ProbeError, Session, Target
 from probes.pgbouncer import errors
+from probes.wire import libpq
+from probes.wire.libpq_session import LibpqSession
 
 FLAVOUR = "pgbouncer"
 CONSOLE = "pgbouncer"

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import psycopg2
 
-from probes import libpq_words
-from probes.libpq_words import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, Known
 from probes.model import Address, FailureKind, ProbeError, Text
+from probes.wire import libpq_errors
+from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, Known
 
 _LOGIN: tuple[Known, ...] = (
     FOREIGN,
@@ -193,22 +193,22 @@ _STATEMENT: tuple[Known, ...] = (
 
 def of_login(error: psycopg2.Error, address: Address, database: str) -> ProbeError:
     """What a failed login to the console, or through the pool of a database, means."""
-    return libpq_words.of_login(_LOGIN, error, replace(address, database=database))
+    return libpq_errors.of_login(_LOGIN, error, replace(address, database=database))
 
 
 def silent(phase: str, address: Address, database: str) -> ProbeError:
-    """The deadline passed in this phase of a login (``probes.libpq``)."""
+    """The deadline passed in this phase of a login (``probes.wire.libpq``)."""
     where = replace(address, database=database)
     if phase == "login" and database == address.database:
         waits = (
             "the login to {host} port {port} waits for a server connection of the pool",
             _NO_SERVER,
         )
-        return libpq_words.silent({**_SILENT, "login": waits}, phase, where)
-    return libpq_words.silent(_SILENT, phase, where)
+        return libpq_errors.silent({**_SILENT, "login": waits}, phase, where)
+    return libpq_errors.silent(_SILENT, phase, where)
 
 
 def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
     """What a failed question means; ``closed`` tells that the connection went with it."""
     # PgBouncer says goodbye with the very code it uses for a command it does not know.
-    return libpq_words.of_statement(() if closed else _STATEMENT, error, address, closed=closed)
+    return libpq_errors.of_statement(() if closed else _STATEMENT, error, address, closed=closed)

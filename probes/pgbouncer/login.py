@@ -1,4 +1,4 @@
-"""Can a client come in now, and how long does it take? See ``probes.logins``.
+"""Can a client come in now, and how long does it take? See ``probes.templates.login``.
 
 Where the target's url names a database, the login goes through its pool and asks one question, as
 an application does: it has then waited for a server connection too.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from probes import logins
 from probes.model import Probe, Text
 from probes.pgbouncer import clients
 from probes.pgbouncer.connect import FOR_BOTH
+from probes.templates import login as logins
 
 PROBE = Probe(
     name="login",

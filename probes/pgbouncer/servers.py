@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from probes.host_facts import last_words
+from probes.local.down_evidence import last_words
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.pgbouncer import ask
 from probes.pgbouncer.evidence import database_table, pool_tables

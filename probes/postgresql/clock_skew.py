@@ -1,6 +1,6 @@
 """Do the agent and the server agree on what time it is?
 
-Evidence, deadlines and one-time passwords all rest on it; see ``probes.clocks``.
+Evidence, deadlines and one-time passwords all rest on it; see ``probes.templates.clock_skew``.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from probes.clocks import MEASURE, THRESHOLD, skew
 from probes.model import Measurement, Probe, Session, Text
+from probes.templates.clock_skew import MEASURE, THRESHOLD, skew
 
 NOW = "select extract(epoch from clock_timestamp())::float8 as now"
 

@@ -1,7 +1,7 @@
 """Sessions to PostgreSQL that do no harm and always end by the deadline.
 
 What is promised: one absolute deadline over resolve, connect, TLS, login and every answer
-(``probes.libpq``); read-only sessions with short lock and statement timeouts; every
+(``probes.wire.libpq``); read-only sessions with short lock and statement timeouts; every
 failure named (``probes.postgresql.errors``). Nothing here ever calls ``cancel()``: against a
 frozen server it blocks, holding the interpreter's lock.
 """
@@ -16,8 +16,7 @@ from typing import Any
 
 import psycopg2
 
-from probes import host_facts, libpq, libpq_words
-from probes.libpq_session import LibpqSession
+from probes.local import down_evidence
 from probes.model import (
     CONNECTION_KINDS,
     Address,
@@ -27,6 +26,8 @@ from probes.model import (
     Target,
 )
 from probes.postgresql import errors, startup
+from probes.wire import libpq, libpq_errors
+from probes.wire.libpq_session import LibpqSession
 
 FLAVOUR = "postgresql"
 
@@ -84,7 +85,7 @@ class PostgresSession(LibpqSession):
         """
         found = paths_from(self.rows(_PATHS)[0], self.rows(_TABLESPACES))
         if "log" not in found and self.target.host:
-            where = host_facts.redirected_log(found["data"])
+            where = down_evidence.redirected_log(found["data"])
             found |= {"log": where} if where else {}
         return found
 
@@ -124,7 +125,7 @@ def open_session(target: Target, purpose: str) -> Session:
 
     def refused(error: psycopg2.Error, ip: str) -> ProbeError:
         code = None
-        if libpq_words.server_answered(error) and not errors.is_known_login(error):
+        if libpq_errors.server_answered(error) and not errors.is_known_login(error):
             code = startup.sqlstate(address, ip)
         return errors.of_login(error, address, code)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from probes import deadline
 from probes.model import FailureKind, ProbeError, Session, Text
+from probes.wire import deadline
 
 SHARE_OF_THE_TIME = 0.6
 """Of the deadline in force; the rest is left for what the probe does besides."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probes import deadline, server_log
-from probes.host_facts import NO_FILE, NO_PLACE
-from probes.looks import unseen
+from probes.local import server_log
+from probes.local.down_evidence import NO_FILE, NO_PLACE
+from probes.local.inspection import unseen
+from probes.local.mounts import FailingError, StuckError
 from probes.model import (
     Exhibit,
     Measure,
@@ -24,10 +25,10 @@ from probes.model import (
     Threshold,
     Words,
 )
-from probes.mounts import FailingError, StuckError
 from probes.postgresql import deadlock_log
 from probes.postgresql.rates import growth
 from probes.tables import AT_SERVER_TIME, ROLLED_BACK, remarks
+from probes.wire import deadline
 
 _DEADLOCKS = """
 select extract(epoch from clock_timestamp())::float8 as now, datname::text as database,

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
-from probes import deadline, retold
-from probes.growth import (
+from probes import failure_text
+from probes.local.growth import (
     FILLED_BY,
     MEASURES,
     Filling,
@@ -41,6 +41,7 @@ from probes.model import (
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.tables import exhibit
 from probes.units import duration, written
+from probes.wire import deadline
 
 _STATE = f"""
 select current_user as account, {SEES_EVERYBODY} as sees_everybody,
@@ -297,7 +298,7 @@ def _most_written(session: Session, database: str) -> Exhibit:
         with deadline.within(seconds), session.fresh(database) as own:
             return exhibit(title, own.rows(_TABLES))
     except ProbeError as error:  # the account may not enter it: the consumers are told all the same
-        return Exhibit(title, (), (), note=retold.shown(error.failure))
+        return Exhibit(title, (), (), note=failure_text.shown(error.failure))
 
 
 PROBE = Probe(

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 import psycopg2
 
-from probes import libpq_words
-from probes.libpq_words import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, Known
 from probes.model import Address, FailureKind, ProbeError, Text
+from probes.wire import libpq_errors
+from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, Known
 
 _LOGIN: tuple[Known, ...] = (
     FOREIGN,
@@ -304,17 +304,17 @@ _STATEMENT: tuple[Known, ...] = (
 
 def of_login(error: psycopg2.Error, address: Address, code: str | None = None) -> ProbeError:
     """What a failed login means; ``code`` is the server's SQLSTATE where it is known."""
-    return libpq_words.of_login(_LOGIN, error, address, code)
+    return libpq_errors.of_login(_LOGIN, error, address, code)
 
 
 def silent(phase: str, address: Address) -> ProbeError:
-    """The deadline passed in this phase of a login (``probes.libpq``)."""
-    return libpq_words.silent(_SILENT, phase, address)
+    """The deadline passed in this phase of a login (``probes.wire.libpq``)."""
+    return libpq_errors.silent(_SILENT, phase, address)
 
 
 def is_known_login(error: psycopg2.Error) -> bool:
     """Whether the words of a failed login say what it is."""
-    return libpq_words.by_text(_LOGIN, libpq_words.one_line(error)) is not None
+    return libpq_errors.by_text(_LOGIN, libpq_errors.one_line(error)) is not None
 
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -322,6 +322,6 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
     """What a failed statement means; ``closed`` tells that the connection went with it."""
-    meant = libpq_words.of_statement(_STATEMENT, error, address, closed=closed)
+    meant = libpq_errors.of_statement(_STATEMENT, error, address, closed=closed)
     meant.waited_for_lock = error.pgcode == _LOCK_NOT_AVAILABLE
     return meant

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probes import host_facts
+from probes.local import down_evidence
 from probes.model import Exhibit, Session, Text
 from probes.tables import exhibit
 
@@ -60,4 +60,4 @@ def lately(session: Session) -> Iterable[Exhibit]:
         ],
         ("name", "setting", "unit", "built_in", "state"),
     )
-    yield from host_facts.last_words(session)
+    yield from down_evidence.last_words(session)

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from probes import deadline
 from probes.model import KEPT, ProbeError, Row, Session, Words
 from probes.postgresql.blocking import PREPARED, Roots, roots
 from probes.tables import TRUNCATED
+from probes.wire import deadline
 
 WAITERS_LOOKED_AT = 50
 EDGES_LOOKED_AT = 3

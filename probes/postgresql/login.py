@@ -1,12 +1,12 @@
-"""Can somebody log in now, and how long does it take? See ``probes.logins``."""
+"""Can somebody log in now, and how long does it take? See ``probes.templates.login``."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from probes import logins
 from probes.model import Probe, Text
 from probes.postgresql import connections
+from probes.templates import login as logins
 
 PROBE = Probe(
     name="login",

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
-from probes import restarts
 from probes.model import Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
+from probes.templates import restart as restarts
 from probes.units import duration
 
 SAID_FOR_SECONDS = 900.0

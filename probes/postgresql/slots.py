@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from probes.growth import room_on
+from probes.local.growth import room_on
 from probes.model import (
     NOTHING_SAID,
     Exhibit,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 import struct
 
-from probes import deadline
 from probes.model import Address
+from probes.wire import deadline
 
 _PROTOCOL_3 = 196608
 _LARGEST_ANSWER_BYTES = 65536

@@ -12,7 +12,6 @@ import ssl
 import struct
 from collections.abc import Iterable
 
-from probes import certificates, deadline
 from probes.model import (
     FailureKind,
     Measurement,
@@ -22,6 +21,8 @@ from probes.model import (
     Text,
     Threshold,
 )
+from probes.templates import tls_certificate
+from probes.wire import deadline
 
 _SSL_REQUEST = struct.pack("!II", 8, 80877103)
 _READ_BYTES = 16384
@@ -42,7 +43,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
     found = x509.load_der_x509_certificate(der)
     now = float(session.rows(_NOW)[0]["now"])
-    yield certificates.left(
+    yield tls_certificate.left(
         found.not_valid_after_utc.timestamp(),
         now,
         found.subject.rfc4514_string(),
@@ -106,11 +107,11 @@ PROBE = Probe(
     question=Text(
         "Kapan sertifikat TLS server kedaluwarsa?", "When does the TLS certificate expire?"
     ),
-    measures=certificates.MEASURES,
+    measures=tls_certificate.MEASURES,
     thresholds=(
         Threshold(
             "tls_certificate_expires_in_seconds",
-            certificates.TITLE,
+            tls_certificate.TITLE,
             Text(
                 "Minta sertifikat baru dari {issuer}, ganti berkas ssl_cert_file, lalu `SELECT "
                 "pg_reload_conf()`: tidak perlu restart.",
@@ -118,10 +119,10 @@ PROBE = Probe(
                 "pg_reload_conf()`: no restart is needed.",
             ),
             "certificate",
-            warning=certificates.WARNING_SECONDS,
-            critical=certificates.CRITICAL_SECONDS,
+            warning=tls_certificate.WARNING_SECONDS,
+            critical=tls_certificate.CRITICAL_SECONDS,
             above=False,
-            headline=certificates.HEADLINE,
+            headline=tls_certificate.HEADLINE,
             clear_after=1,
         ),
     ),

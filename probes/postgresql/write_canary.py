@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from probes import deadline, retold
+from probes import failure_text
 from probes.model import (
     CONNECTION_KINDS,
     FailureKind,
@@ -28,6 +28,7 @@ from probes.model import (
     Threshold,
 )
 from probes.postgresql import receiving
+from probes.wire import deadline
 
 _SHARE_OF_THE_TIME = 0.6
 
@@ -130,14 +131,16 @@ def _failed(session: Session, error: ProbeError, seconds: float) -> Iterable[Mea
         hint = error.failure.hint
         raise ProbeError(
             FailureKind.BLIND,
-            Text("tanpa sesi: {why}", "no session: {why}").format(why=retold.words(error.failure)),
+            Text("tanpa sesi: {why}", "no session: {why}").format(
+                why=failure_text.words(error.failure)
+            ),
             hint,
         ) from error
     if kind is FailureKind.TIMEOUT:
         yield from _hangs(_pending(session), seconds)
         return
     session.memory.pop("pending", None)
-    cause = retold.words(error.failure)
+    cause = failure_text.words(error.failure)
     if kind in CONNECTION_KINDS:
         cause = Text("sesi terputus: {why}", "the session was lost: {why}").format(why=cause)
     yield Measurement("canary_ok", 0.0, detail={"cause": cause})

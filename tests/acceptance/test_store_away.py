@@ -16,7 +16,8 @@ import pytest
 
 from incidents.store import StoreUnavailable, open_store
 from incidents.store.engine import ANSWER_SECONDS, CONNECT_SECONDS
-from probes import Address, deadline, registry
+from probes import Address, registry
+from probes.wire import deadline
 from tests.servers import postgresql
 from tests.support.agent import Agent, running, sigap, target_lines, write_config
 from tests.support.builders import a_target

@@ -6,18 +6,19 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from agent.exposition import Board
-from agent.latest import Latest
-from agent.pipeline import Pipeline
-from agent.reach import Reach
-from agent.scheduler import Plan
-from incidents import calendar, procedure
+from agent.metrics.readings import Latest
+from agent.metrics.text_format import Board
+from agent.runtime.pipeline import Pipeline
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.model import Incident
+from incidents.procedure import load as procedure
 from incidents.store import open_store
 from probes import FailureKind, Finding, Target
+from probes.fleet.reachability import Reach
+from probes.plan import Plan
 from probes.runner import Owner
-from tests.agent.test_pipeline import PATIENT
+from tests.agent.runtime.test_pipeline import PATIENT
 from tests.support.builders import NOON, a_failure, a_reading, a_target
 from tests.support.clock import HandClock
 from tests.support.fakes import FakeServer

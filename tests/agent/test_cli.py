@@ -16,7 +16,7 @@ import pytest
 
 from agent.cli import main
 from agent.commands import probing
-from incidents import procedure
+from incidents.procedure import load as procedure
 from tests.support.agent import ROOT, environment, write_config
 
 NOBODY = "  - {name: simpeg, engine: postgresql, url: 'postgresql://sigap@127.0.0.1:1/postgres'}\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import Config, ConfigError, load
-from agent.maintenance import Maintenance
+from agent.runtime.maintenance import Maintenance
 from probes import Expectations
 from tests.support.agent import target_lines
 from tests.support.builders import NOON, a_target

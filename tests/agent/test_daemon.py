@@ -22,7 +22,7 @@ import pytest
 
 from agent.daemon import settle
 from probes import Address, Secret
-from tests.agent.test_metrics import promtool
+from tests.agent.metrics.test_metrics import promtool
 from tests.servers import postgresql
 from tests.support.agent import Agent, running, sigap, target_lines, write_config
 from tests.support.builders import a_target

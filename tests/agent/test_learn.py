@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.cli import main
-from agent.notebook import Change, Verb, edit, read
+from agent.state.member_file import edit, read
+from probes.fleet.members import Change, Verb
 from tests.support.agent import target_lines, write_config
 from tests.support.builders import NOON, a_target
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from incidents import calendar, procedure
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.model import Incident
+from incidents.procedure import load as procedure
 from incidents.store import open_store
 from probes import Severity
 from tests.servers import postgresql

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import monotonic
 
-from agent.exposition import Board
-from agent.health import targets
-from agent.latest import Latest
-from agent.scheduler import plan
+from agent.metrics.readings import Latest
+from agent.metrics.text_format import Board
+from agent.target_health import targets
 from incidents.web.health import ProbeHealth, ProbeState
 from probes import FailureKind, Measurement, Probe
+from probes.plan import plan
 from probes.postgresql import archiver, checksums
 from probes.runner import Cost
 from tests.support.builders import a_failure, a_probe, a_reading, a_target

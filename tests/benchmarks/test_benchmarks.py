@@ -21,7 +21,7 @@ from benchmarks.recording import Recorder, Recording
 from benchmarks.scale import StandIn
 from benchmarks.stuck_mount import stuck_mount
 from probes import FailureKind, Reading, Secret, Target
-from probes.mounts import Mounts, StuckError
+from probes.local.mounts import Mounts, StuckError
 from probes.registry import engine, probes_for
 from probes.runner import Owner
 from tests.servers import postgresql

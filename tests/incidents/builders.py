@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from incidents import calendar, payloads, procedure, workflow
+from incidents.calendar import load as calendar
+from incidents.ledger import payloads
 from incidents.model import (
     Assignment,
     Basis,
@@ -18,7 +19,9 @@ from incidents.model import (
     Person,
     Signer,
 )
-from incidents.procedure import Field, FieldKind
+from incidents.procedure import load as procedure
+from incidents.procedure.load import Field, FieldKind
+from incidents.workflow import fold as workflow
 from probes import Finding, Severity, Text
 
 PROCEDURE = procedure.load("kaltim")

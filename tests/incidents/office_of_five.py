@@ -9,16 +9,17 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from incidents import calendar, procedure
-from incidents.calendar import Calendar
+from incidents.calendar import load as calendar
+from incidents.calendar.load import Calendar
 from incidents.desk import Desk
 from incidents.documents.model import Office
 from incidents.model import Assignment, Decision, Incident, Person, Signer
-from incidents.passwords import hashed
-from incidents.people import People
-from incidents.procedure import Field, FieldKind, Procedure
+from incidents.people.accounts import People
+from incidents.people.passwords import hashed
+from incidents.procedure import load as procedure
+from incidents.procedure.load import Field, FieldKind, Procedure
 from incidents.store import Store, tables
-from incidents.workflow import Sign
+from incidents.workflow.fold import Sign
 from probes import Finding, Severity, Text
 
 MONDAY = datetime(2026, 7, 6, 0, 0, tzinfo=UTC)  # 08.00 WITA on a working Monday

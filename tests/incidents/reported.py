@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from incidents import payloads, workflow
-from incidents.correlation import Placement, place
+from incidents.correlation.match import Placement, place
+from incidents.ledger import payloads
 from incidents.model import JSON, Event, EventKind, Incident
+from incidents.workflow import fold as workflow
 from probes import Finding, Severity
 from tests.incidents.builders import CALENDAR, PROCEDURE, at, finding
 

@@ -11,7 +11,7 @@ from incidents.desk import Desk
 from incidents.model import Outcome, Refused
 from incidents.store import Store
 from incidents.views import ActionRefused, Change
-from incidents.workflow import Dismiss
+from incidents.workflow.fold import Dismiss
 from probes import Severity, Text
 from tests.incidents.office_of_five import (
     MINUTE,

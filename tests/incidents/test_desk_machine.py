@@ -26,14 +26,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from incidents import workflow
-from incidents.ledger import verify
+from incidents.ledger.chain import verify
 from incidents.model import Assignment, Decision, EventKind, Incident, Outcome, Person, Signer
-from incidents.people import People
-from incidents.rules import RefusalKind
+from incidents.people.accounts import People
 from incidents.store import open_store
 from incidents.views import ActionRefused, Change
-from incidents.workflow import Claim, Dismiss, Note, Sign
+from incidents.workflow import fold as workflow
+from incidents.workflow.fold import Claim, Dismiss, Note, Sign
+from incidents.workflow.permissions import RefusalKind
 from probes import Severity
 from tests.incidents.conftest import BOTH, new_database
 from tests.incidents.office_of_five import (

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incidents import causes
-from incidents.correlation import outlasts
+from incidents.correlation import table as causes
+from incidents.correlation.match import outlasts
 from incidents.desk import Desk
 from incidents.store import Store
 from probes import Finding, Severity

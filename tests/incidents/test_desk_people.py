@@ -10,11 +10,11 @@ import pytest
 
 from incidents.desk import Desk
 from incidents.model import Assignment, Basis, Decision, Outcome, Refused
-from incidents.people import People
-from incidents.rules import RefusalKind
+from incidents.people.accounts import People
 from incidents.store import Store
 from incidents.views import ActionRefused, Change, NoSuchDocument
-from incidents.workflow import Claim, Dispense, Note, Sign
+from incidents.workflow.fold import Claim, Dispense, Note, Sign
+from incidents.workflow.permissions import RefusalKind
 from tests.incidents.office_of_five import (
     DAY,
     FIVE,

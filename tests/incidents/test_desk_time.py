@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from incidents import outbox
 from incidents.desk import Desk
-from incidents.ledger import verify
+from incidents.ledger.chain import verify
 from incidents.model import EventKind
+from incidents.notify import outbox
 from incidents.store import Store, StoreUnavailable
 from incidents.views import Change, NoSuchIncident
 from tests.incidents.office_of_five import (
@@ -166,7 +166,7 @@ def test_a_store_that_fails_midway_changes_nothing(
         raise StoreUnavailable(finding().title)
 
     with monkeypatch.context() as patched:
-        patched.setattr("incidents.records.summarise", broken)
+        patched.setattr("incidents.records.summaries.summarise", broken)
         with pytest.raises(StoreUnavailable):
             sign_step(desk, number, MONDAY)
     assert (desk.ledger_head(), desk.row(number)) == (head, row)

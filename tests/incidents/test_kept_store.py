@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from agent.cli import main
-from incidents import calendar, procedure
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
-from incidents.ledger import verify
+from incidents.ledger.chain import verify
 from incidents.model import Outcome
-from incidents.people import People
+from incidents.people.accounts import People
+from incidents.procedure import load as procedure
 from incidents.store import Store, open_store
 from tests.incidents.kept_store.make import Hand, report
 from tests.incidents.kept_store.reading import LANGUAGES, NOW, PAGES, READ, pages, unpacked

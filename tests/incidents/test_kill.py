@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select as query
 
-from incidents import ledger, records
-from incidents.ledger import verify
+from incidents.ledger import chain as ledger
+from incidents.ledger.chain import verify
 from incidents.model import EventKind
+from incidents.records import summaries as records
 from incidents.store import Store, open_store, tables
 from probes import Severity
 from tests.incidents.conftest import BOTH, new_database

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from agent import clusters, reach
-from agent.membership import DERIVED_PROBES
 from probes import Expectations, Limits, Probe, Severity, Threshold, registry
+from probes.fleet import cluster_roles, reachability
+from probes.fleet.membership import DERIVED_PROBES
 from probes.model import NOTHING_EXPECTED
 
 World = TypeVar("World")
@@ -68,8 +68,8 @@ class Fault(Generic[World]):
         """The probe that must see it. Raises ``StopIteration`` when there is none of the name."""
         known = (
             *registry.probes_for(self.engine),
-            clusters.PROBE,
-            reach.PROBE,
+            cluster_roles.PROBE,
+            reachability.PROBE,
             *DERIVED_PROBES,
         )
         return next(probe for probe in known if probe.name == self.probe)

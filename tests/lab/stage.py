@@ -13,17 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent.clusters import Clusters
-from agent.exposition import Board
-from agent.latest import Latest
-from agent.maintenance import Maintenance, Window
-from agent.pipeline import Pipeline
-from agent.reach import Reach
-from agent.reporter import Reporter
-from agent.scheduler import Clocks, Errand, Loop, Plan, plan
-from incidents import calendar, procedure
+from agent.metrics.readings import Latest
+from agent.metrics.text_format import Board
+from agent.runtime.maintenance import Maintenance, Window
+from agent.runtime.pipeline import Pipeline
+from agent.runtime.reporter import Reporter
+from agent.runtime.scheduler import Clocks, Errand, Loop
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.model import Incident
+from incidents.procedure import load as procedure
 from incidents.store import StoreUnavailable, open_store
 from probes import (
     Expectations,
@@ -37,6 +36,9 @@ from probes import (
     Tuning,
     registry,
 )
+from probes.fleet.cluster_roles import Clusters
+from probes.fleet.reachability import Reach
+from probes.plan import Plan, plan
 from probes.runner import HOST, Owner
 from tests.support.elapsed import seen_earlier
 from tests.support.wait import until

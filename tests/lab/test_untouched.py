@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent import clusters, reach
-from agent.membership import DERIVED_PROBES
 from probes import registry
+from probes.fleet import cluster_roles, reachability
+from probes.fleet.membership import DERIVED_PROBES
 from tests.lab import mysql, pgbouncer, postgresql
 from tests.lab.mysql import galera, group
 from tests.lab.untouched import UNTOUCHED
@@ -24,7 +24,12 @@ FAULTS = {
 def test_every_probe_has_a_fault_in_the_lab_or_a_reason_why_not(engine: str) -> None:
     known = {
         probe.name
-        for probe in (*registry.probes_for(engine), clusters.PROBE, reach.PROBE, *DERIVED_PROBES)
+        for probe in (
+            *registry.probes_for(engine),
+            cluster_roles.PROBE,
+            reachability.PROBE,
+            *DERIVED_PROBES,
+        )
     }
     missing = known - FAULTS[engine] - UNTOUCHED[engine].keys()
     assert not missing, (

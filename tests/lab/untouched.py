@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_LEARNED = "learned over many readings or declared; tests/agent/test_membership.py takes them away"
+_LEARNED = (
+    "learned over many readings or declared; tests/probes/fleet/test_membership.py takes them away"
+)
 _MACHINE = "would hurt the machine the tests run on; tests/probes/host judges its facts"
 _HELD = "one is really held open in tests/probes/host/test_deleted_files.py"
 
@@ -29,7 +31,8 @@ UNTOUCHED: Mapping[str, Mapping[str, str]] = {
     "mysql": {
         **EVERYWHERE,
         "expected_slots": "MySQL and MariaDB have no slots",
-        "cluster_roles": "no role is learned of both in the lab; tests/agent/test_clusters.py",
+        "cluster_roles": "no role is learned of both in the lab; "
+        "tests/probes/fleet/test_cluster_roles.py",
         "redo_log": "flushed whenever the server is idle for a second: what a reading meets is "
         "chance; tests/probes/mysql/test_capacity_live.py",
         "replicas": "only names, and has no threshold: expected_standbys misses one of them",

@@ -15,15 +15,15 @@ from probes import (
     Measurement,
     Reading,
     Text,
-    logins,
     registry,
 )
+from probes.failure_text import NOT_ITS_PROTOCOL
 from probes.judge import Judge
-from probes.libpq_words import Known
 from probes.mysql import errors as mysql
 from probes.pgbouncer import errors as pgbouncer
 from probes.postgresql import errors as postgresql
-from probes.retold import NOT_ITS_PROTOCOL
+from probes.templates import login as logins
+from probes.wire.libpq_errors import Known
 from tests.support.builders import NOON, a_target
 
 SENTENCES = {

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from agent import budget, clusters, reach
-from agent.membership import DERIVED_PROBES
 from probes import registry
+from probes.fleet import cluster_roles, reachability, self_cost
+from probes.fleet.membership import DERIVED_PROBES
 
 
 def test_engines_are_the_folders() -> None:
@@ -55,9 +55,9 @@ def test_a_trouble_has_a_name_that_stays_true_while_its_figures_move(engine: str
     probes = (
         *registry.probes_for(engine),
         *DERIVED_PROBES,
-        clusters.PROBE,
-        budget.PROBE,
-        reach.PROBE,
+        cluster_roles.PROBE,
+        self_cost.PROBE,
+        reachability.PROBE,
     )
     for probe in probes:
         for threshold in probe.thresholds:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from probes import Down, Exhibit, FailureKind, ProbeError, Session, Text, deadline
+from probes import Down, Exhibit, FailureKind, ProbeError, Session, Text
 from probes.runner import LOCAL_EVIDENCE_SECONDS, Owner
+from probes.wire import deadline
 from tests.support.asking import NOW, TARGET, a_server, ask, counted, probe
 from tests.support.evidence import english
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.reach import SILENT
-from probes import Address, FailureKind, ProbeError, Session, Severity, Target, deadline, registry
+from probes import Address, FailureKind, ProbeError, Session, Severity, Target, registry
+from probes.fleet.reachability import SILENT
 from probes.judge import Judge
 from probes.model import Reading
 from probes.mysql.connect import connect
 from probes.pgbouncer.connect import open_session as to_the_console
 from probes.postgresql.connect import open_session
+from probes.wire import deadline
 from tests.servers.wrong_port import Manner, answers_http, hangs_up, listening, resets
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

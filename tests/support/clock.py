@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from agent.scheduler import Clocks
+from agent.runtime.scheduler import Clocks
 from tests.support.builders import NOON
 
 

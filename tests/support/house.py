@@ -25,15 +25,18 @@ MAY_ENTER: Mapping[str, frozenset[str]] = {
 # Inside incidents: a module must not lead, by any way, to one that stands above it.
 FLOORS: Mapping[str, int] = {
     "incidents.model": 0,
+    "incidents.procedure.sla": 2,
     "incidents.procedure": 1,
     "incidents.workflow": 2,
-    "incidents.sla": 2,
     "incidents.desk": 3,
     "incidents.web": 4,
 }
 BELOW_THE_DESK = 2  # every module of incidents that has no floor of its own
 
 # Those who ask the engines; an engine answers and does not ask back.
+# Folders of probes that engines share.
+SHARED = frozenset({"probes.fleet", "probes.local", "probes.templates", "probes.wire"})
+
 ASKERS = ("probes.runner", "probes.judge", "probes.registry")
 
 # Import names of the extras: a probe-only agent has none of them installed.
@@ -160,10 +163,9 @@ def more_than_words(tree: Tree) -> list[str]:
 
 
 def engines(tree: Tree) -> frozenset[str]:
-    """Every folder inside probes is an engine."""
-    return frozenset(
-        name for name in tree.packages if name.count(".") == 1 and within(name, "probes")
-    )
+    """Every folder inside probes is an engine, but for those that engines share."""
+    folders = {name for name in tree.packages if name.count(".") == 1 and within(name, "probes")}
+    return frozenset(folders - SHARED)
 
 
 def wrong_inside_probes(tree: Tree) -> list[str]:

@@ -13,11 +13,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from incidents import workflow
 from incidents.model import Decision, Outcome
-from incidents.procedure import Field
-from incidents.web import act
-from incidents.web.case import (
+from incidents.procedure.load import Field
+from incidents.web import actions as act
+from incidents.web.auth import Here, Member, Posted, Posting, Signed, text_of
+from incidents.web.form_values import posted_form, shown
+from incidents.web.formatting import Sayer
+from incidents.web.incident_view import (
     Case,
     may_claim,
     may_dismiss,
@@ -25,12 +27,10 @@ from incidents.web.case import (
     open_case,
     sign_refusal,
 )
-from incidents.web.fields import posted_form, shown
 from incidents.web.prefill import prefilled, source_words
 from incidents.web.problem import Problem
-from incidents.web.say import Sayer
-from incidents.web.site import Site
-from incidents.web.visitor import Here, Member, Posted, Posting, Signed, text_of
+from incidents.web.rendering import Site
+from incidents.workflow import fold as workflow
 from probes import Text
 
 router = APIRouter()

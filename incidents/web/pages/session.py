@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from incidents.model import Refused
-from incidents.web.i18n import known
-from incidents.web.visitor import (
+from incidents.web.auth import (
     SESSION_COOKIE,
     Anyone,
     Here,
@@ -21,6 +20,7 @@ from incidents.web.visitor import (
     refuse_without_token,
     text_of,
 )
+from incidents.web.i18n import known
 
 router = APIRouter()
 

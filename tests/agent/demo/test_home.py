@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.demo.home import Home
-from agent.state import KEPT_FILE
+from agent.state.folder import KEPT_FILE
 
 
 def test_the_demos_own_stop_and_start_is_no_restart_to_its_next_agent(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from agent.demo.errors import DemoError
 from agent.demo.faults import FAULTS, Fault, Faults
 from agent.demo.home import Home
 from agent.demo.page import router
-from incidents import calendar, procedure
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.documents.model import Office
-from incidents.people import People
+from incidents.people.accounts import People
+from incidents.procedure import load as procedure
 from incidents.store import open_store
 from incidents.web.app import create_app
 from probes import Text

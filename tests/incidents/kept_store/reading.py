@@ -10,13 +10,14 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from incidents import calendar, procedure
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.documents.model import Office
-from incidents.people import People
+from incidents.people.accounts import People
+from incidents.procedure import load as procedure
 from incidents.store import Store
 from incidents.web.app import create_app
-from incidents.web.visitor import SESSION_COOKIE
+from incidents.web.auth import SESSION_COOKIE
 
 HERE = Path(__file__).parent
 STORE = HERE / "463d6a8.db.gz"

@@ -18,7 +18,7 @@ from tests.incidents.web.world import World, lock_finding
 ROOT = Path(__file__).resolve().parents[3]
 SAME_IN_BOTH = {
     "pid", "session", "host", "data", "name", "volume", "mode", "status", "xid", "IO", "SQL",
-    "gid", "GTID", "lock", "port",
+    "gid", "GTID", "lock", "port", "target",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from incidents.web.guide import Piece, guide
+from incidents.web.advice import Piece, guide
 from probes import registry
 
 

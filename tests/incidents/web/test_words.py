@@ -10,9 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from incidents.web.columns import column
+from incidents.web.formatting import Sayer
 from incidents.web.health import ProbeHealth, ProbeState, TargetHealth
 from incidents.web.i18n import translations
-from incidents.web.say import Sayer
 from probes import Text
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import token

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from incidents import calendar, procedure
+from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.documents.model import Office
 from incidents.model import Assignment, Basis, Person
-from incidents.people import People
+from incidents.people.accounts import People
+from incidents.procedure import load as procedure
 from incidents.store import Store, open_store
 from incidents.web.app import create_app
 from incidents.web.health import FindingView, ProbeHealth, ProbeState, TargetHealth, Value

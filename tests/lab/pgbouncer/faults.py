@@ -139,7 +139,8 @@ SUSPENDS_NO_MORE = 12600
 """Of the versions tried 1.24 still knows SUSPEND, 1.26 does not."""
 
 LOGINS_HANG: Mapping[str, Any] = {**HANGS, "rest_seconds": 0.2}
-"""Some are given up, and then none is tried until those have ended (``probes.abandoned``)."""
+"""Some are given up, and then none is tried until those have ended
+(``probes.wire.abandoned_logins``)."""
 
 _fault: Any = partial(Fault, engine="pgbouncer", target=POOLER, family="pooler")
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 import psycopg2
 import pytest
 
-from probes import Target, abandoned
+from probes import Target
+from probes.wire import abandoned_logins
 from tests.lab.scenario import PRIMARY
 from tests.servers import pgbouncer, postgresql
 from tests.servers.machine import until
@@ -72,7 +73,7 @@ def world() -> Iterator[World]:
         pytest.MonkeyPatch.context() as patch,
     ):
         # Rounds follow one another at once here; what an agent waits in its minute is two seconds.
-        patch.setattr(abandoned, "FOR_SECONDS", 2.0)
+        patch.setattr(abandoned_logins, "FOR_SECONDS", 2.0)
         made = World(pooler)
         made.wait_serving()
         yield made

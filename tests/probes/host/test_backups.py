@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from probes import Address, FailureKind, Measurement, ProbeError, Target, deadline
+from probes import Address, FailureKind, Measurement, ProbeError, Target
 from probes.host.backup_age import PROBE
 from probes.host.backups import NotUnderstoodError, backups_in
 from probes.runner import HostView
+from probes.wire import deadline
 
 WITA = timezone(timedelta(hours=8))
 DAY = 86400.0

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from probes import Address, FailureKind, Measurement, ProbeError, Target, deadline
+from probes import Address, FailureKind, Measurement, ProbeError, Target
 from probes.host.deleted_files import PROBE, Process, exhibits, held_by, processes
 from probes.runner import HostView
+from probes.wire import deadline
 from tests.probes.host.test_volumes import as_user
 from tests.servers import mariadb, postgresql
 

@@ -18,8 +18,8 @@ from probes.host.samples import DAY, HOUR, History, Hour, from_plain
 from probes.host.seen import Seen
 from probes.host.volume_forecast import PROBE, forecasts
 from probes.judge import Judge
+from probes.local.mounts import Volume
 from probes.model import KEPT
-from probes.mounts import Volume
 from tests.support.builders import a_target
 
 GB = 1e9

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from probes import Address, FailureKind, Measurement, Probe, ProbeError, Target, Text, deadline
+from probes import Address, FailureKind, Measurement, Probe, ProbeError, Target, Text
 from probes.host import clock, load, memory, oom_kills
 from probes.host.clock import kernel_clock, stepped, timesyncd_clock
 from probes.host.load import iowait_ratio
@@ -22,6 +22,7 @@ from probes.host.oom_kills import count_in, measured
 from probes.host.pressure import parsed, pressure
 from probes.host.uptime import uptime_seconds
 from probes.runner import HostView
+from probes.wire import deadline
 from tests.servers.machine import until
 from tests.support.evidence import all_told
 

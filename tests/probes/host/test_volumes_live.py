@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from probes import deadline
 from probes.host.volumes import PROBE, exhibits
 from probes.runner import HostView
+from probes.wire import deadline
 from tests.probes.host.places import crashed_mount, dead_mount, ext4, mounted
 from tests.probes.host.test_volumes import read, target
 from tests.servers.machine import until

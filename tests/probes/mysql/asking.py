@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from probes import Finding, Measurement, Probe, Reading, Target, deadline, registry
+from probes import Finding, Measurement, Probe, Reading, Target, registry
 from probes.judge import Judge
 from probes.model import Text
 from probes.mysql.connect import connect
 from probes.runner import Owner, take
+from probes.wire import deadline
 from tests.servers.mariadb import eventually
 from tests.support.evidence import Told, all_told
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from probes import Address, Measurement, Row, Secret, Session, Target, Text, deadline
-from probes.growth import room_on
+from probes import Address, Measurement, Row, Secret, Session, Target, Text
+from probes.local.growth import room_on
 from probes.mysql.connect import connect
 from probes.mysql.disk_growth import PROBE, exhibits, known_files, sized
 from probes.mysql.paths import directories
 from probes.runner import HostView
+from probes.wire import deadline
 from tests.servers import mariadb
 from tests.support.elapsed import seen_earlier
 from tests.support.evidence import all_told

@@ -11,8 +11,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from probes import FailureKind, ProbeError, Severity, deadline, registry
+from probes import FailureKind, ProbeError, Severity, registry
 from probes.mysql.connect import connect
+from probes.wire import deadline
 from tests.probes.mysql.asking import (
     BUDGET,
     NOW,

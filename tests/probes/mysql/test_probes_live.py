@@ -9,18 +9,11 @@ from dataclasses import replace
 import pymysql
 import pytest
 
-from probes import (
-    CONNECTION_KINDS,
-    FailureKind,
-    Finding,
-    ProbeError,
-    Session,
-    Severity,
-    deadline,
-)
+from probes import CONNECTION_KINDS, FailureKind, Finding, ProbeError, Session, Severity
 from probes.judge import Judge
 from probes.mysql.connect import connect
 from probes.runner import take
+from probes.wire import deadline
 from tests.probes.mysql.asking import (
     BUDGET,
     NOW,

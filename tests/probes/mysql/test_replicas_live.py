@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from agent.membership import Membership
-from agent.notebook import Notebook
+from agent.state.member_file import Notebook
 from probes import Expectations, Finding, Severity, Target
+from probes.fleet.membership import Membership
 from probes.judge import Judge
 from probes.mysql.replicas import PROBE, named
 from tests.probes.mysql.asking import NOW, measured, reading, shown

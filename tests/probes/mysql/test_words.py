@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import Address, FailureKind, ProbeError, Target, deadline, registry
+from probes import Address, FailureKind, ProbeError, Target, registry
 from probes.mysql import tls
 from probes.mysql.connect import MySQLSession, flavour_of, preamble, version_of
 from probes.mysql.errors import failure
@@ -20,6 +20,7 @@ from probes.mysql.lock_queries import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, di
 from probes.mysql.paths import directories
 from probes.mysql.redact import error_text, statement
 from probes.mysql.write_canary import refused
+from probes.wire import deadline
 
 ADDRESS = Address("db.example.go.id", 3306, "sigap")
 

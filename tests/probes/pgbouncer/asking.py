@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from probes import Measurement, Probe, Session, Target, deadline
+from probes import Measurement, Probe, Session, Target
 from probes.pgbouncer.connect import open_session
+from probes.wire import deadline
 from tests.servers.pgbouncer import PgBouncer
 from tests.support.evidence import Told, all_told
 

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from probes import Failure, FailureKind, ProbeError, Target, deadline
+from probes import Failure, FailureKind, ProbeError, Target
 from probes.pgbouncer.connect import open_session
+from probes.wire import deadline
 from tests.servers.machine import free_port
 from tests.servers.pgbouncer import DATABASE, STRANGER, PgBouncer
 

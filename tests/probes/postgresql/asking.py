@@ -17,10 +17,10 @@ from probes import (
     Session,
     Target,
     Tuning,
-    deadline,
 )
 from probes.judge import Judge
 from probes.postgresql.connect import open_session
+from probes.wire import deadline
 from tests.support.evidence import Told, all_told
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from probes import Measurement, Probe, ProbeError, Session, deadline
+from probes import Measurement, Probe, ProbeError, Session
 from probes.postgresql import (
     autovacuum,
     checkpoints,
@@ -20,6 +20,7 @@ from probes.postgresql import (
     wraparound,
 )
 from probes.postgresql.databases import Visits, visit
+from probes.wire import deadline
 from tests.probes.postgresql.asking import again, exhibits, read, session_to, title_of, values
 from tests.servers import postgresql
 from tests.servers.machine import ordinary_user

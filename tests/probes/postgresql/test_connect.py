@@ -13,9 +13,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from probes import Address, Failure, FailureKind, ProbeError, deadline, libpq_words
+from probes import Address, Failure, FailureKind, ProbeError
 from probes.postgresql import errors, startup
 from probes.postgresql.connect import open_session, paths_from
+from probes.wire import deadline, libpq_errors
 from tests.probes.postgresql.asking import failure_of, session_to
 from tests.servers.postgresql import (
     MONITOR_PASSWORD,
@@ -305,7 +306,7 @@ def test_the_code_of_a_refused_login_is_learnt_without_a_password(single: Server
 def test_a_refusal_in_words_nobody_knows_is_asked_for_its_code(
     single: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(libpq_words, "by_text", lambda known, message: None)
+    monkeypatch.setattr(libpq_errors, "by_text", lambda known, message: None)
     failure = failure_of(single.target(user="orang_asing"))
     assert failure.kind is FailureKind.DENIED
 
@@ -335,9 +336,9 @@ def test_a_login_refused_in_another_language_is_known_by_its_code(
     said = psycopg2.OperationalError(
         'connection to server at "127.0.0.1", port 5432 failed: FATAL:  maaf, belum bisa'
     )
-    assert libpq_words.server_answered(said)
-    assert libpq_words.server_answered(psycopg2.OperationalError("FATAL :  maaf, belum bisa"))
-    assert not libpq_words.server_answered(psycopg2.OperationalError("Connection refused"))
+    assert libpq_errors.server_answered(said)
+    assert libpq_errors.server_answered(psycopg2.OperationalError("FATAL :  maaf, belum bisa"))
+    assert not libpq_errors.server_answered(psycopg2.OperationalError("Connection refused"))
     assert not errors.is_known_login(said)
     failure = errors.of_login(said, single.target().address, code).failure
     assert failure.kind is kind

@@ -10,8 +10,10 @@ from functools import partial
 
 import pytest
 
-from probes import FailureKind, Measurement, ProbeError, clocks, deadline, registry
+from probes import FailureKind, Measurement, ProbeError, registry
 from probes.postgresql import clock_skew, receiving, tls_certificate, write_canary
+from probes.templates import clock_skew as clocks
+from probes.wire import deadline
 from tests.probes.postgresql.asking import again, read, session_to, title_of, values
 from tests.servers.certificates import certify
 from tests.servers.postgresql import MONITOR, PostgresPair, Server, until

@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from probes import FailureKind, Probe, Reading
-from probes.abandoned import MOST
 from probes.registry import engine, probes_for
 from probes.runner import Owner
+from probes.wire.abandoned_logins import MOST
 from tests.servers import postgresql
 from tests.servers.postgresql import MONITOR, PostgresPair, Server, until
 from tests.support.metering import Meter, Statement

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import psycopg2
 import pytest
 
-from probes import Finding, Severity, Text, deadline, registry
+from probes import Finding, Severity, Text, registry
 from probes.judge import Judge
 from probes.postgresql.availability import PROBE as AVAILABILITY
 from probes.postgresql.connect import open_session
 from probes.postgresql.login import PROBE
 from probes.runner import Owner
+from probes.wire import deadline
 from tests.probes.postgresql.asking import read
 from tests.servers.postgresql import MONITOR_PASSWORD, NO_RIGHTS, PostgresPair, Server
 from tests.support.evidence import all_told

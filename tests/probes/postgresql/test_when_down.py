@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from probes.host_processes import servers
+from probes.local.processes import servers
 from probes.postgresql import ENGINE
 from probes.postgresql.availability import PROBE
 from probes.runner import Owner

@@ -1,0 +1,181 @@
+"""Why: wires the desk into the daemon: store, people, reporter, sweeps, figures and pages.
+
+Loaded only where the configuration names a store; nothing of it is imported otherwise.
+Promise: the desk's own work (sweeps, looking over the ledger, forgotten sessions) runs on the
+calendar, never twice at once, and a store that is away is one log sentence, not a stop.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.schedulers.background import BackgroundScheduler
+from prometheus_client.core import CounterMetricFamily
+
+from agent.config import Config
+from agent.metrics.readings import Latest
+from agent.metrics.registry import Metrics, of_reporter, sigap_version
+from agent.metrics.sla_metrics import Figures
+from agent.open_desk import open_desk
+from agent.runtime.reporter import Reporter
+from agent.runtime.scheduler import Clocks
+from agent.target_health import targets
+from incidents.ledger import chain as ledger
+from incidents.store import StoreUnavailable
+from incidents.web.app import create_app
+
+log = logging.getLogger("sigap.desk")
+
+SWEEP_SECONDS = 30
+REFRESH_SECONDS = 15.0
+STALLED_SECONDS = 4 * SWEEP_SECONDS
+
+
+class BackOffice:
+    """Everything of this process that needs the store."""
+
+    def __init__(
+        self, config: Config, latest: Latest, metrics: Metrics, clocks: Clocks, demo: bool
+    ) -> None:
+        """Opens the store, or goes on trying when it only does not answer now.
+
+        Raises ``agent.open_desk.OpeningError``, one sentence, for what waiting would not mend.
+        """
+        opened = open_desk(config, wait=True)
+        self._clocks = clocks
+        self._store, self.desk, self.people = opened.store, opened.desk, opened.people
+        self.figures = Figures(self.desk, [step.number for step in opened.procedure.steps])
+        self.reporter = Reporter(
+            self.desk, clocks.now, clocks.monotonic, (StoreUnavailable,), self.nudge
+        )
+        self.app: Any = create_app(
+            self.desk,
+            self.people,
+            opened.office,
+            lambda: targets(latest, clocks.now(), self.figures.incident_of),
+            clocks.now,
+            demo,
+            zone=opened.calendar.zone,
+            base_url=config.public_url,
+            version=sigap_version(),
+        )
+        self._jobs = BackgroundScheduler(timezone=opened.calendar.zone, daemon=True)
+        self._add_jobs()
+        self._skipped = 0
+        self._away: set[str] = set()
+        self._swept_at = clocks.monotonic()
+        self._nudged = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._refresh, name="figures", daemon=True)
+        metrics.add(lambda: of_reporter(self.reporter))
+        metrics.add(self.figures.collect)
+        metrics.add(self._own)
+        if self._store.prepared:
+            log.info("incidents are kept in %s", self._store.describe())
+        else:
+            log.error("%s does not answer yet; findings wait in memory", self._store.describe())
+
+    def start(self) -> None:
+        self.reporter.start()
+        self._jobs.start()
+        self._thread.start()
+
+    def nudge(self) -> None:
+        """Something was written: make the figures again soon."""
+        self._nudged.set()
+
+    def stop(self, seconds: float) -> int:
+        """End within ``seconds``; returns how many findings could not be told any more."""
+        self._stopping = True
+        self._nudged.set()
+        if self._jobs.running:
+            self._jobs.shutdown(wait=False)
+        untold = self.reporter.stop(seconds)
+        self._store.close()
+        return untold
+
+    def stalled(self) -> list[str]:
+        """Which of the desk's loops do not advance, in words."""
+        found = []
+        if self.reporter.stalled():
+            found.append("the reporter does not advance")
+        if self._clocks.monotonic() - self._swept_at > STALLED_SECONDS:
+            found.append("the sweep of time standards does not advance")
+        return found
+
+    def _add_jobs(self) -> None:
+        soon = self._clocks.now() + timedelta(seconds=1)
+        every = {"coalesce": True, "max_instances": 1}
+        self._jobs.add_job(
+            self._sweep, "interval", seconds=SWEEP_SECONDS, misfire_grace_time=SWEEP_SECONDS,
+            next_run_time=soon, **every,
+        )  # fmt: skip
+        self._jobs.add_job(
+            self._verify, "cron", hour=2, minute=20, misfire_grace_time=6 * 3600,
+            next_run_time=soon, **every,
+        )  # fmt: skip
+        self._jobs.add_job(self._clean_up, "interval", hours=1, misfire_grace_time=3600, **every)
+        self._jobs.add_listener(self._missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+
+    def _missed(self, event: JobExecutionEvent) -> None:
+        self._skipped += 1
+
+    def _sweep(self) -> None:
+        def sweep(now: datetime) -> None:
+            if self.desk.sweep(now):
+                self.nudge()
+
+        self._attempt("the sweep of time standards", sweep)
+        self._swept_at = self._clocks.monotonic()
+
+    def _verify(self) -> None:
+        def verify(now: datetime) -> None:
+            verdict = ledger.verify(self._store)
+            if verdict.problem is None:
+                self.figures.verified(now)
+            else:
+                log.error("%s Run 'sigap verify' and keep the last backup.", verdict.problem.en)
+
+        self._attempt("looking over the ledger", verify)
+
+    def _clean_up(self) -> None:
+        def clean_up(now: datetime) -> None:
+            self.people.clean_up(now)
+
+        self._attempt("forgetting old sessions", clean_up)
+
+    def _refresh(self) -> None:
+        while not self._stopping:
+            self._nudged.clear()
+            self._attempt("making the incident figures", self.figures.refresh)
+            self._nudged.wait(REFRESH_SECONDS)
+
+    def _attempt(self, what: str, work: Callable[[datetime], None]) -> None:
+        """Do one piece of work; a dead store is told once, and once more when it is back."""
+        try:
+            work(self._clocks.now())
+        except StoreUnavailable as error:
+            if what not in self._away and not self._stopping:
+                log.error("%s waits for the store: %s", what, error)
+            self._away.add(what)
+            return
+        except Exception:  # the next run must come, whatever this one met
+            log.exception("%s broke; please report this", what)
+            return
+        if what in self._away:
+            self._away.discard(what)
+            log.warning("%s goes on: the store answers again", what)
+
+    def _own(self) -> Sequence[Any]:
+        return [
+            CounterMetricFamily(
+                "sigap_desk_jobs_skipped",
+                "Runs of the desk's own jobs that were left out or came too late.",
+                value=self._skipped,
+            )
+        ]

@@ -1,0 +1,1 @@
+"""The running agent: scheduler, pipeline, evidence, reporter and maintenance windows."""

@@ -1,0 +1,272 @@
+"""Why: a store that is slow or dead must neither blind the graphs nor lose a finding.
+
+Promise: ``put`` never waits. One thread tells the desk; of the same trouble only the newest word
+waits, but trouble that came and went while the store was away is told with both its words. While
+the store is away everything is kept and tried again; one log sentence each time that changes.
+
+Findings are levels, stated at every reading; the desk hears what could change something. An
+all-clear goes to it only of what it awaits (it lists that once a minute) or has heard of as
+trouble; trouble that stands unchanged is stated once a minute. So a thousand healthy servers cost
+the store nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from agent.runtime import verdict_log
+from incidents.views import Change, Reported
+from probes import Finding, Severity
+
+log = logging.getLogger("sigap.reporter")
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 15.0
+AGAIN_AFTER = timedelta(seconds=60)
+"""How often the desk is told again of trouble that stands unchanged."""
+AWAITED_EVERY_SECONDS = 60.0
+"""How often the desk is asked of which findings an all-clear would change something."""
+
+
+class Desk(Protocol):
+    """What the reporter needs of the desk."""
+
+    def report(self, finding: Finding, now: datetime) -> Reported: ...
+
+    def awaited(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the reporter did, for /metrics."""
+
+    pending: int
+    told: int
+    failed: int
+    store_up: bool
+
+
+class Reporter:
+    """The one writer of findings."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        store_errors: tuple[type[Exception], ...],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``store_errors`` are what the desk raises when the store does not answer;
+        ``changed`` is called after the desk has written something."""
+        self._desk = desk
+        self._now = now
+        self._monotonic = monotonic
+        self._store_errors = store_errors
+        self._changed = changed
+        self._waiting: dict[str, list[Finding]] = {}  # by fingerprint: oldest word first, at most 2
+        self._urgent: dict[str, None] = {}  # fingerprints in trouble, in the order they came
+        self._calm: dict[str, None] = {}  # the others
+        self._not_before: dict[str, float] = {}  # monotonic, of words that wait for a partner
+        self._heard: dict[str, Finding] = {}  # trouble the desk has heard of, as last told
+        self._alone: set[str] = set()  # of these, what no incident took
+        self._again: set[str] = set()  # of these, what an incident opened since might take
+        self._awaited: set[str] | None = None  # None: the desk was not asked yet
+        self._asked_at = monotonic() - AWAITED_EVERY_SECONDS
+        self._told = self._failed = self._in_a_row = 0
+        self._away = False
+        self._broken: set[str] = set()
+        self._stopping = False
+        self._wake = threading.Condition()
+        self._beat = monotonic()
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, finding: Finding) -> None:
+        """Leave a finding for the desk; returns at once."""
+        name = finding.fingerprint
+        with self._wake:
+            if name not in self._waiting and not self._news(finding):
+                return
+            waiting = self._waiting.get(name, [])
+            worst = next((word for word in waiting if word.opens and not finding.opens), None)
+            self._waiting[name] = [worst, finding] if worst else [finding]
+            self._queue(name)
+            self._wake.notify()
+
+    def hold(self, fingerprint: str, seconds: float) -> None:
+        """Keep the words of a finding for so long before telling them; 0: no longer."""
+        with self._wake:
+            if seconds > 0:
+                self._not_before[fingerprint] = self._monotonic() + seconds
+            elif self._not_before.pop(fingerprint, None) is not None:
+                self._wake.notify()
+
+    def stop(self, seconds: float) -> int:
+        """Tell what waits, for so long at most; returns how many findings stay untold."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+        with self._wake:
+            return sum(len(words) for words in self._waiting.values())
+
+    def counts(self) -> Counts:
+        with self._wake:
+            pending = sum(len(words) for words in self._waiting.values())
+        return Counts(pending, self._told, self._failed, not self._away)
+
+    def stalled(self) -> bool:
+        """Whether the thread died or has hung in one report for half a minute."""
+        return not self._thread.is_alive() or self._monotonic() - self._beat > 30.0
+
+    def _news(self, finding: Finding) -> bool:
+        """Whether the desk could do anything with it."""
+        name = finding.fingerprint
+        heard = self._heard.get(name)
+        if finding.severity is Severity.CLEAR:
+            return heard is not None or self._awaited is None or name in self._awaited
+        return (
+            heard is None
+            or name in self._again
+            or (heard.severity, heard.opens) != (finding.severity, finding.opens)
+            or finding.at - heard.at >= AGAIN_AFTER
+        )
+
+    def _ask_awaited(self) -> None:
+        """Learn of what the desk would like to hear that it is over."""
+        if self._monotonic() - self._asked_at < AWAITED_EVERY_SECONDS and not self._away:
+            return
+        try:
+            awaited = self._desk.awaited()
+        except self._store_errors as error:
+            if not self._away:
+                log.error("the store takes no findings; they wait in memory: %s", error)
+            self._away = True
+            return
+        self._asked_at = self._monotonic()
+        with self._wake:
+            self._awaited = set(awaited)
+            for name in [name for name in self._calm if name not in awaited]:
+                if name not in self._heard:
+                    for kept in (self._waiting, self._calm):
+                        kept.pop(name, None)
+
+    def _queue(self, name: str) -> None:
+        """Put a fingerprint where it belongs; one that already stands there keeps its turn."""
+        trouble = any(word.severity > Severity.CLEAR for word in self._waiting[name])
+        right, wrong = (self._urgent, self._calm) if trouble else (self._calm, self._urgent)
+        wrong.pop(name, None)
+        right.setdefault(name)
+
+    def _run(self) -> None:
+        while True:
+            self._beat = self._monotonic()
+            self._ask_awaited()
+            finding = self._next()
+            if finding is None:
+                if self._stopping:
+                    return
+                continue
+            pause = self._tell(finding)
+            if pause:
+                with self._wake:
+                    self._wake.wait_for(lambda: self._stopping, pause)
+                if self._stopping:
+                    return
+
+    def _next(self) -> Finding | None:
+        """The next word to tell, trouble before all-clear; None after a quiet while."""
+        with self._wake:
+            name = self._ready()
+            if name is None:
+                at = self._monotonic()
+                soonest = min(self._not_before.values(), default=at + 5.0)
+                pause = min(5.0, max(0.01, soonest - at))
+                self._wake.wait_for(lambda: self._ready() is not None or self._stopping, pause)
+                name = self._ready()
+            return self._waiting[name][0] if name is not None else None
+
+    def _ready(self) -> str | None:
+        """The fingerprint whose turn it is; those the desk choked on come last."""
+        at = self._monotonic()
+        last = None
+        for name in itertools.chain(self._urgent, self._calm):
+            if self._not_before.get(name, at) > at and not self._stopping:
+                continue
+            if name not in self._broken:
+                return name
+            last = last or name
+        return last
+
+    def _tell(self, finding: Finding) -> float:
+        """Tell the desk one finding; returns the seconds to pause when that failed."""
+        try:
+            reported = self._desk.report(finding, self._now())
+        except self._store_errors as error:
+            if not self._away:
+                log.error("the store takes no findings; they wait in memory: %s", error)
+            self._away = True
+            return self._pause()
+        except Exception:  # one finding the desk chokes on must not stop the others
+            if finding.fingerprint not in self._broken:
+                log.exception("reporting %s broke; please report this", finding.fingerprint)
+            self._broken.add(finding.fingerprint)
+            with self._wake:
+                for queue in (self._urgent, self._calm):
+                    if finding.fingerprint in queue:
+                        queue[finding.fingerprint] = queue.pop(finding.fingerprint)
+            return self._pause()
+        before = self._heard.get(finding.fingerprint)
+        self._done(finding, reported)
+        if reported.change is not Change.NOTHING:
+            log.info("%s %s: %s", reported.change, reported.number, finding.title.en)
+            self._changed()
+        elif verdict_log.changed(before, finding) and (before or not reported.number):
+            # no incident told of it, nor has known it since before
+            verdict_log.tell(before, finding)
+        return 0.0
+
+    def _pause(self) -> float:
+        self._failed += 1
+        self._in_a_row += 1
+        return float(
+            min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._in_a_row - 1, 10))
+        )
+
+    def _done(self, finding: Finding, reported: Reported) -> None:
+        if self._away:
+            log.warning("the store takes findings again; %d are waiting", len(self._waiting))
+        self._away = False
+        self._in_a_row = 0
+        self._told += 1
+        name = finding.fingerprint
+        self._broken.discard(name)
+        with self._wake:
+            left = [word for word in self._waiting.get(name, []) if word is not finding]
+            if left:
+                self._waiting[name] = left
+                self._queue(name)
+            else:
+                for kept in (self._waiting, self._urgent, self._calm, self._not_before):
+                    kept.pop(name, None)
+            if finding.severity is Severity.CLEAR:
+                self._heard.pop(name, None)
+                self._alone.discard(name)
+                if self._awaited is not None:
+                    self._awaited.discard(name)
+            else:
+                self._heard[name] = finding
+                (self._alone.discard if reported.number else self._alone.add)(name)
+            self._again.discard(name)
+            if reported.change in (Change.OPENED, Change.ATTACHED):
+                self._again |= self._alone

@@ -1,0 +1,1 @@
+"""The agent's state folder: files that outlive the process."""

@@ -1,0 +1,1 @@
+"""The working calendar and arithmetic in working time."""

@@ -1,0 +1,1 @@
+"""Decides which incident a finding belongs to."""

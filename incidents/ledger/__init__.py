@@ -1,0 +1,1 @@
+"""The append-only event list, chained by hash, and its export."""

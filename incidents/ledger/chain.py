@@ -1,0 +1,298 @@
+"""The ledger: one append-only list of events, each bound to the one before it.
+
+An event's hash is SHA-256 over its canonical bytes, and those contain the hash of the event
+before; the bytes that were hashed are the bytes that are kept. Changing, removing or inserting an
+event breaks the chain at that place. Cutting the tail leaves the chain whole, so the head is also
+kept apart (``meta``), in each incident's summary row and on every printed letter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from incidents.canonical_json import canonical, digest
+from incidents.model import JSON, Event, EventKind
+from incidents.store import LONG_ANSWER_SECONDS, Store, tables
+from incidents.views import Head
+from probes import Text
+
+GENESIS = "0" * 64
+"""What stands for the hash before the first event."""
+
+FORMAT = 1
+"""Of the canonical bytes; an event of another format is not ours to judge."""
+
+_events = tables.events
+_HEAD = "ledger_head"
+_BEGINNING = re.compile(
+    rb'\{"actor":"(?:[^"\\]|\\.)*","at":"[^"]*","incident":"([^"\\]*)","kind":"([a-z_]+)",'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that is not yet written."""
+
+    incident: str
+    kind: EventKind
+    at: datetime
+    actor: str
+    payload: JSON
+
+
+def lock(connection: Connection) -> Head:
+    """The head, held until this transaction ends: writers take turns here on every store.
+
+    SQLite has one writer anyway; PostgreSQL locks the row.
+    """
+    query = select(tables.meta.c.value).where(tables.meta.c.name == _HEAD).with_for_update()
+    return _head(connection.execute(query).scalar_one())
+
+
+def head(connection: Connection) -> Head:
+    """The end of the ledger as ``meta`` keeps it."""
+    query = select(tables.meta.c.value).where(tables.meta.c.name == _HEAD)
+    return _head(connection.execute(query).scalar_one())
+
+
+def append(connection: Connection, drafts: Sequence[Draft]) -> tuple[Event, ...]:
+    """Write events in the caller's transaction and return them as they will be read back.
+
+    Raises ``NotCanonical`` for a payload that has no single written form.
+    """
+    if not drafts:
+        return ()
+    now = lock(connection)
+    sequence, previous = now.sequence, now.hash
+    events, rows = [], []
+    for draft in drafts:
+        sequence += 1
+        body = canonical(
+            {
+                "actor": draft.actor,
+                "at": written(draft.at),
+                "incident": draft.incident,
+                "kind": draft.kind.value,
+                "payload": draft.payload,
+                "prev": previous,
+                "sequence": sequence,
+                "v": FORMAT,
+            }
+        )
+        hash_ = digest(body)
+        rows.append(
+            {
+                "sequence": sequence,
+                "incident": draft.incident,
+                "kind": draft.kind.value,
+                "at": draft.at,
+                "body": body,
+                "prev_hash": previous,
+                "hash": hash_,
+            }
+        )
+        events.append(read_event(body, hash_))
+        previous = hash_
+    connection.execute(insert(_events), rows)
+    connection.execute(
+        update(tables.meta)
+        .where(tables.meta.c.name == _HEAD)
+        .values(value=f"{sequence} {previous}")
+    )
+    return tuple(events)
+
+
+def events_of(connection: Connection, incident: str, after: int = 0) -> tuple[Event, ...]:
+    """The events of one incident in order, those after a sequence only."""
+    query = (
+        select(_events.c.body, _events.c.hash)
+        .where(_events.c.incident == incident, _events.c.sequence > after)
+        .order_by(_events.c.sequence)
+    )
+    return tuple(read_event(row.body, row.hash) for row in connection.execute(query))
+
+
+def read_event(body: bytes, hash_: str) -> Event:
+    """An event from its canonical bytes."""
+    said = json.loads(body)
+    return Event(
+        sequence=said["sequence"],
+        incident=said["incident"],
+        kind=EventKind(said["kind"]),
+        at=datetime.fromisoformat(said["at"]),
+        actor=said["actor"],
+        payload=said["payload"],
+        prev_hash=said["prev"],
+        hash=hash_,
+    )
+
+
+def written(at: datetime) -> str:
+    """An instant as the ledger writes it: UTC, always with microseconds."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a look over the whole ledger found; ``problem`` None: it is whole."""
+
+    events: int  # seen until the end or the first problem
+    head: Head
+    documents: int = 0
+    problem: Text | None = None
+    sequence: int = 0  # of the first event that is not as it was written
+
+
+class Broken(Exception):
+    """The first place where the chain does not hold."""
+
+    def __init__(self, sequence: int, problem: Text) -> None:
+        super().__init__(problem.en)
+        self.sequence = sequence
+        self.problem = problem
+
+
+class Chain:
+    """Follows events one by one and stops at the first that does not fit the ones before."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.hash = GENESIS
+
+    def follow(self, sequence: int, body: bytes, hash_: str) -> None:
+        """Check the next event; raises ``Broken``."""
+        expected = self.sequence + 1
+        if sequence != expected:
+            raise _broken(
+                expected, "peristiwa hilang dari urutan", "the event is missing from the sequence"
+            )
+        if digest(body) != hash_:
+            raise _broken(expected, "isinya telah berubah", "its bytes have been changed")
+        if not body.endswith(b',"prev":"%b","sequence":%d,"v":1}' % (self.hash.encode(), expected)):
+            raise _broken(
+                expected,
+                "tidak menyambung ke peristiwa sebelumnya",
+                "it does not follow the event before it",
+            )
+        self.sequence, self.hash = expected, hash_
+
+
+def _broken(sequence: int, id: str, en: str) -> Broken:
+    return Broken(
+        sequence,
+        Text(
+            "Buku besar kejadian rusak pada nomor {n}: {what}.", "The ledger breaks at {n}: {what}."
+        ).format(n=sequence, what=Text(id, en)),
+    )
+
+
+def verify(store: Store) -> Verdict:
+    """Look over the whole ledger, the summary rows and the documents; never raises ``Broken``.
+
+    Raises ``StoreUnavailable``.
+    """
+    chain = Chain()
+    documents = 0
+    with store.read(LONG_ANSWER_SECONDS) as connection:
+        try:
+            for row in _stream(connection):
+                chain.follow(row.sequence, row.body, row.hash)
+                _check_columns(row, chain)
+            _check_head(connection, chain)
+            _check_summaries(connection)
+            documents = _check_documents(connection)
+        except Broken as broken:
+            found = Head(chain.sequence, chain.hash)
+            return Verdict(chain.sequence, found, 0, broken.problem, broken.sequence)
+    return Verdict(chain.sequence, Head(chain.sequence, chain.hash), documents)
+
+
+def _stream(connection: Connection) -> Iterator[Row[Any]]:
+    query = select(_events).order_by(_events.c.sequence)
+    yield from connection.execute(query, execution_options={"yield_per": 2000})
+
+
+def _check_columns(row: Row[Any], chain: Chain) -> None:
+    # The columns only find events; what counts is in the bytes, and the two must agree.
+    found = _BEGINNING.match(row.body)
+    if found is None or found.groups() != (row.incident.encode(), row.kind.encode()):
+        raise _broken(
+            row.sequence,
+            "kolom insiden atau jenisnya tidak sesuai isinya",
+            "its incident or kind column does not agree with its bytes",
+        )
+
+
+def _check_head(connection: Connection, chain: Chain) -> None:
+    kept = head(connection)
+    if (kept.sequence, kept.hash) != (chain.sequence, chain.hash):
+        raise _broken(
+            min(kept.sequence, chain.sequence) + 1,
+            f"ekornya terpotong: {chain.sequence} peristiwa ada, {kept.sequence} pernah ditulis",
+            f"its tail is cut: {chain.sequence} events are there, {kept.sequence} were written",
+        )
+
+
+def _check_summaries(connection: Connection) -> None:
+    rows = tables.incidents
+    theirs = _events.alias()
+    last = (
+        select(func.max(theirs.c.sequence))
+        .where(theirs.c.incident == rows.c.number)
+        .scalar_subquery()
+    )
+    wrong = connection.execute(
+        select(rows.c.number, rows.c.last_sequence)
+        .outerjoin(_events, _events.c.sequence == rows.c.last_sequence)
+        .where(
+            (rows.c.last_sequence != func.coalesce(last, 0))
+            | (rows.c.last_hash != func.coalesce(_events.c.hash, ""))
+        )
+        .order_by(rows.c.last_sequence)
+        .limit(1)
+    ).first()
+    if wrong is not None:
+        raise _broken(
+            wrong.last_sequence,
+            f"ringkasan insiden {wrong.number} menyebut peristiwa lain",
+            f"the summary of incident {wrong.number} names another last event",
+        )
+
+
+def _check_documents(connection: Connection) -> int:
+    kept = tables.documents
+    query = (
+        select(kept, _events.c.hash.label("event_hash"), _events.c.body.label("event_body"))
+        .outerjoin(_events, _events.c.sequence == kept.c.sequence)
+        .order_by(kept.c.sequence)
+    )
+    count = 0
+    for row in connection.execute(query, execution_options={"yield_per": 500}):
+        count += 1
+        bound = row.event_body is not None and row.sha256.encode() in row.event_body
+        if digest(row.data) != row.sha256 or row.event_hash != row.ledger_hash or not bound:
+            raise _broken(
+                row.sequence,
+                f"dokumen {row.id} insiden {row.incident} tidak sesuai",
+                f"document {row.id} of incident {row.incident} does not match",
+            )
+    return count
+
+
+def _head(value: str) -> Head:
+    sequence, _, hash_ = value.partition(" ")
+    return Head(int(sequence), hash_)
+
+
+def drafts(
+    incident: str, at: datetime, actor: str, parts: Iterable[tuple[EventKind, JSON]]
+) -> list[Draft]:
+    """Several events of one incident by one actor at one moment."""
+    return [Draft(incident, kind, at, actor, payload) for kind, payload in parts]

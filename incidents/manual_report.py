@@ -1,0 +1,112 @@
+"""The Form Laporan as it comes in from a person, an agency or a webhook."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from incidents.canonical_json import NotCanonical, canonical
+from incidents.ledger import payloads
+from incidents.model import JSON
+from incidents.records.repository import Rulebook
+from incidents.views import ActionRefused
+from incidents.workflow.permissions import Refusal, RefusalKind
+from probes import Severity, Text
+
+SOURCES = ("person", "agency", "alertmanager")
+
+_LIMITS = {
+    "title": 200,
+    "description": 10_000,
+    "target": 200,
+    "application": 200,
+    "agency": 200,
+    "reporter": 200,
+    "contact": 200,
+    "occurred_at": 40,
+    "severity": 20,
+}
+"""Every field there is, with the most characters it takes."""
+
+
+def manual_report(form: JSON, source: str, rules: Rulebook) -> JSON:
+    """The OPENED payload of a report. Raises ``ActionRefused`` naming every field that is wrong;
+    ValueError for a source there is none of."""
+    if source not in SOURCES:
+        raise ValueError(f"source is one of {', '.join(SOURCES)}, not {source!r}")
+    problems = _problems(form)
+    if problems:
+        raise ActionRefused(
+            Refusal(
+                RefusalKind.FORM,
+                Text(
+                    " ".join(each.id for each in problems.values()),
+                    " ".join(each.en for each in problems.values()),
+                ),
+                problems,
+            )
+        )
+    report = {name: value.strip() for name, value in form.items() if str(value).strip()}
+    return payloads.reported(
+        report,
+        source=source,
+        title=Text(report["title"], report["title"]),
+        severity=Severity[str(report.get("severity", "critical")).upper()],
+        procedure=rules.procedure.hash,
+        calendar=rules.calendar.hash,
+        first_step=rules.procedure.first,
+        target=report.get("target", ""),
+        application=report.get("application", ""),
+        agency=report.get("agency", ""),
+    )
+
+
+def _problems(form: JSON) -> dict[str, Text]:
+    problems: dict[str, Text] = {}
+    for name, value in form.items():
+        problem = _problem(name, value)
+        if problem is not None:
+            problems[name] = problem
+    if not str(form.get("title") or "").strip():
+        problems["title"] = Text("Isi perihal gangguan.", "Say what is disrupted.")
+    return problems
+
+
+def _problem(name: str, value: object) -> Text | None:
+    if name not in _LIMITS:
+        return Text(
+            "Form Laporan tidak mempunyai isian {name}.", "The report form has no field {name}."
+        ).format(name=name)
+    if not isinstance(value, str):
+        return Text("Isian {name} harus berupa teks.", "The field {name} must be text.").format(
+            name=name
+        )
+    if len(value) > _LIMITS[name]:
+        return Text(
+            "Isian {name} paling banyak {most} karakter.",
+            "The field {name} takes at most {most} characters.",
+        ).format(name=name, most=_LIMITS[name])
+    try:
+        canonical(value)
+    except NotCanonical:
+        return Text(
+            "Isian {name} memuat karakter yang tidak dapat disimpan.",
+            "The field {name} contains a character that cannot be kept.",
+        ).format(name=name)
+    if name == "severity" and value.strip() not in ("", "warning", "critical"):
+        return Text(
+            "Tingkat gangguan adalah warning atau critical.",
+            "The severity is warning or critical.",
+        )
+    if name == "occurred_at" and value.strip() and not _is_instant(value.strip()):
+        return Text(
+            "Waktu kejadian ditulis seperti 2026-01-31T14:05+08:00.",
+            "The time of the event is written like 2026-01-31T14:05+08:00.",
+        )
+    return None
+
+
+def _is_instant(value: str) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False

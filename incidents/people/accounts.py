@@ -1,0 +1,423 @@
+"""People who may sign: accounts, roles by letter of assignment, and sessions.
+
+Passwords are kept as argon2id hashes, session tokens only as their SHA-256. Whether a name exists
+cannot be told from how long or how the answer comes. Roles are a question of the day: see
+``roles_today``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from incidents.model import Assignment, Basis, Person, Refused, Signer
+from incidents.people import passwords
+from incidents.store import Store, tables
+from probes import Text
+
+ROLES = ("AJ", "PP", "PW", "PA", "KD")
+"""Roles an account may hold unless the caller of ``People`` says otherwise (READING 5.1)."""
+
+IDLE = timedelta(hours=2)
+"""A session unused for this long has ended."""
+
+LONGEST = timedelta(hours=12)
+"""No session lasts longer, used or not."""
+
+FREE_FAILURES = 5
+"""Wrong passwords from one address before it has to wait."""
+
+_USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
+_SEEN_STEP = timedelta(minutes=1)  # activity is written no oftener than this
+
+_people, _held = tables.people, tables.assignments
+_sessions, _attempts = tables.sessions, tables.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody signed in. ``token`` goes into the cookie and is kept nowhere else."""
+
+    token: str
+    csrf: str  # derived from the token; forms carry it back
+    person: Person
+    started_at: datetime
+    expires_at: datetime
+
+
+class People:
+    """Accounts over a store. Refusals are ``Refused``; a dead store is ``StoreUnavailable``."""
+
+    def __init__(self, store: Store, roles: tuple[str, ...] = ROLES) -> None:
+        self._store = store
+        self._roles = roles
+
+    def add(self, person: Person, password: str, now: datetime) -> None:
+        """Add an account; refuses a taken name, a malformed one and a weak password."""
+        _demand_sound(person)
+        passwords.demand_good(password, person.username)
+        kept = passwords.hashed(password)
+        with self._store.write() as connection:
+            if _row(connection, person.username) is not None:
+                raise Refused(
+                    Text(
+                        "Nama pengguna {name} sudah ada; pilih nama lain.",
+                        "The username {name} is taken; choose another.",
+                    ).format(name=person.username)
+                )
+            connection.execute(
+                insert(_people).values(
+                    **_facts(person), password=kept, created_at=now, changed_at=now
+                )
+            )
+
+    def all(self) -> tuple[Person, ...]:
+        """Everybody, by username."""
+        with self._store.read() as connection:
+            rows = connection.execute(select(_people).order_by(_people.c.username))
+            return tuple(_person(row) for row in rows)
+
+    def person(self, username: str) -> Person | None:
+        """The account of that name, active or not."""
+        with self._store.read() as connection:
+            row = _row(connection, username)
+        return None if row is None else _person(row)
+
+    def update(self, person: Person, now: datetime) -> None:
+        """Replace the facts of an account; making it inactive ends its sessions."""
+        _demand_sound(person)
+        with self._store.write() as connection:
+            changed = connection.execute(
+                update(_people)
+                .where(_people.c.username == person.username)
+                .values(**_facts(person), changed_at=now)
+            )
+            if changed.rowcount == 0:
+                raise _unknown(person.username)
+            if not person.active:
+                _end_sessions(connection, person.username)
+
+    def set_password(self, username: str, password: str, now: datetime) -> None:
+        """Set a new password and end every session of this person."""
+        passwords.demand_good(password, username)
+        kept = passwords.hashed(password)
+        with self._store.write() as connection:
+            changed = connection.execute(
+                update(_people)
+                .where(_people.c.username == username)
+                .values(password=kept, changed_at=now)
+            )
+            if changed.rowcount == 0:
+                raise _unknown(username)
+            _end_sessions(connection, username)
+
+    def assign(self, assignment: Assignment, now: datetime) -> None:
+        """Give a role; refuses an unknown role or person, and a period that ends before it
+        begins."""
+        if assignment.role not in self._roles:
+            raise Refused(
+                Text(
+                    "Peran {role} tidak dikenal; pilih salah satu dari {roles}.",
+                    "The role {role} is not known; choose one of {roles}.",
+                ).format(role=assignment.role, roles=", ".join(self._roles))
+            )
+        first, last = assignment.valid_from, assignment.valid_to
+        if first and last and last < first:
+            raise Refused(
+                Text(
+                    "Masa berlaku berakhir sebelum dimulai; periksa kedua tanggalnya.",
+                    "The period ends before it begins; check both dates.",
+                )
+            )
+        with self._store.write() as connection:
+            if _row(connection, assignment.username) is None:
+                raise _unknown(assignment.username)
+            if assignment in assignments_of(connection, assignment.username):
+                raise Refused(
+                    Text(
+                        "{name} sudah memegang peran {role} itu; tidak ada yang diubah.",
+                        "{name} already holds the role {role} like that; nothing was changed.",
+                    ).format(name=assignment.username, role=assignment.role)
+                )
+            connection.execute(
+                insert(_held).values(
+                    username=assignment.username,
+                    role=assignment.role,
+                    basis=assignment.basis.value,
+                    letter_number=assignment.letter_number,
+                    valid_from=first.isoformat() if first else None,
+                    valid_to=last.isoformat() if last else None,
+                    created_at=now,
+                )
+            )
+
+    def assignments(self, username: str) -> tuple[Assignment, ...]:
+        """Every assignment a person ever had, the oldest first."""
+        with self._store.read() as connection:
+            return assignments_of(connection, username)
+
+    def roles_today(self, username: str, on: date) -> tuple[Assignment, ...]:
+        """The assignments valid on a day of the calendar's zone."""
+        return tuple(each for each in self.assignments(username) if _valid(each, on))
+
+    def signer(self, username: str, on: date) -> Signer | None:
+        """An active person with the roles of the day; None if unknown or inactive."""
+        with self._store.read() as connection:
+            row = _row(connection, username)
+            if row is None or not row.active:
+                return None
+            held = assignments_of(connection, username)
+        return Signer(_person(row), tuple(each for each in held if _valid(each, on)))
+
+    def holders(self, role: str, on: date) -> tuple[Signer, ...]:
+        """The active people who hold a role on a day, by username."""
+        with self._store.read() as connection:
+            names = holders_by_role(connection, on).get(role, ())
+        found = (self.signer(name, on) for name in names)
+        return tuple(each for each in found if each is not None)
+
+    def check(self, username: str, password: str, address: str, now: datetime) -> Person:
+        """The person with this name and password; raises ``Refused`` with one sentence that does
+        not tell which of the two was wrong, and after repeated failures asks to wait."""
+        username = username.strip().lower()
+        key = hashlib.sha256(f"{username}\n{address}".encode("utf-8", "replace")).hexdigest()
+        with self._store.read() as connection:
+            row = _row(connection, username)
+            wait = _wait(connection, key, now)
+        if wait:
+            raise Refused(
+                Text(
+                    "Terlalu banyak percobaan masuk; coba lagi dalam {n} menit.",
+                    "Too many attempts to sign in; try again in {n} minutes.",
+                ).format(n=max(1, -(-wait.seconds // 60)))
+            )
+        kept = row.password if row is not None and row.active else None
+        right = passwords.matches(kept, password)
+        if not right or row is None:
+            with self._store.write() as connection:
+                _count_failure(connection, key, now)
+            raise Refused(
+                Text(
+                    "Nama pengguna atau kata sandi tidak cocok.",
+                    "The username or the password does not match.",
+                )
+            )
+        self._remember_success(key, row, password)
+        return _person(row)
+
+    def sign_in(self, username: str, password: str, address: str, now: datetime) -> Session:
+        """``check``, then a new session."""
+        person = self.check(username, password, address, now)
+        token = secrets.token_urlsafe(32)
+        with self._store.write() as connection:
+            connection.execute(
+                insert(_sessions).values(
+                    token_hash=_token_hash(token),
+                    username=person.username,
+                    started_at=now,
+                    seen_at=now,
+                    expires_at=now + LONGEST,
+                )
+            )
+        return Session(token, _csrf(token), person, now, now + LONGEST)
+
+    def session(self, token: str, now: datetime) -> Session | None:
+        """The session of a cookie; None if unknown, ended, idle or too old. Counts as activity."""
+        key = _token_hash(token)
+        with self._store.read() as connection:
+            found = connection.execute(
+                select(_sessions).where(_sessions.c.token_hash == key)
+            ).first()
+            row = _row(connection, found.username) if found else None
+        if found is None or row is None or not row.active:
+            return None
+        if now >= found.expires_at or now - found.seen_at >= IDLE:
+            return None
+        if now - found.seen_at >= _SEEN_STEP:
+            with self._store.write() as connection:
+                connection.execute(
+                    update(_sessions).where(_sessions.c.token_hash == key).values(seen_at=now)
+                )
+        return Session(token, _csrf(token), _person(row), found.started_at, found.expires_at)
+
+    def sign_out(self, token: str) -> None:
+        """End a session; one that is unknown has ended already."""
+        with self._store.write() as connection:
+            connection.execute(
+                delete(_sessions).where(_sessions.c.token_hash == _token_hash(token))
+            )
+
+    def clean_up(self, now: datetime) -> int:
+        """Forget sessions that have ended and old failed attempts; returns how many."""
+        with self._store.write() as connection:
+            ended = connection.execute(
+                delete(_sessions).where(
+                    (_sessions.c.expires_at <= now) | (_sessions.c.seen_at <= now - IDLE)
+                )
+            )
+            old = connection.execute(
+                delete(_attempts).where(_attempts.c.last_at <= now - timedelta(days=1))
+            )
+        return ended.rowcount + old.rowcount
+
+    def _remember_success(self, key: str, row: Row[Any], password: str) -> None:
+        renew = passwords.hashed(password) if passwords.outdated(row.password) else ""
+        with self._store.write() as connection:
+            connection.execute(delete(_attempts).where(_attempts.c.key == key))
+            if renew:
+                # only over the hash that was checked: a password set meanwhile stays
+                connection.execute(
+                    update(_people)
+                    .where(_people.c.username == row.username, _people.c.password == row.password)
+                    .values(password=renew)
+                )
+
+
+def holders_by_role(connection: Connection, on: date) -> Mapping[str, tuple[str, ...]]:
+    """Role to the usernames of the active people who hold it on a day."""
+    query = (
+        select(_held)
+        .join(_people, _people.c.username == _held.c.username)
+        .where(_people.c.active == 1)
+        .order_by(_held.c.username)
+    )
+    found: dict[str, dict[str, None]] = {}
+    for row in connection.execute(query):
+        if _valid(_assignment(row), on):
+            found.setdefault(row.role, {})[row.username] = None
+    return {role: tuple(names) for role, names in found.items()}
+
+
+def names(connection: Connection) -> Mapping[str, str]:
+    """Username to printed name, of everybody."""
+    rows = connection.execute(select(_people.c.username, _people.c.name))
+    return {row.username: row.name for row in rows}
+
+
+def _valid(assignment: Assignment, on: date) -> bool:
+    first, last = assignment.valid_from, assignment.valid_to
+    return (first is None or first <= on) and (last is None or on <= last)
+
+
+def _demand_sound(person: Person) -> None:
+    if not _USERNAME.fullmatch(person.username):
+        raise Refused(
+            Text(
+                "Nama pengguna terdiri atas 2-32 huruf kecil, angka, titik, garis bawah, atau "
+                "tanda hubung, dan diawali huruf.",
+                "A username is 2-32 small letters, digits, dots, underscores or hyphens, "
+                "and begins with a letter.",
+            )
+        )
+    if person.username == "sigap":
+        raise Refused(
+            Text(
+                "Nama pengguna sigap dipakai sistem; pilih nama lain.",
+                "The username sigap belongs to the system; choose another.",
+            )
+        )
+    if not person.name.strip():
+        raise Refused(
+            Text("Isi nama lengkap beserta gelarnya.", "Give the full name, with titles.")
+        )
+    if person.language not in ("id", "en"):
+        raise Refused(Text("Bahasa adalah id atau en.", "The language is id or en."))
+
+
+def _unknown(username: str) -> Refused:
+    return Refused(
+        Text(
+            "Tidak ada pengguna {name}; lihat daftarnya dengan `sigap people list`.",
+            "There is no user {name}; see `sigap people list`.",
+        ).format(name=username)
+    )
+
+
+def _facts(person: Person) -> dict[str, Any]:
+    return {
+        "username": person.username,
+        "name": person.name,
+        "nip": person.nip,
+        "position": person.position,
+        "rank": person.rank,
+        "email": person.email,
+        "language": person.language,
+        "active": int(person.active),
+    }
+
+
+def _row(connection: Connection, username: str) -> Row[Any] | None:
+    # a name with NUL is nobody's, and PostgreSQL would refuse to look for it
+    name = username.replace("\0", "�")
+    return connection.execute(select(_people).where(_people.c.username == name)).first()
+
+
+def _person(row: Row[Any]) -> Person:
+    return Person(
+        username=row.username,
+        name=row.name,
+        nip=row.nip,
+        position=row.position,
+        rank=row.rank,
+        email=row.email,
+        language=row.language,
+        active=bool(row.active),
+    )
+
+
+def assignments_of(connection: Connection, username: str) -> tuple[Assignment, ...]:
+    """Every assignment a person ever had, the oldest first."""
+    query = select(_held).where(_held.c.username == username).order_by(_held.c.id)
+    return tuple(_assignment(row) for row in connection.execute(query))
+
+
+def _assignment(row: Row[Any]) -> Assignment:
+    return Assignment(
+        username=row.username,
+        role=row.role,
+        basis=Basis(row.basis),
+        letter_number=row.letter_number,
+        valid_from=date.fromisoformat(row.valid_from) if row.valid_from else None,
+        valid_to=date.fromisoformat(row.valid_to) if row.valid_to else None,
+    )
+
+
+def _end_sessions(connection: Connection, username: str) -> None:
+    connection.execute(delete(_sessions).where(_sessions.c.username == username))
+
+
+def _token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _csrf(token: str) -> str:
+    return hashlib.sha256(b"csrf\n" + token.encode("utf-8", "replace")).hexdigest()
+
+
+def _wait(connection: Connection, key: str, now: datetime) -> timedelta:
+    """How long this name from this address still has to wait; it doubles, up to 15 minutes."""
+    row = connection.execute(select(_attempts).where(_attempts.c.key == key)).first()
+    if row is None or row.failures < FREE_FAILURES:
+        return timedelta()
+    pause: timedelta = timedelta(seconds=30) * 2 ** min(row.failures - FREE_FAILURES, 5)
+    pause = min(pause, timedelta(minutes=15))
+    last: datetime = row.last_at
+    # a clock set back does not lengthen the wait
+    return max(timedelta(), min(last + pause - now, pause))
+
+
+def _count_failure(connection: Connection, key: str, now: datetime) -> None:
+    changed = connection.execute(
+        update(_attempts)
+        .where(_attempts.c.key == key)
+        .values(failures=_attempts.c.failures + 1, last_at=now)
+    )
+    if changed.rowcount == 0:
+        connection.execute(insert(_attempts).values(key=key, failures=1, last_at=now))

@@ -1,0 +1,1 @@
+"""The office's procedure as data: steps, forms, roles and time standards."""

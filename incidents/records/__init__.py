@@ -1,0 +1,1 @@
+"""Incidents rebuilt from events, their summary rows and timelines."""

@@ -1,0 +1,328 @@
+"""The rows beside the ledger: one summary per incident, and which finding is open where.
+
+They are written in the transaction that appends the events, so a list never tells another story
+than the record does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+
+from incidents.calendar.load import Calendar
+from incidents.model import Event, Incident, Outcome
+from incidents.procedure import sla
+from incidents.procedure.load import Procedure
+from incidents.store import tables
+from incidents.views import IncidentRow, NoSuchIncident, Page
+from probes import Severity, Text
+
+_rows = tables.incidents
+_findings = tables.findings
+
+MOST_ROWS = 200
+"""A page of a search never holds more."""
+
+
+def summarise(
+    connection: Connection,
+    incident: Incident,
+    last: Event,
+    procedure: Procedure,
+    calendar: Calendar,
+    now: datetime,
+) -> None:
+    """Write or rewrite the summary row of an incident whose newest event is ``last``."""
+    step = procedure.step(incident.step)
+    visit = incident.visits[-1]
+    clocks = sla.clocks(incident, procedure, calendar, now)
+    current = clocks.current
+    values = {
+        "is_open": int(incident.open),
+        "version": incident.version,
+        "step": incident.step,
+        "attempt": visit.attempt,
+        "step_title_id": step.title.id,
+        "step_title_en": step.title.en,
+        "role": step.role if incident.open else "",
+        "severity": int(incident.severity),
+        "red": int(incident.red),
+        "title_id": incident.title.id,
+        "title_en": incident.title.en,
+        "source": incident.source,
+        "target": incident.target,
+        "cluster": incident.cluster,
+        "application": incident.application,
+        "agency": incident.agency,
+        "family": incident.family,
+        "opened_at": incident.opened_at,
+        "entered_at": visit.entered_at,
+        "claimed_by": visit.claimed_by,
+        "due_at": current.due_at if current else None,
+        "overall_due_at": clocks.overall.due_at if incident.open else None,
+        "wake_at": sla.next_wake(incident, procedure, calendar, now),
+        "closed_at": incident.closed_at,
+        "outcome": incident.outcome.value if incident.outcome else "",
+        "previous": incident.previous,
+        "procedure": incident.procedure,
+        "calendar": incident.calendar,
+        "last_sequence": last.sequence,
+        "last_hash": last.hash,
+        "words": _words(incident),
+    }
+    changed = connection.execute(
+        update(_rows).where(_rows.c.number == incident.number).values(**values)
+    )
+    if changed.rowcount == 0:
+        connection.execute(
+            insert(_rows).values(number=incident.number, position=last.sequence, **values)
+        )
+
+
+def _words(incident: Incident) -> str:
+    said = (
+        incident.number,
+        incident.title.id,
+        incident.title.en,
+        incident.target,
+        incident.cluster,
+        incident.application,
+        incident.agency,
+    )
+    return "\n".join(said).lower()
+
+
+def _summaries() -> Select[Any]:
+    """Every summary, with the worst severity its findings state now (none: nobody watches it)."""
+    present = (
+        select(func.max(_findings.c.severity))
+        .where(_findings.c.incident == _rows.c.number)
+        .scalar_subquery()
+    )
+    return select(_rows, present.label("present"))
+
+
+def row(connection: Connection, number: str) -> IncidentRow:
+    """One summary; raises ``NoSuchIncident``."""
+    found = connection.execute(_summaries().where(_rows.c.number == number)).first()
+    if found is None:
+        raise NoSuchIncident(number)
+    return _row(found)
+
+
+def open_rows(connection: Connection) -> tuple[IncidentRow, ...]:
+    """Every open incident, the oldest first."""
+    query = _summaries().where(_rows.c.is_open == 1).order_by(_rows.c.position)
+    return tuple(_row(found) for found in connection.execute(query))
+
+
+def open_heads(connection: Connection) -> tuple[tuple[str, int], ...]:
+    """Number and last ledger sequence of every open incident, the oldest first."""
+    query = (
+        select(_rows.c.number, _rows.c.last_sequence)
+        .where(_rows.c.is_open == 1)
+        .order_by(_rows.c.position)
+    )
+    return tuple((row.number, row.last_sequence) for row in connection.execute(query))
+
+
+def due_numbers(connection: Connection, now: datetime) -> tuple[str, ...]:
+    """Incidents with a reminder or a breach to record at ``now``."""
+    query = select(_rows.c.number).where(_rows.c.wake_at <= now).order_by(_rows.c.wake_at)
+    return tuple(connection.execute(query).scalars())
+
+
+def search(connection: Connection, state: str, text: str, after: int | None, limit: int) -> Page:
+    """A page of incidents, the newest first; raises ValueError for an unknown state."""
+    limit = max(1, min(limit, MOST_ROWS))
+    query = _summaries().order_by(_rows.c.position.desc()).limit(limit + 1)
+    if state not in ("open", "closed", "all"):
+        raise ValueError(f"state is open, closed or all, not {state!r}")
+    if state != "all":
+        query = query.where(_rows.c.is_open == int(state == "open"))
+    for word in text.lower().replace("\0", " ").split():
+        query = query.where(_rows.c.words.contains(word, autoescape=True))
+    if after is not None:
+        query = query.where(_rows.c.position < after)
+    found = [_row(each) for each in connection.execute(query)]
+    more = len(found) > limit
+    return Page(tuple(found[:limit]), found[limit - 1].position if more else None)
+
+
+def _row(found: Row[Any]) -> IncidentRow:
+    return IncidentRow(
+        number=found.number,
+        open=bool(found.is_open),
+        version=found.version,
+        step=found.step,
+        attempt=found.attempt,
+        step_title=Text(found.step_title_id, found.step_title_en),
+        role=found.role,
+        severity=Severity(found.severity),
+        present=Severity(found.severity if found.present is None else found.present),
+        red=bool(found.red),
+        title=Text(found.title_id, found.title_en),
+        source=found.source,
+        target=found.target,
+        cluster=found.cluster,
+        application=found.application,
+        agency=found.agency,
+        family=found.family,
+        opened_at=found.opened_at,
+        entered_at=found.entered_at,
+        claimed_by=found.claimed_by,
+        due_at=found.due_at,
+        overall_due_at=found.overall_due_at,
+        closed_at=found.closed_at,
+        outcome=Outcome(found.outcome) if found.outcome else None,
+        previous=found.previous,
+        position=found.position,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A finding as an open incident last heard of it."""
+
+    number: str
+    severity: Severity
+
+
+def known(connection: Connection, fingerprint: str) -> Known | None:
+    """The open incident that holds this finding; the store allows one at most."""
+    query = select(_findings.c.incident, _findings.c.severity).where(
+        _findings.c.fingerprint == fingerprint, _findings.c.is_open == 1
+    )
+    found = connection.execute(query).first()
+    return Known(found.incident, Severity(found.severity)) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The last closed incident that held a finding; ``held``: up to which severity a person said
+    that this is not a disruption, CLEAR when nobody did or it has been clear since."""
+
+    number: str
+    held: Severity
+
+
+def past(connection: Connection, fingerprint: str) -> Past | None:
+    """The last closed incident of this finding."""
+    query = (
+        select(_findings.c.incident, _findings.c.held)
+        .where(_findings.c.fingerprint == fingerprint, _findings.c.is_open == 0)
+        .order_by(_findings.c.position.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).first()
+    return Past(found.incident, Severity(found.held)) if found else None
+
+
+def awaited(connection: Connection) -> frozenset[str]:
+    """The findings of which an all-clear would change something: red in an open incident, or held
+    back until they were clear once."""
+    red = select(_findings.c.fingerprint).where(_findings.c.is_open == 1, _findings.c.severity > 0)
+    held = select(_findings.c.fingerprint).where(_findings.c.held > 0)
+    return frozenset(connection.execute(red).scalars()) | frozenset(
+        connection.execute(held).scalars()
+    )
+
+
+def hold(connection: Connection, number: str, fingerprint: str, severity: Severity) -> None:
+    """Bind a finding to an open incident. Raises IntegrityError if another holds it."""
+    bound = select(_findings.c.position).where(
+        _findings.c.incident == number, _findings.c.fingerprint == fingerprint
+    )
+    if connection.execute(bound).first() is None:
+        sequence = select(_rows.c.last_sequence).where(_rows.c.number == number).scalar_subquery()
+        connection.execute(
+            insert(_findings).values(
+                incident=number,
+                fingerprint=fingerprint,
+                severity=int(severity),
+                is_open=1,
+                held=0,
+                position=sequence,
+            )
+        )
+    else:
+        connection.execute(
+            update(_findings)
+            .where(_findings.c.incident == number, _findings.c.fingerprint == fingerprint)
+            .values(severity=int(severity), is_open=1)
+        )
+
+
+def state(connection: Connection, number: str, fingerprint: str, severity: Severity) -> None:
+    """Remember what a bound finding last said."""
+    connection.execute(
+        update(_findings)
+        .where(_findings.c.incident == number, _findings.c.fingerprint == fingerprint)
+        .values(severity=int(severity))
+    )
+
+
+def let_go(connection: Connection, number: str, held_back: bool) -> None:
+    """Free the findings of a closed incident; ``held_back``: a person said that what is still red
+    is not a disruption, so it opens nothing until it was clear once or gets worse."""
+    held: Any = _findings.c.severity if held_back else 0
+    connection.execute(
+        update(_findings)
+        .where(_findings.c.incident == number, _findings.c.is_open == 1)
+        .values(is_open=0, held=held)
+    )
+
+
+def hand_over(connection: Connection, fingerprint: str) -> None:
+    """The incident that holds this finding holds it no longer; another one will."""
+    connection.execute(
+        update(_findings)
+        .where(_findings.c.fingerprint == fingerprint, _findings.c.is_open == 1)
+        .values(is_open=0)
+    )
+
+
+def release(connection: Connection, fingerprint: str) -> None:
+    """A finding that was held back is clear: from now on it counts again."""
+    connection.execute(
+        update(_findings)
+        .where(_findings.c.fingerprint == fingerprint, _findings.c.is_open == 0)
+        .values(held=0)
+    )
+
+
+def next_number(connection: Connection, year: int) -> str:
+    """The next incident number of a year, without gaps: the writer holds the ledger's head."""
+    name = f"number:{year}"
+    used = connection.execute(
+        select(tables.meta.c.value).where(tables.meta.c.name == name)
+    ).scalar()
+    count = int(used or 0) + 1
+    if used is None:
+        connection.execute(insert(tables.meta).values(name=name, value=str(count)))
+    else:
+        connection.execute(
+            update(tables.meta).where(tables.meta.c.name == name).values(value=str(count))
+        )
+    return f"GDB-{year}-{count:04d}"
+
+
+def keep_contents(connection: Connection, contents: Iterable[tuple[str, str, str]]) -> None:
+    """Keep (hash, kind, body) of procedures and calendars, each once."""
+    kept = tables.contents
+    for hash_, kind, body in contents:
+        if connection.execute(select(kept.c.hash).where(kept.c.hash == hash_)).first() is None:
+            connection.execute(insert(kept).values(hash=hash_, kind=kind, body=body))
+
+
+def content(connection: Connection, hash_: str) -> str:
+    """The body kept under a hash; raises LookupError."""
+    kept = tables.contents
+    body = connection.execute(select(kept.c.body).where(kept.c.hash == hash_)).scalar()
+    if body is None:
+        raise LookupError(f"nothing is kept under the hash {hash_}")
+    return str(body)

@@ -1,0 +1,185 @@
+"""Events as lines a person reads: one sentence each, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from incidents.model import JSON, SYSTEM, Event, EventKind
+from incidents.procedure.load import Procedure
+from incidents.views import Line
+from probes import Text
+
+_SYSTEM_NAME = "Sigap"
+
+
+def lines(
+    events: Iterable[Event], procedure: Procedure, names: Mapping[str, str]
+) -> tuple[Line, ...]:
+    """The timeline of one incident; ``names`` gives the printed name of a username.
+
+    A reminder and a breach stand at their deadline, not at the moment they were noticed.
+    """
+    found = []
+    titles: dict[str, Text] = {}
+    for event in events:
+        trouble = event.payload.get("trouble")
+        if trouble:
+            named = trouble.get("headline") or trouble["title"]
+            titles[trouble["fingerprint"]] = _text(named)
+        said = _SENTENCES[event.kind](event.payload, procedure, titles)
+        name = event.payload.get("name") or names.get(event.actor) or event.actor
+        found.append(
+            Line(
+                sequence=event.sequence,
+                at=_stands_at(event),
+                kind=event.kind,
+                actor=event.actor,
+                actor_name=_SYSTEM_NAME if event.actor == SYSTEM else str(name),
+                text=said,
+                detail=event.payload,
+                hash=event.hash,
+            )
+        )
+    return tuple(found)
+
+
+def _stands_at(event: Event) -> datetime:
+    if event.kind in (EventKind.REMINDED, EventKind.BREACHED):
+        return datetime.fromisoformat(event.payload["deadline"])
+    return event.at
+
+
+_Titles = Mapping[str, Text]
+
+
+def _text(said: Mapping[str, str]) -> Text:
+    return Text(said.get("id", ""), said.get("en", ""))
+
+
+def _step(payload: JSON, procedure: Procedure) -> Text:
+    number = int(payload["step"])
+    if number == 0:
+        return Text("keseluruhan prosedur", "the whole procedure")
+    title = procedure.step(number).title
+    return Text("langkah {n} ({title})", "step {n} ({title})").format(n=number, title=title)
+
+
+def _opened(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
+    source = _SOURCES.get(payload["source"], _SOURCES["person"])
+    return Text("Insiden dibuka {source}: {title}", "Incident opened {source}: {title}").format(
+        source=source, title=_text((payload.get("trouble") or payload)["title"])
+    )
+
+
+_SOURCES = {
+    "probe": Text("oleh pemantauan", "by monitoring"),
+    "person": Text("dari laporan petugas", "from a report of staff"),
+    "agency": Text("dari laporan instansi", "from a report of an agency"),
+    "alertmanager": Text("oleh sistem pemantauan lain", "by another monitoring system"),
+}
+
+_SEVERITIES = {
+    "critical": Text("kritis", "critical"),
+    "warning": Text("peringatan", "warning"),
+    "clear": Text("pulih", "clear"),
+}
+
+
+def _attached(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
+    trouble = payload["trouble"]
+    form = (
+        Text("Penyebabnya ditemukan: {title}{because}", "The cause was found: {title}{because}")
+        if trouble["root"]
+        else Text("Gejala menyusul: {title}{because}", "A symptom joined: {title}{because}")
+    )
+    because = _text(payload.get("because") or {})
+    if because.id:
+        because = Text(f" ({because.id})", f" ({because.en})")
+    return form.format(title=_text(trouble["title"]), because=because)
+
+
+def _observed(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
+    trouble = payload["trouble"]
+    return Text(
+        "Pemantauan menyatakan {severity}: {title}", "Monitoring says {severity}: {title}"
+    ).format(severity=_SEVERITIES[trouble["severity"]], title=_text(trouble["title"]))
+
+
+def _cleared(payload: JSON, _procedure: Procedure, titles: _Titles) -> Text:
+    fingerprint = payload["fingerprint"]
+    title = titles.get(fingerprint, Text(fingerprint, fingerprint))
+    if payload.get("moved"):
+        return Text(
+            "Berlanjut di insiden lain: {title}", "Goes on in another incident: {title}"
+        ).format(title=title)
+    if payload.get("last") and _text(payload["last"]) != title:
+        return Text(
+            "Pemantauan menyatakan pulih: {title}. Terakhir terlihat: {last}",
+            "Monitoring says it is clear: {title}. Seen last: {last}",
+        ).format(title=title, last=_text(payload["last"]))
+    return Text(
+        "Pemantauan menyatakan pulih: {title}", "Monitoring says it is clear: {title}"
+    ).format(title=title)
+
+
+def _claimed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
+    return Text("Menangani {step}", "Took on {step}").format(step=_step(payload, procedure))
+
+
+def _signed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
+    form = (
+        Text("Menandatangani {step}", "Signed {step}")
+        if payload["decision"] == "approve"
+        else Text("Mengembalikan pada {step}: {why}", "Returned at {step}: {why}")
+    )
+    why = str(payload["form"].get("return_reason", ""))
+    return form.format(step=_step(payload, procedure), why=why)
+
+
+def _dismissed(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
+    form = (
+        Text("Ditutup sebagai duplikat {other}: {why}", "Closed as a duplicate of {other}: {why}")
+        if payload["outcome"] == "duplicate"
+        else Text("Ditutup, bukan gangguan: {why}", "Closed, not a disruption: {why}")
+    )
+    return form.format(other=payload.get("duplicate_of", ""), why=payload["reason"])
+
+
+def _noted(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
+    return Text(str(payload["text"]), str(payload["text"]))
+
+
+def _dispensed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
+    return Text(
+        "Memberi dispensasi kepada {who} untuk {step}: {why}",
+        "Granted {who} a dispensation for {step}: {why}",
+    ).format(who=payload["username"], step=_step(payload, procedure), why=payload["reason"])
+
+
+def _reminded(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
+    return Text(
+        "{ratio} % waktu {step} telah terpakai", "{ratio} % of the time for {step} has passed"
+    ).format(ratio=round(procedure.remind_ratio * 100), step=_step(payload, procedure))
+
+
+def _breached(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
+    return Text("Batas waktu {step} terlampaui", "The time limit of {step} has passed").format(
+        step=_step(payload, procedure)
+    )
+
+
+_SENTENCES: Mapping[EventKind, Callable[[Mapping[str, Any], Procedure, _Titles], Text]] = {
+    EventKind.OPENED: _opened,
+    EventKind.ATTACHED: _attached,
+    EventKind.OBSERVED: _observed,
+    EventKind.CLEARED: _cleared,
+    EventKind.CLAIMED: _claimed,
+    EventKind.SIGNED: _signed,
+    EventKind.DISMISSED: _dismissed,
+    EventKind.NOTED: _noted,
+    EventKind.DISPENSED: _dispensed,
+    EventKind.REMINDED: _reminded,
+    EventKind.BREACHED: _breached,
+}

@@ -1,0 +1,94 @@
+"""One incident inside one transaction: events are appended and folded, then it is put in order.
+
+Whoever uses it holds the ledger's head (``ledger.lock``), so nobody else writes meanwhile.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from incidents.calendar.load import Calendar
+from incidents.ledger import chain as ledger
+from incidents.ledger import payloads
+from incidents.ledger.chain import Draft
+from incidents.model import JSON, SYSTEM, Event, EventKind, Incident, Outcome
+from incidents.notify import outbox
+from incidents.procedure import sla
+from incidents.procedure.load import Procedure
+from incidents.records import summaries as records
+from incidents.workflow import fold as workflow
+
+
+class Change:
+    """Appends events to one incident; ``finish`` writes what lists and senders read."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        number: str,
+        incident: Incident | None,
+        procedure: Procedure,
+        calendar: Calendar,
+        now: datetime,
+    ) -> None:
+        self.connection = connection
+        self.number = number
+        self.procedure = procedure
+        self.calendar = calendar
+        self.now = now
+        self._incident = incident
+        self._last: Event | None = None
+
+    @property
+    def incident(self) -> Incident:
+        """As it stands with what was appended so far."""
+        if self._incident is None:
+            raise LookupError(f"{self.number} has no event yet")
+        return self._incident
+
+    def write(self, kind: EventKind, actor: str, payload: JSON) -> Event:
+        """Append one event. Raises ``NotCanonical`` and, for what cannot follow, ``FoldError``."""
+        draft = Draft(self.number, kind, self.now, actor, payload)
+        (event,) = ledger.append(self.connection, [draft])
+        self._incident = workflow.apply(self._incident, event, self.procedure)
+        self._last = event
+        return event
+
+    def catch_up(self) -> int:
+        """Write the reminders and breaches that are due; returns how many."""
+        due = sla.pending(self.incident, self.procedure, self.calendar, self.now)
+        for each in due:
+            build = payloads.breached if each.kind is EventKind.BREACHED else payloads.reminded
+            event = self.write(each.kind, SYSTEM, build(each.step, each.attempt, each.deadline))
+            self.tell(event, each.kind.value, self._to_be_told(each))
+        return len(due)
+
+    def tell(self, event: Event, topic: str, roles: tuple[str, ...]) -> None:
+        """Ask for roles to be told of an event."""
+        outbox.tell(self.connection, event.sequence, self.number, topic, roles, self.now)
+
+    def turn(self, event: Event) -> None:
+        """Tell whose turn it is now, or that it is over."""
+        if self.incident.open:
+            self.tell(event, "step", (self.procedure.step(self.incident.step).role,))
+        else:
+            self.tell(event, "closed", (self.procedure.informed,))
+
+    def finish(self) -> Incident:
+        """Write the summary row, and free the findings of a closed incident."""
+        incident = self.incident
+        if self._last is not None:
+            records.summarise(
+                self.connection, incident, self._last, self.procedure, self.calendar, self.now
+            )
+        if not incident.open:
+            dismissed = incident.outcome is Outcome.NOT_A_DISRUPTION
+            records.let_go(self.connection, self.number, held_back=dismissed)
+        return incident
+
+    def _to_be_told(self, due: sla.Due) -> tuple[str, ...]:
+        if due.step:
+            return (self.procedure.step(due.step).role,)
+        return (self.procedure.step(self.incident.step).role, self.procedure.informed)

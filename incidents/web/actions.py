@@ -1,0 +1,38 @@
+"""One action of a person, done through the desk; shared by the pages and the API.
+
+The desk judges inside its transaction; what it refuses comes back as a ``Problem`` with the
+status its kind stands for.
+"""
+
+from __future__ import annotations
+
+from incidents.views import ActionRefused
+from incidents.web.auth import Member
+from incidents.web.problem import Problem, problem_of
+from incidents.web.rendering import Site
+from incidents.workflow import fold as workflow
+from incidents.workflow.fold import Action
+
+
+def attempt(site: Site, number: str, action: Action, member: Member) -> Problem | None:
+    """Do it; the problem when it may not be done."""
+    try:
+        _do(site, number, action, member)
+    except ActionRefused as refused:
+        return problem_of(refused.refusal)
+    return None
+
+
+def _do(site: Site, number: str, action: Action, member: Member) -> None:
+    desk, signer, now = site.desk, member.signer, member.now
+    match action:
+        case workflow.Sign():
+            desk.sign(number, action, signer, now)
+        case workflow.Claim():
+            desk.claim(number, action, signer, now)
+        case workflow.Dismiss():
+            desk.dismiss(number, action, signer, now)
+        case workflow.Note():
+            desk.note(number, action, signer, now)
+        case workflow.Dispense():
+            desk.dispense(number, action, signer, now)

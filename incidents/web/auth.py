@@ -1,0 +1,186 @@
+"""Who asks, in which language, and whether a form really comes from our own page.
+
+A session lives in an HttpOnly cookie. What changes something must come from this site
+(``Sec-Fetch-Site``, else ``Origin``) and, with a session, carry the session's token.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request, Response
+from starlette.datastructures import FormData
+
+from incidents.model import Signer
+from incidents.people.accounts import Session
+from incidents.web.i18n import LANGUAGES, known
+from incidents.web.problem import Problem, SignInFirst
+from incidents.web.rendering import Site
+from probes import Text
+
+SESSION_COOKIE = "sigap_session"
+LANGUAGE_COOKIE = "sigap_language"
+YEAR_SECONDS = 365 * 24 * 3600
+
+FOREIGN = Text(
+    "Permintaan ini tidak datang dari halaman Sigap; buka halamannya lalu kirim dari sana.",
+    "This request did not come from a Sigap page; open the page and send it from there.",
+)
+WORN_OUT = Text(
+    "Formulir ini dibuka sebelum Anda masuk kembali; muat ulang halamannya lalu kirim lagi.",
+    "This form was opened before you signed in again; reload the page and send it once more.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody in front of a page, signed in or not."""
+
+    now: datetime
+    language: str
+    session: Session | None = None
+    signer: Signer | None = None
+
+    @property
+    def csrf(self) -> str:
+        return self.session.csrf if self.session else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person who is known: by a session, or by name and password with this one request."""
+
+    now: datetime
+    language: str
+    signer: Signer
+    session: Session | None = None
+
+    @property
+    def csrf(self) -> str:
+        return self.session.csrf if self.session else ""
+
+
+def site_of(request: Request) -> Site:
+    """The site this application serves."""
+    site = request.app.state.site
+    assert isinstance(site, Site)  # noqa: S101 - create_app put it there; this is for the types
+    return site
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who asks; the language is the one chosen in this browser, else the person's own."""
+    known_already = getattr(request.state, "visitor", None)
+    if isinstance(known_already, Visitor):
+        return known_already
+    site = site_of(request)
+    now = site.clock()
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    token = request.cookies.get(SESSION_COOKIE, "")
+    session = site.people.session(token, now) if token else None
+    signer = (
+        site.people.signer(session.person.username, site.today(now))
+        if session is not None
+        else None
+    )
+    if session is None or signer is None:
+        visitor = Visitor(now, known(chosen))
+    else:
+        language = chosen if chosen in LANGUAGES else signer.person.language
+        visitor = Visitor(now, known(language), session, signer)
+    request.state.visitor = visitor
+    return visitor
+
+
+def member_of(request: Request) -> Member:
+    """The person signed in; raises ``SignInFirst``."""
+    visitor = visitor_of(request)
+    if visitor.session is None or visitor.signer is None:
+        raise SignInFirst
+    return Member(visitor.now, visitor.language, visitor.signer, visitor.session)
+
+
+def refuse_foreign(request: Request) -> None:
+    """Raise unless the browser says that one of our own pages sent this.
+
+    Clients that are no browsers send neither header; they are stopped by the token instead.
+    """
+    fetch_site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    if fetch_site is not None:
+        fine = fetch_site in ("same-origin", "none")
+    elif origin is not None:
+        fine = urlsplit(origin).netloc == request.headers.get("host", "")
+    else:
+        fine = True
+    if not fine:
+        raise Problem(403, "foreign_request", FOREIGN)
+
+
+def refuse_without_token(session: Session | None, given: str) -> None:
+    """Raise unless the form carries the token of its session."""
+    if session is not None and not hmac.compare_digest(session.csrf.encode(), given.encode()):
+        raise Problem(403, "csrf", WORN_OUT)
+
+
+async def form_of(request: Request) -> FormData:
+    """A form posted by one of our own pages; raises ``Problem`` for any other."""
+    refuse_foreign(request)
+    return await request.form()
+
+
+Posted = Annotated[FormData, Depends(form_of)]
+
+
+def member_posting(request: Request, form: Posted) -> Member:
+    """The person signed in who posted this form from our own page."""
+    member = member_of(request)
+    refuse_without_token(member.session, text_of(form, "csrf"))
+    return member
+
+
+Here = Annotated[Site, Depends(site_of)]
+Anyone = Annotated[Visitor, Depends(visitor_of)]
+Signed = Annotated[Member, Depends(member_of)]
+Posting = Annotated[Member, Depends(member_posting)]
+
+
+def text_of(form: FormData, name: str) -> str:
+    """One posted value as text; "" when absent or a file."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def inside(path: str) -> str:
+    """A path of this site to go on to; anything that could lead elsewhere becomes "/"."""
+    if path.startswith("/") and not path.startswith("//") and not set(path) & set("\\\r\n\t"):
+        return path
+    return "/"
+
+
+def keep_session(response: Response, request: Request, session: Session) -> None:
+    """Put the session into the browser; Secure wherever the page came over https."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        session.token,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+        path="/",
+    )
+
+
+def keep_language(response: Response, request: Request, language: str) -> None:
+    """Remember the language in this browser for a year."""
+    response.set_cookie(
+        LANGUAGE_COOKIE,
+        known(language),
+        max_age=YEAR_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+        path="/",
+    )

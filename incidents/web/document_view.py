@@ -1,0 +1,54 @@
+"""A document drawn on the office's paper, with the code that leads back to the record.
+
+The letter is always in Bahasa Indonesia; the other documents follow the reader's language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+from markupsafe import Markup
+
+from incidents.documents.model import Document
+from incidents.web.rendering import Site, Visit
+
+SHORT_HASH = 12
+"""Hex digits of a document's hash that a QR code carries (48 bits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """The drawn document and the language it speaks."""
+
+    html: Markup
+    language: str
+
+
+def verify_url(base: str, document: Document) -> str:
+    """Where anybody who holds the paper can compare it with the record."""
+    return f"{base}/verify/{document.incident}/{document.id}?h={document.sha256[:SHORT_HASH]}"
+
+
+def draw(site: Site, request: Request, visit: Visit, document: Document) -> Paper:
+    """The document as it is shown and printed."""
+    import segno  # not at the start: only who draws a document needs it
+
+    is_letter = "letter" in document.data
+    language = "id" if is_letter else visit.language
+    url = verify_url(site.address(request), document)
+    # both come from our own code and from segno's drawing of our own address: nothing typed in them
+    code = Markup(  # noqa: S704 - an SVG made here, with no text in it
+        segno.make(url, error="m").svg_inline(border=0, omitsize=True, title=None)
+    )
+    html = site.html(
+        request,
+        visit,
+        "letter.html" if is_letter else "sheet.html",
+        language,
+        document=document,
+        data=document.data,
+        qr=code,
+        verify_url=url,
+    )
+    return Paper(Markup(html), language)  # noqa: S704 - rendered with autoescape just above

@@ -1,0 +1,168 @@
+"""What every page needs: the desk, the people, the templates in both languages.
+
+Promises that a page is rendered in one language and one zone, from values handed in; nothing here
+decides. ``Site.render`` is the one way a template becomes an answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from incidents.desk import Desk
+from incidents.documents.model import Office
+from incidents.model import Signer
+from incidents.people.accounts import People
+from incidents.procedure.load import Procedure
+from incidents.web.advice import Guide, guide
+from incidents.web.columns import column
+from incidents.web.formatting import Sayer
+from incidents.web.health import TargetHealth
+from incidents.web.i18n import LANGUAGES, translations
+from probes import Text
+
+WEB = Path(__file__).parent
+PAPERS = WEB.parent / "documents"
+
+
+class Visit(Protocol):
+    """What a page knows of whoever asks for it."""
+
+    @property
+    def language(self) -> str: ...
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def signer(self) -> Signer | None: ...
+    @property
+    def csrf(self) -> str: ...
+
+
+@lru_cache(maxsize=1)
+def _asset_version() -> str:
+    digest = hashlib.sha256()
+    for path in sorted((WEB / "static").iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _environment(language: str) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([WEB / "templates", PAPERS]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    # the i18n extension adds this method at run time; jinja2's types do not know it
+    install: Any = environment.install_gettext_translations  # type: ignore[attr-defined]
+    install(translations(language), newstyle=True)
+    return environment
+
+
+@dataclass(frozen=True)
+class Site:
+    """The desk as the pages see it."""
+
+    desk: Desk
+    people: People
+    office: Office
+    targets: Callable[[], Sequence[TargetHealth]]
+    clock: Callable[[], datetime]
+    zone: ZoneInfo
+    demo: bool = False
+    base_url: str = ""  # as printed in QR codes; "" takes the address the reader used
+    environments: Mapping[str, jinja2.Environment] = field(
+        default_factory=lambda: {language: _environment(language) for language in LANGUAGES}
+    )
+
+    def today(self, now: datetime) -> date:
+        """The day roles are judged by."""
+        return now.astimezone(self.zone).date()
+
+    def procedure_of(self, number: str) -> Procedure:
+        """The procedure an incident runs under, which never changes once it is open."""
+        return self.desk.procedure(number)
+
+    def holders(self, procedure: Procedure, now: datetime) -> dict[str, dict[str, str]]:
+        """Who may be named for a role today: role -> username -> printed name."""
+        on = self.today(now)
+        return {
+            role.key: {s.person.username: s.person.name for s in self.people.holders(role.key, on)}
+            for role in procedure.roles
+        }
+
+    def address(self, request: Request) -> str:
+        """Where this site is reached, without a slash at the end."""
+        return (self.base_url or str(request.base_url)).rstrip("/")
+
+    def words(self, language: str, source: str) -> str:
+        """One catalogue sentence outside of a template."""
+        return translations(language).gettext(source)
+
+    def render(
+        self, request: Request, visit: Visit, template: str, status: int = 200, **values: object
+    ) -> HTMLResponse:
+        """A page for this visitor in their language."""
+        return HTMLResponse(
+            self.html(request, visit, template, visit.language, **values), status_code=status
+        )
+
+    def html(
+        self, request: Request, visit: Visit, template: str, language: str, **values: object
+    ) -> str:
+        """The words of a template, in ``language`` whatever the visitor's own may be."""
+
+        def said(text: Text | Mapping[str, str] | str) -> str:
+            return said_in(text, language)
+
+        def column_head(name: str) -> str:
+            return column(name, language)
+
+        def advice(text: Text | Mapping[str, str] | str) -> Guide:
+            return guide(said_in(text, language))
+
+        def prose(name: str) -> str:
+            return said_in(name, language)
+
+        path = request.url.path
+        return (
+            self.environments[language]
+            .get_template(template)
+            .render(
+                say=Sayer(language, self.zone, visit.now),
+                t=said,
+                advice=advice,
+                prose=prose,
+                column_head=column_head,
+                signer=visit.signer,
+                role_titles=self.desk.roles(),
+                csrf_token=visit.csrf,
+                here=path,
+                next_path=path if request.method == "GET" else "/",
+                office=self.office,
+                demo=self.demo,
+                asset_version=_asset_version(),
+                **values,
+            )
+        )
+
+
+def said_in(text: Text | Mapping[str, str] | str, language: str) -> str:
+    """A ``Text``, or one that was kept as JSON, or a plain string, in one language."""
+    if isinstance(text, Text):
+        return text.said_in(language)
+    if isinstance(text, Mapping):
+        return str(text.get("en" if language == "en" else "id") or text.get("id") or "")
+    return str(text)

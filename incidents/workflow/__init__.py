@@ -1,0 +1,1 @@
+"""What may happen to an incident, and what each event makes of it."""

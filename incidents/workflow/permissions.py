@@ -1,0 +1,437 @@
+"""Whether a person may do a thing to an incident now; if not, why, in one sentence.
+
+Checked in this order, the first that fails speaks: closed; wrong step or stale version;
+wrong role today; separation of duties; form incomplete; unknown field; decision not allowed;
+"selesai" while a probe is red without a reason. Source: READING 5.2, 5.4; DESIGN section 7.
+Import from ``incidents.workflow.fold``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from incidents.model import JSON, Assignment, Decision, Incident, Outcome, Signer
+from incidents.procedure import forms
+from incidents.procedure.load import FieldKind, Procedure, Step
+from incidents.wording import listed, on_day
+from probes import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Sign the waiting step. ``version`` is that of the incident the person saw."""
+
+    step: int
+    decision: Decision
+    form: JSON
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Say "I am on it" for the waiting step."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """Close as not a disruption, or as a duplicate of another incident."""
+
+    outcome: Outcome
+    reason: str
+    version: int
+    duplicate_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Add a remark."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispense:
+    """Let one person sign one step although the separation of duties forbids it."""
+
+    step: int
+    username: str
+    reason: str
+    version: int
+
+
+Action = Sign | Claim | Dismiss | Note | Dispense
+
+
+class RefusalKind(StrEnum):
+    """Why an action is refused; the interface chooses its status code by it."""
+
+    CLOSED = "closed"
+    STALE = "stale"  # wrong step, or somebody acted since the person read
+    ROLE = "role"
+    SEPARATION = "separation"
+    FORM = "form"  # incomplete or malformed; ``fields`` says which
+    DECISION = "decision"  # not allowed at this step
+    RED = "red"  # "selesai" while a probe is red, without a reason
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused action: the kind, the sentence, and for forms the sentence per field."""
+
+    kind: RefusalKind
+    reason: Text
+    fields: Mapping[str, Text] = field(default_factory=dict)
+
+
+def objection(
+    incident: Incident,
+    action: Action,
+    signer: Signer,
+    procedure: Procedure,
+    now: datetime,
+    zone: ZoneInfo,
+    holders: Mapping[str, Collection[str]] | None = None,
+) -> Refusal | None:
+    """Why ``signer`` may not do ``action`` now; None when they may.
+
+    ``signer.assignments`` may hold past and future assignments: which of them is valid is
+    judged here, on the date of ``now`` in ``zone``. ``holders`` (role -> usernames valid
+    today) lets people fields be checked against it.
+    """
+    today = now.astimezone(zone).date()
+    if not incident.open:
+        return _closed(incident)
+    match action:
+        case Sign():
+            step = procedure.step(incident.step)
+            return (
+                _stale(incident, procedure, action.version, action.step)
+                or _wrong_role(step.role, _signs(step), signer, procedure, today)
+                or _not_separate(incident, step, signer, procedure)
+                or _bad_form(incident, step, action, holders)
+            )
+        case Claim():
+            step = procedure.step(incident.step)
+            return (
+                _stale(incident, procedure, action.version)
+                or _wrong_role(step.role, _signs(step), signer, procedure, today)
+                or _not_separate(incident, step, signer, procedure)
+                or _claimed_already(incident, signer)
+            )
+        case Dismiss():
+            return _bad_dismissal(incident, action, signer, procedure, today)
+        case Dispense():
+            return _bad_dispensation(incident, action, signer, procedure, today)
+        case Note():
+            return _bad_note(action, signer, procedure, today)
+
+
+def refusal(
+    incident: Incident,
+    action: Action,
+    signer: Signer,
+    procedure: Procedure,
+    now: datetime,
+    zone: ZoneInfo,
+    holders: Mapping[str, Collection[str]] | None = None,
+) -> Text | None:
+    """The sentence of ``objection``; None when the action is allowed."""
+    refused = objection(incident, action, signer, procedure, now, zone, holders)
+    return None if refused is None else refused.reason
+
+
+def held(signer: Signer, role: str, on: date) -> Assignment | None:
+    """The assignment by which ``signer`` holds ``role`` on that day, the definitive one first."""
+    valid = tuple(each for each in signer.assignments if _valid(each, on))
+    return Signer(signer.person, valid).holds(role)
+
+
+def _valid(assignment: Assignment, on: date) -> bool:
+    begun = assignment.valid_from is None or assignment.valid_from <= on
+    return begun and (assignment.valid_to is None or on <= assignment.valid_to)
+
+
+def _signs(step: Step) -> Text:
+    return Text(f"Langkah {step.number} ditandatangani oleh", f"Step {step.number} is signed by")
+
+
+def _closed(incident: Incident) -> Refusal:
+    return Refusal(
+        RefusalKind.CLOSED,
+        Text(
+            f"Gangguan {incident.number} sudah ditutup; tidak ada lagi yang dapat diubah.",
+            f"Incident {incident.number} is closed; nothing about it can be changed any more.",
+        ),
+    )
+
+
+def _stale(
+    incident: Incident, procedure: Procedure, version: int, step: int | None = None
+) -> Refusal | None:
+    if step is not None and step != incident.step:
+        waiting = procedure.step(incident.step)
+        return Refusal(
+            RefusalKind.STALE,
+            Text(
+                "Langkah {asked} tidak sedang menunggu tanda tangan; yang menunggu langkah "
+                "{number} ({title}). {who}Muat ulang halaman ini.",
+                "Step {asked} does not wait for a signature; step {number} does ({title}). "
+                "{who}Reload this page.",
+            ).format(
+                asked=step, number=waiting.number, title=waiting.title, who=_last_signed(incident)
+            ),
+        )
+    if version == incident.version:
+        return None
+    return Refusal(
+        RefusalKind.STALE,
+        Text(
+            "Ada yang bertindak ketika Anda sedang membaca. {who}Muat ulang halaman ini, "
+            "lalu periksa lagi.",
+            "Somebody acted while you were reading. {who}Reload this page and look again.",
+        ).format(who=_last_signed(incident)),
+    )
+
+
+def _last_signed(incident: Incident) -> Text:
+    signed = [visit for visit in incident.visits if visit.signoff is not None]
+    if not signed or signed[-1].signoff is None:
+        return Text("", "")
+    name, step = signed[-1].signoff.name, signed[-1].step
+    return Text(
+        f"Terakhir, {name} menandatangani langkah {step}. ",
+        f"Last, {name} signed step {step}. ",
+    )
+
+
+def _wrong_role(
+    role: str, what: Text, signer: Signer, procedure: Procedure, today: date
+) -> Refusal | None:
+    if held(signer, role, today) is not None:
+        return None
+    mine = [each for each in signer.assignments if each.role == role]
+    ended = [each.valid_to for each in mine if each.valid_to and each.valid_to < today]
+    begins = [each.valid_from for each in mine if each.valid_from and each.valid_from > today]
+    if begins:
+        why = Text(
+            "penugasan Anda untuk peran itu baru berlaku mulai {day}.",
+            "your assignment to that role begins on {day}.",
+        ).format(day=on_day(min(begins)))
+    elif ended:
+        why = Text(
+            "penugasan Anda untuk peran itu berakhir pada {day}.",
+            "your assignment to that role ended on {day}.",
+        ).format(day=on_day(max(ended)))
+    else:
+        why = Text("hari ini Anda tidak memegang peran itu.", "today you do not hold that role.")
+    return Refusal(
+        RefusalKind.ROLE,
+        Text("{what} {role} ({key}); {why}", "{what} {role} ({key}); {why}").format(
+            what=what, role=procedure.role(role).title, key=role, why=why
+        ),
+    )
+
+
+def _not_separate(
+    incident: Incident, step: Step, signer: Signer, procedure: Procedure
+) -> Refusal | None:
+    username = signer.person.username
+    signed = sorted(
+        {
+            visit.step
+            for visit in incident.visits
+            if visit.step in step.not_signed_by
+            and visit.signoff is not None
+            and visit.signoff.username == username
+        }
+    )
+    if not signed or any(
+        each.username == username and each.step == step.number for each in incident.dispensations
+    ):
+        return None
+    name = signer.person.name
+    head = procedure.role(procedure.dispenser).title
+    steps_id, steps_en = " dan ".join(map(str, signed)), " and ".join(map(str, signed))
+    return Refusal(
+        RefusalKind.SEPARATION,
+        Text(
+            f"{name} sudah menandatangani langkah {steps_id}, jadi langkah {step.number} harus "
+            f"ditandatangani orang lain, kecuali {head.id} memberikan dispensasi.",
+            f"{name} has signed step {steps_en}, so somebody else must sign step "
+            f"{step.number}, unless the {head.en} grants a dispensation.",
+        ),
+    )
+
+
+def _bad_form(
+    incident: Incident,
+    step: Step,
+    action: Sign,
+    holders: Mapping[str, Collection[str]] | None,
+) -> Refusal | None:
+    """Incomplete, malformed, unknown fields, then the decision, then red without a reason."""
+    problems = forms.field_problems(step, action.decision, action.form, incident, holders)
+    lacking = forms.missing(step, action.decision, action.form, incident.red)
+    because_red = [each for each in lacking if each.required_when and each.required_when.red]
+    ordinary = [each for each in lacking if each not in because_red]
+    if ordinary:
+        reason = Text("Lengkapi isian: {labels}.", "Fill in: {labels}.").format(
+            labels=listed([each.label for each in ordinary])
+        )
+        return Refusal(RefusalKind.FORM, reason, problems)
+    wrong = forms.malformed(step, action.form, holders)
+    if wrong:
+        sentences = list(wrong.values())
+        reason = Text(
+            " ".join(each.id for each in sentences), " ".join(each.en for each in sentences)
+        )
+        return Refusal(RefusalKind.FORM, reason, problems)
+    strange = forms.unknown(step, action.form)
+    if strange:
+        names = ", ".join(strange)
+        return Refusal(
+            RefusalKind.FORM,
+            Text(
+                f"Formulir langkah {step.number} tidak mempunyai isian: {names}.",
+                f"The form of step {step.number} has no such field: {names}.",
+            ),
+            problems,
+        )
+    if action.decision not in step.decisions:
+        return Refusal(
+            RefusalKind.DECISION,
+            Text(
+                f"Langkah {step.number} tidak mengenal pengembalian; langkah ini hanya dapat "
+                "disetujui.",
+                f"Step {step.number} cannot be returned; it can only be approved.",
+            ),
+        )
+    if because_red:
+        return Refusal(
+            RefusalKind.RED,
+            Text(
+                "Pemantauan masih melaporkan gangguan. Isi: {labels}.",
+                "Monitoring still reports trouble. Fill in: {labels}.",
+            ).format(labels=listed([each.label for each in because_red])),
+            problems,
+        )
+    return None
+
+
+def _claimed_already(incident: Incident, signer: Signer) -> Refusal | None:
+    visit = incident.visit
+    if visit is None or visit.claimed_by != signer.person.username:
+        return None
+    return Refusal(
+        RefusalKind.STALE,
+        Text(
+            "Anda sudah mengambil langkah ini; lanjutkan dengan menandatanganinya.",
+            "You have taken this step already; go on by signing it.",
+        ),
+    )
+
+
+def _bad_dismissal(
+    incident: Incident, action: Dismiss, signer: Signer, procedure: Procedure, today: date
+) -> Refusal | None:
+    stale = _stale(incident, procedure, action.version)
+    if stale is not None:
+        return stale
+    allowed = procedure.dismissal
+    if allowed is None or incident.step != allowed.step or action.outcome not in allowed.outcomes:
+        where = "" if allowed is None else f" {allowed.step}"
+        return Refusal(
+            RefusalKind.DECISION,
+            Text(
+                "Laporan hanya dapat ditutup sebagai bukan gangguan atau duplikat pada langkah"
+                f"{where}; sekarang langkah {incident.step}.",
+                "A report can be closed as not a disruption or a duplicate only at step"
+                f"{where}; this is step {incident.step}.",
+            ),
+        )
+    step = procedure.step(allowed.step)
+    wrong = _wrong_role(step.role, _signs(step), signer, procedure, today)
+    if wrong is not None:
+        return wrong
+    problems = _reason_problem(action.reason)
+    other = action.duplicate_of.strip()
+    if action.outcome is Outcome.DUPLICATE and other in ("", incident.number):
+        problems["duplicate_of"] = Text(
+            "Sebutkan nomor gangguan lain yang digandakan laporan ini.",
+            "Name the number of the other incident that this one repeats.",
+        )
+    return _form_refusal(problems)
+
+
+def _bad_dispensation(
+    incident: Incident, action: Dispense, signer: Signer, procedure: Procedure, today: date
+) -> Refusal | None:
+    what = Text("Dispensasi diberikan oleh", "A dispensation is granted by")
+    refused = _stale(incident, procedure, action.version) or _wrong_role(
+        procedure.dispenser, what, signer, procedure, today
+    )
+    if refused is not None:
+        return refused
+    if action.username == signer.person.username:
+        return Refusal(
+            RefusalKind.SEPARATION,
+            Text(
+                "Dispensasi tidak dapat diberikan kepada diri sendiri.",
+                "Nobody can grant a dispensation to themselves.",
+            ),
+        )
+    problems = _reason_problem(action.reason)
+    if not action.username.strip():
+        problems["username"] = Text("Pilih orangnya.", "Choose the person.")
+    ruled = [step.number for step in procedure.steps if step.not_signed_by]
+    if action.step not in ruled:
+        steps = ", ".join(map(str, ruled))
+        problems["step"] = Text(
+            f"Dispensasi hanya berlaku untuk langkah {steps}.",
+            f"Dispensations exist only for steps {steps}.",
+        )
+    return _form_refusal(problems)
+
+
+def _bad_note(action: Note, signer: Signer, procedure: Procedure, today: date) -> Refusal | None:
+    if all(held(signer, role.key, today) is None for role in procedure.roles):
+        return Refusal(
+            RefusalKind.ROLE,
+            Text(
+                "Catatan ditulis oleh petugas; hari ini Anda tidak memegang peran apa pun.",
+                "Notes are written by staff; today you hold no role.",
+            ),
+        )
+    problem = _paragraph_problem(action.text, Text("catatan", "the note"))
+    return _form_refusal({} if problem is None else {"text": problem})
+
+
+def _reason_problem(reason: str) -> dict[str, Text]:
+    problem = _paragraph_problem(reason, Text("alasan", "the reason"))
+    return {} if problem is None else {"reason": problem}
+
+
+def _paragraph_problem(text: str, what: Text) -> Text | None:
+    if not text.strip():
+        return Text("Isi {what}.", "Fill in {what}.").format(what=what)
+    most = forms.MOST_CHARACTERS[FieldKind.PARAGRAPH]
+    if len(text) > most or forms.unreadable(text):
+        return Text(
+            "Persingkat {what} (paling banyak {most} karakter, tanpa karakter kendali).",
+            "Shorten {what} (at most {most} characters, no control characters).",
+        ).format(what=what, most=most)
+    return None
+
+
+def _form_refusal(problems: Mapping[str, Text]) -> Refusal | None:
+    if not problems:
+        return None
+    sentences = list(problems.values())
+    reason = Text(" ".join(each.id for each in sentences), " ".join(each.en for each in sentences))
+    return Refusal(RefusalKind.FORM, reason, problems)

@@ -1,0 +1,1 @@
+"""Readings that follow from other readings or from several targets."""

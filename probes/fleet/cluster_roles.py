@@ -1,0 +1,292 @@
+"""Why: two primaries, or none, or a replica of somebody else's past, is nothing that any single
+server can know of itself.
+
+Promise: the verdict is made from the roles of all watched targets of a cluster, only while they
+are fresh; a server that is down makes "no primary" unknown, not true, for its own outage is told
+already. Clusters where several servers take writes by design (Galera, circular replication) are
+known by the roles that were declared or learned: only more primaries than expected are too many.
+Safe for the threads of all targets.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from probes import (
+    Address,
+    Finding,
+    Measure,
+    Measurement,
+    Probe,
+    Reading,
+    Target,
+    Text,
+    Threshold,
+)
+from probes.fleet.membership import DERIVED, nothing_to_ask
+from probes.judge import Judge, Recalled
+
+POOLER = "pooler"
+"""The role of what stands in front of a cluster's servers."""
+
+_NOWHERE = Address("", 0, "")
+
+PROBE = Probe(
+    name="cluster_roles",
+    engine=DERIVED,
+    question=Text(
+        "Apakah klaster mempunyai tepat satu primer?", "Does the cluster have just one primary?"
+    ),
+    measures=(
+        Measure("cluster_surplus_primaries", "", "Primaries beyond those expected."),
+        Measure("cluster_has_primary", "", "1 when some server of the cluster is a primary."),
+        Measure("cluster_strayed_replicas", "", "Replicas on another timeline than the primary."),
+    ),
+    thresholds=(
+        Threshold(
+            "cluster_surplus_primaries",
+            Text(
+                "Klaster {target} mempunyai lebih dari satu primer: {names}",
+                "Cluster {target} has more than one primary: {names}",
+            ),
+            Text(
+                "Hentikan penulisan ke salah satunya sekarang: setiap transaksi membuat data "
+                "makin bercabang. Tentukan primer yang sah, lalu bangun ulang yang lain.",
+                "Stop writes to one of them now: every transaction makes the data diverge further. "
+                "Decide which primary is the right one, then rebuild the other.",
+            ),
+            "role",
+            critical=1.0,
+            raise_after=2,
+            absent_clears=False,
+        ),
+        Threshold(
+            "cluster_has_primary",
+            Text(
+                "Klaster {target} tidak mempunyai primer: {names} semuanya replika",
+                "Cluster {target} has no primary: {names} are all replicas",
+            ),
+            Text(
+                "Tidak ada server yang menerima tulisan. Promosikan replika yang paling mutakhir "
+                "menurut prosedur, sesudah yakin primer lama tidak akan kembali sendiri.",
+                "No server takes writes. Promote the most recent replica by the procedure, once it "
+                "is certain that the old primary does not come back by itself.",
+            ),
+            "role",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+            absent_clears=False,
+        ),
+        Threshold(
+            "cluster_strayed_replicas",
+            Text(
+                "Klaster {target}: {names} bukan lagi salinan {primary}: timeline {theirs}, "
+                "sedangkan {primary} menulis timeline {its}",
+                "Cluster {target}: {names} is no copy of {primary} any more: timeline {theirs}, "
+                "while {primary} writes timeline {its}",
+            ),
+            Text(
+                "Sesudah alih peran replika itu tidak ikut, atau riwayatnya bercabang. Jangan "
+                "mempromosikannya. Lihat log-nya (requested timeline, forked off), arahkan "
+                "primary_conninfo ke primer yang sah; bila bercabang: pg_rewind atau bangun ulang.",
+                "It did not follow a failover, or its history has forked. Do not promote it. Read "
+                "its log (requested timeline, forked off) and point primary_conninfo at the right "
+                "primary; if it has forked: pg_rewind, or rebuild it.",
+            ),
+            "role",
+            critical=1.0,
+            raise_after=4,  # a replica takes some seconds to follow a promotion
+            absent_clears=False,
+            headline=Text(
+                "Klaster {target}: {names} bukan lagi salinan {primary}",
+                "Cluster {target}: {names} is no copy of {primary} any more",
+            ),
+        ),
+    ),
+    read=nothing_to_ask,
+)
+
+
+@dataclass(slots=True)
+class _Seat:
+    """One target's place in its cluster."""
+
+    target: Target
+    expected: str = ""  # the role it should have: declared or learned
+    actual: str = ""  # "": not known
+    at: datetime | None = None
+    fresh_for: timedelta = timedelta()
+    timeline: int | None = None
+    timeline_at: datetime | None = None
+
+
+class Clusters:
+    """The roles of all targets, by cluster."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seats: dict[str, dict[str, _Seat]] = {}
+        self._judged_at: dict[str, datetime] = {}
+        self._judge = Judge()
+
+    def recall(self, cluster: str, troubles: Iterable[Recalled]) -> None:
+        """What the desk has open of a cluster at the start."""
+        with self._lock:
+            self._judge.recall(cluster, troubles)
+
+    def take_seats(self, targets: Iterable[Target]) -> None:
+        """Exactly these targets are watched from now on; what is known of them stays."""
+        with self._lock:
+            before = {name: seat for seats in self._seats.values() for name, seat in seats.items()}
+            self._seats = {}
+            for target in targets:
+                if not target.cluster or target.role == POOLER:
+                    continue  # a pooler is neither primary nor replica, and replicates nothing
+                seat = before.get(target.name)
+                if seat is None or seat.target.cluster != target.cluster:
+                    seat = _Seat(target)
+                seat.target = target
+                self._seats.setdefault(target.cluster, {})[target.name] = seat
+
+    def note_timeline(self, target: Target, reading: Reading) -> None:
+        """The timeline a server stands on, where this reading tells one."""
+        for measurement in reading.measurements:
+            if measurement.measure != "timeline":
+                continue
+            with self._lock:
+                seat = self._seats.get(target.cluster, {}).get(target.name)
+                if seat is not None:
+                    seat.timeline, seat.timeline_at = int(measurement.value), reading.at
+
+    def observe(
+        self, target: Target, expected: str, actual: str, at: datetime, interval_seconds: float
+    ) -> list[Finding]:
+        """One target's role as just seen; ``actual`` empty: it could not be seen.
+
+        Returns the cluster's findings once an interval, nothing in between.
+        """
+        with self._lock:
+            seats = self._seats.get(target.cluster, {})
+            seat = seats.get(target.name)
+            if seat is None:
+                return []
+            seat.expected, seat.actual, seat.at = expected, actual, at
+            seat.fresh_for = timedelta(seconds=3 * interval_seconds)
+            last = self._judged_at.get(target.cluster)
+            if last is not None and at - last < timedelta(seconds=0.9 * interval_seconds):
+                return []
+            self._judged_at[target.cluster] = at
+            found = tuple(_measured(seats, at))
+            cluster = _as_target(seats)
+            reading = Reading(cluster.name, PROBE.name, at, 0.0, found)
+            assessment = self._judge.assess(cluster, PROBE, reading)
+            return [f for f in assessment.findings if f.fingerprint not in assessment.undecided]
+
+    def partners(self, target: Target, most: int = 2) -> list[str]:
+        """The other ends of a target's replication: a replica's primary, a primary's replicas."""
+        with self._lock:
+            seats = self._seats.get(target.cluster, {}) if target.cluster else {}
+            mine = seats.get(target.name)
+            role = mine.actual or mine.expected if mine else ""
+            wanted = "primary" if role == "replica" else "replica"
+            others = [seat for name, seat in seats.items() if name != target.name]
+            right = [s.target.name for s in others if (s.actual or s.expected) == wanted]
+            same = [s.target.name for s in others if s.target.engine == target.engine]
+            return [name for name in (right or same) if name in same][:most]
+
+    def leader(self, target: Target) -> str:
+        """Which other server of its cluster is known to be a primary; empty: none is."""
+        with self._lock:
+            seats = self._seats.get(target.cluster, {}) if target.cluster else {}
+            others = (seat for name, seat in sorted(seats.items()) if name != target.name)
+            known = (s.target.name for s in others if (s.actual or s.expected) == "primary")
+            return next(known, "")
+
+    def collect(self) -> Iterator[Metric]:
+        """How many primaries each cluster has, for /metrics."""
+        family = GaugeMetricFamily(
+            "sigap_cluster_primaries",
+            "Servers of the cluster that were a primary when last seen.",
+            labels=["cluster"],
+        )
+        with self._lock:
+            for cluster, seats in sorted(self._seats.items()):
+                if any(seat.actual for seat in seats.values()):
+                    count = sum(seat.actual == "primary" for seat in seats.values())
+                    family.add_metric([cluster], count)
+        yield family
+
+
+def _measured(seats: dict[str, _Seat], at: datetime) -> Iterator[Measurement]:
+    fresh = {
+        name: seat.actual
+        for name, seat in seats.items()
+        if seat.actual and seat.at is not None and at - seat.at <= seat.fresh_for
+    }
+    primaries = sorted(name for name, role in fresh.items() if role == "primary")
+    expected = sum(seat.expected == "primary" for seat in seats.values())
+    surplus = len(primaries) - max(1, expected)
+    # Before its role is learned, a server that takes writes may do so by design (Galera).
+    known = all(seats[name].expected for name in primaries)
+    if known and (len(fresh) == len(seats) or surplus > 0):
+        yield Measurement(
+            "cluster_surplus_primaries",
+            float(max(0, surplus)),
+            detail={"names": ", ".join(primaries)},
+        )
+    if expected and len(fresh) == len(seats):
+        yield Measurement(
+            "cluster_has_primary",
+            float(bool(primaries)),
+            detail={"names": ", ".join(sorted(fresh))},
+        )
+    if len(primaries) == 1:
+        yield from _strayed(seats, fresh, primaries[0], at)
+
+
+def _strayed(
+    seats: dict[str, _Seat], fresh: dict[str, str], primary: str, at: datetime
+) -> Iterator[Measurement]:
+    """Replicas on another timeline; nothing unless the primary's and one of theirs are known."""
+    known = {
+        name: seat.timeline
+        for name, seat in seats.items()
+        if name in fresh
+        and seat.timeline is not None
+        and seat.timeline_at is not None
+        and at - seat.timeline_at <= seat.fresh_for
+    }
+    its = known.pop(primary, None)
+    theirs = {name: each for name, each in known.items() if fresh[name] == "replica"}
+    if its is None or not theirs:
+        return
+    strayed = sorted(name for name, each in theirs.items() if each != its)
+    yield Measurement(
+        "cluster_strayed_replicas",
+        float(len(strayed)),
+        detail={
+            "names": ", ".join(strayed),
+            "primary": primary,
+            "its": its,
+            "theirs": ", ".join(sorted({str(theirs[name]) for name in strayed})),
+        },
+    )
+
+
+def _as_target(seats: dict[str, _Seat]) -> Target:
+    """The cluster in the place of a target, so that a finding can be about it."""
+    first = next(iter(seats.values())).target
+    return Target(
+        name=first.cluster.replace("/", "-"),  # a fingerprint's parts are parted by slashes
+        engine=first.engine,
+        address=_NOWHERE,
+        cluster=first.cluster,
+        application=first.application,
+        agency=first.agency,
+    )

@@ -1,0 +1,87 @@
+"""Members of a target as they are remembered: learned, gone, back, forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class Verb(StrEnum):
+    """What happened to a member."""
+
+    LEARNED = "learned"  # it belongs here from now on
+    GONE = "gone"  # it is not there any more
+    BACK = "back"
+    FORGOTTEN = "forgotten"  # a person said that it does not belong here
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """One member as remembered."""
+
+    since: datetime  # when it was learned
+    gone_since: datetime | None = None
+    instead: str = ""  # what was seen in its place, for what there is only one of (role, upstream)
+
+
+Members = Mapping[tuple[str, str], Noted]
+"""By (kind, name)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to note; changes are applied again to a file that somebody else has written."""
+
+    target: str
+    verb: Verb
+    kind: str
+    name: str
+    at: datetime
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """The whole file."""
+
+    targets: Mapping[str, Members] = field(default_factory=dict)
+
+    def of(self, target: str) -> Members:
+        return self.targets.get(target, {})
+
+    def after(self, changes: Iterable[Change]) -> Notes:
+        """The notes with these changes made, in order."""
+        targets = {name: dict(members) for name, members in self.targets.items()}
+        for each in changes:
+            _apply(targets.setdefault(each.target, {}), each)
+        return Notes({name: members for name, members in targets.items() if members})
+
+
+def _apply(members: dict[tuple[str, str], Noted], change: Change) -> None:
+    key = (change.kind, change.name)
+    noted = members.get(key)
+    match change.verb:
+        case Verb.LEARNED:
+            members[key] = Noted(noted.since if noted else change.at)
+        case Verb.FORGOTTEN:
+            members.pop(key, None)
+        case Verb.GONE if noted is not None:
+            since = noted.gone_since or change.at
+            members[key] = replace(noted, gone_since=since, instead=change.instead)
+        case Verb.BACK if noted is not None:
+            members[key] = replace(noted, gone_since=None, instead="")
+
+
+class MemberNotes(Protocol):
+    """Where members are remembered; both calls return at once."""
+
+    def of(self, target: str) -> Members:
+        """What is known of a target."""
+        ...
+
+    def note(self, *changes: Change) -> None:
+        """Remember changes."""
+        ...

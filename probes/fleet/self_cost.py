@@ -1,0 +1,198 @@
+"""Why: a monitor that harms what it watches is a fault of its own, and must say so itself.
+
+Promise: what the agent costs a server (sessions, waiting time, rows, lock waits) is measured by
+the agent, exported, and judged against a declared budget like any other measure. A server that
+cannot be used says nothing about our cost: its own outage is told already, and what we waited for
+it in vain is no load; when it is back, the account begins anew.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from probes import CONNECTION_KINDS, Measure, Measurement, Probe, Reading, Text, Threshold
+from probes.fleet.membership import DERIVED, nothing_to_ask
+from probes.plan import Plan
+from probes.runner import Cost
+
+WINDOW = timedelta(minutes=5)
+MOST_SESSIONS = 3
+"""One kept, one fresh login, one for evidence."""
+
+PROBE = Probe(
+    name="own_cost",
+    engine=DERIVED,
+    question=Text(
+        "Apakah Sigap sendiri membebani server ini?", "Is Sigap itself a burden to this server?"
+    ),
+    measures=(
+        Measure("own_sessions", "", "Sessions Sigap had open at once since the reading before."),
+        Measure(
+            "own_busy_ratio", "ratio", "Share of the last five minutes spent waiting for answers."
+        ),
+        Measure("own_lock_waits", "", "Statements of Sigap that gave up on a lock in 5 minutes."),
+        Measure("own_stale_probes", "", "Probes Sigap did not get round to for three intervals."),
+    ),
+    thresholds=(
+        Threshold(
+            "own_sessions",
+            Text(
+                "Sigap membuka {value} sesi sekaligus ke {target} (anggaran 3)",
+                "Sigap had {value} sessions open at once on {target} (budget 3)",
+            ),
+            Text(
+                "Ini cacat pada Sigap atau pada jaringan yang menahan sesi lama: laporkan beserta "
+                "baris log-nya.",
+                "This is a bug in Sigap, or a network that holds old sessions: report it with its "
+                "log lines.",
+            ),
+            "own_cost",
+            critical=MOST_SESSIONS + 1.0,
+            headline=Text(
+                "Sigap membuka terlalu banyak sesi ke {target}",
+                "Sigap has too many sessions open on {target}",
+            ),
+        ),
+        Threshold(
+            "own_busy_ratio",
+            Text(
+                "Pertanyaan Sigap menyita {value} waktu di {target} (batas {limit})",
+                "Sigap's questions take {value} of the time on {target} (limit {limit})",
+            ),
+            Text(
+                "Jarangkan probe yang paling lama (kolom lamanya di halaman Server): "
+                "probes.NAMA.every. Sigap sudah melambat sendiri.",
+                "Run the slowest probe less often (its duration is on the Servers page): "
+                "probes.NAME.every. Sigap has already slowed down by itself.",
+            ),
+            "own_cost",
+            # A second of waiting in four is no longer watching; half the time is a load.
+            warning=0.25,
+            critical=0.5,
+            raise_after=4,
+            clear_margin=0.2,
+            headline=Text(
+                "Pertanyaan Sigap menyita terlalu banyak waktu di {target}",
+                "Sigap's questions take too much of the time on {target}",
+            ),
+        ),
+        Threshold(
+            "own_lock_waits",
+            Text(
+                "{value} pertanyaan Sigap di {target} menyerah menunggu kunci dalam 5 menit",
+                "{value} questions of Sigap on {target} gave up waiting for a lock in 5 minutes",
+            ),
+            Text(
+                "Sebuah sesi memegang kunci eksklusif atas katalog; lihat blocked_sessions.",
+                "A session holds an exclusive lock on the catalogue; see blocked_sessions.",
+            ),
+            "own_cost",
+            warning=5.0,
+            headline=Text(
+                "Pertanyaan Sigap di {target} menyerah menunggu kunci",
+                "Questions of Sigap on {target} gave up waiting for a lock",
+            ),
+        ),
+        Threshold(
+            "own_stale_probes",
+            Text(
+                "Sigap tidak sempat menjalankan {value} probe pada {target}: {names}",
+                "Sigap did not get round to {value} probes on {target}: {names}",
+            ),
+            Text(
+                "Apa yang ditanyakan probe itu tidak diketahui sekarang. Server yang lambat "
+                "menahan putaran, atau intervalnya terlalu pendek: lihat lamanya tiap probe di "
+                "halaman Server, lalu naikkan agent.interval atau probes.NAMA.every.",
+                "What these probes ask is not known now. A slow server holds up the rounds, or the "
+                "interval is too short: see each probe's duration on the Servers page, then raise "
+                "agent.interval or probes.NAME.every.",
+            ),
+            "own_cost",
+            warning=1.0,
+            raise_after=2,
+            headline=Text(
+                "Sigap tidak sempat menjalankan semua probe pada {target}",
+                "Sigap did not get round to all its probes on {target}",
+            ),
+        ),
+    ),
+    read=nothing_to_ask,
+)
+
+
+ROUNDS_PASSED_BY = 3
+"""Rounds in which a probe was not asked although it was due, before that is called stale."""
+
+SPACING = timedelta(seconds=5)
+"""Between two marks kept: a target asked five times a second needs no 1,500 of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    at: datetime
+    seconds: float
+    lock_waits: int
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one target has cost over the last minutes; used by that target's thread."""
+
+    _marks: deque[_Mark] = field(default_factory=deque)
+    _asked: dict[str, tuple[datetime, int]] = field(default_factory=dict)  # when, in which round
+    _usable_since: datetime | None = None
+    _rounds: int = 0  # in which the server could be used
+
+    def asked(self, probe: Probe, reading: Reading) -> None:
+        """A probe was got round to, whatever it found; a server that is down stops all others."""
+        self._asked[probe.name] = (reading.at, self._rounds)
+        if not probe.judged_on_failure:
+            return
+        if reading.failure is not None and reading.failure.kind in CONNECTION_KINDS:
+            self._usable_since = None
+            self._marks.clear()
+            return
+        self._rounds += 1
+        self._usable_since = self._usable_since or reading.at
+
+    def stale(self, plan: Plan, at: datetime) -> list[str]:
+        """The probes whose last reading says nothing any more although the server can be used.
+
+        A gap in the rounds themselves (a host that slept) is no probe's: three of them must have
+        passed it by.
+        """
+        since = self._usable_since
+        if since is None:
+            return []
+        late = []
+        for probe in plan.probes:
+            when, number = self._asked.get(probe.name, (since, 0))
+            oldest = timedelta(seconds=plan.stale_after(probe))
+            if at - max(when, since) > oldest and self._rounds - number > ROUNDS_PASSED_BY:
+                late.append(probe.name)
+        return late
+
+    def derive(self, plan: Plan, reading: Reading, cost: Cost) -> Reading:
+        """The cost up to ``reading``, as a reading for the judge."""
+        mark = _Mark(reading.at, cost.seconds, cost.lock_waits)
+        if not self._marks or abs(reading.at - self._marks[-1].at) >= SPACING:
+            self._marks.append(mark)
+        while len(self._marks) > 2 and reading.at - self._marks[1].at >= WINDOW:
+            self._marks.popleft()
+        before = self._marks[0]
+        if cost.seconds < before.seconds or reading.at < before.at:  # another owner, another count
+            self._marks = deque([mark])
+            before = mark
+        sessions, cost.most_sessions = cost.most_sessions, cost.sessions
+        late = self.stale(plan, reading.at)
+        found = [
+            Measurement("own_sessions", float(sessions)),
+            Measurement("own_lock_waits", float(mark.lock_waits - before.lock_waits)),
+            Measurement("own_stale_probes", float(len(late)), detail={"names": ", ".join(late)}),
+        ]
+        elapsed = (mark.at - before.at).total_seconds()
+        if elapsed >= WINDOW.total_seconds() / 5:
+            found.append(Measurement("own_busy_ratio", (mark.seconds - before.seconds) / elapsed))
+        return Reading(reading.target, PROBE.name, reading.at, 0.0, tuple(found))

@@ -1,0 +1,226 @@
+"""Who is filling which volume: what each consumer of room holds, and how fast it grows.
+
+Why: "the disk is nearly full" does not say whom to call. Each engine knows its consumers (WAL kept
+by a slot, binary logs, temporary files, a database); here their growth is reckoned and the one that
+fills a volume is named. Promise: a growth is only told after several minutes of watching, and not
+from before a fall: what was removed is no negative growth. Pure but for ``room_on``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from probes.local.mounts import SHARED, FailingError, StuckError
+from probes.model import Exhibit, Measure, Measurement, Session, Text, Threshold
+from probes.tables import FIRST_OF_ALL
+from probes.units import written
+from probes.wire import deadline
+
+WINDOW_SECONDS = 3600.0
+LEAST_SECONDS = 240.0
+LEAST_SAMPLES = 3
+_APART_SECONDS = 50.0
+_MOST_WATCHED = 100
+_FALL = 0.01  # of what is held: less is the breathing of recycled files
+SECONDS_PER_LOOK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one consumer holds now."""
+
+    consumer: str  # a stable word: wal, binlog, temp, database:simpeg; becomes a label
+    bytes: float
+    place: str  # the purpose of the path it lies in, as ``Session.paths`` names it
+    who: Text  # in words, with what holds it
+    ceiling: float | None = None  # bytes it stops at by itself; None: nothing stops it
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The volume behind one purpose."""
+
+    mount: str
+    free_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """The consumers that together fill one volume, the fastest first."""
+
+    room: Room
+    seconds: float  # until it is full at their growth
+    speeds: tuple[tuple[Use, float], ...] = field(default=())
+
+
+def watch(memory: MutableMapping[str, Any], now: float, values: Mapping[str, float]) -> None:
+    """Remember how large each thing is at ``now``, the server's clock in seconds.
+
+    What nobody has named for the length of the window is forgotten.
+    """
+    past: dict[str, list[list[float]]] = memory.setdefault("sizes", {})
+    for name in sorted(values, key=lambda each: -values[each])[:_MOST_WATCHED]:
+        value = values[name]
+        samples = [each for each in past.get(name, []) if 0 <= now - each[0] < WINDOW_SECONDS]
+        if samples and samples[-1][1] - value > _FALL * samples[-1][1]:
+            samples = []
+        if not samples or now - samples[-1][0] >= _APART_SECONDS:
+            samples.append([now, value])
+        past[name] = samples
+    for name in [name for name, each in past.items() if now - each[-1][0] >= WINDOW_SECONDS]:
+        del past[name]
+
+
+def speeds(memory: MutableMapping[str, Any]) -> dict[str, float]:
+    """The growth of each thing watched, in bytes a second; absent while it is not known."""
+    told = {name: _speed(samples) for name, samples in memory.get("sizes", {}).items()}
+    return {name: speed for name, speed in told.items() if speed is not None}
+
+
+def _speed(samples: list[list[float]]) -> float | None:
+    span = samples[-1][0] - samples[0][0]
+    if len(samples) < LEAST_SAMPLES or span < LEAST_SECONDS:
+        return None
+    # Growth in the second half too: a single large write is over, and fills nothing any more.
+    middle = samples[len(samples) // 2][1]
+    if samples[-1][1] <= middle:
+        return 0.0
+    return (samples[-1][1] - samples[0][1]) / span
+
+
+def room_on(session: Session, purposes: Iterable[str]) -> Mapping[str, Room]:
+    """The volumes behind those purposes, of a server on this host and as far as they can be seen.
+
+    What cannot be seen is absent here: the probe ``volumes`` says so, with the line that mends it.
+    """
+    target = session.target
+    if not target.host:
+        return {}
+    paths = {**session.paths(), **target.volumes}
+    found = {}
+    for purpose in dict.fromkeys(purposes):
+        if purpose not in paths:
+            continue
+        try:
+            seconds = min(SECONDS_PER_LOOK, deadline.remaining() / 4)
+            volume = SHARED.look(paths[purpose], seconds)
+        except (OSError, StuckError, FailingError):
+            continue
+        found[purpose] = Room(volume.mount, float(volume.free_bytes))
+    return found
+
+
+def fillings(
+    uses: Iterable[Use], growth: Mapping[str, float], rooms: Mapping[str, Room]
+) -> list[Filling]:
+    """Which volumes are being filled, by whom, and when they are full.
+
+    A consumer that stops by itself before the volume is full fills nothing.
+    """
+    by_mount: dict[str, list[tuple[Use, float]]] = {}
+    room_of: dict[str, Room] = {}
+    for use in uses:
+        room, speed = rooms.get(use.place), growth.get(use.consumer, 0.0)
+        if room is not None and speed > 0 and not _stops(use, room):
+            by_mount.setdefault(room.mount, []).append((use, speed))
+            room_of[room.mount] = room
+    return [
+        Filling(
+            room_of[mount],
+            room_of[mount].free_bytes / sum(speed for _, speed in growing),
+            tuple(sorted(growing, key=lambda each: -each[1])),
+        )
+        for mount, growing in by_mount.items()
+    ]
+
+
+def _stops(use: Use, room: Room) -> bool:
+    return use.ceiling is not None and use.bytes < use.ceiling < use.bytes + room.free_bytes
+
+
+def measurements(
+    uses: Iterable[Use],
+    growth: Mapping[str, float],
+    found: Iterable[Filling],
+    more: Mapping[str, Text] | None = None,
+) -> Iterable[Measurement]:
+    """The numbers of ``MEASURES``; ``more`` adds words to the title of a mount's finding."""
+    for use in uses:
+        yield Measurement("disk_use_bytes", use.bytes, use.consumer)
+        if use.consumer in growth:
+            yield Measurement("disk_growth_bytes_per_second", growth[use.consumer], use.consumer)
+    for filling in found:
+        use, speed = filling.speeds[0]
+        detail: dict[str, object] = {
+            "who": use.who,
+            "holds": written(use.bytes, "bytes"),
+            "speed": written(speed * 3600, "bytes"),
+            "free": written(filling.room.free_bytes, "bytes"),
+            "more": (more or {}).get(filling.room.mount, Text("", "")),
+        }
+        yield Measurement("filled_by_in_seconds", filling.seconds, filling.room.mount, detail)
+
+
+_NOT_KNOWN_YET = Text("belum diketahui", "not known yet")
+
+
+def table(uses: Iterable[Use], growth: Mapping[str, float]) -> Exhibit:
+    """Who holds what and grows how fast, the fastest first."""
+    rows = sorted(uses, key=lambda each: (-growth.get(each.consumer, 0.0), -each.bytes))
+    return Exhibit(
+        Text("Pemakai ruang menurut server", "Who uses the room, as the server tells it"),
+        ("consumer", "holds", "growth per hour", "in words"),
+        tuple(
+            (
+                use.consumer,
+                written(use.bytes, "bytes"),
+                written(growth[use.consumer] * 3600, "bytes")
+                if use.consumer in growth
+                else _NOT_KNOWN_YET,
+                use.who,
+            )
+            for use in rows[:20]
+        ),
+        note=FIRST_OF_ALL.format(shown=20, all=len(rows)) if len(rows) > 20 else "",
+    )
+
+
+MEASURES = (
+    Measure("disk_use_bytes", "bytes", "Room a consumer holds.", "consumer"),
+    Measure("disk_growth_bytes_per_second", "bytes", "How fast it grows.", "consumer"),
+    Measure(
+        "filled_by_in_seconds",
+        "seconds",
+        "Until a volume is full at the growth of the server's own consumers; absent: not growing.",
+        "volume",
+    ),
+)
+
+FILLED_BY = Threshold(
+    "filled_by_in_seconds",
+    Text(
+        "{target}: {who} mengisi volume {subject}: {holds}, bertambah {speed} per jam, penuh dalam "
+        "{value}{more}",
+        "{target}: {who} is filling volume {subject}: {holds}, growing by {speed} an hour, full in "
+        "{value}{more}",
+    ),
+    Text(
+        "Lepaskan yang menahan (slot, arsip, replika), hentikan yang menulis, atau perluas volume; "
+        "jangan menghapus isi pg_wal atau binlog dengan tangan.",
+        "Release what holds it (slot, archive, replica), stop what writes it, or enlarge the "
+        "volume; never delete from pg_wal or the binlogs by hand.",
+    ),
+    "volume",
+    # It names the one who fills; how urgent it is, the host's own forecast of the volume judges.
+    # A growth seen for half an hour is believed for six.
+    warning=6 * 3600.0,
+    above=False,
+    raise_after=2,
+    clear_after=3,
+    clear_margin=0.5,
+    headline=Text(
+        "{target}: {who} mengisi volume {subject}", "{target}: {who} is filling volume {subject}"
+    ),
+)

@@ -1,0 +1,257 @@
+"""Which processes a server has on this host, and who listens where it should.
+
+Why: a server that is down answers no question; its processes and their states say the most.
+Promise: no look waits for a process nobody may look at, and what could not be seen is said.
+Source: proc(5) by way of psutil.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psutil
+
+from probes.local.inspection import CANNOT_LOOK, SECONDS_PER_LOOK, moment, seconds, why
+from probes.local.mounts import SHARED, FailingError, StuckError
+from probes.model import Exhibit, Target, Text, Words
+from probes.tables import remarks
+from probes.units import written
+from probes.wire import deadline
+
+SERVER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "postgresql": ("postgres", "postmaster"),
+    "mysql": ("mariadbd", "mysqld"),
+    "pgbouncer": ("pgbouncer",),
+}
+"""What the server's processes are called, by engine."""
+
+_NAMED_BY_PORT = ("postgresql", "pgbouncer")
+"""Engines whose Unix socket is a file named after the port, in the directory given as host."""
+
+MOST_PROCESSES = 15
+
+_STATES: Mapping[str, Text] = {
+    psutil.STATUS_RUNNING: Text("berjalan (R)", "running (R)"),
+    psutil.STATUS_SLEEPING: Text("tidur (S)", "sleeping (S)"),
+    psutil.STATUS_IDLE: Text("menganggur (I)", "idle (I)"),
+    psutil.STATUS_STOPPED: Text("dihentikan (T)", "stopped (T)"),
+    psutil.STATUS_TRACING_STOP: Text("dihentikan debugger (t)", "stopped by a debugger (t)"),
+    psutil.STATUS_DISK_SLEEP: Text("tidak dapat disela (D)", "uninterruptible (D)"),
+    psutil.STATUS_ZOMBIE: Text("zombie (Z)", "zombie (Z)"),
+    psutil.STATUS_DEAD: Text("mati (X)", "dead (X)"),
+}
+_ORDINARY = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_SLEEPING, psutil.STATUS_IDLE})
+
+PROCESSES = Text(
+    "Proses server dan siapa yang mendengarkan di alamatnya",
+    "The server's processes, and who listens on its address",
+)
+
+
+_WHO_UNSEEN = Text(
+    "siapa yang mendengarkan di {where} tidak dapat dilihat: {why}",
+    "who listens on {where} could not be looked at: {why}",
+)
+_NOBODY_LISTENS = Text("tidak ada yang mendengarkan di {where}", "nothing listens on {where}")
+_SOMEBODY_LISTENS = Text(
+    "ada yang mendengarkan di {where}; agen tidak berhak melihat siapa",
+    "something listens on {where}; who, the agent has no right to see",
+)
+_NONE_IN = Text(
+    "tidak ada proses server: tidak satu pun bernama {called} berjalan di {home}",
+    "no process of the server: none called {called} runs in {home}",
+)
+_NONE = Text(
+    "tidak ada proses server: tidak satu pun bernama {called} berjalan",
+    "no process of the server: none called {called} runs",
+)
+_ZOMBIES = Text(
+    "tidak ada proses server: dari yang bernama {called} hanya tersisa zombie",
+    "no process of the server: of those called {called} only zombies are left",
+)
+_CHILDREN = Text("proses anaknya: {states}", "its child processes: {states}")
+_ALL_OF_THE_NAME = Text(
+    "direktori data tidak diketahui: semua yang bernama itu ditampilkan",
+    "the data directory is not known: all of that name are shown",
+)
+_MAYBE_ANOTHERS = Text(
+    "direktori data '-' tidak boleh dilihat: mungkin milik server lain",
+    "a data directory of '-' may not be seen: it may be another server's",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process as the process table showed it."""
+
+    pid: int
+    parent: int
+    name: str
+    status: str
+    since: float  # Unix time
+    resident_bytes: int | None
+    directory: str | None  # where it stands; None where that may not be seen
+
+
+def processes(target: Target, data: str) -> Exhibit:
+    """Who listens where the server should, and the server's processes with their states.
+
+    Both engines' processes stand in the data directory; where that may not be seen, a process
+    counts by its name and the note says so.
+    """
+    where, wanted = _address(target)
+    kind = "unix" if target.address.host.startswith("/") else "tcp"
+    home = data
+    notes: list[Words] = []
+    if data:
+        try:
+            home = SHARED.at(data, seconds(), lambda path, mount: path)
+        except (StuckError, FailingError, OSError) as error:
+            said = Text("direktori data {data}: {why}", "data directory {data}: {why}")
+            notes.append(said.format(data=data, why=why(error)))
+    names = SERVER_NAMES.get(target.engine, ())
+    own = SHARED.run("the process table", seconds(), lambda: servers(names, home))
+    listening: Mapping[int | None, Seen | None] = {}
+    try:
+        listening = SHARED.run("who listens", _longest_look(), lambda: listeners(kind, wanted))
+    except CANNOT_LOOK as error:
+        notes.append(_WHO_UNSEEN.format(where=where, why=why(error)))
+    else:
+        if not listening:
+            notes.append(_NOBODY_LISTENS.format(where=where))
+        elif None in listening:
+            notes.append(_SOMEBODY_LISTENS.format(where=where))
+    pids = {each.pid for each in own}
+    own += [
+        each
+        for each in listening.values()
+        if each is not None and each.pid not in pids and _is_ours(each, names, home)
+    ]
+    notes += _about(own, names, home)
+    pids = {each.pid for each in own}
+    others = [each for each in listening.values() if each is not None and each.pid not in pids]
+    shown = [*others, *_worth_showing(own)]
+    return Exhibit(
+        PROCESSES,
+        ("pid", "name", "state", "started", "resident", "listens", "data directory"),
+        tuple(
+            _row(each, where if each.pid in listening else "-") for each in shown[:MOST_PROCESSES]
+        ),
+        note=remarks(*notes),
+    )
+
+
+def _address(target: Target) -> tuple[str, Callable[[object], bool]]:
+    """Where the server should listen, in words and as a test of a socket's local address."""
+    host, port = target.address.host, target.address.port
+    if not host.startswith("/"):
+        return f"port {port}", lambda local: getattr(local, "port", None) == port
+    postgres = os.path.join(host, f".s.PGSQL.{port}")
+    if target.engine in _NAMED_BY_PORT:
+        return postgres, lambda local: local == postgres
+    return (
+        host,
+        lambda local: (
+            isinstance(local, str) and (local == host or os.path.dirname(local) == host.rstrip("/"))
+        ),
+    )
+
+
+def listeners(kind: str, wanted: Callable[[object], bool]) -> dict[int | None, Seen | None]:
+    """Whoever has the wanted address open for others, by pid; None: one that may not be seen."""
+    found: dict[int | None, Seen | None] = {}
+    for each in psutil.net_connections(kind):
+        if kind == "tcp" and each.status != psutil.CONN_LISTEN:
+            continue
+        if wanted(each.laddr):
+            found[each.pid] = _look(each.pid) if each.pid is not None else None
+    return found
+
+
+def servers(names: tuple[str, ...], home: str) -> list[Seen]:
+    """The processes of those names that stand in ``home``, or of which that may not be seen."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] not in names:
+            continue
+        seen = _look(process.pid)
+        if seen is not None and (not home or seen.directory in (None, home)):
+            found.append(seen)
+    return found
+
+
+def _is_ours(seen: Seen, names: tuple[str, ...], home: str) -> bool:
+    """Whether who listens at our address is the server, standing in a folder above ``home``: people
+    name the volume of ``base`` as well."""
+    above = seen.directory is not None and home.startswith(f"{seen.directory.rstrip('/')}/")
+    return seen.name in names and above
+
+
+def _look(pid: int) -> Seen | None:
+    """One process; None when it ended meanwhile. The state comes from a single file of /proc."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            return Seen(
+                pid, process.ppid(), process.name(), process.status(), process.create_time(),
+                process.memory_info().rss, _standing_in(process),
+            )  # fmt: skip
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _standing_in(process: psutil.Process) -> str | None:
+    try:
+        return str(process.cwd()) or None
+    except psutil.ZombieProcess:
+        return None
+    except psutil.AccessDenied:
+        return None
+
+
+def _worth_showing(own: list[Seen]) -> list[Seen]:
+    """The leading processes, and of the rest those in a state that explains something."""
+    pids = {each.pid for each in own}
+    leading = [each for each in own if each.parent not in pids]
+    rest = [each for each in own if each.parent in pids and each.status not in _ORDINARY]
+    return leading + rest
+
+
+def _about(own: list[Seen], names: tuple[str, ...], home: str) -> list[Text]:
+    called = ", ".join(names)
+    if not own:
+        return [(_NONE_IN if home else _NONE).format(called=called, home=home)]
+    if all(each.status == psutil.STATUS_ZOMBIE for each in own):
+        return [_ZOMBIES.format(called=called)]
+    pids = {each.pid for each in own}
+    states = Counter(each.status for each in own if each.parent in pids)
+    said = [
+        Text("{n} {state}", "{n} {state}").format(n=number, state=_state(status))
+        for status, number in states.most_common()
+    ]
+    notes = [_CHILDREN.format(states=remarks(*said, between=", "))] if said else []
+    if not home:
+        notes.append(_ALL_OF_THE_NAME)
+    elif any(each.directory is None for each in own):
+        notes.append(_MAYBE_ANOTHERS)
+    return notes
+
+
+def _state(status: str) -> Words:
+    return _STATES.get(status, status)
+
+
+def _row(seen: Seen, listens: str) -> tuple[Words, ...]:
+    resident = "-" if seen.resident_bytes is None else written(seen.resident_bytes, "bytes")
+    since = moment(datetime.fromtimestamp(seen.since, UTC))
+    directory = seen.directory or "-"
+    return str(seen.pid), seen.name, _state(seen.status), since, resident, listens, directory
+
+
+def _longest_look() -> float:
+    """For the one look that goes through the open files of every process of the host."""
+    return min(2 * SECONDS_PER_LOOK, deadline.remaining() / 2)

@@ -1,0 +1,67 @@
+"""The server's log on this host: the end of the newest file that says what is looked for.
+
+Promise: bounded in files, bytes and time; no link is followed out of the folder, for it may lead to
+a mount that does not answer.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from functools import partial
+
+from probes.local.mountinfo import Mounted
+from probes.local.mounts import SHARED
+
+_MOST_FILES = 2000  # of a log directory
+_MOST_TRIED = 5
+TAIL_BYTES = 64 * 1024
+
+Wanted = Callable[[str], list[str]]
+"""What is looked for in one file, by its path; raises ``OSError``."""
+
+
+def newest(where: str, seconds: float, wanted: Wanted) -> tuple[str, list[str]]:
+    """The newest file with such words, and these; the name is "" when none may be read.
+
+    ``where``: a log file, or a directory of them. Raises as ``Mounts.at`` does.
+    """
+    return SHARED.at(where, seconds, partial(_newest, wanted))
+
+
+def _newest(wanted: Wanted, directory: str, mount: Mounted) -> tuple[str, list[str]]:
+    if os.path.isfile(directory):
+        try:
+            return directory, wanted(directory)
+        except OSError:
+            return "", []
+    found: list[tuple[float, str]] = []
+    with os.scandir(directory) as entries:
+        for _, entry in zip(range(_MOST_FILES), entries, strict=False):
+            # csvlog and jsonlog are statements
+            if entry.name.endswith((".log", ".err", ".txt")) and entry.is_file(
+                follow_symlinks=False
+            ):
+                found.append((entry.stat(follow_symlinks=False).st_mtime, entry.name))
+    readable = ""
+    for _, name in sorted(found, reverse=True)[:_MOST_TRIED]:
+        try:
+            lines = wanted(os.path.join(directory, name))
+        except OSError:
+            continue
+        if lines:
+            return name, lines
+        readable = readable or name
+    return readable, []
+
+
+def tail(path: str, most_bytes: int = TAIL_BYTES) -> str:
+    """The end of a file, "" of what is no plain file; raises ``OSError``."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            return ""
+        file.seek(max(0, facts.st_size - most_bytes))
+        return file.read(most_bytes).decode("utf-8", "replace")

@@ -1,0 +1,184 @@
+"""A login of its own beside the kept session: whether it works, and where its time goes.
+
+Only the pair of a kept session (``availability``) and a fresh login tells "logins are broken,
+existing sessions work" (slots full, account locked, authentication backend down) from "all dead".
+A login is the dearest of all questions: it computes, may cost the server a process, and is written
+into its log. So it is asked once a minute, and at every interval while there is any doubt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from probes import failure_text
+from probes.model import (
+    CONNECTION_KINDS,
+    NOTHING_SAID,
+    Exhibit,
+    Failure,
+    FailureKind,
+    Measure,
+    Measurement,
+    ProbeError,
+    Session,
+    Target,
+    Text,
+    Threshold,
+)
+from probes.tables import remarks
+from probes.units import duration
+from probes.wire import deadline
+
+QUESTION = Text("Apakah login baru berhasil, dan cukup cepat?", "Does a new login work, in time?")
+EVERY_SECONDS = 60.0
+
+_SHARE_OF_THE_LOGIN = 0.8
+"""Of the time left, so that after a login that hangs the kept session can still be asked."""
+
+_FAIL = Text(
+    "Login baru ke {target} gagal, sesi lama masih berjalan{cause}",
+    "New logins to {target} fail while existing sessions work{cause}",
+)
+_NOT_OURS = Text(
+    "{target} tidak menerima akun pemantau Sigap{cause}",
+    "{target} does not let Sigap's monitoring account in{cause}",
+)
+_OTHERS_UNKNOWN = Text(
+    "; sesi yang sudah terbuka tetap berjalan, belum diketahui apakah akun lain juga ditolak",
+    "; sessions that are open go on, whether other accounts are rejected too is not known",
+)
+"""Only our own account was tried: its rejection is no word about anybody else's."""
+_NONE_LEFT = Text(": koneksi habis", ": no connection is left")
+
+# What a finding says that is not cleared yet, since it takes more than one good reading.
+_TRIED = Text("Login ke {target}", "Logging in to {target}")
+_AGAIN = Text(": login baru sudah berhasil lagi", ": a new login works again")
+_WAIT = Text(
+    "Login sudah berhasil lagi; tunggu pembacaan berikut.",
+    "Logging in works again; wait for the next reading.",
+)
+
+Show = Callable[[Session], Iterable[Exhibit]]
+"""How a probe shows evidence."""
+
+_HOLDERS = Text("Siapa yang memegang koneksi", "Who holds the connections")
+
+PHASES = {
+    "resolve": Text("mencari alamat (DNS)", "resolving the name (DNS)"),
+    "connect": Text("menyambung (jaringan)", "connecting (network)"),
+    "tls": Text("jabat tangan TLS", "the TLS handshake"),
+    "login": Text("autentikasi", "authentication"),
+    "first_answer": Text("jawaban pertama", "the first answer"),
+    "role": Text("pertanyaan peran", "the question for its role"),
+    "server": Text("menunggu koneksi server", "waiting for a server connection"),
+}
+
+MEASURES = (
+    Measure("fresh_login_ok", "", "1 when a new login succeeds."),
+    Measure("login_seconds", "seconds", "Resolving, logging in and the first answer."),
+    Measure(
+        "login_phase_seconds", "seconds", f"The steps of that login: {', '.join(PHASES)}.", "phase"
+    ),
+)
+
+
+def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Measurement]:
+    """One login, timed by phase; a refused one is a value while the kept session answers.
+
+    ``question``: what is asked in the fresh session, and in the kept one when the login failed;
+    the time of the first counts as ``phase``. When the kept one does not answer either, all is
+    dead: a failed reading (``ProbeError``), and no word about logins.
+    """
+    try:
+        with (
+            deadline.within(deadline.remaining() * _SHARE_OF_THE_LOGIN),
+            session.fresh() as fresh,
+        ):
+            phases = dict(fresh.phases)
+            started = time.perf_counter()
+            fresh.rows(question)
+            phases[phase] = time.perf_counter() - started
+    except ProbeError as error:
+        session.rows(question)
+        yield Measurement("fresh_login_ok", 0.0, detail=facts(session.target, error.failure))
+        return
+    tried = _TRIED.format(target=session.target.name)
+    again = {"outcome": tried, "reason": _AGAIN, "next": _WAIT}
+    yield Measurement("fresh_login_ok", 1.0, detail=again)
+    slowest = max(phases, key=lambda name: phases[name])
+    detail = {"phase": PHASES[slowest], "took": duration(phases[slowest])}
+    yield Measurement("login_seconds", sum(phases.values()), detail=detail)
+    for name, seconds in phases.items():
+        yield Measurement("login_phase_seconds", seconds, name)
+
+
+def facts(target: Target, failure: Failure) -> dict[str, object]:
+    """What a failed login says, for a title: whose it is, and why.
+
+    ``outcome`` is in our words, in both languages; the server's own stand in ``reason``.
+    """
+    said = failure.said
+    denied = failure.kind is FailureKind.DENIED
+    cause = _NONE_LEFT if failure.kind is FailureKind.EXHAUSTED else NOTHING_SAID
+    if said.en:
+        cause = Text(f": {said.id}", f": it {said.en}")
+    outcome = (_NOT_OURS if denied else _FAIL).format(target=target.name, cause=cause)
+    reason = "" if said.en else f" ({failure.message})"
+    others = _OTHERS_UNKNOWN if denied else NOTHING_SAID
+    return {
+        "outcome": outcome,
+        "reason": Text(f"{reason}{others.id}", f"{reason}{others.en}"),
+        "failure_kind": failure.kind.value,
+        "next": failure.hint,
+    }
+
+
+def beside(holders: Show) -> Show:
+    """Who holds the places, as ``connections`` shows them, asked of the session that is open.
+
+    Where they may not be seen, why stands in their place, and takes no other evidence with it.
+    """
+
+    def shown(session: Session) -> Iterator[Exhibit]:
+        try:
+            yield from holders(session)
+        except ProbeError as error:
+            if error.failure.kind in CONNECTION_KINDS:
+                raise
+            note = remarks(failure_text.shown(error.failure), error.failure.hint)
+            yield Exhibit(_HOLDERS, (), (), note)
+
+    return shown
+
+
+def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold, ...]:
+    """Broken logins are critical, slow ones a warning; ``when_slow`` is the engine's own hint."""
+    return (
+        Threshold(
+            "fresh_login_ok",
+            Text("{outcome}{reason}", "{outcome}{reason}"),
+            Text("{next}", "{next}"),
+            family,
+            critical=0.0,
+            above=False,
+            raise_after=2,
+            headline=Text("{outcome}", "{outcome}"),
+        ),
+        Threshold(
+            "login_seconds",
+            Text(
+                "Login ke {target} lambat: {value} (batas {limit}), terlama {phase} {took}",
+                "Logging in to {target} is slow: {value} (limit {limit}), most of it "
+                "{phase} {took}",
+            ),
+            when_slow,
+            family,
+            warning=1.0,
+            raise_after=3,
+            headline=Text(
+                "Login ke {target} lambat, terutama {phase}",
+                "Logging in to {target} is slow, most of all {phase}",
+            ),
+        ),
+    )

@@ -1,0 +1,175 @@
+"""Names what libpq says when a login or a statement fails, for every engine that speaks through it.
+
+An engine brings its own tables of known trouble; how a message is read and which entry fits is
+the same for all. Codes: PostgreSQL manual, appendix A.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psycopg2
+
+from probes import failure_text
+from probes.model import NOTHING_SAID, Address, FailureKind, ProbeError, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One kind of trouble: how libpq words it, its code, and the next move."""
+
+    kind: FailureKind
+    hint: Text
+    said: str = ""  # regular expression over the English message of a login
+    codes: tuple[str, ...] = ()
+    title: Text = NOTHING_SAID  # instead of the server's words, where the kind alone would mislead
+
+
+FOREIGN = Known(
+    FailureKind.REFUSED,
+    Text(
+        "Sesuatu yang lain menjawab di {host} port {port}; ia tidak berbicara dengan protokol "
+        "PostgreSQL: lihat di host itu siapa yang mendengarkan (ss -ltnp), dan apakah engine serta "
+        "url target di agent.yaml benar.",
+        "Something else answers at {host} port {port}; it does not speak PostgreSQL's protocol: "
+        "see on that host who listens there (ss -ltnp), and whether engine and url of the target "
+        "in agent.yaml are right.",
+    ),
+    r"received invalid response to SSL negotiation|expected authentication request from server|"
+    r"received unencrypted data after|received invalid authentication request|"
+    r"authentication method \d+ not supported",
+    title=failure_text.NOT_ITS_PROTOCOL,
+)
+"""Stands first in an engine's table: what was received is quoted and may look like anything."""
+
+ERROR_FOR_TLS = Known(
+    FailureKind.REFUSED,
+    Text(
+        "Yang mendengarkan di {host} port {port} menjawab dengan galat sebelum login dimulai: "
+        "server tidak dapat membuat proses baru (memori, batas proses; lihat lognya), atau program "
+        "lain yang mendengarkan di sana (ss -ltnp).",
+        "What listens at {host} port {port} answers with an error before the login begins: the "
+        "server cannot start a process (memory, limit of processes; see its log), or another "
+        "program listens there (ss -ltnp).",
+    ),
+    r"error response during SSL exchange",
+    title=Text("menjawab permintaan TLS dengan galat", "answers the request for TLS with an error"),
+)
+
+NO_WAY = Known(
+    FailureKind.UNREACHABLE,
+    Text(
+        "Tidak ada jalan ke {host} port {port}: periksa jaringan, firewall, dan apakah host "
+        "itu menyala.",
+        "There is no way to {host} port {port}: check the network, the firewall and whether "
+        "that host is on.",
+    ),
+    r"No route to host|Network is unreachable|timed out|could not translate host name|"
+    r"Host is down",
+)
+
+HUNG_UP = Known(
+    FailureKind.REFUSED,
+    Text(
+        "{host} port {port} terjangkau, tetapi yang mendengarkan di sana memutus sambungan sebelum "
+        "login selesai: mungkin program lain (ss -ltnp), proksi tanpa server di belakangnya, atau "
+        "server yang baru mulai atau sedang berakhir; baca baris akhir lognya.",
+        "{host} port {port} is reached, but whoever listens there hangs up before the login ends: "
+        "it may be another program (ss -ltnp), a proxy with no server behind it, or the server "
+        "just starting or ending; read the last lines of its log.",
+    ),
+    r"closed the connection unexpectedly|reset by peer|Broken pipe|could not (receive|send)",
+    title=Text(
+        "menerima sambungan lalu memutusnya sebelum menjawab",
+        "takes the connection and hangs up before it answers",
+    ),
+)
+"""Stands behind what the network says of itself: "could not receive data: timed out"."""
+
+_LOST = Text(
+    "Sambungan terputus: server mati, dimulai ulang, atau jaringan memutusnya. Baca baris akhir "
+    "log server.",
+    "The connection was lost: the server died, was restarted, or the network cut it. Read the "
+    "last lines of the server log.",
+)
+_UNKNOWN = Text(
+    "Jawaban yang tidak dikenal Sigap: baca pesannya, dan laporkan bila ini server biasa.",
+    "An answer Sigap does not know: read the message, and report it if this is an ordinary server.",
+)
+
+
+def of_login(
+    known: tuple[Known, ...], error: psycopg2.Error, address: Address, code: str | None = None
+) -> ProbeError:
+    """What a failed login means; ``code`` is the server's SQLSTATE where it is known."""
+    message = one_line(error)
+    if not server_answered(error) and "connection to server" not in message:
+        message = f"{address.host} port {address.port}: {message}"
+    meant = by_text(known, message) or _by_code(known, code)
+    if meant is None:
+        return ProbeError(FailureKind.BROKEN, message, _UNKNOWN)
+    if meant.title != NOTHING_SAID:
+        return ProbeError(meant.kind, _filled(meant.title, address), _filled(meant.hint, address))
+    return ProbeError(meant.kind, message, _filled(meant.hint, address))
+
+
+def of_statement(
+    known: tuple[Known, ...], error: psycopg2.Error, address: Address, *, closed: bool
+) -> ProbeError:
+    """What a failed statement means; ``closed`` tells that the connection went with it."""
+    message = one_line(error)
+    meant = _by_code(known, error.pgcode)
+    if meant is not None:
+        return ProbeError(meant.kind, message, _filled(meant.hint, address))
+    if closed or (error.pgcode or "").startswith("08") or error.pgcode == "57P05":
+        return ProbeError(FailureKind.UNREACHABLE, message, _LOST)
+    return ProbeError(FailureKind.BROKEN, f"{error.pgcode or 'no code'}: {message}", _UNKNOWN)
+
+
+def silent(phases: Mapping[str, tuple[str, Text]], phase: str, address: Address) -> ProbeError:
+    """The deadline passed in this phase of a login (``probes.wire.libpq``)."""
+    message, hint = phases[phase]
+    said = message.format(host=address.host, port=address.port)
+    return ProbeError(FailureKind.TIMEOUT, said, _filled(hint, address))
+
+
+def lost() -> ProbeError:
+    """The session had ended before the question was asked."""
+    return ProbeError(FailureKind.UNREACHABLE, "the session has ended", _LOST)
+
+
+def server_answered(error: psycopg2.Error) -> bool:
+    """Whether a server itself said no, so that its other addresses need not be tried.
+
+    Only a server's word begins with a severity ("FATAL:", in whatever language), alone or after
+    libpq's "failed:".
+    """
+    return bool(re.search(r"(?:^|failed: +)[^\s:]+ ?: ", one_line(error)))
+
+
+def by_text(known: tuple[Known, ...], message: str) -> Known | None:
+    """The first entry whose words the message holds."""
+    return next((k for k in known if k.said and re.search(k.said, message)), None)
+
+
+def _by_code(known: tuple[Known, ...], code: str | None) -> Known | None:
+    return next((k for k in known if code in k.codes), None) if code else None
+
+
+def _filled(hint: Text, address: Address) -> Text:
+    return hint.format(
+        user=address.user,
+        database=address.database or address.user,
+        host=address.host,
+        port=address.port,
+    )
+
+
+def one_line(error: psycopg2.Error) -> str:
+    """The last thing said: libpq repeats itself for every way (TLS, plain) it has tried."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    failed = [line for line in lines if "failed:" in line]
+    first = failed[-1] if failed else (lines[0] if lines else type(error).__name__)
+    return re.sub(r"\s+", " ", first)

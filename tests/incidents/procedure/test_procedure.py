@@ -1,0 +1,165 @@
+"""The procedure file: the office's nine steps, and every mistake a file can hold named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from incidents.model import Decision, Outcome
+from incidents.procedure import load as procedure
+from incidents.procedure.load import FieldKind, ProcedureError
+from tests.incidents.builders import PROCEDURE
+
+SHIPPED = Path(procedure.__file__).parent.parent / "procedures" / "kaltim.yaml"
+
+
+def changed(*replacements: tuple[str, str]) -> str:
+    """The shipped file with pieces of it replaced; each piece must be there."""
+    text = SHIPPED.read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ProcedureError) as caught:
+        procedure.parse(text, "test.yaml")
+    return caught.value.problems
+
+
+def test_the_nine_steps_have_the_performers_times_and_ways_of_the_sop() -> None:
+    rows = [
+        (s.number, s.role, s.standard.seconds(27000) / 60, s.next, s.return_to)
+        for s in PROCEDURE.steps
+    ]
+    assert rows == [
+        (1, "PP", 30, 2, None),
+        (2, "PA", 60, 3, None),
+        (3, "PW", 60, 4, None),
+        (4, "PP", 900, 5, None),
+        (5, "AJ", 15, 6, None),
+        (6, "PP", 60, 7, None),
+        (7, "PW", 60, 8, 5),
+        (8, "PA", 15, 9, 7),
+        (9, "PP", 15, None, None),
+    ]
+    assert PROCEDURE.overall.days == 3
+    assert PROCEDURE.step(4).standard.target_days == 1
+    assert PROCEDURE.step(4).with_role == "AJ"
+
+
+@pytest.mark.parametrize(
+    ("step", "decision", "title", "revision"),
+    [
+        (1, Decision.APPROVE, "Form Laporan", 1),
+        (2, Decision.APPROVE, "Form Pengecekan", 1),
+        (3, Decision.APPROVE, "Catatan Disposisi", 1),
+        (4, Decision.APPROVE, "Catatan Gangguan", 1),
+        (5, Decision.APPROVE, "Laporan Gangguan", 1),
+        (6, Decision.APPROVE, "Laporan Gangguan", 2),
+        (7, Decision.APPROVE, "Laporan Penyelesaian Gangguan", 1),
+        (7, Decision.RETURN, "Catatan Arahan Pemeriksaan Ulang", 1),
+        (8, Decision.APPROVE, "Laporan Penyelesaian Pekerjaan", 1),
+        (8, Decision.RETURN, "Catatan Pengembalian", 1),
+        (9, Decision.APPROVE, "Surat Laporan Penyelesaian Gangguan", 1),
+    ],
+)
+def test_every_sign_off_leaves_the_document_the_sop_names(
+    step: int, decision: Decision, title: str, revision: int
+) -> None:
+    document, found = PROCEDURE.output(step, decision)
+    assert (document.title.id, found) == (title, revision)
+
+
+def test_the_separation_of_duties_is_data() -> None:
+    rules = {s.number: s.not_signed_by for s in PROCEDURE.steps if s.not_signed_by}
+    assert rules == {5: (4,), 7: (4, 5, 6), 8: (4, 5, 6, 7)}
+    assert (PROCEDURE.dispenser, PROCEDURE.informed) == ("KD", "KD")
+
+
+def test_the_repair_names_at_least_one_administrator() -> None:
+    field = PROCEDURE.step(4).field("participants")
+    assert field is not None
+    assert (field.kind, field.role, field.required) == (FieldKind.PEOPLE, "AJ", True)
+
+
+def test_only_step_two_may_dismiss() -> None:
+    assert PROCEDURE.dismissal is not None
+    assert PROCEDURE.dismissal.step == 2
+    assert PROCEDURE.dismissal.outcomes == (Outcome.NOT_A_DISRUPTION, Outcome.DUPLICATE)
+
+
+def test_a_comment_does_not_change_the_version_and_a_word_does() -> None:
+    same = procedure.parse("# remark\n" + SHIPPED.read_text(encoding="utf-8"), "x")
+    other = procedure.parse(changed(("minutes: 30", "minutes: 31")), "x")
+    assert same.hash == PROCEDURE.hash
+    assert other.hash != PROCEDURE.hash
+
+
+def test_the_canonical_content_gives_the_same_procedure_again() -> None:
+    again = procedure.parse(PROCEDURE.content, "store")
+    assert again == PROCEDURE
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("number: 3", "number: 2", "two steps have the number 2"),
+        ("next: 3", "next: 12", "there is no step 12"),
+        ("next: 3", "next: 1", "next must lie ahead"),
+        ("return_to: 5", "return_to: 8", "a loop must point backwards"),
+        ("return_to: 5", "return_to: 55", "there is no step 55"),
+        ("role: PA", "role: XX", "'XX' is none of: AJ, KD, PA, PP, PW"),
+        ("{minutes: 30}", "{minutes: 0}", "a limit must be more than nothing"),
+        ("{minutes: 30}", "{minutes: -5}", "a limit must be more than nothing"),
+        ("{minutes: 30}", "{minutes: 5, days: 1}", "give either minutes or days"),
+        ("target_days: 1", "target_days: 3", "within the limit"),
+        ("    next: 9\n", "", "exactly one step must have no next"),
+        ("{document: form_laporan}", "{document: memo}", "'memo' is none of"),
+        ("not_signed_by: [4]", "not_signed_by: [5]", "5 is no other step"),
+        ("kind: datetime", "kind: moment", "'moment' is none of"),
+        ("prefill: title", "prefill: weather", "'weather' is none of"),
+        ("remind_ratio: 0.75", "remind_ratio: 75", "between 0 and 1"),
+        ("{field: backup,", "{field: spare,", "the form has no field 'spare'"),
+        ("name: reporter", "name: title", "two fields are called 'title'"),
+        ("name: kaltim", "name: kaltim\nnmae: x", "unknown key"),
+        ("name: kaltim", "name: kaltim\nname: again", "found duplicate key"),
+        ("  step: 2\n", "  step: 22\n", "there is no such step"),
+        ("dispenser: KD", "dispenser: ZZ", "'ZZ' is none of"),
+        ("en: Head of agency", "fr: Chef", "both languages"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(old: str, new: str, said: str) -> None:
+    found = problems(changed((old, new)))
+    assert any(said in problem for problem in found), found
+    assert all(problem.startswith("line ") for problem in found)
+
+
+def test_a_return_without_a_reason_is_no_procedure() -> None:
+    text = changed()
+    for _ in range(4):
+        text = text.replace("        required_when: {decision: return}\n", "", 1)
+    assert any("a return needs a reason" in problem for problem in problems(text))
+
+
+def test_every_mistake_is_told_at_once_and_on_the_right_line() -> None:
+    text = changed(("minutes: 30", "minutes: 0"), ("role: PA", "role: XX"))
+    found = problems(text)
+    lines = text.splitlines()
+    wanted = [
+        next(i for i, line in enumerate(lines, 1) if word in line)
+        for word in ("{minutes: 0}", "role: XX")
+    ]
+    assert {f"line {number}" for number in wanted} == {each.split(":")[0] for each in found}
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "steps: [\n", "\t", "a: b: c", "steps: 3"])
+def test_what_is_no_procedure_at_all_is_a_sentence(text: str) -> None:
+    assert problems(text)
+
+
+def test_a_missing_file_says_which_names_exist(tmp_path: Path) -> None:
+    with pytest.raises(ProcedureError, match="kaltim"):
+        procedure.load(tmp_path / "none.yaml")
