@@ -1,4 +1,4 @@
-"""Probes know databases and hosts, and nothing of incidents. These are their words."""
+"""Database and host probes, and the data types they share with the other packages."""
 
 from probes.model import (
     CONNECTION_KINDS,

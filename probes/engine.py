@@ -1,4 +1,4 @@
-"""What a kind of server declares of itself: how to log in, how accounts are written, its place."""
+"""Declaration of an engine: login, account script, role, optional features."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from probes.model import Exhibit, Grant, Session, Target, Text
 
 
 def as_written(account: str) -> str:
-    """The account's name with nothing added."""
+    """The account's name, unchanged."""
     return account
 
 
 class NoAccountName(ValueError):
-    """A name that no account of this kind of server can have; one sentence."""
+    """A name that is not valid as an account of this engine; one sentence."""
 
     def __init__(self, sentence: Text) -> None:
         super().__init__(sentence.en)
@@ -23,10 +23,10 @@ class NoAccountName(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How the lines of ``sigap grants`` are written down for an administrator."""
+    """How ``sigap grants`` prints its lines for an administrator."""
 
     account: Callable[[str], str] = as_written
-    """A name as these lines need it. Raises ``NoAccountName`` when it cannot be one."""
+    """The name in the form these lines need. Raises ``NoAccountName`` if it is not valid."""
     comment: str = "--"
     end: str = ";"  # of a line
 
@@ -44,11 +44,14 @@ class Engine:
     ``purpose`` ends up in the session's application name ("sigap/availability")."""
     schemes: tuple[str, ...] = ()  # what a url begins with; empty: the engine's name
     role: str = ""
-    """The place every server of this kind has in its cluster (``pooler``); empty: as with a
-    database server, configured or learned."""
+    """The role of every server of this engine in its cluster (``pooler``); empty: configured or
+    learned, as for a database server.
+    """
     base_grants: tuple[Grant, ...] = ()  # the account itself and the rights every probe needs
     options: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
-    """What an administrator may add by choice (``canary``), as lines to run; never by default."""
+    """Optional features an administrator may enable (``canary``), as lines to run; none by default.
+    """
     script: Script = Script()
     lately: Callable[[Session], Iterable[Exhibit]] | None = None
-    """What changed on the server before trouble began: shown with the evidence of every probe."""
+    """Recent changes on the server (restarts, settings, log); added to the evidence of every probe.
+    """

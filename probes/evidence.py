@@ -1,10 +1,8 @@
-"""Keeps evidence small and free of secrets, whoever gathered it.
+"""Limits the size of evidence and removes secrets from it.
 
-Why: evidence is frozen into the ledger and printed; one wide table must not make an incident
-unreadable, and no password may get there by way of a connection string. Promise: what was cut is
-said in the exhibit's note. The engines take people's data out of statements themselves, each by
-the lexical rules of its own SQL; what still looks like a statement here loses its quoted literals
-once more.
+Evidence is stored in the ledger and printed. Whatever is cut off is stated in the exhibit's note.
+Each engine redacts literals from statements by the lexical rules of its own SQL; text that still
+looks like a statement here has its quoted literals removed again.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ MOST_EXHIBITS = 12
 MOST_ROWS = 50
 MOST_COLUMNS = 24
 COMMAND = "command"
-"""The column of what a person might run; a probe writes it, never a server."""
+"""The column for commands that a person may run; written by a probe, never by a server."""
 LONGEST_CELL = 600  # characters
 LONGEST_NOTE = 1000  # characters
 MOST_CHARACTERS = 48_000  # of all cells together
@@ -49,7 +47,7 @@ _COLUMNS_SHOWN = Text("ditampilkan {shown} dari {all} kolom", "{shown} of {all} 
 
 
 def bounded(exhibits: Iterable[Exhibit]) -> tuple[Exhibit, ...]:
-    """The exhibits, redacted and cut to what a person can read; cuts are said in the notes."""
+    """The exhibits, redacted and cut to a readable size; the notes state what was cut."""
     kept: list[Exhibit] = []
     room = MOST_CHARACTERS
     for exhibit in exhibits:
@@ -62,7 +60,7 @@ def bounded(exhibits: Iterable[Exhibit]) -> tuple[Exhibit, ...]:
 
 
 def labelled(exhibits: Iterable[Exhibit], target: str) -> tuple[Exhibit, ...]:
-    """The exhibits with the server they were taken on in their titles."""
+    """The exhibits, with the server they were taken on added to their titles."""
     return tuple(
         replace(each, title=Text(f"{target}: {each.title.id}", f"{target}: {each.title.en}"))
         for each in exhibits
@@ -70,7 +68,7 @@ def labelled(exhibits: Iterable[Exhibit], target: str) -> tuple[Exhibit, ...]:
 
 
 def redacted(words: str) -> str:
-    """The words without passwords; a statement also without its quoted literals."""
+    """The text without passwords; a statement also without its quoted literals."""
     without = _SECRETS.sub(
         lambda found: f"{found['word'] or found['scheme'] or found['clause']}***", words
     )
@@ -83,7 +81,7 @@ def _cut(exhibit: Exhibit, room: int) -> tuple[Exhibit, int]:
     rows: list[tuple[Words, ...]] = []
     for row in exhibit.rows[:MOST_ROWS]:
         cells = tuple(
-            # Our own command has no literal of anybody's data, and must be run as it stands.
+            # Our own command contains no user data, and must stay executable.
             _each(cell, _cut_off if place == ours else _short)
             for place, cell in enumerate(row[:MOST_COLUMNS])
         )

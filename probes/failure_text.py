@@ -1,6 +1,6 @@
-"""Why: a failure that one question tells on behalf of another must not lose a language by it.
+"""Text of a failure in both languages, for probes that report another query's failure.
 
-Promise: the words in both languages where the failure has them, else the server's own.
+Uses the failure's own text if it has one in both languages, else the server's message.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ NOT_ITS_PROTOCOL = Text(
     "tidak berbicara dengan protokolnya (sesuatu yang lain menjawab di portnya)",
     "does not speak its protocol (something else answers at its port)",
 )
-"""Of whoever answers at a server's port in another language."""
+"""For a peer that answers on the server's port with another protocol."""
 
 
 def words(failure: Failure) -> Text:
-    """The failure's message as both readers get it."""
+    """The failure's message in both languages."""
     return failure.said if failure.said.en else Text(failure.message, failure.message)
 
 
 def shown(failure: Failure) -> Words:
-    """The failure's message as evidence holds it: whoever's words it is in."""
+    """The failure's message for evidence: a ``Text`` of ours, or the server's string."""
     return failure.said if failure.said.en else failure.message
 
 
 def no_further(refused: Failure) -> Failure:
-    """A question needed a session of its own and got none; nothing is wrong with the rights."""
+    """A query needed an additional session and could not open one; the rights are not the problem."""
     said = refused.said
     if not said.en:
         said = Text(

@@ -32,7 +32,7 @@ from probes.model import (
 from probes.units import written
 
 BLIND = "blind"
-"""The measure (and family) of findings that say a probe cannot see."""
+"""The measure (and family) of findings that report a blind probe."""
 
 REASONS: Mapping[FailureKind, Text] = {
     FailureKind.UNREACHABLE: Text("tidak terjangkau", "is unreachable"),
@@ -44,21 +44,21 @@ REASONS: Mapping[FailureKind, Text] = {
     FailureKind.BLIND: Text("tidak dapat dilihat", "cannot be seen"),
     FailureKind.BROKEN: Text("memberi jawaban tak terduga", "gave an unexpected answer"),
 }
-"""Each as what is said of a server after its name: "simpeg refuses connections"."""
+"""Each is said of a server after its name: "simpeg refuses connections"."""
 
 
 _SIGHTLESS: Mapping[FailureKind, Text] = {
     FailureKind.BLIND: Text("hak atau sarananya kurang", "a right or an instrument is missing"),
     FailureKind.BROKEN: Text("jawaban tak terduga", "an unexpected answer"),
 }
-"""Why a probe cannot see although the server answers, before the server's own words."""
+"""Why a probe cannot measure although the server answers; the server's own message follows."""
 
 _NO_LIMITS, _AS_DECLARED = Limits(), Tuning()
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """Trouble that stood before this process began, as the desk still has it open."""
+    """A finding that was open at the desk before this process started."""
 
     probe: str
     measure: str
@@ -69,7 +69,7 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One limit's memory."""
+    """The state of one limit."""
 
     raised: bool = False
     bad: int = 0  # consecutive readings beyond the limit
@@ -77,7 +77,7 @@ class Level:
     since: datetime | None = None  # first reading of the present run
 
     def next(self, is_bad: bool, at: datetime, raise_after: int, clear_after: int) -> Level:
-        """The memory after one more reading."""
+        """The state after one more reading."""
         bad, good = (self.bad + 1, 0) if is_bad else (0, self.good + 1)
         since = at if (bad == 1 or good == 1 or self.since is None) else self.since
         if self.raised:
@@ -103,22 +103,24 @@ class _Memory:
 
 
 class Assessment(NamedTuple):
-    """What one reading means."""
+    """The verdicts on one reading."""
 
     findings: list[Finding]
     onsets: frozenset[str]
-    """Fingerprints whose first bad reading this is: now is the time to freeze evidence."""
+    """Fingerprints whose first bad reading this is; evidence is stored now."""
     undecided: frozenset[str] = frozenset()
-    """Fingerprints that never had a verdict: bad, but not yet for long enough. No all-clear."""
+    """Fingerprints that are bad, but not long enough yet for a verdict; they are not reported as
+    clear.
+    """
     in_doubt: bool = False
-    """The reading failed, or something it can tell is beyond a limit or not yet clear again."""
+    """The reading failed, or one of its measures is beyond a limit or not clear yet."""
 
 
 class Judge:
-    """Holds the streaks of one agent's targets. Not thread-safe across one target.
+    """Keeps the streaks of one agent's targets. Not thread-safe for a single target.
 
-    After a start, trouble that is bad but not yet for long enough is ``undecided``: stating it as
-    an all-clear would clear an open incident that nothing has healed.
+    After a start, a finding that is bad but not long enough yet is ``undecided``: reporting it as
+    clear would clear an open incident that has not healed.
     """
 
     def __init__(self) -> None:
@@ -130,7 +132,7 @@ class Judge:
             del self._memory[key]
 
     def recall(self, target: str, troubles: Iterable[Recalled]) -> None:
-        """Know at a start what stands, so that it can clear: also of a subject that is gone."""
+        """Restore at a start what is open, so that it can clear, also for a subject that is gone."""
         for each in troubles:
             level = Level(raised=True, bad=1, since=each.since)
             critical = level if each.severity is Severity.CRITICAL else Level()
@@ -140,8 +142,8 @@ class Judge:
     def assess(self, target: Target, probe: Probe, reading: Reading) -> Assessment:
         """The present verdicts of this probe on this target.
 
-        A connection failure says nothing about any measure but the one the probe names in
-        ``judged_on_failure``; everything else stays as it was, for not seeing is not clearing.
+        A connection failure affects only the measure the probe names in ``judged_on_failure``. All
+        other measures keep their state, because a missing value is no reason to clear.
         """
         findings: list[Finding] = []
         onsets: set[str] = set()
@@ -219,7 +221,7 @@ class Judge:
         at: datetime,
         findings: list[Finding],
     ) -> None:
-        """A probe that cannot see is a warning of its own, with the line that mends it."""
+        """A blind probe is a warning of its own, with the command that fixes it."""
         memories = self._memory.setdefault((target.name, probe.name, BLIND), {})
         level = memories.get("", _Memory()).warning.next(failure is not None, at, 1, 1)
         memories[""] = _Memory(warning=level, decided=True)
@@ -269,7 +271,7 @@ def tuned(declared: Threshold, limits: Limits) -> Threshold:
 
 
 def about(target: Target) -> dict[str, str]:
-    """What the configuration says of a target, for people who never see it."""
+    """The configuration's description of a target, for readers of findings."""
     facts = {
         "engine": target.engine,
         "cluster": target.cluster,
@@ -283,7 +285,9 @@ def about(target: Target) -> dict[str, str]:
 
 
 def why(failure: Failure) -> Text:
-    """Why it could not look: its own words, else the kind's in front of the server's."""
+    """Why a probe could not measure: its own message, else the kind's text before the server's
+    message.
+    """
     if failure.said.en:
         return failure.said
     kind = _SIGHTLESS.get(failure.kind) or REASONS[failure.kind]
@@ -308,7 +312,7 @@ def _bad(memory: _Memory) -> bool:
 
 
 def _beyond(value: float, limit: float | None, threshold: Threshold, raised: bool) -> bool:
-    """Whether the value is bad; a raised limit must be left by the margin to count as good."""
+    """Whether the value is bad; a raised limit needs the margin before a value counts as good."""
     if limit is None:
         return False
     margin = abs(limit) * threshold.clear_margin if raised else 0.0
@@ -355,7 +359,7 @@ class _Counted(str):
 
 
 class _Blank(dict[str, object]):
-    """Placeholders nobody filled stay empty instead of failing a finding."""
+    """Placeholders without a value stay empty instead of failing a finding."""
 
     def __missing__(self, key: str) -> str:
         return _Counted()

@@ -1,7 +1,7 @@
-"""The words of probing: plain values that everything else is written in.
+"""Data types of probing: targets, measurements, readings, thresholds, findings, evidence.
 
-Nothing here opens a connection, reads a clock or decides. The other rooms import these
-words from the package ``probes``; this module imports nothing of the project.
+Opens no connection, reads no clock and decides nothing. The other packages import these types from
+the package ``probes``; this module imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Text:
     def format(self, **values: object) -> Text:
         """Fill the ``{placeholders}`` of both languages.
 
-        A value that is itself a ``Text`` fills each language with its own words.
+        A value that is itself a ``Text`` fills each language with its own text.
         """
         return Text(
             self.id.format(**{k: v.id if isinstance(v, Text) else v for k, v in values.items()}),
@@ -35,15 +35,16 @@ class Text:
         )
 
     def said_in(self, language: str) -> str:
-        """The words in ``language``; anything but ``en`` is Bahasa Indonesia."""
+        """The text in ``language``; anything but ``en`` is Bahasa Indonesia."""
         return self.en if language == "en" else self.id
 
 
 NOTHING_SAID = Text("", "")
 
 Words = str | Text
-"""What a table of evidence holds: ours is a ``Text``; what a server, a file or a library said, a
-name, a number and an instant stay as they are."""
+"""Cell or note of evidence: Sigap's own words are a ``Text``; what a server, a file or a library
+returned, a name, a number and an instant are strings.
+"""
 
 
 class Secret:
@@ -79,7 +80,7 @@ class Severity(IntEnum):
 
 
 class FailureKind(StrEnum):
-    """Why a probe could not look."""
+    """Why a probe could not measure."""
 
     UNREACHABLE = "unreachable"  # no route, name not resolved, connection dropped
     REFUSED = "refused"  # closed port, starting, ending, or no server of this kind
@@ -100,26 +101,29 @@ CONNECTION_KINDS = frozenset(
         FailureKind.TIMEOUT,
     }
 )
-"""Kinds that say the server itself cannot be used; they end a target's round."""
+"""Kinds that mean the server cannot be used; they end a target's round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """We could not look, and why; as visible as any value."""
+    """A probe could not measure, and why; shown like any value."""
 
     kind: FailureKind
     message: str  # English or the server's own words, for logs
     hint: Text = NOTHING_SAID
     said: Text = NOTHING_SAID
-    """The message in both languages, where the probe wrote it itself."""
+    """The message in both languages, if the probe wrote it itself."""
     reached: bool = False
-    """Something at the server's address took our connection before it failed, so that the way to it
-    is open; said only where that is certain. Who refuses or rejects was reached in any case."""
+    """The server's address accepted our connection before the failure, so the network path is open;
+    set only if that is certain. A server that refuses or rejects was reached in any case.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """What is known of a server that cannot be used, for whoever shows evidence of it."""
+    """What is known about a server that cannot be used; passed to the functions that show evidence
+    of it.
+    """
 
     failure: Failure
     spent_seconds: float  # until it failed
@@ -128,9 +132,9 @@ class Down:
 
 
 class ProbeError(Exception):
-    """A probe or a connection failed in a way that has a name; carries its ``Failure``.
+    """A probe or a connection failed; carries its ``Failure``.
 
-    ``message``: the server's own words, or a ``Text`` where the probe says it in its own.
+    ``message``: the server's own message, or a ``Text`` where the probe writes it.
     """
 
     def __init__(self, kind: FailureKind, message: str | Text, hint: Text | None = None) -> None:
@@ -139,17 +143,18 @@ class ProbeError(Exception):
         super().__init__(words)
         self.failure = Failure(kind, words, hint or NOTHING_SAID, said)
         self.waited_for_lock = False
-        """Set by an engine whose server gave up our statement because of somebody's lock."""
+        """Set by an engine whose server cancelled our statement because of another session's lock.
+        """
 
     def after_contact(self) -> ProbeError:
-        """The same, known to have come after the other side took our connection."""
+        """The same error, known to have come after the peer accepted our connection."""
         self.failure = replace(self.failure, reached=True)
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens and who we are there."""
+    """Where a server listens, and the account to use."""
 
     host: str  # a name, an IP address, or the directory of a Unix socket (starts with "/")
     port: int
@@ -172,7 +177,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What a target's configuration changes of one probe."""
+    """What a target's configuration changes for one probe."""
 
     enabled: bool = True
     every: float | None = None  # seconds
@@ -181,7 +186,7 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What must be there, told by hand; what is left out is learned and remembered.
+    """Members that must be present, declared in the configuration; what is left out is learned.
 
     Each name is a subject as the probes report it (``sigap learn`` lists them).
     """
@@ -239,7 +244,7 @@ def is_moment(measure: str, unit: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A value at an instant. Never a verdict.
+    """A value at an instant, without a verdict.
 
     ``detail`` holds the facts that name the cause (who blocks, which error); they fill the
     placeholders of a threshold's title. They never become metric labels.
@@ -268,8 +273,9 @@ class Threshold:
     """From which value a measure is bad, and what to say then.
 
     ``title`` names the cause in words; placeholders ``{target} {subject} {value} {limit}`` (written
-    with their unit) and every key of the measurement's ``detail``, empty where that is missing.
-    ``family``: the correlation table's word; ``headline``: the title without the figures, if any.
+    with their unit) and every key of the measurement's ``detail``, empty if that is missing.
+    ``family``: the kind of fault in the correlation table; ``headline``: the title without figures,
+    if any.
     """
 
     measure: str
@@ -285,7 +291,7 @@ class Threshold:
     opens: Severity = Severity.CRITICAL
     absent_clears: bool = True  # a subject that is gone counts as good; False: it stays as it was
     unknown_without: str = ""
-    """A 0/1 measure: while it is 0 of the same subject, absence is not knowing, and stays."""
+    """A 0/1 measure: while it is 0 for the same subject, a missing value keeps the state."""
     headline: Text = NOTHING_SAID
 
 
@@ -301,7 +307,7 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a DBA would have run at the onset; bounded, redacted, frozen."""
+    """What a DBA would have queried when the fault began; bounded, redacted, unchangeable."""
 
     taken_at: datetime
     exhibits: tuple[Exhibit, ...]
@@ -325,9 +331,9 @@ class Shared:
 
 
 class Session(Protocol):
-    """What a probe may do with a server. The one thing tests may fake.
+    """What a probe may do with a server; the protocol that tests may fake.
 
-    Every call ends by the deadline in force (``probes.wire.deadline``) and raises ``ProbeError``.
+    Every call ends at the deadline in force and raises ``ProbeError``.
     """
 
     @property
@@ -353,18 +359,18 @@ class Session(Protocol):
         ...
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
-        """Ask one question and take the whole answer."""
+        """Run one query and return the whole answer."""
         ...
 
     def fresh(self, database: str = "") -> AbstractContextManager[Session]:
-        """A second session with a new login, closed on leaving; in ``database`` when named."""
+        """An additional session with a new login, closed on leaving; in ``database`` when named."""
         ...
 
     def paths(self) -> Mapping[str, str]:
         """Where the server keeps its files: data, wal, log, tmp … (purpose -> directory).
 
-        For a host probe this is what the server said last, so that a dead server's volumes can
-        still be looked at.
+        For a host probe this is what the server reported last, so that the volumes of a server that
+        is down can still be read.
         """
         ...
 
@@ -373,7 +379,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A right a probe needs, as the line an administrator runs; ``{user}`` is the account."""
+    """A right a probe needs, as the statement an administrator runs; ``{user}`` is the account."""
 
     sql: str
     flavour: str  # postgresql | mysql | mariadb | pgbouncer
@@ -382,17 +388,17 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One question asked of a target. A probe file declares one as ``PROBE``.
+    """One check of a target. A probe file declares one as ``PROBE``.
 
-    ``read`` yields measurements or raises ``ProbeError``; it never judges and never acts on the
-    server. ``exhibits`` is what to freeze at the onset of trouble; ``exhibits_when_down`` what can
-    still be shown of a server there is no session with (its ``rows`` and ``fresh`` then fail).
-    ``judged_on_failure`` names the measure that counts as 0 when the reading itself fails
-    (``up`` of ``availability``); the other probes only become blind or stale then.
-    ``sooner_in_doubt``: ``every`` is for quiet times; as long as a reading fails, is beyond a
-    limit, or follows one that was and is not cleared yet, the question comes at the agent's
-    interval, so that a dear question may be rare without its streaks taking minutes.
-    ``when_unused``: why there is nothing to judge where a reading judges nothing.
+    ``read`` yields measurements or raises ``ProbeError``; it never judges and never changes the
+    server. ``exhibits`` yields the evidence to store when a fault begins; ``exhibits_when_down``
+    the evidence that needs no session (its ``rows`` and ``fresh`` then fail). ``judged_on_failure``
+    names the measure that counts as 0 when the reading itself fails (``up`` of ``availability``);
+    the other probes only become blind or stale then.
+    ``sooner_in_doubt``: ``every`` applies while all is well; while a reading fails, is beyond a
+    limit or is not clear yet, the probe runs at the agent's interval, so that an expensive probe
+    may run rarely without its streaks taking minutes (decision 12).
+    ``when_unused``: the reason to show when a reading has no judged measure.
     """
 
     name: str
@@ -415,8 +421,7 @@ class Probe:
 class Finding:
     """The present verdict on one measure of one subject of one target.
 
-    Findings are levels: the same verdict is stated at every reading. ``fingerprint`` names the
-    same trouble every time.
+    The same verdict is stated at every reading. ``fingerprint`` is the same every time.
     """
 
     target: str
@@ -434,12 +439,13 @@ class Finding:
     unit: str = ""
     opens: bool = False  # severe enough to open an incident
     about: Mapping[str, str] = field(default_factory=dict)
-    """engine, cluster, role, application, agency, host, agent: what the configuration says; role
-    also as learned or seen; where it is not known, leader: which other server is the primary."""
+    """engine, cluster, role, application, agency, host, agent: from the configuration; role also as
+    learned or seen; if it is not known, leader: the other server that is the primary.
+    """
     runbook: Text = NOTHING_SAID
     evidence: Evidence | None = None
     cause: str = ""
-    """Which of several reasons, where one measure has several: the kind of failure for ``up``."""
+    """The reason, if one measure has several: the kind of failure for ``up``."""
     headline: Text = NOTHING_SAID  # without figures; empty: the title serves
     seen_last: Text = NOTHING_SAID  # of one that is clear: what its last bad reading said, if known
 

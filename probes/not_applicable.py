@@ -1,7 +1,7 @@
-"""Whether a probe's question applies to a server at all.
+"""Whether a probe applies to a server at all.
 
-Promise: what is switched off or was never installed is neither good nor blind; it is said as not
-used, with the reason.
+A feature that is switched off or not installed is neither good nor blind; it is shown as not used,
+with the reason.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from probes.model import NOTHING_SAID, FailureKind, Probe, Reading, Text
 
 
 def why_unused(probe: Probe, reading: Reading) -> Text | None:
-    """Why the question does not apply here, in words; None where it does.
+    """Why the probe does not apply here, in words; None if it does.
 
     A probe that declares ``when_unused`` is not used where it measured nothing that it judges.
     """

@@ -1,9 +1,8 @@
 """Finds engines and probes by scanning folders: a new probe is one file, an engine one folder.
 
-A package under ``probes/`` that declares ``ENGINE`` is an engine; ``probes/host`` holds the
-probes every target on this host gets; what engines share lies in the folders of ``SHARED``. A
-module that declares ``PROBE`` is a probe and carries its name. An engine's driver is
-imported only when somebody asks for that engine.
+A package under ``probes/`` that declares ``ENGINE`` is an engine; ``probes/host`` holds the probes
+that every target on this host gets. A module that declares ``PROBE`` is a probe and has its name.
+An engine's driver is imported only when that engine is requested.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ SHARED = frozenset({"fleet", "local", "templates", "wire"})
 
 
 class RegistryError(Exception):
-    """A probe or engine is declared wrongly, or its driver is missing; one sentence."""
+    """A probe or engine is declared incorrectly, or its driver is missing; one sentence."""
 
 
 @cache
 def engine_names() -> tuple[str, ...]:
-    """The names ``engine:`` may have in the configuration, without importing any driver."""
+    """The valid values of ``engine:`` in the configuration, without importing any driver."""
     found = pkgutil.iter_modules(probes.__path__)
     return tuple(sorted(m.name for m in found if m.ispkg and m.name not in {HOST, *SHARED}))
 
@@ -49,7 +48,7 @@ def probes_for(engine_name: str) -> tuple[Probe, ...]:
     """Every probe a target of this engine gets: the engine's own, then the host's.
 
     The probe that decides whether the server can be used at all comes first.
-    Raises ``RegistryError`` on a declaration that is wrong or double.
+    Raises ``RegistryError`` on an incorrect or duplicate declaration.
     """
     own = _scan(engine(engine_name).name)
     host = _scan(HOST)

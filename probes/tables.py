@@ -1,4 +1,4 @@
-"""Rows of a system view as a table of evidence, and what stands under a table."""
+"""Formats rows of a system view as a table of evidence, with remarks below it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from probes.model import NOTHING_SAID, Exhibit, Row, Text, Words
 
 OUR_CLOCK = "now"
-"""What a query reads beside its answer to reckon ages from; no news to whoever reads the table."""
+"""A column that a query reads to compute ages; not shown in the table."""
 
 
 NONE = Text("tidak ada", "none")
@@ -26,7 +26,7 @@ TRUNCATED = Text(
 
 
 def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> Exhibit:
-    """``rows`` in words, of all columns or of those named; an empty table says so."""
+    """``rows`` as a table with all columns or those named; an empty table says so."""
     every = tuple(name for name in rows[0] if name != OUR_CLOCK) if rows else ()
     shown = columns or every
     cells = tuple(tuple(cell(row[column]) for column in shown) for row in rows)
@@ -34,7 +34,7 @@ def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> 
 
 
 def remarks(*said: Words, between: str = "; ") -> Words:
-    """What stands under a table, part by part; what is empty is left out."""
+    """The notes under a table, joined; empty ones are left out."""
     every = [each for each in said if each not in ("", NOTHING_SAID)]
     if any(isinstance(each, Text) for each in every):
         return Text(
@@ -45,8 +45,9 @@ def remarks(*said: Words, between: str = "; ") -> Words:
 
 
 def cell(value: object) -> Words:
-    """One value as every table writes it: an instant in UTC to the second, no figure longer than
-    three decimals, yes and no, and "-" for what is not known. A ``Text`` stays one."""
+    """One value as every table writes it: an instant in UTC to the second, at most three decimals,
+    yes and no, and "-" for unknown. A ``Text`` stays one.
+    """
     if value is None:
         return "-"
     if isinstance(value, Text):

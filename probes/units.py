@@ -1,4 +1,4 @@
-"""How a value is written for people: with its unit, in the manner of each language."""
+"""Formats values for people, with their unit, in both languages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _number(value: float, decimals: int) -> Text:
 
 
 def written(value: float, unit: str) -> Text:
-    """``value`` with its unit: 412 s, 1.2 GB (1,2 GB), 95 % ; a bare number without one.
+    """``value`` with its unit: 412 s, 1.2 GB (1,2 GB), 95 %; a bare number without one.
 
     Bytes are written in powers of 1,000, as df --si and the exporters' dashboards do.
     """
@@ -42,7 +42,7 @@ def written(value: float, unit: str) -> Text:
 
 
 def version_in_words(flavour: str, version: int) -> str:
-    """150018 is PostgreSQL's 15.18; 101119 MariaDB's 10.11.19; "" for 0, never learned."""
+    """150018 is PostgreSQL's 15.18; 101119 MariaDB's 10.11.19; "" for 0 (not known)."""
     if not version:
         return ""
     if flavour == "postgresql":  # two numbers since 10: server_version_num

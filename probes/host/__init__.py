@@ -1,1 +1,1 @@
-"""Questions asked of the host a server runs on; every target local to the agent gets them."""
+"""Probes of the host a server runs on; every target local to the agent gets them."""

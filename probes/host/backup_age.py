@@ -1,10 +1,10 @@
-"""How old is the last good backup?
+"""Age of the last good backup.
 
-Reads, never runs, what the backup job leaves behind, at the path written in the target's
-configuration as ``volumes: {backup: /path}`` or ``labels: {backup: /path}``: a tool's report, a
-mark the job touches at its end, a dump, or a directory of any of these. Without that path nothing
-is asked; ``labels: {stanza: NAME}`` chooses one stanza of a pgBackRest report. What a report means
-is in ``probes.host.backups``.
+Reads what the backup job leaves behind, at the path configured as ``volumes: {backup: /path}`` or
+``labels: {backup: /path}``: a tool's report, a marker file the job touches at its end, a dump, or a
+directory of any of these. Runs no backup tool. Without that path the probe does not run;
+``labels: {stanza: NAME}`` selects one stanza of a pgBackRest report. ``probes.host.backups`` parses
+the reports.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from probes.wire import deadline
 
 _MOST_FILES = 5000
 _MOST_REPORT_BYTES = 4_000_000
-"""Beyond this a file is a dump and not a report, and only its time is looked at."""
+"""A larger file is treated as a dump, not a report, and only its time is read."""
 
 
 _STILL_SECONDS = 120.0
-"""A dump that was written to within this time may still be growing; it counts from then on."""
+"""A dump written to within this time may still be growing; it counts once the time has passed."""
 
 _END_BYTES = 1000
 
@@ -54,8 +54,8 @@ class _File:
 def read(session: Session) -> Iterable[Measurement]:
     """Age of the last backup and of the last full one.
 
-    Raises ``ProbeError``: UNSUPPORTED for a server on another host or without a path in its
-    configuration, BLIND when the path is missing, may not be read or is not understood.
+    Raises ``ProbeError``: UNSUPPORTED for a server on another host or without a configured path,
+    BLIND when the path is missing, unreadable or its content is not understood.
     """
     target = session.target
     path = target.volumes.get(BACKUP) or target.labels.get(BACKUP, "")
@@ -80,11 +80,11 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def found_at(place: str, zone: tzinfo | None, stanza: str = "") -> list[Backup]:
-    """Every good backup the file or directory tells of.
+    """Every good backup listed by the file or directory.
 
-    Where a tool reports, only its reports count: the files of a backup that broke off are as
-    young as those of a good one. A mark may be empty where the path names it; in a directory an
-    empty file is what a failed job leaves. Raises ``OSError`` and ``NotUnderstoodError``.
+    If a tool's report exists, only reports count, because the files of an aborted backup are as
+    recent as those of a good one. A marker file may be empty if the path names it; in a directory
+    an empty file is what a failed job leaves. Raises ``OSError`` and ``NotUnderstoodError``.
     """
     if not os.path.isdir(place):
         facts = os.stat(place)
@@ -104,7 +104,7 @@ def found_at(place: str, zone: tzinfo | None, stanza: str = "") -> list[Backup]:
 
 
 def _ended_well(file: _File, now: float) -> bool:
-    """Not empty, not still growing, and a plain SQL dump has the last line its tool writes."""
+    """Not empty, no longer growing, and a plain SQL dump ends with the last line its tool writes."""
     if file.size == 0:
         return False
     if not file.path.endswith(_DUMPS):

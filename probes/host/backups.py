@@ -1,9 +1,9 @@
-"""What a backup tool left behind that tells when it last succeeded.
+"""Parses what backup tools leave behind to find when they last succeeded.
 
-Pure: the text of a file in, backups out. Known by content, so that nobody has to say which tool it
-is: ``pgbackrest info --output=json``, ``wal-g backup-list --detail --json`` (both written to a
-file by the job that makes the backup), ``xtrabackup_info`` / ``mariadb_backup_info`` as the tool
-leaves it. Anything else is a plain dump or a mark, and its own time counts.
+Takes a file's text and returns backups; no I/O. The format is recognised by content:
+``pgbackrest info --output=json``, ``wal-g backup-list --detail --json`` (both written to a file by
+the backup job), ``xtrabackup_info`` / ``mariadb_backup_info`` as the tool writes it. Anything else
+is a plain dump or a marker file, whose modification time counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """One backup that ended well."""
+    """One backup that completed successfully."""
 
     ended: float  # seconds since the epoch
     full: bool  # can be restored by itself
@@ -26,16 +26,16 @@ class Backup:
 
 
 class NotUnderstoodError(Exception):
-    """A file that begins like a known tool's but does not read like it."""
+    """A file that begins like a known tool's report but cannot be parsed as one."""
 
 
 def backups_in(text: str, zone: tzinfo | None, stanza: str = "") -> list[Backup] | None:
-    """The good backups a tool's report lists; None when it is no tool's report.
+    """The good backups listed in a tool's report; None if the text is not a report.
 
-    ``stanza``: of several in a pgBackRest report only this one counts; "" takes all.
+    ``stanza``: count only this one of a pgBackRest report; "" counts all.
 
-    ``zone`` is the host's, for reports that write local time without saying so. An empty list
-    means: the tool says there is none. Raises ``NotUnderstoodError``.
+    ``zone`` is the host's time zone, for reports that contain local time without a zone. An empty
+    list means the tool reports no backup. Raises ``NotUnderstoodError``.
     """
     if text.lstrip()[:1] == "[":
         try:
@@ -52,11 +52,11 @@ _LAST_LINES = (
     "-- PostgreSQL database cluster dump complete",
     "-- Dump completed",
 )
-"""What pg_dump, pg_dumpall and mysqldump / mariadb-dump write when they have come to the end."""
+"""The last line that pg_dump, pg_dumpall and mysqldump / mariadb-dump write on success."""
 
 
 def is_whole(end_of_dump: str) -> bool:
-    """Whether the end of a plain SQL dump is the end its tool writes."""
+    """Whether a plain SQL dump ends as its tool ends it."""
     return any(line in end_of_dump for line in _LAST_LINES)
 
 

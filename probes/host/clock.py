@@ -1,8 +1,8 @@
-"""Is the host's clock kept right, and has it jumped?
+"""State of the host's clock: synchronised, and not stepped.
 
-Working time, replication lag and certificates all rest on it. Synchronisation is asked of the
-kernel, not of whichever NTP daemon runs: adjtimex(2) says whether anybody steers the clock and how
-wrong it may be. A jump shows against the clock that never jumps (CLOCK_BOOTTIME).
+Working time, replication lag and certificates depend on it. The kernel reports synchronisation
+whichever NTP daemon runs: adjtimex(2) returns whether the clock is disciplined and its maximum
+error. A step is detected by comparison with CLOCK_BOOTTIME, which is never set.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _LEAST_STEP_SECONDS = 0.2  # slewing and the time between two calls stay below
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What the kernel, or the daemon that steers it, says of the clock."""
+    """What the kernel, or the daemon that disciplines it, reports about the clock."""
 
     synchronised: bool
     worst_error_seconds: float | None  # None: not told
 
 
 class _Timex(ctypes.Structure):
-    """The beginning of the kernel's struct timex; the rest is room."""
+    """The beginning of the kernel's struct timex; the rest is padding."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -59,8 +59,8 @@ class _Timex(ctypes.Structure):
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """State of the clock; raises ``ProbeError``: UNSUPPORTED for a server on another host, BLIND
-    where the kernel may not be asked and systemd-timesyncd does not steer the clock.
+    """State of the clock. Raises ``ProbeError``: UNSUPPORTED for a server on another host, BLIND if
+    the kernel call is forbidden and systemd-timesyncd does not discipline the clock.
     """
     require_here(session.target)
     step = stepped(time.time(), uptime_seconds(), session.memory)
@@ -74,7 +74,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def kernel_clock() -> Clock | None:
-    """The kernel's own word, read only (modes = 0 changes nothing); None where it is forbidden.
+    """The kernel's state, read only (modes = 0 changes nothing); None if the call is forbidden.
 
     systemd's ProtectClock=yes forbids even reading.
     """
@@ -90,7 +90,7 @@ def kernel_clock() -> Clock | None:
 
 
 def timesyncd_clock(now: float, mark: Path = _TIMESYNCD) -> Clock | None:
-    """What systemd-timesyncd leaves behind: a file it touches at each agreement; None without."""
+    """State from the file that systemd-timesyncd touches at each synchronisation; None without it."""
     try:
         touched = os.stat(mark).st_mtime
     except OSError:
@@ -99,10 +99,10 @@ def timesyncd_clock(now: float, mark: Path = _TIMESYNCD) -> Clock | None:
 
 
 def stepped(wall: float, uptime: float, memory: MutableMapping[str, Any]) -> float:
-    """Seconds by which the wall clock jumped within the last ten minutes; 0 for none.
+    """Seconds by which the wall clock was stepped within the last ten minutes; 0 for none.
 
-    ``wall`` and ``uptime`` are the two clocks now. The jump is told for a while, so that a
-    reading or two cannot miss it; it has no sign, since both ways do harm.
+    ``wall`` and ``uptime`` are the two clocks now. The step is reported for ten minutes so that a
+    reading cannot miss it. It has no sign, since both directions do harm.
     """
     between = wall - uptime
     known = memory.get("between")
@@ -168,7 +168,7 @@ PROBE = Probe(
             "clock",
             warning=0.0,
             above=False,
-            raise_after=10,  # a daemon that has just started needs its minutes
+            raise_after=10,  # a daemon that has just started needs a few minutes
         ),
         Threshold(
             "host_clock_step_seconds",
@@ -182,7 +182,7 @@ PROBE = Probe(
                 "logs around that moment are not to be trusted.",
             ),
             "clock",
-            # A second already mixes up the order of log lines of two hosts.
+            # One second already changes the order of log lines from two hosts.
             warning=1.0,
             clear_after=1,
             headline=Text("{target}: jam host melompat", "{target}: the host's clock jumped"),

@@ -1,9 +1,9 @@
-"""Does the server hold deleted files open, whose room nobody can see?
+"""Disk space used by deleted files that the server still has open.
 
-A dropped table, a rotated log or a temporary file that some backend still has open goes on taking
-room: df says full, du says empty. They show only in /proc of the server's processes (proc(5)),
-which the agent may read as root, as the server's own account, or with CAP_SYS_PTRACE; otherwise
-the probe says that it is blind.
+A dropped table, a rotated log or a temporary file that a backend still has open keeps using disk
+space: df counts it, du does not. Such files are visible only in /proc of the server's processes
+(proc(5)), which the agent may read as root, as the server's own account, or with CAP_SYS_PTRACE;
+otherwise the probe is blind.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MOST_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A deleted file that is still open; it counts once, however many processes hold it."""
+    """A deleted file that is still open; counted once, however many processes have it open."""
 
     path: str
     pid: int
@@ -51,18 +51,18 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that may be the server's, and where it stands; None where that may not be seen."""
+    """A process that may be the server's, and its working directory; None if that is not readable."""
 
     pid: int
     directory: tuple[int, int] | None  # device and inode
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Room held by deleted files, per volume with any; 0 for the volume of the data otherwise.
+    """Space used by deleted files, for each volume that has any; otherwise 0 for the data volume.
 
     Raises ``ProbeError``: UNSUPPORTED for a server on another host, without a process here (down,
-    or in a container of its own) or without a data directory that can be seen, BLIND when its
-    processes may not be looked at.
+    or in another container) or without a readable data directory, BLIND if its processes may not be
+    read.
     """
     points = {mount.device: point for point, mount in mounted().items()}
     home, held = _held_by_server(session)
@@ -79,7 +79,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The largest deleted files and who holds them."""
+    """The largest deleted files and the processes that have them open."""
     _, held = _held_by_server(session)
     largest = sorted(held, key=lambda each: -each.bytes)[:_MOST_SHOWN]
     yield Exhibit(
@@ -91,7 +91,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 
 
 def _held_by_server(session: Session) -> tuple[str, list[Held]]:
-    """The device of the data directory, and every deleted file the server holds."""
+    """The device of the data directory, and every deleted file the server has open."""
     require_here(session.target)
     data = paths_seen_elsewhere(session).get("data", "")
     if not data:
@@ -107,14 +107,14 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
     engine = session.target.engine
     try:
         device, home = SHARED.at(data, _seconds(), place)
-        # Open files may lie on any mount, a dead one too: that must not count against the data's.
+        # Open files may be on any mount, even a dead one; that must not block the data mount.
         held = SHARED.run(
             f"the open files of {session.target.name}",
             _seconds(),
             lambda: held_by(processes(engine), home),
         )
     except (StuckError, FailingError, OSError) as error:
-        # That the data cannot be looked at is what ``volumes`` says, with its severity.
+        # ``volumes`` reports an unreadable data directory, with its severity.
         said = Text(f"{data} tidak dapat dilihat: {error}", f"{data} cannot be looked at: {error}")
         raise ProbeError(FailureKind.UNSUPPORTED, said) from error
     return device, held
@@ -149,10 +149,10 @@ def _stands_in(folder: Path) -> tuple[int, int] | None:
 
 
 def held_by(candidates: list[Process], home: tuple[int, int], proc: Path = PROC) -> list[Held]:
-    """The deleted files of those processes that stand in the data directory ``home``.
+    """The deleted files of those processes whose working directory is the data directory ``home``.
 
-    Both engines' processes do. Raises ``ProbeError``: UNSUPPORTED when there is none, BLIND when
-    there are some and none of them may be looked at.
+    That is true for both engines. Raises ``ProbeError``: UNSUPPORTED when there is no such process,
+    BLIND when there are some and none of them may be read.
     """
     ours = [each.pid for each in candidates if each.directory == home]
     if not ours:
@@ -181,9 +181,10 @@ def held_by(candidates: list[Process], home: tuple[int, int], proc: Path = PROC)
 
 
 def deleted_of(pid: int, proc: Path = PROC) -> Iterable[Held]:
-    """The deleted files one process holds; raises ``OSError`` when it may not be looked at.
+    """The deleted files one process has open; raises ``OSError`` when it may not be read.
 
-    Memory that only looks like a file (memfd, shared segments, io_uring) is on no volume.
+    Memory that only looks like a file (memfd, shared segments, io_uring) uses no volume and is left
+    out.
     """
     folder = proc / str(pid) / "fd"
     for name in os.listdir(folder):
@@ -250,8 +251,8 @@ PROBE = Probe(
                 "(pg_rotate_logfile, FLUSH LOGS), or plan a restart.",
             ),
             "volume",
-            # Sorts and temporary tables hold unlinked files of megabytes as a matter of course;
-            # ten gigabytes that stay for half an hour are somebody's lost disk.
+            # Sorts and temporary tables normally have unlinked files of some megabytes open;
+            # ten gigabytes for half an hour are lost disk space.
             warning=10e9,
             raise_after=6,
             clear_margin=0.2,

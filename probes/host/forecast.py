@@ -1,11 +1,11 @@
-"""When will a volume be full? Told only when the past says so.
+"""Forecast of when a volume will be full, from its history.
 
-Why: a straight line through a sawtooth lies: after one clean-up it says "shrinking", during every
-nightly dump "full in an hour". Promise, of the pure function ``forecast``: two questions are kept
-apart. *Fast*: has it grown steadily for at least five minutes, more than a job at this hour
-usually does? *Daily*: how much more is used than at the same hour a day before, on the median day
-since the last clean-up, and does the slope through the hours agree? Where neither can be
-answered, a reason comes back instead of a number. A pace that picked up is told by its last day.
+A straight line through a sawtooth misleads: after a clean-up it shows shrinking, during every
+nightly dump it predicts a full disk within the hour. ``forecast`` (a pure function) therefore uses
+two methods. *Fast*: steady growth for at least five minutes, more than a job at this hour usually
+causes. *Daily*: how much more is used than at the same hour a day before, on the median day since
+the last clean-up, if the slope through the hours agrees. If neither applies it returns a reason
+instead of a number. If growth has accelerated, the last day is used.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from probes.host.samples import DAY, HOUR, History, Hour
 from probes.model import Text
 
 FAR_SECONDS = 90 * DAY
-"""Not filling, or so slowly that nobody can know: told as this."""
+"""Reported when the volume does not fill, or too slowly for a meaningful forecast."""
 
 LEAST_DAYS = 3
 FAST_WINDOWS_SECONDS = (3600.0, 1800.0, 600.0, 300.0)
 FAST_LEAST_SAMPLES = 6
 FAST_REACH = 12
-"""A slope is believed for twelve times as long as it was seen: an hour from five minutes."""
+"""A slope is extrapolated for twelve times as long as it was observed: an hour from five minutes.
+"""
 
 _MOST_POINTS = 100  # Theil-Sen looks at every pair
 _NOISE = 0.002  # of what is used: below this a fall is not a clean-up
@@ -41,13 +42,13 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Why no time can be told."""
+    """The reason why there is no forecast."""
 
     reason: Text
 
 
 def forecast(history: History, free: float, now: float) -> Forecast | Unknown:
-    """When ``free`` bytes are used up, by the history of what was used until ``now``.
+    """When ``free`` bytes are used up, from the history of used bytes until ``now``.
 
     ``now`` is in seconds since the epoch, as in the history.
     """
@@ -61,7 +62,7 @@ def forecast(history: History, free: float, now: float) -> Forecast | Unknown:
 
 
 def _fast(history: History, free: float, now: float) -> Forecast | None:
-    """The slope of the last minutes, if steady, soon, and not what this hour always does."""
+    """The slope of the last minutes, if it is steady, soon, and not usual at this hour."""
     recent = since_fall([each for each in history.fine if each[0] <= now])
     for window in FAST_WINDOWS_SECONDS:
         points = [each for each in recent if each[0] >= now - window]
@@ -94,7 +95,7 @@ def steady_slope(points: Sequence[tuple[float, float]], window: float) -> float 
 
 
 def _as_every_day(history: History, used: float, free: float, now: float) -> bool:
-    """Whether a job of this hour explains what is used, and still fits as it did on other days."""
+    """Whether a job of this hour explains the use, and still fits as it did on other days."""
     usual = usual_rise(history.hours, now)
     lows = [each.low for each in history.hours if each.at > now - DAY]
     if usual is None or not lows:
@@ -104,7 +105,7 @@ def _as_every_day(history: History, used: float, free: float, now: float) -> boo
 
 
 def since_fall(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
-    """The points after the last clear fall: what was deleted is no part of the growth."""
+    """The points after the last clear fall, so that a deletion is not part of the growth."""
     for index in range(len(points) - 1, 0, -1):
         before, after = points[index - 1][1], points[index][1]
         if before - after > _NOISE * before:
@@ -118,10 +119,10 @@ def _rise(points: Sequence[tuple[float, float]]) -> float:
 
 
 def usual_rise(hours: Sequence[Hour], now: float) -> float | None:
-    """How much is used in passing around this hour on other days; None: seen on no other day.
+    """How much is used temporarily around this hour on other days; None: seen on no other day.
 
-    A job that fills and tidies shows as the high of its hours above the low of the day. The
-    median day counts, so that one accident does not become a habit.
+    A job that writes and cleans up shows as the high of its hours above the low of the day. The
+    median day counts, so that one accident does not become the norm.
     """
     rises = []
     for days in range(1, LEAST_DAYS + 5):
@@ -174,7 +175,7 @@ def _daily(history: History, free: float, now: float) -> Forecast | Unknown:
 
 
 def _last_day(hours: Sequence[Hour], deltas: Sequence[float]) -> float:
-    """Bytes a second over the last day, when it rose all day: what a single import does not."""
+    """Bytes a second over the last day, if it rose all day, which a single import does not."""
     day = [(each.at, each.low) for each in hours if each.at > hours[-1].at - DAY]
     return min(median(deltas[-len(day) :]) / DAY, theil_sen(day))
 
@@ -182,8 +183,8 @@ def _last_day(hours: Sequence[Hour], deltas: Sequence[float]) -> float:
 def since_clean_up(hours: Sequence[Hour]) -> Sequence[Hour]:
     """The hours after the last clean-up.
 
-    A night job's end is a fall too, but only back to where the volume stood; a clean-up goes
-    below the least of the whole day before it.
+    A night job's end is a fall too, but only back to the previous level; a clean-up goes below the
+    minimum of the whole day before it.
     """
     for index in range(len(hours) - 1, 0, -1):
         before = hours[max(0, index - 24) : index]

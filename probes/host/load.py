@@ -1,8 +1,8 @@
-"""Is the host overloaded: more work than processors, or everybody waiting for the disk?
+"""Load of the host: more work than CPUs, or processes waiting for the disk.
 
-Load is told per processor, over five minutes. Time spent waiting for input and output comes twice:
-iowait (share of processor time between two readings) and, where the kernel keeps it, pressure,
-which alone is true on hosts with many processors (proc(5), the kernel's PSI documentation).
+Load is reported per CPU, over five minutes. Time spent waiting for I/O comes twice: iowait (share
+of CPU time between two readings) and, where the kernel provides it, pressure, which is the only
+accurate figure on hosts with many CPUs (proc(5), the kernel's PSI documentation).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_PROCESSES = 20
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Load, iowait, pressure; raises ``ProbeError(UNSUPPORTED)`` for a server elsewhere."""
+    """Load, iowait and pressure; raises ``ProbeError(UNSUPPORTED)`` for a server on another host."""
     require_here(session.target)
     cores = os.cpu_count() or 1
     load = os.getloadavg()[1]
@@ -40,9 +40,9 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def iowait_ratio(iowait: float, total: float, memory: MutableMapping[str, Any]) -> float | None:
-    """The share of processor time spent waiting since the last reading; None at the first.
+    """The share of CPU time spent waiting for I/O since the last reading; None at the first.
 
-    Both in seconds since boot. The kernel's iowait may go back a little; that is no wait.
+    Both in seconds since boot. The kernel's iowait may decrease a little; that counts as 0.
     """
     before = memory.get("times")
     memory["times"] = [iowait, total]
@@ -52,7 +52,7 @@ def iowait_ratio(iowait: float, total: float, memory: MutableMapping[str, Any]) 
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """Who was stuck: processes in state D, which wait for a device and cannot be interrupted."""
+    """Processes in state D, which wait for a device and cannot be interrupted."""
     require_here(session.target)
     waiting = [
         process.info
@@ -104,9 +104,9 @@ PROBE = Probe(
                 "for the disk (state D)? Compare with the database's active sessions.",
             ),
             "host",
-            # Twice the processors for five minutes is a queue, and one that stands for another five
-            # is no passing job. Load alone is no outage: whether anybody suffers, the database's
-            # own probes say.
+            # Twice the CPUs for five minutes is a queue, and one that lasts another five minutes
+            # is not a short job. Load alone is no outage: the database's own probes show whether
+            # users are affected.
             warning=2.0,
             raise_after=10,
             clear_margin=0.25,

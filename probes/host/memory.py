@@ -1,8 +1,8 @@
-"""Is there memory left on the host, or does everybody wait for it?
+"""Available memory of the host, and time spent waiting for memory.
 
-Available memory is what the kernel itself reckons programs could get without swapping
-(MemAvailable; "free" alone would alarm on every healthy host with a warm cache). Waiting for
-memory is told by the kernel's pressure figures where it keeps them (proc(5); the kernel's PSI
+Available memory is the kernel's own estimate of what programs can get without swapping
+(MemAvailable; "free" would raise an alarm on every healthy host with a warm cache). Waiting for
+memory is the kernel's pressure figure where it is provided (proc(5); the kernel's PSI
 documentation).
 """
 
@@ -39,7 +39,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """Who held the memory: the largest processes by resident size (shared memory counted)."""
+    """The largest processes by resident size (shared memory included)."""
     require_here(session.target)
     found = []
     for process in psutil.process_iter(["pid", "name", "username", "memory_info"]):
@@ -89,7 +89,7 @@ PROBE = Probe(
                 "(OOM) takes all of PostgreSQL down.",
             ),
             "host",
-            # Below a tenth is the common alarm; at 3 % the kernel is about to kill somebody.
+            # Below a tenth is the common alarm; at 3 % the OOM killer is near.
             warning=0.10,
             critical=0.03,
             above=False,
@@ -129,7 +129,7 @@ PROBE = Probe(
                 "a victim.",
             ),
             "host",
-            # A tenth of the time in which nothing at all gets done is felt by every user.
+            # Users notice when no work at all is done for a tenth of the time.
             warning=0.10,
             critical=0.40,
             raise_after=3,

@@ -1,8 +1,8 @@
-"""Has the kernel killed somebody for want of memory?
+"""Processes killed by the kernel for lack of memory.
 
-A killed backend makes PostgreSQL throw every session out and recover; a killed mariadbd is simply
-gone. The kernel only counts (oom_kill in /proc/vmstat, since boot), so the probe remembers the
-counts of the last hour.
+A killed backend makes PostgreSQL end all sessions and recover; a killed mariadbd is simply gone.
+The kernel only counts (oom_kill in /proc/vmstat, since boot), so the probe remembers the counts of
+the last hour.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ VMSTAT = Path("/proc/vmstat")
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Kills within the last hour; raises ``ProbeError``: UNSUPPORTED on another host, BLIND where
-    the kernel does not count them (before Linux 4.13).
+    """Kills within the last hour. Raises ``ProbeError``: UNSUPPORTED on another host, BLIND if the
+    kernel does not count them (before Linux 4.13).
     """
     require_here(session.target)
     yield measured(count_in(VMSTAT.read_text()), uptime_seconds(), session.memory)
@@ -58,15 +58,15 @@ def count_in(vmstat: str) -> int:
 
 
 def measured(count: int, uptime: float, memory: MutableMapping[str, Any]) -> Measurement:
-    """How many were killed within the last hour, as far as this agent has watched.
+    """How many processes were killed within the last hour, as far as this agent has observed.
 
-    ``uptime`` is the host's, in seconds. After a boot the count begins anew, and so does this.
-    What was killed before the first reading is not counted: it may be weeks old.
+    ``uptime`` is the host's, in seconds. After a boot both counts start at zero. Kills before the
+    first reading are not counted, because they may be weeks old.
     """
     past = [each for each in memory.get("seen", []) if uptime - WITHIN_SECONDS <= each[0] <= uptime]
     last = memory.get("seen", [])[-1:]
     if not past and last and last[0][0] <= uptime:
-        past = last  # away for long: what was killed meanwhile still counts once
+        past = last  # the agent was stopped for long: kills in the meantime still count once
     if past and past[0][1] > count:
         past = []
     seen = [*past, [uptime, count]]
@@ -113,7 +113,7 @@ PROBE = Probe(
                 "OOMScoreAdjust=-900 for its service.",
             ),
             "host",
-            # One kill may have hit anybody; a series means the host cannot go on.
+            # One kill may have hit any process; several mean that the host is out of memory.
             warning=1.0,
             critical=3.0,
             clear_after=1,

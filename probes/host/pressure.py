@@ -1,7 +1,7 @@
-"""How long tasks waited for memory, disk or processor, as the kernel counts it (PSI).
+"""Time that tasks waited for memory, disk or CPU, as counted by the kernel (PSI).
 
-Why: load and iowait are averages of the busy and the idle; pressure is the share of time in which
-work stood still. Kernels without it (or with psi=0) have no figures, which is None and not zero.
+Load and iowait are averages over busy and idle tasks; pressure is the share of time in which work
+was stalled. Kernels without it (or with psi=0) provide no figures; that is None, not zero.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ PRESSURE = Path("/proc/pressure")
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """Shares of the last minute: some task waited, every busy task waited."""
+    """Shares of the last minute: some task waited, all busy tasks waited."""
 
     some: float
     full: float
 
 
 def pressure(resource: str, folder: Path = PRESSURE) -> Pressure | None:
-    """The figures of ``memory``, ``io`` or ``cpu``; None where the kernel keeps none."""
+    """The figures of ``memory``, ``io`` or ``cpu``; None if the kernel provides none."""
     try:
         text = (folder / resource).read_text()
     except OSError:
@@ -30,7 +30,7 @@ def pressure(resource: str, folder: Path = PRESSURE) -> Pressure | None:
 
 
 def parsed(text: str) -> Pressure | None:
-    """The minute's averages of one file under /proc/pressure; None for what is not one."""
+    """The one-minute averages from one file under /proc/pressure; None if it cannot be parsed."""
     shares = {"some": 0.0, "full": 0.0}  # old kernels write no "full" line for cpu
     seen = False
     for line in text.splitlines():

@@ -1,9 +1,8 @@
-"""A bounded memory of how full a volume was: minutes for the last hour, hours for two weeks.
+"""Bounded history of a volume's used space: minutes for the last hour, hours for two weeks.
 
-Why: a forecast needs the shape of days, and a reading only knows now. Promise: plain lists and
-numbers, so that whoever keeps the probe's memory may write it down as JSON; never more than a few
-hundred numbers for a volume, whatever the interval. Pure: the caller says what time it is, in
-seconds since the epoch, so that a history outlives a restart.
+Plain lists and numbers, so that it can be stored as JSON; never more than a few hundred numbers per
+volume, whatever the interval. No I/O: the caller passes the time in seconds since the epoch, so
+that a history remains valid after a restart.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ HOURS_FOR_SECONDS = 15 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """The least and the most that was used within one hour.
+    """The minimum and the maximum used within one hour.
 
-    Both are kept: the low of an hour is what stays when a night job has tidied up, the high is
-    what the job needed.
+    Both are kept: the minimum is what remains after a night job has cleaned up, the maximum is what
+    the job needed.
     """
 
     at: float  # its beginning
@@ -42,8 +41,8 @@ class History:
     def add(self, at: float, used: float) -> History:
         """The history with one more sample.
 
-        A sample sooner than 20 s after the last counts only for its hour. What lies in the
-        future (the clock was put back) is dropped: it can no longer be placed.
+        A sample within 20 s of the last one counts only for its hour. Samples in the future (the
+        clock was set back) are dropped, because they can no longer be placed.
         """
         fine = tuple(each for each in self.fine if at - FINE_FOR_SECONDS <= each[0] <= at)
         if not fine or at - fine[-1][0] >= FINE_EVERY_SECONDS:
@@ -58,7 +57,7 @@ class History:
         return History(fine, hours)
 
     def as_plain(self) -> dict[str, Any]:
-        """The history as JSON can hold it."""
+        """The history as JSON-compatible values."""
         return {
             "fine": [[at, used] for at, used in self.fine],
             "hours": [[each.at, each.low, each.high] for each in self.hours],
@@ -68,7 +67,7 @@ class History:
 def from_plain(kept: object) -> History:
     """The history written by ``as_plain``; an empty one for anything else.
 
-    What cannot be read is forgotten rather than failing a probe: it is only a memory.
+    Data that cannot be read is dropped instead of failing the probe.
     """
     if not isinstance(kept, Mapping):
         return History()

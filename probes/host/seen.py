@@ -1,8 +1,8 @@
-"""What lies behind a server's paths: which volumes hold them, and which paths nobody can see.
+"""Maps a server's paths to the volumes of this host, and lists the paths that cannot be read.
 
-Why: several questions (room, time to full, deleted files) need the same map from what the server
-calls data, WAL or binlog to the volumes of this host. Promise: a path that cannot be seen is said
-with the line that mends it, never guessed and never taken for the volume next to it.
+Shared by the probes of free space, forecast and deleted files. A path that cannot be read is
+reported with the command that fixes it; it is never guessed and never taken for a neighbouring
+volume.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from probes.wire import deadline
 SECONDS_PER_LOOK = 2.0
 
 BACKUP = "backup"
-"""The purpose under which the configuration names where backups lie."""
+"""The configuration key of the path where backups are stored."""
 
 _RIGHT = {"postgresql": "pg_monitor"}
-"""By engine: without it the server does not say where its files are; others need none."""
+"""By engine: the right without which the server does not return its paths; others need none."""
 
 _GROUP_ACCESS = {"postgresql": "initdb --allow-group-access"}
-"""By engine: what makes the server let its group see its files; others do so by themselves."""
+"""By engine: the setting that lets the server's group read its files; others do so by default."""
 
 _FIRST = ("data", "wal", "log", "temp", "tmp")
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A path that could not be looked at, and why."""
+    """A path that could not be read, and why."""
 
     path: str
     reason: Text
@@ -39,14 +39,14 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was found behind all paths of one target."""
+    """The volumes found behind all paths of one target."""
 
     volumes: Mapping[str, tuple[Volume, tuple[str, ...]]]  # mount -> volume and what it holds
     unseen: Mapping[str, Unseen]  # purpose ->
     readable: Mapping[str, str]  # purpose -> path
     stuck: Mapping[str, tuple[float, tuple[str, ...]]]  # mount -> seconds and what it holds
     failing: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
-    """Mount -> what its device answers, and what it holds."""
+    """Mount -> the error its device returns, and what it contains."""
 
 
 def require_here(target: Target) -> None:
@@ -61,10 +61,10 @@ def require_here(target: Target) -> None:
 
 
 def paths_of(session: Session) -> Mapping[str, str]:
-    """Purpose -> path, what the server says and what the configuration adds or corrects.
+    """Purpose -> path: what the server reports, with the configuration's additions and corrections.
 
-    Where backups lie is not among them: a volume kept full by its retention, or mounted read only
-    on purpose, is no trouble of the server's; ``backup_age`` says whether backups go on.
+    The backup path is not included: a volume kept full by its retention, or mounted read-only on
+    purpose, is not a fault of the server; ``backup_age`` checks the backups.
 
     Raises ``ProbeError``: UNSUPPORTED for a server on another host, BLIND when no path is known.
     """
@@ -78,9 +78,9 @@ def paths_of(session: Session) -> Mapping[str, str]:
 
 
 def paths_seen_elsewhere(session: Session) -> Mapping[str, str]:
-    """The same for probes that need the map but do not answer for it.
+    """The same map for probes that need it but do not report its problems.
 
-    One blindness is told once, by ``volumes``: here an unknown path is UNSUPPORTED.
+    ``volumes`` reports an unknown path once; here it is UNSUPPORTED.
     """
     try:
         return paths_of(session)
@@ -89,7 +89,7 @@ def paths_seen_elsewhere(session: Session) -> Mapping[str, str]:
 
 
 def look_at(paths: Mapping[str, str], mounts: Mounts) -> Seen:
-    """Look behind every path, data first; volumes on one device count once."""
+    """Find the volume of every path, data first; volumes on one device count once."""
     by_device: dict[int, tuple[Volume, list[str]]] = {}
     unseen: dict[str, Unseen] = {}
     readable: dict[str, str] = {}
@@ -148,7 +148,7 @@ def _nothing_known(target: Target) -> ProbeError:
 
 
 def data_unseen(unseen: Unseen, target: Target) -> ProbeError:
-    """The failure of a target of which not even the data directory can be seen."""
+    """The failure of a target whose data directory cannot be read."""
     return ProbeError(
         FailureKind.BLIND,
         Text(
@@ -160,7 +160,7 @@ def data_unseen(unseen: Unseen, target: Target) -> ProbeError:
 
 
 def fix(purpose: str, path: str, engine: str) -> Text:
-    """The line that lets the agent see a path it may not look at."""
+    """The command that lets the agent read a path."""
     access = _GROUP_ACCESS.get(engine, "")
     first = f"{access}, " if access else ""
     return Text(

@@ -1,4 +1,4 @@
-"""The host's own clock that never jumps: seconds since it started, sleep included."""
+"""Seconds since the host started, sleep included, by a clock that is never set."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import time
 
 
 def uptime_seconds() -> float:
-    """Seconds since the host started (CLOCK_BOOTTIME); no change of the wall clock moves it."""
+    """Seconds since the host started (CLOCK_BOOTTIME); not affected by setting the wall clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

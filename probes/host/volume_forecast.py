@@ -1,7 +1,7 @@
-"""When will each volume of the server be full, if it goes on like this?
+"""When each volume of the server will be full at its present growth.
 
-Remembers how full the volumes were (``probes.host.samples``) and asks ``probes.host.forecast``.
-Where no honest answer exists there is no time at all, only ``volume_forecast_known`` 0 and why.
+Keeps the history of used space (``probes.host.samples``) and calls ``probes.host.forecast``. If no
+forecast is possible there is no time, only ``volume_forecast_known`` 0 with the reason.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _HISTORY = "used"
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """One forecast for each volume that answers; raises ``ProbeError(UNSUPPORTED)`` for a server
-    on another host or whose paths nobody knows (``volumes`` is blind then, and says so).
+    """One forecast for each volume that answers. Raises ``ProbeError(UNSUPPORTED)`` for a server on
+    another host or with unknown paths (``volumes`` is blind then and reports it).
 
-    The time is the host's own clock: the history must stay true over a restart of the agent.
+    The time is the host's own clock: the history must stay valid over a restart of the agent.
     """
     return tuple(
         forecasts(look_at(paths_seen_elsewhere(session), SHARED), session.memory, time.time())
@@ -32,10 +32,10 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def forecasts(seen: Seen, memory: MutableMapping[str, Any], now: float) -> Iterable[Measurement]:
-    """Note how full every volume is at ``now`` (seconds since the epoch), and look ahead.
+    """Record the used space of every volume at ``now`` (seconds since the epoch), and forecast.
 
-    What lies under ``KEPT`` in ``memory`` stays plain JSON and outlives the agent. Volumes that
-    are gone for good are forgotten; one that only does not answer keeps its history.
+    The values under ``KEPT`` in ``memory`` are plain JSON and survive a restart of the agent.
+    Volumes that were removed are forgotten; one that only does not answer keeps its history.
     """
     kept = memory.setdefault(KEPT, {}).setdefault(_HISTORY, {})
     for mount in set(kept) - set(seen.volumes) - set(seen.stuck) - set(seen.failing):
@@ -94,9 +94,9 @@ PROBE = Probe(
                 "release what holds it, or enlarge the volume before the time is up.",
             ),
             "volume",
-            # A day leaves an office one working day to act; two hours is when somebody is
+            # A day leaves an office one working day to act; at two hours a person must be
             # called (the tightest rule in common use). Clearing at twice the limit keeps a
-            # growth that breathes from flapping.
+            # fluctuating growth from flapping.
             warning=86400.0,
             critical=7200.0,
             above=False,
@@ -107,8 +107,8 @@ PROBE = Probe(
                 "{target}: volume {subject} ({holds}) akan penuh",
                 "{target}: volume {subject} ({holds}) will be full",
             ),
-            # After a clean-up the time is unknown, and the old alarm no longer true: if it
-            # fills on, the minutes say so again.
+            # After a clean-up the time is unknown and the old finding no longer valid: if it
+            # still fills, the fast method finds it again.
         ),
     ),
     read=read,

@@ -1,9 +1,9 @@
-"""Is there room on the volumes that really hold the server's files?
+"""Free space on the volumes that hold the server's files.
 
-Looks at where the server says it keeps data, WAL, logs and temporary files (and at what the
-configuration adds), follows links to the volumes behind them, and reports each volume once. A
-path that cannot be seen from here is said, never guessed: with a data directory of mode 0700 an
-ordinary user cannot even tell where pg_wal leads.
+Takes the directories that the server reports for data, WAL, logs and temporary files (and the
+configuration's additions), follows links to the volumes behind them, and reports each volume once.
+A path that cannot be read from here is reported, never guessed: with a data directory of mode 0700
+an ordinary user cannot even see where pg_wal points to.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from probes.tables import remarks
 from probes.units import duration, written
 
 LARGE_BYTES = 200e9
-"""Beyond this size a share of the volume stops meaning urgency: 5 % of 10 TB lasts for weeks."""
+"""Above this size a percentage no longer means urgency: 5 % of 10 TB lasts for weeks."""
 
 
 def read(session: Session) -> Iterable[Measurement]:
     """Every volume once. Raises ``ProbeError``: UNSUPPORTED for a server on another host, BLIND
-    when no path is known or the data directory cannot be seen from here.
+    when no path is known or the data directory cannot be read from here.
     """
     seen = look_at(paths_of(session), SHARED)
     if "data" in seen.unseen:
@@ -32,7 +32,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def measurements(seen: Seen, engine: str) -> Iterable[Measurement]:
-    """The numbers of everything seen, and a state for everything that was not."""
+    """The figures of every volume found, and a state for every path that was not readable."""
     for mount, (volume, holds) in seen.volumes.items():
         yield from _of_volume(mount, volume, ", ".join(holds))
     for mount, (seconds, holds) in seen.stuck.items():
@@ -86,7 +86,7 @@ _SILENT = Text("tidak menjawab selama {time}", "no answer for {time}")
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """df, as it was at the onset, of every volume that holds something of this server."""
+    """df of every volume that holds files of this server, when the fault began."""
     seen = look_at(paths_of(session), SHARED)
     rows: list[tuple[Words, ...]] = [
         (
@@ -177,8 +177,8 @@ PROBE = Probe(
             ),
             _FULL_HINT,
             "volume",
-            # 90 and 95 % used is the most common pair; counting at most 200 GB adds what is
-            # learnt with large volumes, where it means 20 and 10 GB.
+            # 90 and 95 % used is the most common pair; counting at most 200 GB adjusts it for
+            # large volumes, where it means 20 and 10 GB.
             warning=0.10,
             critical=0.05,
             above=False,

@@ -1,9 +1,8 @@
-"""What a DBA looks at when a server cannot be used: its processes, its log, its volumes, its host.
+"""Evidence about a server that is down: its processes, log, volumes and host.
 
-Why: a server that is down answers no question, and whoever is called asks these first. Shared by
-the engines and asked without a session. Promise: every look ends by the deadline in force, none
-waits for a dead mount or a process nobody may look at, and what could not be had is said in its
-place. Sources: proc(5) by way of psutil; each engine's own log.
+Shared by the engines; needs no session. Every check ends at the deadline in force and none waits
+for a dead mount or an unreadable process; what could not be read is stated in its place.
+Sources: proc(5) through psutil; each engine's own log.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ MOST_VOLUMES = 12
 
 
 def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
-    """The failure; then, of a server on this host, what can be seen of it from outside."""
+    """The failure and, for a server on this host, what can be seen from outside."""
     yield the_failure(down)
     if not view.target.host:
         return
@@ -44,7 +43,7 @@ def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
 
 
 def last_words(session: Session) -> Iterator[Exhibit]:
-    """What a server on this host that answers wrote last; nothing of one that is elsewhere."""
+    """The last log lines of a running server on this host; nothing for one on another host."""
     if session.target.host:
         yield _said_if_unseen(
             _LOG,
@@ -68,7 +67,7 @@ _ASKING = Text("bertanya pada sesi yang terbuka", "asking on an open session")
 
 
 def the_failure(down: Down) -> Exhibit:
-    """What went wrong, while doing what, after how long, and when the last answer came."""
+    """What failed, during which call, after how long, and when the last answer came."""
     answered = _NEVER if down.answered_at is None else moment(down.answered_at)
     took = written(down.spent_seconds, "seconds")
     return Exhibit(
@@ -95,8 +94,9 @@ _SERVER_LINE = re.compile(
     r"|\[(?:ERROR|Warning|Note|System)\]"
     r"|\s\[\d+\] (?:(?:WARNING|ERROR|FATAL) |LOG (?!C-|stats:))"
 )
-"""The server's word about itself. A failed statement, its details and its text hold people's data
-and say nothing of why a server is down; nor does each client's coming and going (``C-``)."""
+"""Log lines of the server about itself. A failed statement with its details contains user data and
+does not explain why a server is down; nor do the connections of clients (``C-``).
+"""
 
 _QUOTES_A_STATEMENT = re.compile(
     r"\b(?:statement|execute \S+|parse \S+|bind \S+|parameters|query)\s*:", re.IGNORECASE
@@ -121,11 +121,11 @@ _LEFT_OUT = Text(
 
 
 def redirected_log(data: str) -> str:
-    """The file that the standard error of the server in ``data`` goes to; "" when that is no file
-    of a disk, or may not be seen (it is the server's own account's and root's to see).
+    """The file that is the standard error of the server in ``data``; "" if that is not a file on a
+    disk, or not readable (only root and the server's own account may read it).
 
     Debian starts PostgreSQL by ``pg_ctl -l FILE``, without its logging collector. Sources:
-    postmaster.pid, whose first line is the server's process; proc(5), /proc/PID/fd.
+    postmaster.pid, whose first line is the server's pid; proc(5), /proc/PID/fd.
     """
     try:
         return SHARED.at(data, seconds(), lambda home, mount: _standard_error(home))
@@ -146,7 +146,7 @@ def _standard_error(home: str) -> str:
 def log_tail(where: str) -> Exhibit:
     """The last lines the server wrote about itself.
 
-    ``where``: its log file, or the directory whose newest log that may be read is taken.
+    ``where``: its log file, or the directory whose newest readable log is used.
     """
     if not where:
         return Exhibit(_LOG, (), (), note=remarks(NO_PLACE, _WOULD_SHOW))
@@ -162,7 +162,7 @@ def log_tail(where: str) -> Exhibit:
 
 
 def _own_words(path: str) -> list[str]:
-    """Which of the last lines are the server's about itself; raises ``OSError``."""
+    """The lines that the server wrote about itself; raises ``OSError``."""
     return [
         line.strip()
         for line in server_log.tail(path).splitlines()
@@ -180,7 +180,7 @@ _NOT_TOLD = Text(
 
 
 def volumes(paths: Mapping[str, str]) -> Exhibit:
-    """The volumes behind the paths the server last told, each once."""
+    """The volumes behind the paths the server last reported, each once."""
     holds: dict[str, list[str]] = {}
     rows: dict[str, tuple[Words, ...]] = {}
     missing: list[Words] = []

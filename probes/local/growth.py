@@ -1,9 +1,9 @@
-"""Who is filling which volume: what each consumer of room holds, and how fast it grows.
+"""What fills a volume: the size of each consumer of disk space, and how fast it grows.
 
-Why: "the disk is nearly full" does not say whom to call. Each engine knows its consumers (WAL kept
-by a slot, binary logs, temporary files, a database); here their growth is reckoned and the one that
-fills a volume is named. Promise: a growth is only told after several minutes of watching, and not
-from before a fall: what was removed is no negative growth. Pure but for ``room_on``.
+Each engine knows its consumers (WAL kept by a slot, binary logs, temporary files, a database). This
+module computes their growth and names the one that fills a volume. Growth is reported only after
+several minutes of observation and is measured from the last fall, so deleted files never count as
+negative growth. No I/O except in ``room_on``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SECONDS_PER_LOOK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What one consumer holds now."""
+    """The present size of one consumer."""
 
     consumer: str  # a stable word: wal, binlog, temp, database:simpeg; becomes a label
     bytes: float
@@ -40,7 +40,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The volume behind one purpose."""
+    """The volume behind one path."""
 
     mount: str
     free_bytes: float
@@ -56,9 +56,9 @@ class Filling:
 
 
 def watch(memory: MutableMapping[str, Any], now: float, values: Mapping[str, float]) -> None:
-    """Remember how large each thing is at ``now``, the server's clock in seconds.
+    """Record the size of each consumer at ``now``, the server's clock in seconds.
 
-    What nobody has named for the length of the window is forgotten.
+    A consumer that is not reported for the length of the window is forgotten.
     """
     past: dict[str, list[list[float]]] = memory.setdefault("sizes", {})
     for name in sorted(values, key=lambda each: -values[each])[:_MOST_WATCHED]:
@@ -91,9 +91,9 @@ def _speed(samples: list[list[float]]) -> float | None:
 
 
 def room_on(session: Session, purposes: Iterable[str]) -> Mapping[str, Room]:
-    """The volumes behind those purposes, of a server on this host and as far as they can be seen.
+    """The volumes behind those paths, for a server on this host and as far as they are readable.
 
-    What cannot be seen is absent here: the probe ``volumes`` says so, with the line that mends it.
+    A volume that cannot be read is absent here; the probe ``volumes`` reports it with the fix.
     """
     target = session.target
     if not target.host:
@@ -115,9 +115,9 @@ def room_on(session: Session, purposes: Iterable[str]) -> Mapping[str, Room]:
 def fillings(
     uses: Iterable[Use], growth: Mapping[str, float], rooms: Mapping[str, Room]
 ) -> list[Filling]:
-    """Which volumes are being filled, by whom, and when they are full.
+    """Which volumes fill up, because of which consumers, and when they are full.
 
-    A consumer that stops by itself before the volume is full fills nothing.
+    A consumer that stops at its own limit before the volume is full is not included.
     """
     by_mount: dict[str, list[tuple[Use, float]]] = {}
     room_of: dict[str, Room] = {}
@@ -213,8 +213,8 @@ FILLED_BY = Threshold(
         "volume; never delete from pg_wal or the binlogs by hand.",
     ),
     "volume",
-    # It names the one who fills; how urgent it is, the host's own forecast of the volume judges.
-    # A growth seen for half an hour is believed for six.
+    # It names the consumer; the host's forecast of the volume decides how urgent it is.
+    # A growth observed for half an hour is extrapolated to six hours.
     warning=6 * 3600.0,
     above=False,
     raise_after=2,

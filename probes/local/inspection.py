@@ -1,6 +1,6 @@
-"""How this host is looked at while a server is in trouble: in bounded time, and told when in vain.
+"""Bounded inspection of this host while a server is down.
 
-Why: a look at a dead mount or at somebody else's process must neither hang nor pass for "nothing
+Inspecting a dead mount or another user's process must neither hang nor be taken for "nothing
 there".
 """
 
@@ -18,25 +18,25 @@ from probes.wire import deadline
 SECONDS_PER_LOOK = 1.0
 
 CANNOT_LOOK = (StuckError, FailingError, OSError, RuntimeError, psutil.Error, ProbeError)
-"""RuntimeError: psutil met a line of /proc/net it does not know."""
+"""RuntimeError: psutil found a line of /proc/net that it cannot parse."""
 
 DOES_NOT_ANSWER = Text("tidak menjawab", "does not answer")
 
 
 def seconds() -> float:
-    """How long one look may take now."""
+    """The time limit for one inspection now."""
     return min(SECONDS_PER_LOOK, deadline.remaining() / 3)
 
 
 def unseen(error: Exception) -> Text:
-    """That something could not be looked at, and why."""
+    """States that something could not be inspected, and why."""
     return Text("tidak dapat dilihat: {why}", "could not be looked at: {why}").format(
         why=why(error)
     )
 
 
 def why(error: Exception) -> Words:
-    """The reason, in both languages where it is ours."""
+    """The reason, in both languages if it is Sigap's wording."""
     if isinstance(error, ProbeError):
         return failure_text.shown(error.failure)
     if isinstance(error, StuckError):
@@ -47,5 +47,5 @@ def why(error: Exception) -> Words:
 
 
 def moment(at: datetime) -> str:
-    """An instant as every table writes it."""
+    """An instant, formatted as in every table."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,9 +1,9 @@
-"""What is mounted where, as the kernel tells it, without touching any mount.
+"""What is mounted where, read from the kernel without touching any mount.
 
-Why: ``ST_RDONLY`` of statvfs follows the mount, not the file system. In a unit with
-``ProtectSystem=strict`` every volume looks read only, and an ext4 that stopped taking writes after
-an error does not (since Linux 6.15 it says ``emergency_ro`` and leaves the flag alone). The super
-options of /proc/self/mountinfo tell the truth in both cases. Source: proc_pid_mountinfo(5).
+``ST_RDONLY`` of statvfs belongs to the mount, not to the file system. In a unit with
+``ProtectSystem=strict`` every volume looks read-only, and an ext4 that stopped taking writes after
+an error does not (since Linux 6.15 it sets ``emergency_ro`` and leaves the flag alone). The super
+options of /proc/self/mountinfo are correct in both cases. Source: proc_pid_mountinfo(5).
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NO_WRITES = frozenset({"ro", "emergency_ro", "shutdown"})
-"""Super options of a file system that takes no writes: mounted so, after an error, shut down."""
+"""Super options of a file system that takes no writes: mounted read-only, after an error, shut
+down.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """One line of mountinfo: what this mount point shows."""
+    """One line of mountinfo: one mount point."""
 
     point: str
     device: str  # "major:minor"
@@ -29,17 +31,17 @@ class Mounted:
 
     @property
     def takes_no_writes(self) -> bool:
-        """Whether the file system itself, not only this view of it, refuses to be written."""
+        """Whether the file system itself, not only this mount of it, refuses writes."""
         return not self.super_options.isdisjoint(_NO_WRITES)
 
     @property
     def after_an_error(self) -> bool:
-        """Whether the file system stopped taking writes by itself."""
+        """Whether the file system stopped taking writes because of an error."""
         return not self.super_options.isdisjoint(_NO_WRITES - {"ro"})
 
 
 def mounted(lines: Iterable[str] | None = None) -> Mapping[str, Mounted]:
-    """Mount point -> what is mounted there; of several on one point, the uppermost.
+    """Mount point -> what is mounted there; if there are several, the topmost.
 
     ``lines`` are mountinfo's, by default those of this process.
     """
@@ -65,7 +67,7 @@ def mounted(lines: Iterable[str] | None = None) -> Mapping[str, Mounted]:
 
 
 def errors_recorded(device: str, sys: Path = Path("/sys")) -> int | None:
-    """How many errors an ext4 file system has recorded since its last fsck; None: it keeps none.
+    """How many errors an ext4 file system has recorded since its last fsck; None: no record.
 
     ``device`` is "major:minor". Reading /sys never waits for the disk (ext4's admin guide,
     errors_count).

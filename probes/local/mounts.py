@@ -1,10 +1,10 @@
-"""Which mount holds a path, and how full it is, without ever being held up by a dead mount.
+"""Finds the mount of a path and its free space without blocking on a dead mount.
 
-``statvfs``, ``readlink`` and every other look at a stuck NFS or FUSE mount can block for ever,
-beyond any signal. So each look runs in a thread that belongs to one mount; a mount has at most
-one such thread, and while that one is stuck nobody asks the mount again. Mount points are known
+``statvfs``, ``readlink`` and any other access to a stuck NFS or FUSE mount can block for ever,
+beyond any signal. Each access therefore runs in a thread that belongs to one mount; a mount has at
+most one such thread, and while it is stuck the mount is not accessed again. Mount points are taken
 from /proc/self/mountinfo alone (proc(5)), and a path is followed component by component, so that
-finding out which mount to ask never touches another one.
+finding the right mount never touches another one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_LINKS = 40  # as the kernel itself allows
 _FAILING = frozenset(
     {errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ESHUTDOWN, errno.EUCLEAN, errno.ENODEV}
 )
-"""What a device or a storage server that is gone answers; not what a missing path answers."""
+"""Errors of a device or a storage server that is gone; a missing path has others."""
 
 
 class StuckError(Exception):
@@ -52,10 +52,10 @@ class FailingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """What one look at a volume says.
+    """The state of one volume.
 
-    ``free_bytes`` and ``free_inodes`` are what a process without privileges may use; the root
-    reserve counts neither as free nor as used.
+    ``free_bytes`` and ``free_inodes`` are what an unprivileged process may use; the root reserve
+    counts neither as free nor as used.
     """
 
     mount: str
@@ -71,7 +71,7 @@ class Volume:
 
 
 class _Gate:
-    """One mount's turn: whoever holds it is the only one that looks."""
+    """Lock of one mount: only its holder may access the mount."""
 
     def __init__(self) -> None:
         self.turn = threading.Lock()
@@ -79,7 +79,7 @@ class _Gate:
 
 
 class Mounts:
-    """Looks at volumes through one bounded thread for each mount. Safe to share by threads."""
+    """Accesses volumes through one bounded thread per mount. Thread-safe."""
 
     def __init__(self, statvfs: Callable[[str], os.statvfs_result] = os.statvfs) -> None:
         self._statvfs = statvfs
@@ -90,15 +90,15 @@ class Mounts:
         """The volume that holds ``path``, symbolic links followed.
 
         Raises ``StuckError`` when a mount on the way does not answer within ``seconds``,
-        ``FailingError`` when one answers with an error of its device, ``OSError`` when the path
-        does not exist here or may not be seen.
+        ``FailingError`` when one returns an error of its device, ``OSError`` when the path does not
+        exist or is not readable.
         """
         return self.at(path, seconds, self._measure)
 
     def at(self, path: str, seconds: float, job: Callable[[str, Mounted], T]) -> T:
-        """What ``job(path, mount)`` gives, run in the thread of the mount that holds ``path``.
+        """The result of ``job(path, mount)``, run in the thread of the mount that holds ``path``.
 
-        ``job`` gets the path with its links followed, and must touch nothing on other mounts.
+        ``job`` gets the path with its links followed, and must not access other mounts.
         Raises as ``look`` does, and what ``job`` raises.
         """
         end = time.monotonic() + seconds
@@ -117,10 +117,10 @@ class Mounts:
             step = _Walk(step.at, step.rest, step.links, points)
 
     def run(self, name: str, seconds: float, job: Callable[[], T]) -> T:
-        """What ``job`` gives, run under a gate of its own called ``name``.
+        """The result of ``job``, run under a separate lock called ``name``.
 
-        For looks that belong to no single mount, such as at the open files of a process. Raises
-        ``StuckError`` when it does not end in time, and what ``job`` raises.
+        For work that belongs to no single mount, such as reading the open files of a process.
+        Raises ``StuckError`` when it does not end in time, and what ``job`` raises.
         """
         return self._on(name, job, time.monotonic() + seconds)
 
@@ -177,12 +177,12 @@ class Mounts:
 def _advance(
     step: _Walk, table: Mapping[str, Mounted], job: Callable[[str, Mounted], T]
 ) -> tuple[T] | None:
-    """Go as far as this mount goes; at the path's end, do the job."""
+    """Follow the path to the end of this mount; at the path's end, run the job."""
     return (job(step.at, table[step.mount]),) if step.arrives() else None
 
 
 class _Walk:
-    """Follow a path, component by component, as far as it stays on one mount."""
+    """Follows a path, component by component, as long as it stays on one mount."""
 
     def __init__(self, at: str, rest: list[str], links: int, points: frozenset[str]) -> None:
         self.at, self.rest = _nearest(at, rest, points)
@@ -191,7 +191,7 @@ class _Walk:
         self._points = points
 
     def arrives(self) -> bool:
-        """Whether the path ends on this mount; if not, the walk goes on on another."""
+        """Whether the path ends on this mount; if not, the walk continues on another."""
         while self.rest:
             part, *self.rest = self.rest
             following = os.path.dirname(self.at) if part == ".." else os.path.join(self.at, part)
@@ -222,8 +222,8 @@ class _Walk:
 def _nearest(at: str, rest: list[str], points: frozenset[str]) -> tuple[str, list[str]]:
     """Start from the mount point farthest along the path.
 
-    The kernel names mount points without links, so everything before one is a plain directory
-    and need not be looked at; a dead mount on the way to a living one thus holds up nothing.
+    The kernel names mount points without links, so everything before one is a plain directory and
+    need not be read; a dead mount on the way to a live one does not block.
     """
     found = (at, rest)
     for count, part in enumerate(rest, 1):
@@ -247,4 +247,4 @@ def holder(path: str, points: frozenset[str]) -> str:
 
 
 SHARED = Mounts()
-"""The one that all probes use: a mount has one gate, however many targets ask about it."""
+"""The instance that all probes use: a mount has one lock, however many targets use it."""

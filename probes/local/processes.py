@@ -1,8 +1,7 @@
-"""Which processes a server has on this host, and who listens where it should.
+"""The processes of a server on this host, and which process listens on its address.
 
-Why: a server that is down answers no question; its processes and their states say the most.
-Promise: no look waits for a process nobody may look at, and what could not be seen is said.
-Source: proc(5) by way of psutil.
+Never waits for an unreadable process; what could not be read is stated.
+Source: proc(5) through psutil.
 """
 
 from __future__ import annotations
@@ -98,10 +97,11 @@ class Seen:
 
 
 def processes(target: Target, data: str) -> Exhibit:
-    """Who listens where the server should, and the server's processes with their states.
+    """The process that listens on the server's address, and the server's processes with their
+    states.
 
-    Both engines' processes stand in the data directory; where that may not be seen, a process
-    counts by its name and the note says so.
+    Both engines' processes have the data directory as working directory; if that is not readable, a
+    process counts by its name and the note says so.
     """
     where, wanted = _address(target)
     kind = "unix" if target.address.host.startswith("/") else "tcp"
@@ -146,7 +146,7 @@ def processes(target: Target, data: str) -> Exhibit:
 
 
 def _address(target: Target) -> tuple[str, Callable[[object], bool]]:
-    """Where the server should listen, in words and as a test of a socket's local address."""
+    """The server's listen address, in words and as a test of a socket's local address."""
     host, port = target.address.host, target.address.port
     if not host.startswith("/"):
         return f"port {port}", lambda local: getattr(local, "port", None) == port
@@ -162,7 +162,7 @@ def _address(target: Target) -> tuple[str, Callable[[object], bool]]:
 
 
 def listeners(kind: str, wanted: Callable[[object], bool]) -> dict[int | None, Seen | None]:
-    """Whoever has the wanted address open for others, by pid; None: one that may not be seen."""
+    """The processes that listen on the wanted address, by pid; None: one that is not readable."""
     found: dict[int | None, Seen | None] = {}
     for each in psutil.net_connections(kind):
         if kind == "tcp" and each.status != psutil.CONN_LISTEN:
@@ -173,7 +173,7 @@ def listeners(kind: str, wanted: Callable[[object], bool]) -> dict[int | None, S
 
 
 def servers(names: tuple[str, ...], home: str) -> list[Seen]:
-    """The processes of those names that stand in ``home``, or of which that may not be seen."""
+    """Processes with those names in the directory ``home``, or whose directory is not readable."""
     found = []
     for process in psutil.process_iter(["name"]):
         if process.info["name"] not in names:
@@ -185,14 +185,15 @@ def servers(names: tuple[str, ...], home: str) -> list[Seen]:
 
 
 def _is_ours(seen: Seen, names: tuple[str, ...], home: str) -> bool:
-    """Whether who listens at our address is the server, standing in a folder above ``home``: people
-    name the volume of ``base`` as well."""
+    """Whether a process that listens on our address is the server although its directory is above
+    ``home``: the configuration may name the volume of ``base``.
+    """
     above = seen.directory is not None and home.startswith(f"{seen.directory.rstrip('/')}/")
     return seen.name in names and above
 
 
 def _look(pid: int) -> Seen | None:
-    """One process; None when it ended meanwhile. The state comes from a single file of /proc."""
+    """One process; None if it has ended meanwhile. The state is read from a single file of /proc."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
@@ -214,7 +215,7 @@ def _standing_in(process: psutil.Process) -> str | None:
 
 
 def _worth_showing(own: list[Seen]) -> list[Seen]:
-    """The leading processes, and of the rest those in a state that explains something."""
+    """The main processes, and of the rest those in a state that explains something."""
     pids = {each.pid for each in own}
     leading = [each for each in own if each.parent not in pids]
     rest = [each for each in own if each.parent in pids and each.status not in _ORDINARY]
@@ -253,5 +254,5 @@ def _row(seen: Seen, listens: str) -> tuple[Words, ...]:
 
 
 def _longest_look() -> float:
-    """For the one look that goes through the open files of every process of the host."""
+    """The time limit for the one check that reads the open files of every process of the host."""
     return min(2 * SECONDS_PER_LOOK, deadline.remaining() / 2)

@@ -1,7 +1,7 @@
-"""The server's log on this host: the end of the newest file that says what is looked for.
+"""Reads the server's log on this host: the end of the newest file that has the wanted lines.
 
-Promise: bounded in files, bytes and time; no link is followed out of the folder, for it may lead to
-a mount that does not answer.
+Limited in files, bytes and time. Links that lead out of the folder are not followed, because they
+may lead to a mount that does not answer.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _MOST_TRIED = 5
 TAIL_BYTES = 64 * 1024
 
 Wanted = Callable[[str], list[str]]
-"""What is looked for in one file, by its path; raises ``OSError``."""
+"""Returns what is wanted from one file, given its path; raises ``OSError``."""
 
 
 def newest(where: str, seconds: float, wanted: Wanted) -> tuple[str, list[str]]:
-    """The newest file with such words, and these; the name is "" when none may be read.
+    """The newest file with matching lines, and those lines; the name is "" when none is readable.
 
     ``where``: a log file, or a directory of them. Raises as ``Mounts.at`` does.
     """
@@ -57,7 +57,7 @@ def _newest(wanted: Wanted, directory: str, mount: Mounted) -> tuple[str, list[s
 
 
 def tail(path: str, most_bytes: int = TAIL_BYTES) -> str:
-    """The end of a file, "" of what is no plain file; raises ``OSError``."""
+    """The end of a file, "" if it is not a plain file; raises ``OSError``."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         facts = os.fstat(descriptor)

@@ -1,7 +1,7 @@
-"""How far a server's clock is from the agent's, and from where on that is trouble.
+"""Difference between a server's clock and the agent's, with its limits.
 
-The server's clock is compared with the middle of the question's round trip, and half of that trip
-is given to the server as doubt: a slow network is no wrong clock.
+The server's clock is compared with the middle of the query's round trip. Half of the round trip is
+subtracted as uncertainty, so that a slow network is not reported as a wrong clock.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ THRESHOLD = Threshold(
 
 
 def skew(session: Session, question: str, clock: Callable[[], float]) -> Measurement:
-    """How far the server's clock is from ``clock`` (Unix time), beyond the doubt.
+    """Seconds by which the server's clock differs from ``clock`` (Unix time), less the uncertainty.
 
-    ``question``: SQL for the server's Unix time, as ``now``.
+    ``question``: SQL that returns the server's Unix time as ``now``.
     """
     before = clock()
     server = float(session.rows(question)[0]["now"])

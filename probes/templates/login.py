@@ -1,9 +1,10 @@
-"""A login of its own beside the kept session: whether it works, and where its time goes.
+"""Fresh login beside the kept session: whether it works and how long each phase takes.
 
-Only the pair of a kept session (``availability``) and a fresh login tells "logins are broken,
-existing sessions work" (slots full, account locked, authentication backend down) from "all dead".
-A login is the dearest of all questions: it computes, may cost the server a process, and is written
-into its log. So it is asked once a minute, and at every interval while there is any doubt.
+Only the combination of a kept session (``availability``) and a fresh login distinguishes "logins
+fail, existing sessions work" (slots full, account locked, authentication backend down) from a
+server that is down. A login is the most expensive probe: it computes hashes, may start a process on
+the server, and is written to its log. It runs once a minute, and at the agent's interval while in
+doubt (decision 12).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ QUESTION = Text("Apakah login baru berhasil, dan cukup cepat?", "Does a new logi
 EVERY_SECONDS = 60.0
 
 _SHARE_OF_THE_LOGIN = 0.8
-"""Of the time left, so that after a login that hangs the kept session can still be asked."""
+"""Of the time left, so that the kept session can still be asked after a login that hangs."""
 
 _FAIL = Text(
     "Login baru ke {target} gagal, sesi lama masih berjalan{cause}",
@@ -48,10 +49,10 @@ _OTHERS_UNKNOWN = Text(
     "; sesi yang sudah terbuka tetap berjalan, belum diketahui apakah akun lain juga ditolak",
     "; sessions that are open go on, whether other accounts are rejected too is not known",
 )
-"""Only our own account was tried: its rejection is no word about anybody else's."""
+"""Only Sigap's own account was tried; its rejection says nothing about other accounts."""
 _NONE_LEFT = Text(": koneksi habis", ": no connection is left")
 
-# What a finding says that is not cleared yet, since it takes more than one good reading.
+# For a finding that is not clear yet, because that needs more than one good reading.
 _TRIED = Text("Login ke {target}", "Logging in to {target}")
 _AGAIN = Text(": login baru sudah berhasil lagi", ": a new login works again")
 _WAIT = Text(
@@ -60,7 +61,7 @@ _WAIT = Text(
 )
 
 Show = Callable[[Session], Iterable[Exhibit]]
-"""How a probe shows evidence."""
+"""A function that yields a probe's evidence."""
 
 _HOLDERS = Text("Siapa yang memegang koneksi", "Who holds the connections")
 
@@ -84,11 +85,11 @@ MEASURES = (
 
 
 def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Measurement]:
-    """One login, timed by phase; a refused one is a value while the kept session answers.
+    """One login, timed by phase; a refused login is a value while the kept session answers.
 
-    ``question``: what is asked in the fresh session, and in the kept one when the login failed;
-    the time of the first counts as ``phase``. When the kept one does not answer either, all is
-    dead: a failed reading (``ProbeError``), and no word about logins.
+    ``question``: the query for the fresh session, and for the kept one when the login failed; the
+    time of the first counts as ``phase``. If the kept session does not answer either, the server is
+    down: the reading fails (``ProbeError``) and nothing is said about logins.
     """
     try:
         with (
@@ -114,9 +115,9 @@ def attempt(session: Session, question: str, phase: str = "role") -> Iterator[Me
 
 
 def facts(target: Target, failure: Failure) -> dict[str, object]:
-    """What a failed login says, for a title: whose it is, and why.
+    """Details of a failed login for a title: which account, and why.
 
-    ``outcome`` is in our words, in both languages; the server's own stand in ``reason``.
+    ``outcome`` is Sigap's wording, in both languages; the server's message is in ``reason``.
     """
     said = failure.said
     denied = failure.kind is FailureKind.DENIED
@@ -135,9 +136,9 @@ def facts(target: Target, failure: Failure) -> dict[str, object]:
 
 
 def beside(holders: Show) -> Show:
-    """Who holds the places, as ``connections`` shows them, asked of the session that is open.
+    """Who uses the connection slots, as ``connections`` shows it, read through the open session.
 
-    Where they may not be seen, why stands in their place, and takes no other evidence with it.
+    If that is not readable, the reason is shown instead; other evidence is not affected.
     """
 
     def shown(session: Session) -> Iterator[Exhibit]:
@@ -153,7 +154,7 @@ def beside(holders: Show) -> Show:
 
 
 def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold, ...]:
-    """Broken logins are critical, slow ones a warning; ``when_slow`` is the engine's own hint."""
+    """Failing logins are critical, slow ones a warning; ``when_slow`` is the engine's own hint."""
     return (
         Threshold(
             "fresh_login_ok",

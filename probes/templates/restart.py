@@ -1,7 +1,7 @@
-"""Why: a server that is young is no news by itself; one that was seen older before is.
+"""Detects a restart: a later start time than one seen before.
 
-Promise: a start counts as a restart only where this agent saw the server before it, also in an
-earlier life of its own; the first start it sees of a server is none. Shared by the engines.
+A start counts as a restart only if this agent saw the server before it, also before the agent's own
+restart; the first start it sees of a server does not count. Shared by the engines.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ MEASURE = Measure(
 
 
 def restarted(memory: MutableMapping[str, Any], started: float, doubt_seconds: float) -> bool:
-    """Whether this start (the server's Unix time) followed another that was seen.
+    """Whether this start (the server's Unix time) followed another one that was seen.
 
-    ``doubt_seconds``: by how much two readings of one start may differ.
+    ``doubt_seconds``: by how much two readings of the same start may differ.
     """
     kept = memory.setdefault(KEPT, {})
     before = kept.get("started")

@@ -1,4 +1,4 @@
-"""How long a server's TLS certificate is good for, as both engines say it."""
+"""Remaining validity of a server's TLS certificate, shared by the engines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEADLINE = Text(
 
 CRITICAL_SECONDS = 7 * 86400.0
 WARNING_SECONDS = 30 * 86400.0
-"""An office needs its weeks of letters for a new one; a week is the last working week."""
+"""An office needs weeks to order a new certificate; critical at the last working week."""
 
 
 def left(ends: float, now: float, name: str = "", issuer: str = "") -> Measurement:

@@ -1,9 +1,9 @@
-"""One absolute deadline per thread, which everything that may block asks.
+"""One absolute deadline per thread, checked by every call that may block.
 
-A frozen server still completes TCP handshakes and acknowledges data, so neither libpq's nor
-PyMySQL's nor the server's own timeouts end a call. The engines' sessions therefore wait only as
-long as ``remaining()`` allows. Name resolution cannot be interrupted at all; it runs in a thread
-of its own, of which there is at most one for each name.
+A frozen server still completes TCP handshakes and acknowledges data, so none of the timeouts of
+libpq, PyMySQL or the server ends a call. The engines' sessions therefore wait only as long as
+``remaining()`` allows. Name resolution cannot be interrupted; it runs in a separate thread, at most
+one per name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ RESOLVED_FOR_SECONDS = 60.0
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Bound everything this thread does inside the block; of nested bounds the earlier wins."""
+    """Set a deadline for everything this thread does inside the block; the earlier of nested ones
+    wins.
+    """
     outer = at()
     mine = time.monotonic() + seconds
     _here.at = mine if outer is None else min(mine, outer)
@@ -55,10 +57,10 @@ def remaining() -> float:
 
 @contextmanager
 def each_wait(seconds: float) -> Iterator[None]:
-    """Bound every single wait inside the block, however many there are; the smaller one wins.
+    """Limit each single wait inside the block, however many there are; the smaller limit wins.
 
-    For work whose length nobody knows (a ledger read in batches), where an answer that does not
-    come must still not be waited for.
+    For work of unknown length (a ledger read in batches) that must still not wait for an answer
+    that never comes.
     """
     outer: float | None = getattr(_here, "patience", None)
     _here.patience = seconds if outer is None else min(seconds, outer)
@@ -124,9 +126,9 @@ _lock = threading.Lock()
 def resolve(host: str) -> list[str]:
     """The addresses of ``host``, within the deadline in force; at least one.
 
-    Answers are kept for a minute, and longer while the resolver is silent: an old address is
-    better than blaming the database for a dead name server.
-    Raises ``ProbeError``: TIMEOUT (resolver silent), UNREACHABLE (no such name).
+    Answers are cached for a minute, and longer while the resolver does not answer: an old address
+    is better than reporting the database as down because of a name server.
+    Raises ``ProbeError``: TIMEOUT (resolver does not answer), UNREACHABLE (no such name).
     """
     try:
         ipaddress.ip_address(host)

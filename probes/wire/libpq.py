@@ -1,14 +1,14 @@
-"""libpq for every engine that speaks through it: each wait obeys the waiting thread's deadline.
+"""Wait callback for libpq that obeys the thread's deadline, and the login used by its engines.
 
-No libpq setting ends a query on a live connection to a frozen server: its kernel goes on
-acknowledging. psycopg2 lets one function, for the whole process, do all the waiting (connect,
-TLS, login, query, rollback); this is that function. A thread without a deadline waits as it did
-before, with one difference that comes with any wait callback: libpq's ``connect_timeout`` no
-longer counts, so whoever shares the process and connects should do it inside
-``probes.wire.deadline.within`` or, for work of unknown length, ``probes.wire.deadline.each_wait``.
+No libpq setting ends a query on a live connection to a frozen server, because its kernel keeps
+acknowledging. psycopg2 lets one function, for the whole process, do all waiting (connect, TLS,
+login, query, rollback); this is that function. A thread without a deadline waits as before, with
+one difference that any wait callback brings: libpq's ``connect_timeout`` has no effect. Other code
+of the process that connects should do so inside ``deadline.within`` or, for work of unknown length,
+``deadline.each_wait``.
 
-It is also the only place that sees which step of a login libpq waits in, so ``timing`` tells the
-phases apart without a second connection.
+The callback also sees which step of a login libpq waits in, so ``timing`` measures the phases
+without a second connection.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def timing() -> Iterator[dict[str, float]]:
 
 
 def wait(conn: connection) -> None:
-    """Let libpq move until it is done; raises ``DeadlineExceeded`` when the deadline passes."""
+    """Let libpq proceed until it is done; raises ``DeadlineExceeded`` when the deadline passes."""
     phases: dict[str, float] | None = getattr(_here, "phases", None)
     if phases is None:
         _wait(conn)
@@ -109,7 +109,7 @@ def _wait(conn: connection, waiting: Callable[[], None] = lambda: None) -> None:
 
 
 def install() -> None:
-    """Put ``wait`` in place, process-wide; doing it again changes nothing."""
+    """Install ``wait`` for the whole process; calling it again has no effect."""
     set_wait_callback(wait)
 
 
@@ -121,9 +121,9 @@ def log_in(
 ) -> tuple[connection, dict[str, float]]:
     """A connection within the deadline in force, and its seconds by phase; raises ``ProbeError``.
 
-    A name with several addresses is tried in order, each with its share of the time left, so
-    that a silent first address does not hide a second one that works. ``silent`` and ``refused``
-    say in the engine's words what a phase without an end, or libpq's error at an IP, means.
+    The addresses of a name are tried in order, each with its share of the time left, so that a
+    first address that does not answer does not hide a second one that works. ``silent`` and
+    ``refused`` name in the engine's words a phase without an end, or libpq's error at an IP.
     """
     phases: dict[str, float] = {}
     started = time.perf_counter()
@@ -171,7 +171,7 @@ def _at_one_of(
             with deadline.within(deadline.remaining() / (len(ips) - index)):
                 return _at(ip, address, settings, waited, silent, refused)
         except _NextAddress as error:
-            # Silence says more than a closed port: "localhost" is often refused on ::1 alone.
+            # No answer says more than a closed port: "localhost" is often refused on ::1 alone.
             if worst is None or worst.failure.kind is not FailureKind.TIMEOUT:
                 worst = error.said
     if worst is None:
@@ -183,7 +183,7 @@ def _at_one_of(
 
 
 class _NextAddress(Exception):
-    """This address does not answer; another may."""
+    """This address does not answer; another one may."""
 
     def __init__(self, said: ProbeError) -> None:
         self.said = said
@@ -232,7 +232,7 @@ _CLIENT_SETTINGS: Mapping[str, str] = {
 
 
 def _parameters(address: Address, ip: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What libpq is told; the target's own options win over ours, except the engine's own."""
+    """The connection parameters; the target's own options override ours, except the engine's own."""
     parameters: dict[str, Any] = {
         **_CLIENT_SETTINGS,
         **address.options,

@@ -1,7 +1,7 @@
-"""Names what libpq says when a login or a statement fails, for every engine that speaks through it.
+"""Classifies libpq's messages about failed logins and statements, for every engine that uses it.
 
-An engine brings its own tables of known trouble; how a message is read and which entry fits is
-the same for all. Codes: PostgreSQL manual, appendix A.
+An engine brings its own tables of known errors; parsing a message and choosing the entry is the
+same for all. Codes: PostgreSQL manual, appendix A.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from probes.model import NOTHING_SAID, Address, FailureKind, ProbeError, Text
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One kind of trouble: how libpq words it, its code, and the next move."""
+    """One kind of error: libpq's wording, the code, and the next move."""
 
     kind: FailureKind
     hint: Text
@@ -42,7 +42,7 @@ FOREIGN = Known(
     r"authentication method \d+ not supported",
     title=failure_text.NOT_ITS_PROTOCOL,
 )
-"""Stands first in an engine's table: what was received is quoted and may look like anything."""
+"""Comes first in an engine's table: the quoted bytes may look like anything."""
 
 ERROR_FOR_TLS = Known(
     FailureKind.REFUSED,
@@ -86,7 +86,7 @@ HUNG_UP = Known(
         "takes the connection and hangs up before it answers",
     ),
 )
-"""Stands behind what the network says of itself: "could not receive data: timed out"."""
+"""Comes after the network's own errors: "could not receive data: timed out"."""
 
 _LOST = Text(
     "Sambungan terputus: server mati, dimulai ulang, atau jaringan memutusnya. Baca baris akhir "
@@ -103,7 +103,7 @@ _UNKNOWN = Text(
 def of_login(
     known: tuple[Known, ...], error: psycopg2.Error, address: Address, code: str | None = None
 ) -> ProbeError:
-    """What a failed login means; ``code`` is the server's SQLSTATE where it is known."""
+    """The error for a failed login; ``code`` is the server's SQLSTATE if known."""
     message = one_line(error)
     if not server_answered(error) and "connection to server" not in message:
         message = f"{address.host} port {address.port}: {message}"
@@ -118,7 +118,7 @@ def of_login(
 def of_statement(
     known: tuple[Known, ...], error: psycopg2.Error, address: Address, *, closed: bool
 ) -> ProbeError:
-    """What a failed statement means; ``closed`` tells that the connection went with it."""
+    """The error for a failed statement; ``closed``: the connection was lost with it."""
     message = one_line(error)
     meant = _by_code(known, error.pgcode)
     if meant is not None:
@@ -136,21 +136,21 @@ def silent(phases: Mapping[str, tuple[str, Text]], phase: str, address: Address)
 
 
 def lost() -> ProbeError:
-    """The session had ended before the question was asked."""
+    """The session had ended before the query was sent."""
     return ProbeError(FailureKind.UNREACHABLE, "the session has ended", _LOST)
 
 
 def server_answered(error: psycopg2.Error) -> bool:
-    """Whether a server itself said no, so that its other addresses need not be tried.
+    """Whether the server itself rejected the login, so that its other addresses need not be tried.
 
-    Only a server's word begins with a severity ("FATAL:", in whatever language), alone or after
+    Only a server's message begins with a severity ("FATAL:", in any language), alone or after
     libpq's "failed:".
     """
     return bool(re.search(r"(?:^|failed: +)[^\s:]+ ?: ", one_line(error)))
 
 
 def by_text(known: tuple[Known, ...], message: str) -> Known | None:
-    """The first entry whose words the message holds."""
+    """The first entry whose wording occurs in the message."""
     return next((k for k in known if k.said and re.search(k.said, message)), None)
 
 
@@ -168,7 +168,7 @@ def _filled(hint: Text, address: Address) -> Text:
 
 
 def one_line(error: psycopg2.Error) -> str:
-    """The last thing said: libpq repeats itself for every way (TLS, plain) it has tried."""
+    """The last message: libpq repeats itself for every way (TLS, plain) it has tried."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     failed = [line for line in lines if "failed:" in line]
     first = failed[-1] if failed else (lines[0] if lines else type(error).__name__)

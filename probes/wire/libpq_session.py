@@ -1,4 +1,4 @@
-"""What every session over libpq has in common, whichever server it speaks with."""
+"""Base class of sessions over libpq."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from probes.wire import libpq
 
 
 class LibpqSession(ABC):
-    """One psycopg2 connection, used by one thread; an engine adds how it logs in anew, where
-    files lie, and what its server's refusals mean."""
+    """One psycopg2 connection, used by one thread. An engine adds its login, its paths and the
+    meaning of its errors.
+    """
 
     def __init__(
         self,
@@ -39,13 +40,13 @@ class LibpqSession(ABC):
         return Shared()  # an owner knows when a round begins; this does not
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
-        """The whole answer to one question; raises ``ProbeError``."""
+        """The whole answer to one query; raises ``ProbeError``."""
         return libpq.ask(self._connection, sql, parameters, self._failed)
 
     @abstractmethod
     def _failed(self, error: psycopg2.Error, closed: bool) -> ProbeError:
-        """What a refused question means; ``closed``: the session is gone with it."""
+        """The error for a failed query; ``closed``: the session was lost with it."""
 
     def close(self) -> None:
-        """Say goodbye without waiting for an answer."""
+        """Close the connection without waiting for an answer."""
         self._connection.close()
