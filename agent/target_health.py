@@ -12,8 +12,8 @@ from agent.metrics.readings import Latest, Seen, Watched, usable
 from incidents.web.health import FindingView, ProbeHealth, ProbeState, TargetHealth, Value
 from probes import CONNECTION_KINDS, Limits, Measurement, Probe, Severity, Text
 from probes.judge import BLIND, tuned, why
-from probes.not_applicable import why_unused
 from probes.plan import Plan
+from probes.words.not_applicable import why_unused
 
 Incidents = Callable[[str], str]
 """The number of the open incident a fingerprint belongs to, or ``""``."""

@@ -29,7 +29,7 @@ from probes.model import (
     Threshold,
     Tuning,
 )
-from probes.units import written
+from probes.words.units import written
 
 BLIND = "blind"
 """The measure (and family) of findings that report a blind probe."""

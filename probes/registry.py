@@ -13,11 +13,11 @@ from functools import cache
 from types import ModuleType
 
 import probes
-from probes.engine import Engine
 from probes.model import Probe
+from probes.words.engine import Engine
 
 HOST = "host"
-SHARED = frozenset({"fleet", "local", "templates", "wire"})
+SHARED = frozenset({"fleet", "local", "templates", "wire", "words"})
 """Folders that several engines use; neither an engine nor a place for probes to be found in."""
 
 
@@ -60,17 +60,19 @@ def probes_for(engine_name: str) -> tuple[Probe, ...]:
 
 
 def _scan(folder: str) -> tuple[Probe, ...]:
-    package = _load(f"probes.{folder}")
+    """Every probe of a folder and of the rooms inside it."""
+    top = f"probes.{folder}"
     found = []
-    for module in pkgutil.iter_modules(package.__path__):
-        declared = getattr(_load(f"probes.{folder}.{module.name}"), "PROBE", None)
+    for module in pkgutil.walk_packages(_load(top).__path__, f"{top}."):
+        declared = getattr(_load(module.name), "PROBE", None)
         if declared is not None:
             found.append(_checked(declared, folder, module.name))
     return tuple(found)
 
 
-def _checked(declared: object, folder: str, module: str) -> Probe:
-    where = f"probes/{folder}/{module}.py"
+def _checked(declared: object, folder: str, path: str) -> Probe:
+    where = path.replace(".", "/") + ".py"
+    module = path.rpartition(".")[2]
     if not isinstance(declared, Probe):
         raise RegistryError(f"{where}: PROBE is not a Probe")
     if declared.name != module or declared.engine != folder:

@@ -16,8 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from probes import evidence, failure_text
-from probes.engine import Engine
 from probes.model import (
     CONNECTION_KINDS,
     KEPT,
@@ -39,6 +37,8 @@ from probes.model import (
 )
 from probes.wire import deadline
 from probes.wire.abandoned_logins import Abandoned
+from probes.words import evidence, failure_text
+from probes.words.engine import Engine
 
 log = logging.getLogger("sigap.probes")
 

@@ -95,14 +95,18 @@ def test_engines_keep_apart_and_the_model_stands_at_the_bottom(tree: house.Tree)
     [
         ("probes/model.py", "from probes.judge import Judge"),
         ("probes/__init__.py", "from probes.judge import Judge"),
-        ("probes/mysql/connect.py", "from probes.postgresql import connect"),
-        ("probes/mysql/connect.py", "from ..postgresql.connect import open"),
+        ("probes/mysql/connection/connect.py", "from probes.postgresql import connect"),
+        ("probes/mysql/connection/connect.py", "from ...postgresql.connection.connect import open"),
         ("probes/mysql/lag.py", "def f():\n    from probes.runner import take"),
         ("probes/registry.py", "import probes.postgresql.connect"),
     ],
 )
 def test_a_wrong_arrow_inside_probes_is_found(tmp_path: Path, name: str, source: str) -> None:
-    base = {"probes/judge.py": "", "probes/runner.py": "", "probes/postgresql/connect.py": ""}
+    base = {
+        "probes/judge.py": "",
+        "probes/runner.py": "",
+        "probes/postgresql/connection/connect.py": "",
+    }
     assert len(house.wrong_inside_probes(planted(tmp_path, {**base, name: source}))) == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from incidents.web.formatting import Sayer
 from incidents.wording import exactly
-from probes.units import duration
+from probes.words.units import duration
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("probes", "agent", "incidents")

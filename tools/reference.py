@@ -16,7 +16,7 @@ from incidents.web.advice import guide
 from probes import Probe, Threshold, registry
 from probes.fleet.catalogue import EVERY_DERIVED_PROBE
 from probes.fleet.membership import DERIVED
-from probes.units import written
+from probes.words.units import written
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -21,7 +21,7 @@ from agent.state.member_file import NotebookError, edit, read
 from probes import Target, Text
 from probes.fleet.members import Change, Members, Notes, Verb
 from probes.fleet.membership import KIND_NAMES, KINDS, LEARN_READINGS, ROLE, UPSTREAM
-from probes.units import written
+from probes.words.units import written
 
 _WHICH = Text(
     "sebutkan milik target mana, misalnya 'sigap learn simpeg --accept'",

@@ -34,15 +34,15 @@ from probes import (
     Tuning,
     registry,
 )
-from probes.engine import NoAccountName
 from probes.fleet.catalogue import EVERY_DERIVED_PROBE
 from probes.fleet.membership import DERIVED
 from probes.judge import Judge, tuned, why
 from probes.model import Finding
-from probes.not_applicable import why_unused
 from probes.plan import plan
 from probes.runner import Owner
-from probes.units import measured, written
+from probes.words.engine import NoAccountName
+from probes.words.not_applicable import why_unused
+from probes.words.units import measured, written
 
 PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
 UNKNOWN = 3

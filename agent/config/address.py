@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import psutil
 
 from probes import Address, Secret
-from probes.engine import Engine
+from probes.words.engine import Engine
 
 
 class AddressError(Exception):

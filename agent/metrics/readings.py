@@ -18,7 +18,7 @@ from probes.fleet.membership import DERIVED
 from probes.judge import tuned
 from probes.plan import Plan
 from probes.runner import HOST, Cost
-from probes.units import version_in_words
+from probes.words.units import version_in_words
 
 TARGET_UP = Family("sigap_target_up", "Whether the server answered and can be used (1) or not (0).")
 SUCCESS = Family("sigap_probe_success", "Whether the last reading of the probe succeeded.")

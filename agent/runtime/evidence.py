@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from probes import Evidence, Exhibit, Finding, Probe, Severity, Text
-from probes.evidence import labelled
 from probes.plan import Plan
 from probes.runner import Owner
+from probes.words.evidence import labelled
 
 KEPT_WHILE_CLEAR = timedelta(minutes=10)
 """Evidence is thrown away once its finding has been clear for so long: a flapping finding keeps

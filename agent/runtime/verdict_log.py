@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from probes import Finding, Severity
-from probes.units import duration
+from probes.words.units import duration
 
 log = logging.getLogger("sigap.verdicts")
 

@@ -29,9 +29,9 @@ from probes.model import (
     Text,
     Threshold,
 )
-from probes.tables import LARGEST_OF_ALL
-from probes.units import written
 from probes.wire import deadline
+from probes.words.tables import LARGEST_OF_ALL
+from probes.words.units import written
 
 PROC = Path("/proc")
 _DELETED = " (deleted)"

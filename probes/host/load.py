@@ -16,7 +16,7 @@ import psutil
 from probes.host.pressure import pressure
 from probes.host.seen import require_here
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
-from probes.units import written
+from probes.words.units import written
 
 _MOST_PROCESSES = 20
 

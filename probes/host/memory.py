@@ -15,8 +15,8 @@ import psutil
 from probes.host.pressure import pressure
 from probes.host.seen import require_here
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
-from probes.tables import LARGEST_OF_ALL
-from probes.units import written
+from probes.words.tables import LARGEST_OF_ALL
+from probes.words.units import written
 
 _MOST_PROCESSES = 10
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from probes import failure_text
 from probes.local.mounts import FailingError, Mounts, StuckError, Volume
 from probes.model import FailureKind, ProbeError, Session, Target, Text
 from probes.wire import deadline
+from probes.words import failure_text
 
 SECONDS_PER_LOOK = 2.0
 

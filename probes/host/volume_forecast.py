@@ -15,7 +15,7 @@ from probes.host.samples import from_plain
 from probes.host.seen import Seen, look_at, paths_seen_elsewhere
 from probes.local.mounts import SHARED
 from probes.model import KEPT, Measure, Measurement, Probe, Session, Text, Threshold
-from probes.units import written
+from probes.words.units import written
 
 _HISTORY = "used"
 

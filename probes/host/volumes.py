@@ -14,8 +14,8 @@ from probes.host.seen import Seen, data_unseen, fix, look_at, paths_of
 from probes.local.down_evidence import READ_ONLY
 from probes.local.mounts import SHARED, Volume
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
-from probes.tables import remarks
-from probes.units import duration, written
+from probes.words.tables import remarks
+from probes.words.units import duration, written
 
 LARGE_BYTES = 200e9
 """Above this size a percentage no longer means urgency: 5 % of 10 TB lasts for weeks."""

@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 
 import psutil
 
-from probes import failure_text
 from probes.local import server_log
 from probes.local.inspection import CANNOT_LOOK, DOES_NOT_ANSWER, moment, seconds, unseen
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.local.processes import PROCESSES, processes
 from probes.model import Down, Exhibit, ProbeError, Session, Text, Words
-from probes.tables import remarks
-from probes.units import written
+from probes.words import failure_text
+from probes.words.tables import remarks
+from probes.words.units import written
 
 MOST_LINES = 20
 MOST_VOLUMES = 12

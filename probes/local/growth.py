@@ -14,9 +14,9 @@ from typing import Any
 
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.model import Exhibit, Measure, Measurement, Session, Text, Threshold
-from probes.tables import FIRST_OF_ALL
-from probes.units import written
 from probes.wire import deadline
+from probes.words.tables import FIRST_OF_ALL
+from probes.words.units import written
 
 WINDOW_SECONDS = 3600.0
 LEAST_SECONDS = 240.0

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 import psutil
 
-from probes import failure_text
 from probes.local.mounts import FailingError, StuckError
 from probes.model import ProbeError, Text, Words
 from probes.wire import deadline
+from probes.words import failure_text
 
 SECONDS_PER_LOOK = 1.0
 

@@ -17,9 +17,9 @@ import psutil
 from probes.local.inspection import CANNOT_LOOK, SECONDS_PER_LOOK, moment, seconds, why
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.model import Exhibit, Target, Text, Words
-from probes.tables import remarks
-from probes.units import written
 from probes.wire import deadline
+from probes.words.tables import remarks
+from probes.words.units import written
 
 SERVER_NAMES: Mapping[str, tuple[str, ...]] = {
     "postgresql": ("postgres", "postmaster"),

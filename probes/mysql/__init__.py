@@ -4,11 +4,11 @@ Promise: every session obeys the deadline in force, asks for the least rights th
 never changes anything on the server it watches.
 """
 
-from probes.engine import Engine, Script
-from probes.mysql.connect import connect
+from probes.mysql.connection.connect import connect
 from probes.mysql.grants import BASE, account
-from probes.mysql.heartbeat import CANARY
 from probes.mysql.lately import lately
+from probes.mysql.replication.heartbeat import CANARY
+from probes.words.engine import Engine, Script
 
 ENGINE = Engine(
     name="mysql",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from probes.engine import NoAccountName
 from probes.model import Grant, Text
+from probes.words.engine import NoAccountName
 
 _ACCOUNT_WHY = Text(
     "akun sendiri, yang tidak pernah dapat memakai lebih dari lima koneksi",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from probes.local import down_evidence
 from probes.model import Exhibit, Session, Text
 from probes.mysql.ask import status
-from probes.units import duration
+from probes.words.units import duration
 
 _OF_MYSQL = """
 SELECT i.VARIABLE_NAME AS name, g.VARIABLE_VALUE AS value, i.SET_TIME AS at,

@@ -5,9 +5,9 @@ Promise: Sigap asks with SHOW and nothing else, as one of ``stats_users``, who m
 
 from __future__ import annotations
 
-from probes.engine import Engine, Script
 from probes.pgbouncer.connect import FLAVOUR, open_session
 from probes.pgbouncer.grants import BASE, account
+from probes.words.engine import Engine, Script
 
 ENGINE = Engine(
     name=FLAVOUR,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.pgbouncer import ask
-from probes.tables import exhibit
+from probes.words.tables import exhibit
 
 _NAME_THE_HOARDER_FROM = 0.6
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from probes.model import Exhibit, Row, Session, Text
 from probes.pgbouncer import ask
-from probes.tables import OLDEST_OF_ALL, exhibit
-from probes.units import duration
+from probes.words.tables import OLDEST_OF_ALL, exhibit
+from probes.words.units import duration
 
 MOST_SOCKETS = 50
 

@@ -5,8 +5,8 @@ Source: PgBouncer manual, stats_users and "Authentication file format".
 
 from __future__ import annotations
 
-from probes.engine import NoAccountName
 from probes.model import Grant, Text
+from probes.words.engine import NoAccountName
 
 FLAVOUR = "pgbouncer"
 

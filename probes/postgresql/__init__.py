@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from probes.engine import Engine, Script
 from probes.model import Grant, Text
-from probes.postgresql.connect import FLAVOUR, open_session
+from probes.postgresql.connection.connect import FLAVOUR, open_session
 from probes.postgresql.grants import CANARY, PG_MONITOR, RESERVED_CONNECTIONS, identifier
 from probes.postgresql.lately import lately
+from probes.words.engine import Engine, Script
 
 ENGINE = Engine(
     name="postgresql",

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from probes.local import down_evidence
 from probes.model import Exhibit, Session, Text
-from probes.tables import exhibit
+from probes.words.tables import exhibit
 
 _MOMENTS = """
 select 'started' as what, pg_postmaster_start_time() as at

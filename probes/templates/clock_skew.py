@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from probes.model import Measure, Measurement, Session, Text, Threshold
-from probes.units import duration
+from probes.words.units import duration
 
 MEASURE = Measure("clock_skew_seconds", "seconds", "Between the agent's clock and the server's.")
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from probes import failure_text
 from probes.model import (
     CONNECTION_KINDS,
     NOTHING_SAID,
@@ -27,9 +26,10 @@ from probes.model import (
     Text,
     Threshold,
 )
-from probes.tables import remarks
-from probes.units import duration
 from probes.wire import deadline
+from probes.words import failure_text
+from probes.words.tables import remarks
+from probes.words.units import duration
 
 QUESTION = Text("Apakah login baru berhasil, dan cukup cepat?", "Does a new login work, in time?")
 EVERY_SECONDS = 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from probes.model import Measure, Measurement, Text
-from probes.units import duration
+from probes.words.units import duration
 
 MEASURES = (
     Measure("tls_offered", "", "1 when the server offers TLS."),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import psycopg2
 
-from probes import failure_text
 from probes.model import NOTHING_SAID, Address, FailureKind, ProbeError, Text
+from probes.words import failure_text
 
 
 @dataclass(frozen=True, slots=True)

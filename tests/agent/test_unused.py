@@ -11,7 +11,7 @@ from agent.target_health import targets
 from incidents.web.health import ProbeHealth, ProbeState
 from probes import FailureKind, Measurement, Probe
 from probes.plan import plan
-from probes.postgresql import archiver, checksums
+from probes.postgresql.storage import archiver, checksums
 from probes.runner import Cost
 from tests.support.builders import a_failure, a_probe, a_reading, a_target
 

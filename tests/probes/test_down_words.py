@@ -17,13 +17,13 @@ from probes import (
     Text,
     registry,
 )
-from probes.failure_text import NOT_ITS_PROTOCOL
 from probes.judge import Judge
-from probes.mysql import errors as mysql
+from probes.mysql.connection import errors as mysql
 from probes.pgbouncer import errors as pgbouncer
-from probes.postgresql import errors as postgresql
+from probes.postgresql.connection import errors as postgresql
 from probes.templates import login as logins
 from probes.wire.libpq_errors import Known
+from probes.words.failure_text import NOT_ITS_PROTOCOL
 from tests.support.builders import NOON, a_target
 
 SENTENCES = {

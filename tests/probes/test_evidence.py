@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import Exhibit, Text
-from probes.evidence import (
+from probes.words.evidence import (
     LONGEST_CELL,
     MOST_CHARACTERS,
     MOST_COLUMNS,

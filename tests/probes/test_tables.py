@@ -9,7 +9,7 @@ import pytest
 
 from probes import Text, Words
 from probes.model import NOTHING_SAID
-from probes.tables import NO, NONE, cell, exhibit, remarks
+from probes.words.tables import NO, NONE, cell, exhibit, remarks
 
 
 @pytest.mark.parametrize(

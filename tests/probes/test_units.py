@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.units import measured, version_in_words, written
+from probes.words.units import measured, version_in_words, written
 
 
 @pytest.mark.parametrize(

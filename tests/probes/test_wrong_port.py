@@ -11,9 +11,9 @@ from probes import Address, FailureKind, ProbeError, Session, Severity, Target, 
 from probes.fleet.reachability import SILENT
 from probes.judge import Judge
 from probes.model import Reading
-from probes.mysql.connect import connect
+from probes.mysql.connection.connect import connect
 from probes.pgbouncer.connect import open_session as to_the_console
-from probes.postgresql.connect import open_session
+from probes.postgresql.connection.connect import open_session
 from probes.wire import deadline
 from tests.servers.wrong_port import Manner, answers_http, hangs_up, listening, resets
 

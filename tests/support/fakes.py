@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from probes import FailureKind, ProbeError, Row, Session, Shared, Target
-from probes.engine import Engine
+from probes.words.engine import Engine
 
 
 class FakeServer:

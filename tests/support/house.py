@@ -35,7 +35,7 @@ BELOW_THE_DESK = 2  # every module of incidents that has no floor of its own
 
 # Those who ask the engines; an engine answers and does not ask back.
 # Folders of probes that engines share.
-SHARED = frozenset({"probes.fleet", "probes.local", "probes.templates", "probes.wire"})
+SHARED = frozenset(f"probes.{name}" for name in ("fleet", "local", "templates", "wire", "words"))
 
 ASKERS = ("probes.runner", "probes.judge", "probes.registry")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from probes import ProbeError, Session, Target
-from probes.engine import Engine
+from probes.words.engine import Engine
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from probes import Limits, Severity
-from probes.postgresql.checkpoints import LEAST_CHECKPOINTS
+from probes.postgresql.storage.checkpoints import LEAST_CHECKPOINTS
 from tests.lab.postgresql.world import CLERK, PIECE_MEGABYTES, World
 from tests.lab.scenario import PATIENT, PRIMARY, WARNS, Break, Fault
 from tests.servers.machine import until

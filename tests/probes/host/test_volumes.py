@@ -17,7 +17,7 @@ from probes import Address, FailureKind, Measurement, ProbeError, Target, Text
 from probes.host.seen import Seen, look_at, paths_of
 from probes.host.volumes import PROBE, measurements, room_ratio
 from probes.local.mounts import Mounts, Volume
-from probes.postgresql.connect import open_session
+from probes.postgresql.connection.connect import open_session
 from probes.runner import HostView
 from probes.wire import deadline
 from tests.servers import postgresql

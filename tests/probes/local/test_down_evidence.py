@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from probes import Address, Down, Failure, FailureKind, Target, Text, evidence
+from probes import Address, Down, Failure, FailureKind, Target, Text
 from probes.local import down_evidence as facts
 from probes.local import inspection
 from probes.local.mounts import StuckError
 from probes.runner import HostView
 from probes.wire import deadline
+from probes.words import evidence
 from tests.servers.machine import free_port
 from tests.support.evidence import all_told, told
 

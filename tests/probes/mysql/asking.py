@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from probes import Finding, Measurement, Probe, Reading, Target, registry
 from probes.judge import Judge
 from probes.model import Text
-from probes.mysql.connect import connect
+from probes.mysql.connection.connect import connect
 from probes.runner import Owner, take
 from probes.wire import deadline
 from tests.servers.mariadb import eventually

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from probes import FailureKind, ProbeError
-from probes.mysql import auto_increment
+from probes.mysql.capacity import auto_increment
 
 COUNTERS = [{"id": 1, "name": "app/surat", "next": 120}]
 COLUMNS = [{"id": 1, "name": "id", "bytes": 1, "is_unsigned": 0}]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.mysql.blocked_sessions import advice, cause, drawn
-from probes.mysql.blocking import UNSEEN, Edge, Node, Picture, roots, tree
+from probes.mysql.locks.blocked_sessions import advice, cause, drawn
+from probes.mysql.locks.blocking import UNSEEN, Edge, Node, Picture, roots, tree
 from tests.support.evidence import told
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
-from probes.mysql.channels import Channel, channel, channels, statement
-from probes.mysql.replication_lag import PROBE, measured
-from probes.mysql.stopped import applying, receiving
+from probes.mysql.replication.channels import Channel, channel, channels, statement
+from probes.mysql.replication.replication_lag import PROBE, measured
+from probes.mysql.replication.stopped import applying, receiving
 
 TARGET = Target("db", "mysql", Address("127.0.0.1", 3306, "sigap"))
 

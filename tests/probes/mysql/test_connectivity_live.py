@@ -12,8 +12,8 @@ import pymysql
 import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Severity, Target, Text, registry
-from probes.mysql import clock_skew
-from probes.mysql.connect import connect, reserve
+from probes.mysql.connection import clock_skew
+from probes.mysql.connection.connect import connect, reserve
 from probes.wire import deadline
 from tests.probes.mysql.asking import BUDGET, NOW, english, findings, measured, probe, watched
 from tests.servers import mariadb

@@ -6,9 +6,9 @@ import pytest
 
 from probes import Address, Measurement, Row, Secret, Session, Target, Text
 from probes.local.growth import room_on
-from probes.mysql.connect import connect
-from probes.mysql.disk_growth import PROBE, exhibits, known_files, sized
-from probes.mysql.paths import directories
+from probes.mysql.connection.connect import connect
+from probes.mysql.connection.paths import directories
+from probes.mysql.storage.disk_growth import PROBE, exhibits, known_files, sized
 from probes.runner import HostView
 from probes.wire import deadline
 from tests.servers import mariadb

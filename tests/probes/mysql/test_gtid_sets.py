@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.mysql import gtid_sets
-from probes.mysql.errant_transactions import errant
-from probes.mysql.heartbeat import Beat, Itself
+from probes.mysql.replication import gtid_sets
+from probes.mysql.replication.errant_transactions import errant
+from probes.mysql.replication.heartbeat import Beat, Itself
 
 A, B = "23739cbd-e6e5-11f1-b5bb-02fc00000001", "2d5ba2b8-e6e5-11f1-860d-02fc00000001"
 

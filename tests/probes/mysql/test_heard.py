@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from probes.mysql.channels import Channel
-from probes.mysql.heard import SILENT_SECONDS, is_current, silent_seconds
+from probes.mysql.replication.channels import Channel
+from probes.mysql.replication.heard import SILENT_SECONDS, is_current, silent_seconds
 
 CALM = Channel(
     "default", "10.0.0.1:3306", "Yes", "Yes", 0, "", 0, "", 0.0, 0.0, 0, 100, "", "binlog.1:77", "",

@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from probes import FailureKind, ProbeError, Severity, registry
-from probes.mysql.connect import connect
+from probes.mysql.connection.connect import connect
 from probes.wire import deadline
 from tests.probes.mysql.asking import (
     BUDGET,

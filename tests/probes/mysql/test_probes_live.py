@@ -11,7 +11,7 @@ import pytest
 
 from probes import CONNECTION_KINDS, FailureKind, Finding, ProbeError, Session, Severity
 from probes.judge import Judge
-from probes.mysql.connect import connect
+from probes.mysql.connection.connect import connect
 from probes.runner import take
 from probes.wire import deadline
 from tests.probes.mysql.asking import (
@@ -123,7 +123,9 @@ def test_a_question_for_the_role_that_hangs_turns_no_server_down(
     """MySQL lets every look at its channels wait for a STOP REPLICA; here the look just sleeps."""
     with watched(primary.target(role="primary")) as agent:
         with monkeypatch.context() as patched:
-            patched.setattr("probes.mysql.channels.statement", lambda *_: "SELECT SLEEP(30)")
+            patched.setattr(
+                "probes.mysql.replication.channels.statement", lambda *_: "SELECT SLEEP(30)"
+            )
             hanging = [agent.values("availability") for _ in range(3)]
             logins = agent.owner.cost.logins
             asked = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = 'SELECT SLEEP(30)'"

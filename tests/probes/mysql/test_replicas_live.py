@@ -10,7 +10,7 @@ from agent.state.member_file import Notebook
 from probes import Expectations, Finding, Severity, Target
 from probes.fleet.membership import Membership
 from probes.judge import Judge
-from probes.mysql.replicas import PROBE, named
+from probes.mysql.replication.replicas import PROBE, named
 from tests.probes.mysql.asking import NOW, measured, reading, shown
 from tests.servers.mariadb import MariaDBPair, eventually
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from probes import FailureKind, ProbeError, Secret, Session, Target
-from probes.mysql.connect import connect
-from probes.postgresql.connect import open_session
+from probes.mysql.connection.connect import connect
+from probes.postgresql.connection.connect import open_session
 from probes.wire import deadline
 from tests.servers.dripping import DrippingProxy
 from tests.servers.machine import free_port

@@ -11,22 +11,18 @@ import pytest
 
 from probes import Finding, Measurement, Reading, Row, Severity
 from probes.judge import Judge
-from probes.mysql import (
-    auto_increment,
-    connections,
-    durability_settings,
-    galera,
-    group_replication,
-    restart,
-    semi_sync,
-)
 from probes.mysql.ask import growth
-from probes.mysql.binlogs import retention
-from probes.mysql.channels import channel
-from probes.mysql.deadlock_report import last
-from probes.mysql.groups import Group
-from probes.mysql.redo_log import checkpoint
-from probes.mysql.workers import Worker, named
+from probes.mysql.capacity import auto_increment, connections
+from probes.mysql.clusters import galera, group_replication
+from probes.mysql.clusters.groups import Group
+from probes.mysql.connection import restart
+from probes.mysql.locks.deadlock_report import last
+from probes.mysql.replication import semi_sync
+from probes.mysql.replication.binlogs import retention
+from probes.mysql.replication.channels import channel
+from probes.mysql.replication.workers import Worker, named
+from probes.mysql.storage import durability_settings
+from probes.mysql.storage.redo_log import checkpoint
 from tests.probes.mysql.asking import NOW
 from tests.probes.mysql.test_channels import MARIADB, NEW
 from tests.probes.mysql.test_waits import MySQL9

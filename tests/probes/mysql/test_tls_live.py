@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from probes import FailureKind, ProbeError, Severity, Target
-from probes.mysql import tls, tls_certificate
-from probes.mysql.connect import connect
+from probes.mysql.connection import tls, tls_certificate
+from probes.mysql.connection.connect import connect
 from probes.wire import deadline
 from tests.probes.mysql.asking import findings, measured
 from tests.servers import mariadb

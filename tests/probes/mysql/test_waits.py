@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
-from probes.mysql import blocked_sessions, open_transactions, sessionless
-from probes.mysql.blocked_sessions import cause, command, drawn
-from probes.mysql.blocking import roots
-from probes.mysql.lock_queries import (
+from probes.mysql.locks import blocked_sessions, open_transactions, sessionless
+from probes.mysql.locks.blocked_sessions import cause, command, drawn
+from probes.mysql.locks.blocking import roots
+from probes.mysql.locks.lock_queries import (
     AGES,
     INFORMATION_SCHEMA,
     OLDEST_RUNNING,
@@ -20,8 +20,8 @@ from probes.mysql.lock_queries import (
     TRANSACTIONS,
     UNINSTRUMENTED,
 )
-from probes.mysql.sessionless import REPORT
-from probes.mysql.waits import count, look
+from probes.mysql.locks.sessionless import REPORT
+from probes.mysql.locks.waits import count, look
 
 ASK = PERFORMANCE_SCHEMA
 NOTHING: Row = {

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import Address, FailureKind, ProbeError, Target, registry
-from probes.mysql import tls
-from probes.mysql.connect import MySQLSession, flavour_of, preamble, version_of
-from probes.mysql.errors import failure
+from probes.mysql.connection import tls
+from probes.mysql.connection.connect import MySQLSession, flavour_of, preamble, version_of
+from probes.mysql.connection.errors import failure
+from probes.mysql.connection.paths import directories
 from probes.mysql.grants import missing, quoted
-from probes.mysql.lock_queries import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, dialect
-from probes.mysql.paths import directories
+from probes.mysql.locks.lock_queries import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, dialect
 from probes.mysql.redact import error_text, statement
-from probes.mysql.write_canary import refused
+from probes.mysql.storage.write_canary import refused
 from probes.wire import deadline
 
 ADDRESS = Address("db.example.go.id", 3306, "sigap")

@@ -19,7 +19,7 @@ from probes import (
     Tuning,
 )
 from probes.judge import Judge
-from probes.postgresql.connect import open_session
+from probes.postgresql.connection.connect import open_session
 from probes.wire import deadline
 from tests.support.evidence import Told, all_told
 

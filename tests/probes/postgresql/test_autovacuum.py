@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from probes import Reading, registry
-from probes.postgresql.autovacuum import LOOKS_PASSED_OVER, PROBE
+from probes.postgresql.capacity.autovacuum import LOOKS_PASSED_OVER, PROBE
 from probes.runner import Owner
 from tests.servers.postgresql import Server, until
 

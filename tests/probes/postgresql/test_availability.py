@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from probes import Failure, ProbeError
-from probes.postgresql.availability import PROBE
-from probes.postgresql.connect import open_session
+from probes.postgresql.connection.availability import PROBE
+from probes.postgresql.connection.connect import open_session
 from probes.wire import deadline
 from tests.probes.postgresql.asking import failure_of, read, session_to, values
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, Server, free_port, until

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from probes import FailureKind, ProbeError, Text
-from probes.postgresql.blocked_sessions import PROBE
-from probes.postgresql.lock_queue import WAITERS_LOOKED_AT
+from probes.postgresql.locks.blocked_sessions import PROBE
+from probes.postgresql.locks.lock_queue import WAITERS_LOOKED_AT
 from tests.probes.postgresql.asking import exhibits, read, values
 from tests.servers.postgresql import MONITOR, NO_RIGHTS, PostgresPair, Server, bindir, until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.postgresql.blocking import PREPARED, roots
+from probes.postgresql.locks.blocking import PREPARED, roots
 
 NOBODY: frozenset[int] = frozenset()
 

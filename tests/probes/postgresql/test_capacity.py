@@ -11,15 +11,9 @@ from typing import Any
 import pytest
 
 from probes import Measurement, Probe, ProbeError, Session
-from probes.postgresql import (
-    autovacuum,
-    checkpoints,
-    connections,
-    sequences,
-    temp_files,
-    wraparound,
-)
+from probes.postgresql.capacity import autovacuum, connections, sequences, temp_files, wraparound
 from probes.postgresql.databases import Visits, visit
+from probes.postgresql.storage import checkpoints
 from probes.wire import deadline
 from tests.probes.postgresql.asking import again, exhibits, read, session_to, title_of, values
 from tests.servers import postgresql

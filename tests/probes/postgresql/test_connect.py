@@ -14,8 +14,8 @@ import psycopg2
 import pytest
 
 from probes import Address, Failure, FailureKind, ProbeError
-from probes.postgresql import errors, startup
-from probes.postgresql.connect import open_session, paths_from
+from probes.postgresql.connection import errors, startup
+from probes.postgresql.connection.connect import open_session, paths_from
 from probes.wire import deadline, libpq_errors
 from tests.probes.postgresql.asking import failure_of, session_to
 from tests.servers.postgresql import (

@@ -11,7 +11,9 @@ from functools import partial
 import pytest
 
 from probes import FailureKind, Measurement, ProbeError, registry
-from probes.postgresql import clock_skew, receiving, tls_certificate, write_canary
+from probes.postgresql.connection import clock_skew, tls_certificate
+from probes.postgresql.replication import receiving
+from probes.postgresql.storage import write_canary
 from probes.templates import clock_skew as clocks
 from probes.wire import deadline
 from tests.probes.postgresql.asking import again, read, session_to, title_of, values

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from probes import Secret, Target
-from probes.postgresql.availability import PROBE
+from probes.postgresql.connection.availability import PROBE
 from probes.registry import engine
 from tests.probes.postgresql.asking import values
 from tests.servers import containers, postgresql

@@ -11,8 +11,8 @@ import pytest
 
 from probes import FailureKind, Measurement, ProbeError, Reading, Session, Severity, Text
 from probes.judge import Judge
-from probes.postgresql.disk_growth import PROBE, _first, exhibits, losses, wal_holder
-from probes.units import written
+from probes.postgresql.storage.disk_growth import PROBE, _first, exhibits, losses, wal_holder
+from probes.words.units import written
 from tests.probes.host.places import mounted
 from tests.probes.postgresql.asking import session_to
 from tests.servers import postgresql

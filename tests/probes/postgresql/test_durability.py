@@ -14,7 +14,8 @@ import pytest
 
 from probes import Measurement, Probe, ProbeError
 from probes.model import KEPT
-from probes.postgresql import archiver, checksums, durability_settings, restart
+from probes.postgresql.connection import restart
+from probes.postgresql.storage import archiver, checksums, durability_settings
 from tests.probes.postgresql.asking import again, exhibits, read, session_to, title_of, values
 from tests.servers import postgresql
 from tests.servers.machine import ordinary_user

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from probes import registry
-from probes.postgresql.checkpoints import PROBE
+from probes.postgresql.storage.checkpoints import PROBE
 from probes.runner import Owner
 from tests.servers.machine import until
 from tests.servers.postgresql import Server

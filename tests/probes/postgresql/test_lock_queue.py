@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from probes.postgresql.lock_queue import waiting_since
+from probes.postgresql.locks.lock_queue import waiting_since
 
 
 def test_before_14_a_wait_counts_from_when_it_was_first_seen_and_not_from_its_statement() -> None:

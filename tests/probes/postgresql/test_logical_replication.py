@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from probes import Measurement, ProbeError
-from probes.postgresql.logical_replication import PROBE
+from probes.postgresql.replication.logical_replication import PROBE
 from tests.probes.postgresql.asking import again, exhibits, read, session_to, title_of
 from tests.servers import postgresql
 from tests.servers.postgresql import NO_RIGHTS, Server, until

@@ -10,9 +10,9 @@ import pytest
 
 from probes import Finding, Severity, Text, registry
 from probes.judge import Judge
-from probes.postgresql.availability import PROBE as AVAILABILITY
-from probes.postgresql.connect import open_session
-from probes.postgresql.login import PROBE
+from probes.postgresql.connection.availability import PROBE as AVAILABILITY
+from probes.postgresql.connection.connect import open_session
+from probes.postgresql.connection.login import PROBE
 from probes.runner import Owner
 from probes.wire import deadline
 from tests.probes.postgresql.asking import read

@@ -11,12 +11,12 @@ import pytest
 from probes import Address, FailureKind, ProbeError, Reading, Severity, Target
 from probes.judge import Judge
 from probes.model import KEPT
-from probes.postgresql.replication import (
+from probes.postgresql.replication.replication_lag import DELAYED_LABEL, PROBE
+from probes.postgresql.replication.streams import (
     lag_seconds,
     replica_measurements,
     standby_measurements,
 )
-from probes.postgresql.replication_lag import DELAYED_LABEL, PROBE
 from tests.probes.postgresql.asking import exhibits, read, values
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from probes import Probe
-from probes.postgresql.connect import open_session
+from probes.postgresql.connection.connect import open_session
 from probes.registry import engine, probes_for
 from probes.runner import Owner
-from probes.tables import NONE
 from probes.wire import deadline
+from probes.words.tables import NONE
 from tests.servers import postgres_programs, postgresql
 from tests.servers.postgresql import MONITOR, Server
 from tests.support.builders import NOON

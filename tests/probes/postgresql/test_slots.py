@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from probes import Measurement
-from probes.postgresql.horizon import holders
-from probes.postgresql.slots import PROBE, shares, slot_measurements
+from probes.postgresql.locks.horizon import holders
+from probes.postgresql.replication.slots import PROBE, shares, slot_measurements
 from tests.probes.postgresql.asking import exhibits, read, session_to, title_of
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 

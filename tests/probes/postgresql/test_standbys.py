@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from probes import FailureKind, Measurement, ProbeError
-from probes.postgresql import recovery_conflicts, standbys
+from probes.postgresql.replication import recovery_conflicts, standbys
 from tests.probes.postgresql.asking import again, exhibits, read, session_to, title_of
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 

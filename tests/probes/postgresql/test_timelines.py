@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probes.postgresql.replication_lag import PROBE
+from probes.postgresql.replication.replication_lag import PROBE
 from tests.probes.postgresql.asking import values
 from tests.servers import postgresql
 from tests.servers.postgresql import SUPERUSER, until

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from probes import FailureKind, Probe, ProbeError
-from probes.postgresql import (
+from probes.postgresql.locks import (
     blocked_sessions,
     deadlock_log,
     deadlocks,

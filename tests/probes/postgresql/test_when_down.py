@@ -11,7 +11,7 @@ import pytest
 
 from probes.local.processes import servers
 from probes.postgresql import ENGINE
-from probes.postgresql.availability import PROBE
+from probes.postgresql.connection.availability import PROBE
 from probes.runner import Owner
 from tests.servers import postgresql
 from tests.servers.postgresql import Server, until

@@ -1,0 +1,1 @@
+"""Limits a server runs into: connections, identifiers, memory, vacuum."""

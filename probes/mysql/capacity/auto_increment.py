@@ -1,0 +1,219 @@
+"""Which AUTO_INCREMENT column runs out of numbers.
+
+Why: at the end every INSERT into the table fails at once, and widening the column of a big table
+takes hours. Promise: read from InnoDB's own dictionary with PROCESS alone, so no right on anybody's
+data. MySQL 8 and later take each table's metadata lock for it and wait behind an ALTER TABLE: then
+the last answer stands, for a waiting DDL must not blind the other probes of the round. Only tables
+in use since the server started are there, which those that are filled are. Which column counts is
+inferred: an integer that begins an index (InnoDB demands that): one that comes later in the primary
+key as well, else the primary key's first.
+Sources: INFORMATION_SCHEMA INNODB_[SYS_]TABLESTATS.AUTOINC, _COLUMNS, _INDEXES, _FIELDS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from probes.model import (
+    Exhibit,
+    FailureKind,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.mysql.grants import PROCESS
+from probes.words import failure_text
+from probes.words.units import written
+
+_TABLES = 1000  # of the highest counters: a small counter can only fill a small column
+_SUBJECTS = 20
+_WORTH_NAMING = 0.5
+_COUNTERS = """
+SELECT TABLE_ID AS id, NAME AS name, AUTOINC AS next
+FROM information_schema.INNODB_{sys}TABLESTATS
+WHERE AUTOINC > 100 ORDER BY AUTOINC DESC LIMIT %s"""
+# MTYPE 6 is an integer; its length and the sign bit of PRTYPE say how far it goes
+_COLUMNS = """
+SELECT TABLE_ID AS id, NAME AS name, LEN AS bytes, (PRTYPE & 512) <> 0 AS is_unsigned
+FROM information_schema.INNODB_{sys}COLUMNS WHERE MTYPE = 6 AND TABLE_ID IN %s"""
+_FIELDS = """
+SELECT i.TABLE_ID AS id, f.NAME AS name, (i.TYPE & 1) = 1 AS is_primary, f.POS AS pos
+FROM information_schema.INNODB_{sys}INDEXES i
+JOIN information_schema.INNODB_{sys}FIELDS f ON CAST(f.INDEX_ID AS CHAR) = CAST(i.INDEX_ID AS CHAR)
+WHERE (f.POS = 0 OR (i.TYPE & 1) = 1) AND i.TABLE_ID IN %s"""
+
+_LOCKED = Text(
+    "Kunci metadata sebuah tabel menghalangi kamus InnoDB; lihat blocked_sessions.",
+    "A table's metadata lock is in the way of InnoDB's dictionary; see blocked_sessions.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One table's counter and the column it fills."""
+
+    table: str  # schema.table
+    column: str
+    next: int
+    most: int  # the highest number the column takes
+
+    @property
+    def used(self) -> float:
+        return min(1.0, self.next / self.most)
+
+
+def highest(length: int, is_unsigned: bool) -> int:
+    """The highest number an integer of so many bytes takes."""
+    return int(2 ** (8 * length - (0 if is_unsigned else 1)) - 1)
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """The fullest column, and every one beyond half."""
+    found = _known(session)
+    worst = found[0] if found else None
+    yield Measurement(
+        "auto_increment_worst_ratio",
+        worst.used if worst else 0.0,
+        detail={"table": worst.table, "column": worst.column} if worst else {},
+    )
+    for each in found[:_SUBJECTS]:
+        if each.used >= _WORTH_NAMING:
+            yield Measurement(
+                "auto_increment_used_ratio",
+                each.used,
+                each.table,
+                {"column": each.column, "left": f"{max(0, each.most - each.next):,}"},
+            )
+
+
+def _known(session: Session) -> list[Counter]:
+    """The counters now, or as they were last while somebody's lock is in the way.
+
+    Raises ``ProbeError(BLIND)`` where there is no last time.
+    """
+    try:
+        found = counters(session)
+    except ProbeError as error:
+        if not error.waited_for_lock:
+            raise
+        if "counters" not in session.memory:
+            raise ProbeError(
+                FailureKind.BLIND, failure_text.words(error.failure), _LOCKED
+            ) from error
+        found = session.memory["counters"]
+    session.memory["counters"] = found
+    return found
+
+
+def counters(session: Session) -> list[Counter]:
+    """Every counter that could be told, the fullest first."""
+    mark = {"sys": "SYS_" if session.flavour == "mariadb" or session.version < 80000 else ""}
+    tables = session.rows(_COUNTERS.format(**mark), (_TABLES,))
+    if not tables:
+        return []
+    ids = [int(row["id"]) for row in tables]
+    columns = session.rows(_COLUMNS.format(**mark), (ids,))
+    fields = session.rows(_FIELDS.format(**mark), (ids,))
+    return told(tables, columns, fields)
+
+
+def told(tables: Iterable[Row], columns: Iterable[Row], fields: Iterable[Row]) -> list[Counter]:
+    """The dictionary's rows put together; pure."""
+    fields = list(fields)
+    sizes = {
+        (int(row["id"]), _name(row["name"])): highest(int(row["bytes"]), bool(row["is_unsigned"]))
+        for row in columns
+    }
+    later = {(int(row["id"]), _name(row["name"])) for row in fields if row["pos"]}
+    begin: dict[int, list[tuple[int, str]]] = {}
+    for row in fields:
+        table, name = int(row["id"]), _name(row["name"])
+        if not row["pos"]:
+            # PRIMARY KEY (region, id), KEY (id): that second index is there for the counter alone
+            rank = 0 if (table, name) in later else 1 if row["is_primary"] else 2
+            begin.setdefault(table, []).append((rank, name))
+    found = []
+    for row in tables:
+        table = int(row["id"])
+        candidates = [
+            (name, sizes[table, name])
+            for _, name in sorted(begin.get(table, []))
+            # a column the counter has outgrown cannot be the one it fills
+            if (table, name) in sizes and sizes[table, name] + 1 >= int(row["next"])
+        ]
+        if candidates:
+            name, most = candidates[0]
+            shown = _name(row["name"]).replace("/", ".", 1)
+            found.append(Counter(shown, name, int(row["next"]), most))
+    return sorted(found, key=lambda each: (-each.used, each.table))
+
+
+def _name(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The fullest counters."""
+    yield Exhibit(
+        Text("Kolom AUTO_INCREMENT terpenuh", "The fullest AUTO_INCREMENT columns"),
+        ("table", "column", "next", "highest", "used"),
+        tuple(
+            (each.table, each.column, str(each.next), str(each.most), written(each.used, "ratio"))
+            for each in counters(session)[:_SUBJECTS]
+        ),
+    )
+
+
+PROBE = Probe(
+    name="auto_increment",
+    engine="mysql",
+    question=Text(
+        "Kolom AUTO_INCREMENT mana yang hampir habis?",
+        "Which AUTO_INCREMENT column runs out of numbers?",
+    ),
+    measures=(
+        Measure("auto_increment_worst_ratio", "ratio", "Numbers used by the fullest column"),
+        Measure(
+            "auto_increment_used_ratio", "ratio", "Numbers used, for columns beyond half", "table"
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            measure="auto_increment_used_ratio",
+            title=Text(
+                "{target}: nomor {subject}.{column} terpakai {value}, sisa {left}",
+                "{target}: {subject}.{column} has used {value} of its numbers, {left} left",
+            ),
+            headline=Text(
+                "{target}: nomor {subject}.{column} hampir habis",
+                "{target}: {subject}.{column} is running out of numbers",
+            ),
+            hint=Text(
+                "Rencanakan mengubah kolom ke BIGINT UNSIGNED sekarang, di luar jam sibuk; cari "
+                "pula penyebab nomor melompat (INSERT yang gagal, REPLACE).",
+                "Plan to widen the column to BIGINT UNSIGNED now, outside busy hours; and see why "
+                "numbers are skipped (failed INSERTs, REPLACE).",
+            ),
+            family="capacity",
+            # 85 and 95 %, as check_postgres' sequences: weeks, then days at most growths
+            warning=0.85,
+            critical=0.95,
+        ),
+    ),
+    read=read,
+    every=3600.0,
+    exhibits=exhibits,
+    grants=PROCESS,
+    runbook=Text(
+        "1. Berapa baris sehari, jadi berapa hari lagi? 2. ALTER TABLE butuh berapa lama (coba "
+        "di salinan)? 3. Kunci asing ikut dilebarkan. 4. Darurat: mulai lagi dari nomor kosong.",
+        "1. Rows a day, so how many days left? 2. How long does the ALTER take (try on a copy)? "
+        "3. Widen the foreign keys too. 4. Emergency: start again in an empty range.",
+    ),
+)

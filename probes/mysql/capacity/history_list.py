@@ -1,0 +1,92 @@
+"""How many old row versions wait to be purged, and who keeps them.
+
+Why: reads slow down as they step over old versions and the undo space grows; the cause is nearly
+always one forgotten transaction. Promise: the oldest transaction is named beside the figure.
+Sources: INNODB_METRICS trx_rseg_history_len (both flavours), status Innodb_history_list_length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql.ask import number, status
+from probes.mysql.grants import INSTRUMENTS, PROCESS
+from probes.mysql.locks.open_transactions import drawn, facts, oldest
+from probes.words.units import duration
+
+_METRIC = (
+    "SELECT COUNT AS found FROM information_schema.INNODB_METRICS "
+    "WHERE NAME = 'trx_rseg_history_len'"
+)
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Transactions not purged yet."""
+    length = number(status(session, "Innodb_history_list_length"), "Innodb_history_list_length")
+    if length is None:
+        rows = session.rows(_METRIC)
+        if not rows:
+            return
+        length = float(rows[0]["found"])
+    rows = oldest(session)[:1] if length else []
+    keeper = Text("", "")
+    for row in rows:
+        keeper = Text("; tertua: {who}, {age}", "; the oldest: {who}, {age}").format(
+            who=facts(row)["who"], age=duration(float(row["age"] or 0))
+        )
+    yield Measurement("history_list_length", length, detail={"keeper": keeper})
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The oldest open transactions: one of them keeps the history."""
+    yield drawn(oldest(session))
+
+
+PROBE = Probe(
+    name="history_list",
+    engine="mysql",
+    question=Text(
+        "Berapa versi lama yang menunggu dibersihkan, dan siapa penahannya?",
+        "How many old versions wait to be purged, and who keeps them?",
+    ),
+    measures=(
+        Measure("history_list_length", "", "Transactions whose old row versions are not purged"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="history_list_length",
+            title=Text(
+                "{target}: {value} transaksi lama belum dibersihkan (history list){keeper}",
+                "{target}: {value} old transactions are not purged (history list){keeper}",
+            ),
+            headline=Text(
+                "{target}: transaksi lama belum dibersihkan (history list)",
+                "{target}: old transactions are not purged (history list)",
+            ),
+            hint=Text(
+                "Akhiri transaksi tertua itu; bila tidak ada, purge kalah cepat: disk atau "
+                "innodb_purge_threads.",
+                "End that oldest transaction; if there is none, purge is too slow: disk or "
+                "innodb_purge_threads.",
+            ),
+            family="vacuum",
+            # 50,000 is where public rules warn; a big batch passes it for minutes and is no
+            # fault, so it must last. Ten million is hours of purge and gigabytes of undo.
+            warning=50_000.0,
+            critical=10_000_000.0,
+            raise_after=10,
+            clear_margin=0.2,
+        ),
+    ),
+    read=read,
+    every=30.0,
+    exhibits=exhibits,
+    grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    runbook=Text(
+        "1. long_transactions dan idle_in_transaction: siapa tertua? 2. Cadangan sedang "
+        "berjalan? 3. Volume undo: volumes. 4. Sesudahnya panjangnya harus turun sendiri.",
+        "1. long_transactions and idle_in_transaction: who is oldest? 2. A backup running? 3. "
+        "The undo volume: volumes. 4. Afterwards the length must fall by itself.",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Galera and Group Replication."""

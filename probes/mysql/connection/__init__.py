@@ -1,0 +1,1 @@
+"""Reaching a server: session, login, availability, restarts and certificates."""

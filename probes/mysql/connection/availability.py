@@ -1,0 +1,165 @@
+"""Can this server be used: does the kept session answer, and is the role right.
+
+With ``login``, the other half of the pair, it tells "existing sessions fine, logins broken" from
+"all dead". Promise: a full server is up; the role is asked last and cannot turn ``up`` to 0.
+A member of a MySQL group has the role that its group gives it.
+Sources: MySQL 8.4 manual, Server System Variables; MariaDB, read_only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from probes.local.down_evidence import when_down
+from probes.model import (
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.mysql.clusters import groups
+from probes.mysql.grants import CHANNELS
+from probes.mysql.replication.channels import channels
+from probes.wire import deadline
+
+ROLE_SECONDS = 1.0
+_READ_ONLY_SWITCHES = ("read_only", "super_read_only", "innodb_read_only")
+_OFF = {"", "0", "OFF"}
+
+_ROLES: Mapping[str, Text] = {
+    "primary": Text("primer", "primary"),
+    "replica": Text("replika", "replica"),
+    "read-only": Text("primer yang hanya-baca", "read-only primary"),
+}
+
+
+def is_read_only(variables: Mapping[str, str]) -> bool:
+    """Whether ordinary accounts are kept from writing; MariaDB 12 has words where 0/1 were."""
+    return any(variables.get(name, "").upper() not in _OFF for name in _READ_ONLY_SWITCHES)
+
+
+def role(follows: bool, read_only: bool) -> str:
+    """replica (it has a channel), primary, or read-only: nobody's replica, yet takes no writes."""
+    if follows:
+        return "replica"
+    return "read-only" if read_only else "primary"
+
+
+def said(expected: str, actual: str) -> Text:
+    """The role in words, for the title."""
+    words = _ROLES[actual]
+    if actual == expected:
+        return Text("{role} seperti diharapkan", "is the {role} it should be").format(role=words)
+    other = _ROLES.get(expected, Text(expected, expected))
+    return Text(
+        "seharusnya {expected}, ternyata {actual}", "should be a {expected}, but is a {actual}"
+    ).format(expected=other, actual=words)
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Up and read-only, then the role."""
+    names = ", ".join(f"'{name}'" for name in _READ_ONLY_SWITCHES)
+    found = session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
+    variables = {str(row["Variable_name"]): str(row["Value"]) for row in found}
+    read_only = is_read_only(variables)
+    yield Measurement("up", 1.0, detail={"reason": Text("menjawab", "answers")})
+    yield Measurement("read_only", float(read_only))
+    follows = _follows(session)
+    if follows is None:
+        return
+    yield Measurement("is_replica", float(follows))
+    expected = session.target.role
+    if expected:
+        actual = role(follows, read_only)
+        yield Measurement(
+            "role_as_expected",
+            float(actual == expected),
+            detail={"expected": expected, "actual": actual, "said": said(expected, actual)},
+        )
+
+
+def _follows(session: Session) -> bool | None:
+    """Whether this server has a channel, or a primary in its group; None where that is not seen.
+
+    The question waits behind a STOP REPLICA that hangs, and that is no reason to call a server
+    down: it has a bound of its own. A session whose answer did not come by then is lost; the next
+    one does not ask as long as that question waits in the server (``channels``). Why the role
+    cannot be seen is replication_lag's news; that a member is not at work in its group is
+    group_replication's, and until it is, it has no role.
+    """
+    try:
+        with deadline.within(min(ROLE_SECONDS, deadline.remaining() / 2)):
+            group = groups.group(session)
+            if group is not None and not group.role:
+                return None
+            return (group is not None and group.role == groups.REPLICA) or bool(channels(session))
+    except ProbeError:
+        return None
+
+
+PROBE = Probe(
+    name="availability",
+    engine="mysql",
+    question=Text(
+        "Apakah server dapat dipakai oleh sesi yang sudah tersambung, dan perannya benar?",
+        "Can the server be used by a session that is already in, and is its role right?",
+    ),
+    measures=(
+        Measure("up", "", "1 when the server answers the kept session"),
+        Measure("read_only", "", "1 when the server takes no writes from ordinary accounts"),
+        Measure(
+            "is_replica", "", "1 when a replication channel is configured, or a group's secondary"
+        ),
+        Measure("role_as_expected", "", "1 when the role is the one the configuration expects"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="up",
+            title=Text("{target} {reason}", "{target} {reason}"),
+            hint=Text(
+                "Periksa layanan (`systemctl status mariadb` / mysql), log kesalahan, dan volume "
+                "datanya.",
+                "Check the service (`systemctl status mariadb` / mysql), the error log and the "
+                "data volume.",
+            ),
+            family="availability",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="role_as_expected",
+            title=Text(
+                "{target} {said}",
+                "{target} {said}",
+            ),
+            hint=Text(
+                "Bila ini failover yang disengaja, ubah role target. Bila tidak, periksa "
+                "read_only dan `SHOW REPLICA STATUS` sebelum ada yang menulis di dua tempat.",
+                "If this failover was intended, change the target's role. If not, check "
+                "read_only and `SHOW REPLICA STATUS` before anything writes in two places.",
+            ),
+            family="role",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+        ),
+    ),
+    read=read,
+    grants=CHANNELS,
+    runbook=Text(
+        "1. Prosesnya ada? (systemctl status, ps). Status T berarti dihentikan sementara: `kill "
+        "-CONT PID`; D: penyimpanan. 2. Log kesalahan. 3. Volume data, redo dan tmp penuh? 4. "
+        "Hanya bila masih menerima login: slot koneksi, `SHOW PROCESSLIST`. 5. Baru mulai ulang, "
+        "setelah bukti disimpan.",
+        "1. Is the process there? (systemctl status, ps). State T is suspended: `kill -CONT PID`; "
+        "D: the storage. 2. The error log. 3. Are the data, redo and tmp volumes full? 4. Only if "
+        "it still takes logins: connection slots, `SHOW PROCESSLIST`. 5. Restart only then, with "
+        "the evidence saved.",
+    ),
+    judged_on_failure="up",
+    exhibits_when_down=when_down,
+)

@@ -1,0 +1,125 @@
+"""Did the server start anew, by itself or by somebody's hand.
+
+Why: a server that died and came back looks healthy at the next reading, and its cold caches, lost
+sessions and broken replicas look like faults of their own. Source: status variable Uptime; MySQL
+8.0.22+ keeps its error log in performance_schema.error_log, where a crash shows in InnoDB's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql.ask import number, status
+from probes.mysql.grants import INSTRUMENTS
+from probes.templates import restart as restarts
+from probes.words.units import duration
+
+SAID_FOR_SECONDS = 900.0
+"""How long a crash stays said: long enough to be read, then it is history."""
+
+_DOUBT_SECONDS = 2.5  # both the time and Uptime are told in whole seconds, one after the other
+
+# MY-010116 "starting as process" begins every start; MY-010229 "Starting XA crash recovery" and
+# InnoDB's "not shutdown normally" (MY-012551) are only written when the last end was none.
+_CRASH = """
+SELECT count(*) AS found FROM performance_schema.error_log
+WHERE ERROR_CODE IN ('MY-010229', 'MY-012551')
+  AND LOGGED >= (SELECT max(LOGGED) FROM performance_schema.error_log
+                 WHERE ERROR_CODE = 'MY-010116')"""
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Seconds since the start; whether that start had to recover from a crash, where it is told."""
+    uptime = number(status(session, "Uptime"), "Uptime")
+    if uptime is None:
+        return
+    crashed = _crashed(session)
+    after = Text("", "")
+    if crashed:
+        after = Text(
+            ", setelah mati tidak wajar (pemulihan InnoDB)", ", after a crash (InnoDB recovery)"
+        )
+    yield Measurement("uptime_seconds", uptime, detail={"after": after})
+    now = float(session.rows("SELECT UNIX_TIMESTAMP() AS now")[0]["now"])
+    if restarts.restarted(session.memory, now - uptime, _DOUBT_SECONDS) or crashed:
+        yield Measurement(restarts.MEASURE.name, uptime, detail={"after": after})
+    if crashed is not None:
+        fresh = crashed and uptime < SAID_FOR_SECONDS
+        yield Measurement("crash_recovered", float(fresh), detail={"since": duration(uptime)})
+
+
+def _crashed(session: Session) -> bool | None:
+    """``None``: this server does not show its error log (MariaDB, MySQL before 8.0.22)."""
+    if session.flavour != "mysql" or session.version < 80022:
+        return None
+    answers = session.shared.login  # a login does not outlive its server; the log may be long
+    if "crashed" not in answers:
+        answers["crashed"] = bool(session.rows(_CRASH)[0]["found"])
+    return bool(answers["crashed"])
+
+
+PROBE = Probe(
+    name="restart",
+    engine="mysql",
+    question=Text(
+        "Kapan server ini mulai, dan apakah setelah mati tidak wajar?",
+        "When did this server start, and was it after a crash?",
+    ),
+    measures=(
+        Measure("uptime_seconds", "seconds", "Since the server started"),
+        restarts.MEASURE,
+        Measure("crash_recovered", "", "1 for a quarter of an hour after a crash"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="crash_recovered",
+            title=Text(
+                "{target}: server mati tidak wajar, lalu InnoDB memulihkan diri, {since} yang lalu",
+                "{target}: the server crashed, then InnoDB recovered, {since} ago",
+            ),
+            headline=Text(
+                "{target}: server mati tidak wajar, lalu InnoDB memulihkan diri",
+                "{target}: the server crashed, then InnoDB recovered",
+            ),
+            hint=Text(
+                "Cari sebabnya sebelum terulang: log kesalahan (signal, assertion), `dmesg` "
+                "(OOM, kesalahan disk), core dump.",
+                "Find out why before it happens again: the error log (signal, assertion), "
+                "`dmesg` (OOM, disk errors), a core dump.",
+            ),
+            family="availability",
+            critical=1.0,
+            clear_after=1,
+        ),
+        Threshold(
+            measure=restarts.MEASURE.name,
+            title=Text(
+                "{target} baru mulai {value} yang lalu{after}",
+                "{target} started only {value} ago{after}",
+            ),
+            headline=Text(
+                "{target} baru saja dijalankan ulang", "{target} was restarted a short while ago"
+            ),
+            hint=Text(
+                "Baca log kesalahan sebelum waktu mulai itu: siapa yang mematikan, atau kehabisan "
+                "memori (OOM), atau gagal disk.",
+                "Read the error log from before that start: who stopped it, or out of memory, or "
+                "a disk failure.",
+            ),
+            family="restart",
+            warning=600.0,  # ten minutes, as Zabbix: long enough to be seen, then it is history
+            above=False,
+            clear_after=1,
+        ),
+    ),
+    read=read,
+    every=30.0,
+    grants=tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    runbook=Text(
+        "1. Direncanakan? Buat jendela pemeliharaan lain kali. 2. journalctl -u mariadb / mysql, "
+        "`dmesg` (OOM). 3. Periksa replika: penerima dan penerap berjalan lagi? 4. Simpan log.",
+        "1. Planned? Declare a maintenance window next time. 2. journalctl -u mariadb / mysql, "
+        "`dmesg` (OOM). 3. See the replicas: do receiver and applier run again? 4. Keep the log.",
+    ),
+)

@@ -1,0 +1,295 @@
+"""How many sessions wait for a lock, how long, and who is at the root.
+
+Why the root: killing waiters helps nobody, and the session that holds everybody is most often
+one that does nothing. Promise: row locks and metadata locks alike; a cheap count where nobody
+waits; a root that is only inferred (MariaDB's metadata locks) is said to be suspected. Sigap
+shows the command a person might run, and never runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import (
+    NOTHING_SAID,
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    Session,
+    Text,
+    Threshold,
+    Words,
+)
+from probes.mysql.grants import INSTRUMENTS, PROCESS
+from probes.mysql.locks import sessionless, sleeping
+from probes.mysql.locks.blocking import UNSEEN, Node, Picture, Root, roots, tree
+from probes.mysql.locks.waits import count, look
+from probes.words.tables import TRUNCATED, remarks
+from probes.words.units import duration
+
+_COLUMNS = (
+    "session", "account", "database", "state", "waits for", "waiting s", "transaction s",
+    "statement", "a person might run",
+)  # fmt: skip
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Waiters now and the longest wait; with the root blocker's facts when there are any."""
+    waiting, longest = count(session)
+    detail: dict[str, object] = {}
+    if waiting:
+        found = roots(look(session))
+        detail["advice"] = advice(found[0] if found else None, session.flavour)
+        if found:
+            detail |= facts(found[0], others=len(found) - 1)
+    yield Measurement("blocked_sessions", float(waiting), detail=detail)
+    yield Measurement("blocked_seconds", longest, detail=detail)
+
+
+def facts(root: Root, others: int) -> dict[str, object]:
+    """The root blocker for a title (``cause``, a whole clause) and as single facts."""
+    node = root.node
+    return {
+        "cause": cause(root, others),
+        "held_by": Text("; ditahan {who}", "; held by {who}").format(who=named(node)),
+        "blocker": named(node),
+        "blocker_id": node.connection,
+        "user": node.user,
+        "host": node.host,
+        "state": state(node),
+        "transaction_seconds": node.transaction_seconds,
+        "victims": root.victims,
+        "table": root.table,
+        "suspected": root.suspected,
+        "command": command(node),
+    }
+
+
+def cause(root: Root, others: int) -> Text:
+    """Who holds them, since when, on what; ``others`` counts further roots."""
+    node = root.node
+    doing = state(node)
+    if node.transaction_seconds is not None:
+        doing = Text("{doing} selama {age}", "{doing} for {age}").format(
+            doing=doing, age=duration(node.transaction_seconds)
+        )
+    clause = Text(
+        "; {certainty}{blocker}{doing} menahan {victims} sesi{table}{more}",
+        "; {certainty}{blocker}{doing} holds {victims} of them{table}{more}",
+    )
+    return clause.format(
+        certainty=Text("diduga ", "suspected: ") if root.suspected else NOTHING_SAID,
+        blocker=named(node),
+        # that it cannot be seen is its name already
+        doing=NOTHING_SAID
+        if node.key == UNSEEN
+        else Text(", {doing},", ", {doing},").format(doing=doing),
+        victims=root.victims,
+        table=Text(f" pada {root.table}", f" on {root.table}") if root.table else NOTHING_SAID,
+        more=Text(f" (dan {others} penahan lain)", f" (and {others} more blockers)")
+        if others
+        else NOTHING_SAID,
+    )
+
+
+def named(node: Node) -> Text:
+    """The blocker as a person would say it."""
+    if node.key == UNSEEN:
+        return Text(
+            "sesi yang tidak terlihat (LOCK TABLES, FLUSH TABLES atau cadangan)",
+            "a session that cannot be seen (LOCK TABLES, FLUSH TABLES or a backup)",
+        )
+    if node.thread:
+        return Text(
+            f"utas milik server sendiri ({node.thread_name})",
+            f"a thread of the server's own ({node.thread_name})",
+        )
+    if not node.connection:
+        return sessionless.named(node.transaction, node.undone)
+    account = f"{node.user}@{node.host}" if node.user else "?"
+    return Text(f"sesi {node.connection} ({account})", f"session {node.connection} ({account})")
+
+
+def state(node: Node) -> Text:
+    """What the blocker does; "idle in transaction" is the usual culprit."""
+    if node.waiting_seconds is not None:
+        return Text("menunggu juga, belum ditelusuri", "waiting too, not followed further")
+    if node.command == "Sleep":
+        return Text("diam di dalam transaksi", "idle in transaction")
+    if node.key == UNSEEN:
+        return Text("tidak terlihat", "not visible")
+    if node.undone:
+        return Text("sedang dibatalkan", "rolling back")
+    if not node.connection and not node.thread:
+        return Text("menunggu XA COMMIT atau ROLLBACK", "awaiting XA COMMIT or ROLLBACK")
+    said = node.state or node.command or node.thread_name or "?"
+    return Text(f"sedang bekerja: {said}", f"working: {said}")
+
+
+def command(node: Node) -> str:
+    """What a person might run to let the waiters go; never run by us."""
+    if node.connection:
+        return f"KILL {node.connection}"
+    if node.thread:  # nobody can end it: looking is all there is
+        return "SHOW ENGINE INNODB STATUS"
+    return "SHOW PROCESSLIST" if node.key == UNSEEN else sessionless.command(node.undone)
+
+
+_REACH = Text(
+    "Hubungi pemilik sesi penahan. Bila disetujui, petugas menjalankan: `{command}`; jangan "
+    "mematikan sesi yang menunggu.",
+    "Reach the owner of the blocking session. If agreed, a person runs: `{command}`; do not kill "
+    "those that wait.",
+)
+_MAKE_SURE = Text(
+    "{blocker} hanya diduga menahan (transaksinya tertua): pastikan dahulu. {find} Bila memang ia "
+    "dan pemiliknya setuju, petugas menjalankan: `{command}`; jangan mematikan sesi yang menunggu.",
+    "That {blocker} holds them is only suspected (its transaction is the oldest): make sure first. "
+    "{find} If it is the one and its owner agrees, a person runs: `{command}`; do not kill those "
+    "that wait.",
+)
+_FIND = Text(
+    "Cari sesi yang lama tidur dengan transaksi terbuka atau kunci global (FLUSH TABLES WITH READ "
+    "LOCK, LOCK TABLES, cadangan): lihat sesi yang paling lama tidur pada bukti. {show}",
+    "Look for a session that sleeps long with an open transaction or a global lock (FLUSH TABLES "
+    "WITH READ LOCK, LOCK TABLES, a backup): see the sessions that have slept longest in the "
+    "evidence. {show}",
+)
+# Seen on MariaDB 10.11: INSTALL SONAME writes to mysql.plugin, and waits for a global read lock.
+_SHOW = {
+    "mariadb": Text(
+        "`INSTALL SONAME 'metadata_lock_info'` menampilkan pemegang kunci (SELECT * FROM "
+        "information_schema.METADATA_LOCK_INFO); pasang sebelum ada gangguan, karena selama "
+        "kunci global dipegang perintah itu ikut menunggu.",
+        "`INSTALL SONAME 'metadata_lock_info'` shows who holds locks (SELECT * FROM "
+        "information_schema.METADATA_LOCK_INFO); install it before there is trouble, for while a "
+        "global lock is held that command waits too.",
+    ),
+    "mysql": Text(
+        "performance_schema = ON (perlu restart), dengan instrumen wait/lock/metadata/sql/mdl, "
+        "menampilkan pemegang kunci.",
+        "performance_schema = ON (needs a restart), with the instrument "
+        "wait/lock/metadata/sql/mdl, shows who holds locks.",
+    ),
+}
+
+
+def advice(root: Root | None, flavour: str) -> Text:
+    """Whom to reach; where nobody is named for certain, how to find the holder first."""
+    find = _FIND.format(show=_SHOW[flavour])
+    if root is None or root.node.key == UNSEEN:
+        return find
+    if not root.suspected:
+        return _REACH.format(command=command(root.node))
+    return _MAKE_SURE.format(blocker=named(root.node), find=find, command=command(root.node))
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The blocking tree: roots first, victims indented below them, literals redacted.
+
+    Where a blocker is only suspected or cannot be seen, those who sleep longest come with it.
+    """
+    picture = look(session)
+    yield drawn(picture)
+    if any(edge.suspected for edge in picture.edges):
+        yield sleeping.longest(session)
+
+
+_SUSPECTED = Text(
+    "'?': diduga, karena transaksinya tertua; server ini tidak memperlihatkan kunci metadata",
+    "'?': suspected, being the oldest transaction; this server does not show metadata locks",
+)
+
+
+def drawn(picture: Picture) -> Exhibit:
+    """The tree as a table."""
+    heads = {root.node.key for root in roots(picture)}
+    rows = tuple(_line(*each, is_root=each[1].key in heads) for each in tree(picture))
+    notes: list[Text] = []
+    if picture.expanded < picture.waiting:
+        notes.append(TRUNCATED.format(shown=picture.expanded, all=picture.waiting))
+    if any(edge.suspected for edge in picture.edges):
+        notes.append(_SUSPECTED)
+    return Exhibit(Text("Pohon penguncian", "Blocking tree"), _COLUMNS, rows, note=remarks(*notes))
+
+
+def _line(depth: int, node: Node, suspected: bool, *, is_root: bool) -> tuple[Words, ...]:
+    who = str(node.connection) if node.connection else node.key
+    waits = node.waiting_seconds is not None
+    return (
+        "  " * depth + ("└ " if depth else "") + who + (" ?" if suspected else ""),
+        f"{node.user}@{node.host}" if node.user else named(node),
+        node.database,
+        (node.state or "LOCK WAIT") if waits else state(node),
+        f"{node.waits_for} {node.table}".strip(),
+        _whole(node.waiting_seconds),
+        _whole(node.transaction_seconds),
+        node.statement,
+        command(node) if is_root else "",
+    )
+
+
+def _whole(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.0f}"
+
+
+PROBE = Probe(
+    name="blocked_sessions",
+    engine="mysql",
+    question=Text(
+        "Berapa sesi menunggu kunci, berapa lama, dan siapa yang menahan?",
+        "How many sessions wait for a lock, for how long, and who holds it?",
+    ),
+    measures=(
+        Measure("blocked_sessions", "", "Sessions waiting for a row lock or a metadata lock"),
+        Measure("blocked_seconds", "seconds", "How long the longest of them has been waiting"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="blocked_sessions",
+            title=Text(
+                "{target}: {value} sesi menunggu kunci{cause}",
+                "{target}: {value} {value:session waits|sessions wait} for a lock{cause}",
+            ),
+            headline=Text(
+                "{target}: banyak sesi menunggu kunci{held_by}",
+                "{target}: many sessions wait for a lock{held_by}",
+            ),
+            hint=Text("{advice}", "{advice}"),
+            family="locks",
+            warning=10.0,
+            critical=25.0,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="blocked_seconds",
+            title=Text(
+                "{target}: sesi menunggu kunci selama {value}{cause}",
+                "{target}: a session has waited {value} for a lock{cause}",
+            ),
+            headline=Text(
+                "{target}: sesi menunggu kunci{held_by}",
+                "{target}: sessions wait for a lock{held_by}",
+            ),
+            hint=Text("{advice}", "{advice}"),
+            family="locks",
+            # one and two minutes, as check_postgres' lock wait; InnoDB itself gives up at 50 s
+            # by default, so on row locks the warning is what most servers will ever show
+            warning=30.0,
+            critical=120.0,
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    grants=PROCESS + INSTRUMENTS,
+    runbook=Text(
+        "1. Lihat pohon penguncian: yang paling atas menahan semua. 2. Diam di dalam transaksi? "
+        "Hubungi aplikasinya. 3. ALTER atau cadangan yang menunggu? Ia menahan semua di "
+        "belakangnya: batalkan ia dulu. 4. KILL hanya oleh petugas, pada akarnya, setelah bukti "
+        "disimpan.",
+        "1. Read the blocking tree: the top one holds everybody. 2. Idle in transaction? Reach "
+        "its application. 3. A waiting ALTER or backup? It holds all behind it: cancel that "
+        "first. 4. KILL only by a person, at the root, with the evidence saved.",
+    ),
+)

@@ -1,0 +1,88 @@
+"""Who opened a transaction and then went away with it.
+
+Why: such a session holds its row and metadata locks while it does nothing; it is the usual root of
+a queue. Promise: only sessions that sleep inside a transaction count, and the time is how long they
+have slept, not how old the transaction is; see ``open_transactions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.mysql.grants import INSTRUMENTS, PROCESS
+from probes.mysql.locks.open_transactions import drawn, facts, is_idle, oldest
+from probes.words.units import duration
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """How many sessions idle in a transaction, and how long the longest has."""
+    idle = sleepers(oldest(session))
+    if not idle:
+        yield Measurement("idle_in_transaction_sessions", 0.0)
+        yield Measurement("idle_in_transaction_seconds", 0.0)
+        return
+    worst = idle[0]
+    detail = facts(worst) | {"since": duration(float(worst["age"] or 0)), "sessions": len(idle)}
+    yield Measurement("idle_in_transaction_sessions", float(len(idle)), detail=detail)
+    slept = max(0.0, float(worst["seconds"] or 0))
+    yield Measurement("idle_in_transaction_seconds", slept, detail=detail)
+
+
+def sleepers(rows: list[Row]) -> list[Row]:
+    """The idle ones, who slept longest first."""
+    return sorted(filter(is_idle, rows), key=lambda row: -float(row["seconds"] or 0))
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The sessions and what would end each."""
+    yield drawn(sleepers(oldest(session)))
+
+
+PROBE = Probe(
+    name="idle_in_transaction",
+    engine="mysql",
+    question=Text(
+        "Sesi mana yang membiarkan transaksinya terbuka?",
+        "Which session has left its transaction open?",
+    ),
+    measures=(
+        Measure("idle_in_transaction_sessions", "", "Sessions idle inside a transaction"),
+        Measure("idle_in_transaction_seconds", "seconds", "How long the longest has been idle"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="idle_in_transaction_seconds",
+            title=Text(
+                "{target}: {who} diam di dalam transaksi selama {value}, {modified} baris diubah",
+                "{target}: {who} has been idle in a transaction for {value}, {modified} rows "
+                "changed",
+            ),
+            headline=Text(
+                "{target}: {who} diam di dalam transaksi",
+                "{target}: {who} is idle in a transaction",
+            ),
+            hint=Text(
+                "Hubungi pemilik aplikasinya. Bila disetujui, petugas menjalankan: `{command}`.",
+                "Reach the application's owner. If agreed, a person runs: `{command}`.",
+            ),
+            family="locks",
+            # 5 and 15 minutes are common practice. What blocks people is blocked_sessions' news
+            # at once; idling alone does harm slowly and so opens only late.
+            warning=300.0,
+            critical=3600.0,
+        ),
+    ),
+    read=read,
+    every=30.0,
+    exhibits=exhibits,
+    grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    runbook=Text(
+        "1. Aplikasi apa, dari mesin mana (bukti). 2. Menahan orang lain? Lihat "
+        "blocked_sessions. 3. Minta pemiliknya menutup transaksi. 4. MariaDB: "
+        "idle_transaction_timeout; MySQL: batas di pool koneksi aplikasi.",
+        "1. Which application, from where (evidence). 2. Holding others? See blocked_sessions. "
+        "3. Have its owner end the transaction. 4. MariaDB: idle_transaction_timeout; MySQL: the "
+        "limit in the application's connection pool.",
+    ),
+)

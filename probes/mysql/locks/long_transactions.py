@@ -1,0 +1,106 @@
+"""Which transaction has been open longest.
+
+Why: an old transaction, even one that only reads, keeps every old version of every row from being
+purged, holds metadata locks that stop the next ALTER and everybody behind it, and takes as long to
+roll back as it took. Promise: the oldest is named with its session; see ``open_transactions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql.grants import INSTRUMENTS, PROCESS
+from probes.mysql.locks import sessionless
+from probes.mysql.locks.open_transactions import drawn, facts, oldest
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """How long the oldest transaction is open; 0 when there is none."""
+    rows = oldest(session)
+    prepared = next((row for row in rows if sessionless.is_prepared(row["state"])), None)
+    yield Measurement(
+        "oldest_prepared_seconds",
+        max(0.0, float(prepared["age"] or 0)) if prepared else 0.0,
+        detail=facts(prepared) if prepared else {},
+    )
+    if not rows:
+        yield Measurement("longest_transaction_seconds", 0.0)
+        return
+    age = max(0.0, float(rows[0]["age"] or 0))
+    yield Measurement("longest_transaction_seconds", age, detail=facts(rows[0]))
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """The oldest open transactions."""
+    yield drawn(oldest(session))
+
+
+PROBE = Probe(
+    name="long_transactions",
+    engine="mysql",
+    question=Text(
+        "Transaksi mana yang paling lama terbuka?", "Which transaction has been open longest?"
+    ),
+    measures=(
+        Measure("longest_transaction_seconds", "seconds", "Age of the oldest open transaction"),
+        Measure(
+            "oldest_prepared_seconds",
+            "seconds",
+            "Age of the oldest XA left without a session",
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            measure="longest_transaction_seconds",
+            title=Text(
+                "{target}: {who} membiarkan transaksi terbuka {value}, {modified} baris diubah",
+                "{target}: {who} has had a transaction open for {value}, {modified} rows changed",
+            ),
+            headline=Text(
+                "{target}: {who} membiarkan transaksi terbuka",
+                "{target}: {who} keeps a transaction open",
+            ),
+            hint=Text(
+                "Cadangan (mysqldump) dan laporan memang lama: tanya pemiliknya. Bila disetujui, "
+                "petugas menjalankan: `{command}`; pembatalan bisa selama transaksinya.",
+                "Dumps and reports do take long: ask the owner. If agreed, a person runs: "
+                "`{command}`; rolling back may take as long as the transaction did.",
+            ),
+            family="locks",
+            # A dump of a large database takes hours and is no fault; half a day is nobody's plan.
+            warning=4 * 3600.0,
+            critical=12 * 3600.0,
+        ),
+        Threshold(
+            measure="oldest_prepared_seconds",
+            title=Text(
+                "{target}: {who} terlantar selama {value}",
+                "{target}: {who} has been left for {value}",
+            ),
+            headline=Text("{target}: {who} terlantar", "{target}: {who} has been left behind"),
+            hint=Text(
+                "Ia memegang kuncinya, juga sesudah server dijalankan ulang. Tanyakan pengelola "
+                "transaksi aplikasi apakah harus disahkan, lalu `XA RECOVER` dan `XA COMMIT` atau "
+                "`XA ROLLBACK` oleh petugas.",
+                "It holds its locks, over a restart too. Ask the application's transaction manager "
+                "which way it goes; then a person runs `XA RECOVER` and `XA COMMIT` or "
+                "`XA ROLLBACK`.",
+            ),
+            family="locks",
+            # As PostgreSQL's: a manager finishes within seconds; minutes mean that it has crashed.
+            warning=60.0,
+            critical=900.0,
+        ),
+    ),
+    read=read,
+    every=60.0,
+    exhibits=exhibits,
+    grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    runbook=Text(
+        "1. Sesi siapa, dari mesin mana? 2. Bekerja atau diam? Diam: idle_in_transaction. 3. "
+        "history_list tumbuh? 4. KILL oleh petugas, setelah tahu berapa baris yang dibatalkan.",
+        "1. Whose session, from where? 2. Working or idle? Idle: idle_in_transaction. 3. Does "
+        "history_list grow? 4. KILL by a person, once it is known how many rows are undone.",
+    ),
+)

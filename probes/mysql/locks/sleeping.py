@@ -1,0 +1,48 @@
+"""Which sessions have slept longest: a lock's holder that is not shown is most often among them.
+
+Whoever took the global read lock (FLUSH TABLES WITH READ LOCK, a backup) or LOCK TABLES and then
+does nothing has no transaction that INNODB_TRX would list, yet stands in the list of sessions.
+Promise: no statement is shown, for a session that sleeps runs none. Needs PROCESS.
+"""
+
+from __future__ import annotations
+
+from probes.model import Exhibit, Session, Text
+from probes.words.tables import NONE, OLDEST, cell
+
+_MOST = 40
+_ASK = {
+    "mariadb": """
+SELECT p.ID AS id, p.USER AS user, p.HOST AS host, p.DB AS db, p.TIME AS slept,
+       timestampdiff(SECOND, t.trx_started, now()) AS age, t.trx_rows_locked AS locked
+FROM information_schema.PROCESSLIST p
+LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID
+WHERE p.COMMAND = 'Sleep' AND p.ID <> connection_id() ORDER BY p.TIME DESC, p.ID LIMIT %s""",
+    # INFORMATION_SCHEMA.PROCESSLIST takes MySQL's lock over all sessions; threads does not
+    "mysql": """
+SELECT p.PROCESSLIST_ID AS id, p.PROCESSLIST_USER AS user, p.PROCESSLIST_HOST AS host,
+       p.PROCESSLIST_DB AS db, p.PROCESSLIST_TIME AS slept,
+       timestampdiff(SECOND, t.trx_started, now()) AS age, t.trx_rows_locked AS locked
+FROM performance_schema.threads p
+LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.PROCESSLIST_ID
+WHERE p.PROCESSLIST_COMMAND = 'Sleep' AND p.PROCESSLIST_ID <> connection_id()
+ORDER BY p.PROCESSLIST_TIME DESC, p.PROCESSLIST_ID LIMIT %s""",
+}
+
+
+def longest(session: Session) -> Exhibit:
+    """Who sleeps, the longest first, and how old the transaction is that each has left open."""
+    rows = session.rows(_ASK[session.flavour], (_MOST,))
+    return Exhibit(
+        Text("Sesi yang paling lama tidur", "Sessions that have slept longest"),
+        ("session", "account", "database", "idle seconds", "transaction s", "rows locked"),
+        tuple(
+            (
+                cell(row["id"]),
+                f"{row['user']}@{row['host']}",
+                *(cell(row[each]) for each in ("db", "slept", "age", "locked")),
+            )
+            for row in rows
+        ),
+        note=NONE if not rows else OLDEST.format(shown=_MOST) if len(rows) == _MOST else "",
+    )

@@ -1,0 +1,201 @@
+"""Did somebody write on a replica something its primary never had.
+
+Why: nothing fails until the replica is promoted or rebuilt; then the primary asks for transactions
+whose logs are long gone, or data differs for ever. Promise: with the heartbeat table the replica's
+own transactions are compared with those the primary had when it last wrote; without it, only what
+was written here while we watched is counted, and on MariaDB what lies beyond the replicated
+position. The figure is "at least". Nothing is said of a server that follows nobody.
+Sources: MySQL 8.4 manual, gtid_executed; MariaDB, gtid_binlog_state and gtid_slave_pos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from probes.model import KEPT, Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
+from probes.mysql.ask import is_on, variables
+from probes.mysql.grants import CHANNELS
+from probes.mysql.replication import gtid_sets, heartbeat
+from probes.mysql.replication.channels import channels
+from probes.mysql.replication.heartbeat import Beat, Itself
+
+Own = Mapping[str, gtid_sets.Intervals]
+"""This server's own transactions: by domain on MariaDB (only their last number is known there)."""
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """Transactions of this replica's own making that its primary lacks."""
+    if not channels(session):
+        session.memory.pop(KEPT, None)  # what a primary writes is not errant after a switch
+        return
+    me = heartbeat.itself(session)
+    if session.target.role != "primary":  # in a ring every member is one, and written to
+        yield Measurement("replica_writable", float(not _read_only(session)))
+    position = _slave_position(session)
+    kept = session.memory.setdefault(KEPT, {})
+    seen = kept.setdefault("own", own(session.flavour, me, me.gtid))
+    # JSON gives tuples back as lists
+    before = {name: tuple((a, b) for a, b in each) for name, each in seen.items()}
+    found = errant(session.flavour, me, before, heartbeat.beats(session) or [], position)
+    yield Measurement(
+        "errant_transactions",
+        float(sum(gtid_sets.count(each) for each in found.values())),
+        detail={"gtids": ", ".join(gtid_sets.written(name, each) for name, each in found.items())},
+    )
+
+
+def own(flavour: str, me: Itself, text: str) -> dict[str, gtid_sets.Intervals]:
+    """What ``text`` holds of this server's own making."""
+    if flavour == "mysql":
+        mine = gtid_sets.of_server(text, me.server_uuid)
+        return {me.server_uuid: mine} if mine else {}
+    return {
+        f"{domain}-{server}": ((1, last),)
+        for (domain, server), last in gtid_sets.by_writer(text).items()
+        if server == me.server_id
+    }
+
+
+def errant(
+    flavour: str, me: Itself, before: Own, found: list[Beat], position: Mapping[int, int]
+) -> dict[str, gtid_sets.Intervals]:
+    """This server's own transactions that are not excused; pure.
+
+    Excused is what the primary had (its row), or, where there is no row, what was here already
+    when we first saw this server as a replica and lies within the replicated ``position``.
+    """
+    primary = [each for each in found if each.server_id != me.server_id and each.gtid]
+    left: dict[str, gtid_sets.Intervals] = {}
+    for name, mine in own(flavour, me, me.gtid).items():
+        if primary:
+            had = tuple(
+                interval
+                for each in primary
+                for interval in own(flavour, me, each.gtid).get(name, ())
+            )
+            rest = gtid_sets.without(mine, tuple(sorted(had)))
+        else:
+            rest = gtid_sets.without(mine, before.get(name, ()))
+        if flavour == "mariadb":
+            rest = _beyond(name, mine, rest, position, known=bool(primary))
+        if rest:
+            left[name] = rest
+    return left
+
+
+def _beyond(
+    name: str,
+    mine: gtid_sets.Intervals,
+    rest: gtid_sets.Intervals,
+    position: Mapping[int, int],
+    known: bool,
+) -> gtid_sets.Intervals:
+    """MariaDB numbers a domain, not a server: of a range only the last is surely this server's.
+
+    Those after the replicated position are all of its own making.
+    """
+    last = mine[-1][1]
+    replicated = position.get(int(name.partition("-")[0]), 0)
+    if last > replicated:
+        return ((replicated + 1, last),) if rest or not known else ()
+    return ((last, last),) if rest else ()
+
+
+def _slave_position(session: Session) -> dict[int, int]:
+    if session.flavour != "mariadb":
+        return {}
+    row = session.rows("SELECT @@global.gtid_slave_pos AS position")[0]
+    return gtid_sets.domains(str(row["position"] or ""))
+
+
+def _read_only(session: Session) -> bool:
+    """Whether ordinary accounts are kept out; MariaDB 12 has words where 0/1 were."""
+    found = variables(session, "read_only", "super_read_only", "innodb_read_only")
+    worded = found.get("read_only", "OFF").upper() not in {"OFF", "0", ""}
+    return worded or is_on(found, "super_read_only", "innodb_read_only")
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """This server's transactions beside those of the servers whose rows reached it."""
+    me = heartbeat.itself(session)
+    rows: list[tuple[Words, ...]] = [
+        (Text("server ini", "this server"), str(me.server_id), me.server_uuid, "", me.gtid)
+    ]
+    rows += [
+        ("heartbeat", str(each.server_id), each.server_uuid, f"{each.age_seconds:.0f}", each.gtid)
+        for each in heartbeat.beats(session) or []
+    ]
+    yield Exhibit(
+        Text("Transaksi kedua sisi replikasi", "Transactions of both sides of replication"),
+        ("whose", "server id", "server uuid", "age s", "GTID"),
+        tuple(rows),
+    )
+
+
+PROBE = Probe(
+    name="errant_transactions",
+    engine="mysql",
+    question=Text(
+        "Adakah transaksi yang ditulis di replika ini dan tidak ada di primernya?",
+        "Were transactions written on this replica that its primary lacks?",
+    ),
+    measures=(
+        # Not judged: replicas for reports have schemas of their own, and members of a ring take
+        # writes; what was written here and is nowhere else is the measure below.
+        Measure("replica_writable", "", "1 when ordinary accounts may write on this replica"),
+        Measure("errant_transactions", "", "Own transactions the primary lacks, at least"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="replica_writable",
+            title=Text(
+                "{target} adalah replika, tetapi akun biasa boleh menulis di sana",
+                "{target} is a replica, but ordinary accounts may write on it",
+            ),
+            hint=Text(
+                "Nyalakan read_only (MySQL: super_read_only) di replika, juga di berkas "
+                "konfigurasinya. Bila penulisan di sini disengaja (replikasi melingkar), isi role "
+                "target ini dengan peran primer di konfigurasi.",
+                "Switch on read_only (MySQL: super_read_only) on the replica, in its configuration "
+                "file too. Where writing here is meant (circular replication), write "
+                "role: primary for this target.",
+            ),
+            family="role",
+            warning=1.0,  # nothing is wrong yet; the first stray write will be found much later
+            raise_after=2,
+        ),
+        Threshold(
+            measure="errant_transactions",
+            title=Text(
+                "{target}: sedikitnya {value} transaksi ditulis langsung di replika ({gtids})",
+                "{target}: at least {value} {value:transaction was|transactions were} written on "
+                "the replica ({gtids})",
+            ),
+            headline=Text(
+                "{target}: ada transaksi yang ditulis langsung di replika",
+                "{target}: transactions were written on the replica",
+            ),
+            hint=Text(
+                "Cari penulisnya (akun aplikasi yang salah alamat?), pasang read_only / "
+                "super_read_only, lalu samakan kembali atau bangun ulang replika sebelum ada "
+                "promosi.",
+                "Find the writer (an application with the wrong address?), set read_only / "
+                "super_read_only, then reconcile or rebuild the replica before any promotion.",
+            ),
+            family="replication",
+            warning=1.0,  # one is enough to break the next promotion; it breaks nothing today
+        ),
+    ),
+    read=read,
+    every=60.0,
+    exhibits=exhibits,
+    grants=CHANNELS,
+    runbook=Text(
+        "1. `mysqlbinlog` pada GTID yang disebut: tabel dan akun apa? 2. Data itu sah? Masukkan "
+        "ke primer dengan benar. 3. Tidak: hapus, lalu transaksi kosong ber-GTID sama di primer "
+        "(MySQL), atau bangun ulang. 4. read_only menyala di semua replika.",
+        "1. `mysqlbinlog` at the GTID named: which table, which account? 2. Valid data? Bring it "
+        "to the primary properly. 3. If not: remove it, then an empty transaction of the same "
+        "GTID on the primary (MySQL), or rebuild. 4. read_only on every replica.",
+    ),
+)

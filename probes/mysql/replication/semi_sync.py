@@ -1,0 +1,193 @@
+"""Is semi-synchronous replication doing what it was switched on for, and does it hold up commits.
+
+Why: after its time-out the server quietly goes on without any replica's word (a crash then loses
+commits), and with a long time-out every commit hangs instead; both look healthy elsewhere.
+Promise: silent where it is not switched on. Whoever fails over switches both sides on everywhere,
+so each side is told only where it has work: the source's not on a replica that nobody follows, the
+replica's not on a server that follows nobody. Sources: status Rpl_semi_sync_{source,master}_status,
+_clients, _wait_sessions, _yes_tx and Rpl_semi_sync_{replica,slave}_status, under both pairs of
+names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql.ask import is_on, number, status, variables
+from probes.mysql.grants import CHANNELS, INSTRUMENTS
+from probes.mysql.replication.channels import channels, connected_replicas
+
+_SOURCE_ENABLED = ("rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled")
+_REPLICA_ENABLED = ("rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled")
+_SOURCE_STATUS = ("Rpl_semi_sync_source_status", "Rpl_semi_sync_master_status")
+_CLIENTS = ("Rpl_semi_sync_source_clients", "Rpl_semi_sync_master_clients")
+_WAITING = ("Rpl_semi_sync_source_wait_sessions", "Rpl_semi_sync_master_wait_sessions")
+_CONFIRMED = ("Rpl_semi_sync_source_yes_tx", "Rpl_semi_sync_master_yes_tx")
+_UNCONFIRMED = ("Rpl_semi_sync_source_no_tx", "Rpl_semi_sync_master_no_tx")
+_REPLICA_STATUS = ("Rpl_semi_sync_replica_status", "Rpl_semi_sync_slave_status")
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """State of the side or sides that are switched on and have work here."""
+    switches = variables(session, *_SOURCE_ENABLED, *_REPLICA_ENABLED)
+    source, replica = is_on(switches, *_SOURCE_ENABLED), is_on(switches, *_REPLICA_ENABLED)
+    if not source and not replica:
+        return
+    found = status(
+        session,
+        *_SOURCE_STATUS, *_CLIENTS, *_WAITING, *_CONFIRMED, *_UNCONFIRMED, *_REPLICA_STATUS,
+    )  # fmt: skip
+    confirms = is_on(found, *_REPLICA_STATUS)
+    # the channels are asked for only where something is at rest
+    follows = confirms or ((replica or not at_work(found)) and bool(channels(session)))
+    if source:
+        yield from states(found)
+        yield from stalled(session, found)
+        if at_work(found) or not follows or is_source(session):
+            clients = int(number(found, *_CLIENTS) or 0)
+            active = float(at_work(found))
+            yield Measurement("semi_sync_active", active, detail={"clients": clients})
+    if replica and follows:
+        yield Measurement("semi_sync_replica_active", float(confirms))
+
+
+def at_work(found: Mapping[str, str]) -> bool:
+    """Whether commits wait for a replica's word, and there is one to give it."""
+    return is_on(found, *_SOURCE_STATUS) and (number(found, *_CLIENTS) or 0.0) > 0
+
+
+def is_source(session: Session) -> bool:
+    """Whether a server that follows another must still be one to be followed."""
+    return session.target.role == "primary" or connected_replicas(session) > 0
+
+
+def states(found: Mapping[str, str]) -> Iterator[Measurement]:
+    """The source side's counts, under whichever names they come."""
+    yield Measurement("semi_sync_clients", number(found, *_CLIENTS) or 0.0)
+    yield Measurement("semi_sync_waiting_sessions", number(found, *_WAITING) or 0.0)
+    if (unconfirmed := number(found, *_UNCONFIRMED)) is not None:
+        yield Measurement("semi_sync_unconfirmed_transactions", unconfirmed)
+
+
+def stalled(session: Session, found: Mapping[str, str]) -> Iterator[Measurement]:
+    """The sessions that wait, where no commit at all was confirmed since an earlier wait.
+
+    A busy primary always has somebody waiting, for the length of a round trip. Nothing at the
+    first reading.
+    """
+    waiting, confirmed = number(found, *_WAITING) or 0.0, number(found, *_CONFIRMED)
+    before = session.memory.get("waits")
+    session.memory["waits"] = (waiting, confirmed)
+    if before is None or confirmed is None:
+        return
+    stands = before[0] > 0 and before[1] == confirmed
+    yield Measurement(
+        "semi_sync_stalled_sessions",
+        waiting if stands else 0.0,
+        detail={"clients": int(number(found, *_CLIENTS) or 0)},
+    )
+
+
+PROBE = Probe(
+    name="semi_sync",
+    engine="mysql",
+    question=Text(
+        "Apakah replikasi semi-sinkron bekerja, dan adakah commit yang tertahan olehnya?",
+        "Does semi-synchronous replication work, and does it hold up commits?",
+    ),
+    measures=(
+        Measure("semi_sync_active", "", "1 when commits really wait for a replica's word"),
+        Measure("semi_sync_clients", "", "Semi-synchronous replicas connected"),
+        Measure("semi_sync_waiting_sessions", "", "Sessions that wait for a replica's word now"),
+        Measure(
+            "semi_sync_stalled_sessions",
+            "",
+            "Sessions that wait while no commit was confirmed since the reading before",
+        ),
+        Measure(
+            "semi_sync_unconfirmed_transactions",
+            "",
+            "Commits without a replica's word, since start",
+        ),
+        Measure("semi_sync_replica_active", "", "1 when this replica confirms what it receives"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="semi_sync_active",
+            title=Text(
+                "{target}: semi-sinkron menyala tetapi tidak bekerja ({clients} replika "
+                "tersambung): commit tidak lagi dijamin ada di replika",
+                "{target}: semi-synchronous replication is on but not at work ({clients} replicas "
+                "connected): commits are no longer safe on a replica",
+            ),
+            headline=Text(
+                "{target}: semi-sinkron menyala tetapi tidak bekerja",
+                "{target}: semi-synchronous replication is on but not at work",
+            ),
+            hint=Text(
+                "Periksa replika semi-sinkronnya: hidup, tersambung, dan pluginnya menyala?",
+                "Look at its semi-synchronous replicas: alive, connected, their side switched on?",
+            ),
+            family="replication",
+            warning=0.0,
+            above=False,
+            raise_after=2,
+        ),
+        Threshold(
+            measure="semi_sync_stalled_sessions",
+            title=Text(
+                "{target}: {value} sesi tertahan pada commit, menunggu jawaban replika "
+                "({clients} tersambung)",
+                "{target}: {value} {value:session hangs|sessions hang} in commit, waiting for a "
+                "replica's word "
+                "({clients} connected)",
+            ),
+            headline=Text(
+                "{target}: sesi tertahan pada commit, menunggu jawaban replika",
+                "{target}: sessions hang in commit, waiting for a replica's word",
+            ),
+            hint=Text(
+                "Hidupkan replikanya; darurat: petugas menurunkan "
+                "rpl_semi_sync_source_timeout (master_timeout), sadar bahwa jaminannya hilang.",
+                "Bring the replica back; in an emergency a person lowers "
+                "rpl_semi_sync_source_timeout (master_timeout), knowing what guarantee is lost.",
+            ),
+            family="replication",
+            critical=1.0,  # one reading is enough: it already rests on the one before
+        ),
+        Threshold(
+            measure="semi_sync_replica_active",
+            title=Text(
+                "{target}: sisi replika semi-sinkron menyala tetapi tidak bekerja",
+                "{target}: the semi-synchronous replica side is on but not at work",
+            ),
+            hint=Text(
+                "Setelah dinyalakan, penerima harus dimulai ulang: `STOP REPLICA IO_THREAD`; "
+                "`START REPLICA IO_THREAD`.",
+                "Once switched on, the receiver must be restarted: `STOP REPLICA IO_THREAD`; "
+                "`START REPLICA IO_THREAD`.",
+            ),
+            family="replication",
+            warning=0.0,
+            above=False,
+            raise_after=3,
+        ),
+    ),
+    read=read,
+    when_unused=Text(
+        "replikasi semi-sinkron mati atau tidak bertugas di sini",
+        "semi-synchronous replication is off or has no work here",
+    ),
+    grants=(
+        *CHANNELS,
+        *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    ),
+    runbook=Text(
+        "1. Berapa replika semi-sinkron yang diharapkan? 2. Receiver-nya berjalan? 3. Jaringan "
+        "lambat: naikkan timeout, jangan matikan. 4. Catat sejak kapan commit tanpa jaminan.",
+        "1. How many semi-synchronous replicas should there be? 2. Do their receivers run? 3. "
+        "Slow network: raise the time-out, do not switch it off. 4. Note since when commits were "
+        "bare.",
+    ),
+)

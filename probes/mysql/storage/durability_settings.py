@@ -1,0 +1,173 @@
+"""Are settings in force under which a crash, or a power cut, loses what was committed.
+
+Why: they are switched off "for the import" and stay off; the loss shows months later. Promise: each
+risky setting is named with its value and what it costs; a server that must not be left as it is
+(emergency mode, redo off) is a measure of its own.
+Sources: MySQL 8.4 manual, InnoDB Startup Options; Binary Log; MariaDB, innodb_doublewrite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.mysql.ask import is_on, number, status, variables
+from probes.words.tables import NONE
+
+_NAMES = (
+    "innodb_flush_log_at_trx_commit", "sync_binlog", "innodb_force_recovery", "innodb_doublewrite",
+    "log_bin", "innodb_checksum_algorithm",
+)  # fmt: skip
+
+_WHY: Mapping[str, Text] = {
+    "innodb_flush_log_at_trx_commit": Text(
+        "transaksi sedetik terakhir hilang bila mesin mati",
+        "the last second of commits is lost when the machine dies",
+    ),
+    "sync_binlog": Text(
+        "binary log dapat kehilangan transaksi yang sudah ada di data: replika menyimpang",
+        "the binary log may lose commits that the data has: replicas drift apart",
+    ),
+    "innodb_force_recovery": Text(
+        "server berjalan dalam mode darurat: data rusak, dan tulisan dapat menambah kerusakan",
+        "the server runs in emergency mode: data is damaged, and writes may damage more",
+    ),
+    "innodb_doublewrite": Text(
+        "halaman yang tertulis separuh tidak dapat dipulihkan",
+        "a page written by half cannot be recovered",
+    ),
+    "innodb_redo_log": Text(
+        "redo log dimatikan: server tidak akan pulih dari kematian mendadak",
+        "redo logging is disabled: the server will not come back from a crash",
+    ),
+    "innodb_checksum_algorithm": Text(
+        "halaman rusak tidak akan ketahuan", "a damaged page will not be noticed"
+    ),
+}
+
+
+def risks(settings: Mapping[str, str], redo_enabled: str) -> dict[str, tuple[int, str]]:
+    """Setting to its risk (0 none, 1 a risk, 2 severe) and its value."""
+
+    def said(name: str) -> str:
+        return settings.get(name, "")
+
+    found: dict[str, tuple[int, str]] = {}
+    if name := said("innodb_flush_log_at_trx_commit"):
+        # MariaDB's 3 is MySQL's 1 with one more sync
+        found["innodb_flush_log_at_trx_commit"] = (int(name not in {"1", "3"}), name)
+    if is_on(settings, "log_bin") and (name := said("sync_binlog")):
+        found["sync_binlog"] = (int(name == "0"), name)
+    if (level := number(settings, "innodb_force_recovery")) is not None:
+        found["innodb_force_recovery"] = (2 if level > 0 else 0, f"{level:.0f}")
+    if name := said("innodb_doublewrite"):
+        # DETECT_ONLY notices a torn page and cannot mend it
+        risky = name.upper() in {"OFF", "0", "FALSE", "DETECT_ONLY"}
+        found["innodb_doublewrite"] = (int(risky), name)
+    if name := said("innodb_checksum_algorithm"):
+        found["innodb_checksum_algorithm"] = (int(name.lower().endswith("none")), name)
+    if redo_enabled:
+        found["innodb_redo_log"] = (2 if redo_enabled.upper() == "OFF" else 0, redo_enabled)
+    return found
+
+
+def read(session: Session) -> Iterator[Measurement]:
+    """How many settings risk loss in a crash, and how many make the server unfit to be left so."""
+    found = _risks(session)
+    risky = {name: each for name, each in found.items() if each[0] == 1}
+    severe = {name: each for name, each in found.items() if each[0] == 2}
+    yield Measurement("unsafe_settings", float(len(risky)), detail={"which": told(risky)})
+    yield Measurement("emergency_settings", float(len(severe)), detail={"which": told(severe)})
+
+
+def _risks(session: Session) -> dict[str, tuple[int, str]]:
+    redo = status(session, "Innodb_redo_log_enabled").get("innodb_redo_log_enabled", "")
+    return risks(variables(session, *_NAMES), redo)
+
+
+def told(found: Mapping[str, tuple[int, str]]) -> Text:
+    """The settings with their values and what each costs."""
+    return Text(
+        "; ".join(f"{name} = {value} ({_WHY[name].id})" for name, (_, value) in found.items()),
+        "; ".join(f"{name} = {value} ({_WHY[name].en})" for name, (_, value) in found.items()),
+    )
+
+
+_RISKS = (
+    NONE,
+    Text("hilang bila server jatuh", "loss in a crash"),
+    Text("berat", "severe"),
+)
+
+
+def exhibits(session: Session) -> Iterator[Exhibit]:
+    """Every setting looked at, with its value and its risk."""
+    yield Exhibit(
+        Text("Setelan ketahanan data", "Durability settings"),
+        ("setting", "value", "risk", "what it costs"),
+        tuple(
+            (
+                name,
+                value,
+                _RISKS[risk],
+                _WHY[name] if risk else "",
+            )
+            for name, (risk, value) in _risks(session).items()
+        ),
+    )
+
+
+PROBE = Probe(
+    name="durability_settings",
+    engine="mysql",
+    question=Text(
+        "Adakah pengaturan yang membuat data hilang bila server mati mendadak?",
+        "Are there settings under which a crash loses data?",
+    ),
+    measures=(
+        Measure("unsafe_settings", "", "Settings that risk loss or damage in a crash"),
+        Measure("emergency_settings", "", "Settings no server may be left with"),
+    ),
+    thresholds=(
+        Threshold(
+            measure="unsafe_settings",
+            title=Text(
+                "{target}: setelan tidak aman bila server jatuh: {which}",
+                "{target}: settings that are unsafe in a crash: {which}",
+            ),
+            hint=Text(
+                "Sengaja? Catat siapa dan sampai kapan. Tidak: kembalikan nilainya dan tulis juga "
+                "di my.cnf.",
+                "On purpose? Note who and until when. If not: set it back, in my.cnf too.",
+            ),
+            family="durability",
+            warning=1.0,
+            clear_after=1,
+        ),
+        Threshold(
+            measure="emergency_settings",
+            title=Text(
+                "{target} berjalan dalam keadaan darurat: {which}",
+                "{target} runs in a state of emergency: {which}",
+            ),
+            hint=Text(
+                "Jangan biarkan aplikasi menulis. Ambil dump, bangun ulang, pulihkan.",
+                "Keep applications from writing. Take a dump, rebuild, restore.",
+            ),
+            family="durability",
+            critical=1.0,
+            clear_after=1,
+        ),
+    ),
+    read=read,
+    every=300.0,
+    exhibits=exhibits,
+    runbook=Text(
+        "1. Siapa yang mengubahnya, dan untuk apa? 2. innodb_force_recovery: jangan biarkan "
+        "aplikasi menulis; dump, bangun ulang. 3. Yang lain: kembalikan dengan SET GLOBAL dan "
+        "my.cnf, lalu pastikan cadangan terakhir utuh.",
+        "1. Who changed it, and what for? 2. innodb_force_recovery: keep applications from "
+        "writing; dump, rebuild. 3. The others: set back by SET GLOBAL and my.cnf, then make "
+        "sure the last backup is whole.",
+    ),
+)

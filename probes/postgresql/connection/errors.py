@@ -1,0 +1,327 @@
+"""Names what PostgreSQL and libpq say when something fails, and what to do next.
+
+psycopg2 keeps the SQLSTATE of a failed statement but not that of a failed login; a login is
+therefore known by its English text. A server that speaks another language (``lc_messages``) is
+asked once more for its code by ``probes.postgresql.connection.startup``.
+Codes: PostgreSQL manual, appendix A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg2
+
+from probes.model import Address, FailureKind, ProbeError, Text
+from probes.wire import libpq_errors
+from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, Known
+
+_LOGIN: tuple[Known, ...] = (
+    FOREIGN,
+    ERROR_FOR_TLS,
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "Server sedang menyala atau memulihkan diri: tunggu, dan ikuti kemajuannya di log "
+            "server (redo, consistent recovery state).",
+            "The server is starting or recovering: wait, and follow its progress in the server "
+            "log (redo, consistent recovery state).",
+        ),
+        r"system is starting up|in recovery mode|not yet accepting connections|"
+        r"not accepting connections",
+        ("57P03",),
+    ),
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "Server sedang dimatikan. Bila tidak direncanakan, cari di log server siapa yang "
+            "mematikannya (received fast shutdown request).",
+            "The server is shutting down. If nobody planned it, the server log says who asked "
+            "(received fast shutdown request).",
+        ),
+        r"is shutting down|terminating connection due to administrator command",
+        ("57P01", "57P02"),
+    ),
+    Known(
+        FailureKind.EXHAUSTED,
+        Text(
+            "Slot koneksi habis: cari aplikasi yang menimbun sesi (SELECT usename, "
+            "application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3) dan "
+            "batasi pool-nya; menaikkan max_connections perlu restart. reserved_connections (sejak "
+            "16) menyisakan pintu bagi Sigap.",
+            "No connection slot is left: find the application that hoards sessions (SELECT "
+            "usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3) "
+            "and cap its pool; raising max_connections needs a restart. reserved_connections (16 "
+            "and later) keeps a door open for Sigap.",
+        ),
+        r"too many clients|connection slots are reserved",
+        ("53300",),
+    ),
+    Known(
+        FailureKind.EXHAUSTED,  # the server has room, but not for us
+        Text(
+            "CONNECTION LIMIT akun {user} tercapai: cari siapa yang memakai akun itu (SELECT pid, "
+            "application_name, client_addr, backend_start FROM pg_stat_activity WHERE usename = "
+            "'{user}'), atau naikkan: ALTER ROLE {user} CONNECTION LIMIT …",
+            "The CONNECTION LIMIT of account {user} is reached: find out who uses that account "
+            "(SELECT pid, application_name, client_addr, backend_start FROM pg_stat_activity "
+            "WHERE usename = '{user}'), or raise it: ALTER ROLE {user} CONNECTION LIMIT …",
+        ),
+        r"too many connections for role",
+        title=Text(
+            "mencapai batas koneksi akun {user} sendiri",
+            "has reached the connection limit of account {user} itself",
+        ),
+    ),
+    Known(
+        FailureKind.EXHAUSTED,
+        Text(
+            "CONNECTION LIMIT basis data {database} tercapai, bagi aplikasinya juga: cari siapa "
+            "yang menimbun sesi di sana, atau naikkan: ALTER DATABASE {database} CONNECTION "
+            "LIMIT …",
+            "The CONNECTION LIMIT of database {database} is reached, for its applications too: "
+            "find who hoards sessions there, or raise it: ALTER DATABASE {database} CONNECTION "
+            "LIMIT …",
+        ),
+        r"too many connections for database",
+        title=Text(
+            "kehabisan koneksi bagi basis data {database}",
+            "is out of connections for the database {database}",
+        ),
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Tidak ada baris pg_hba.conf yang mengizinkan akun {user} dari alamat ini: "
+            "tambahkan satu baris untuk basis data {database}, lalu SELECT pg_reload_conf().",
+            "No pg_hba.conf line lets account {user} in from this address: add one for database "
+            "{database}, then SELECT pg_reload_conf().",
+        ),
+        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Kata sandi akun {user} salah atau tidak diberikan: periksa password_file target, "
+            "atau buat ulang dengan ALTER ROLE {user} PASSWORD.",
+            "The password of account {user} is wrong or missing: check the target's "
+            "password_file, or set it anew with ALTER ROLE {user} PASSWORD.",
+        ),
+        r"password authentication failed|no password supplied|fe_sendauth",
+        ("28P01",),
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Akun {user} tidak ada atau tidak boleh login: jalankan skrip dari "
+            "`sigap grants postgresql`.",
+            "Account {user} does not exist or may not log in: run the script that "
+            "`sigap grants postgresql` prints.",
+        ),
+        r'role "[^"]*" does not exist|not permitted to log in',
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Basis data {database} tidak ada atau tertutup bagi {user}: perbaiki url target "
+            "(lazimnya basis data postgres).",
+            "Database {database} does not exist or is closed to {user}: mend the target's url "
+            "(the usual choice is the database postgres).",
+        ),
+        r'database "[^"]*" does not exist|permission denied for database|'
+        r"not currently accepting connections",
+        ("3D000", "42501", "55000"),
+        Text(
+            "tidak menyediakan basis data {database} bagi {user}",
+            "does not offer the database {database} to {user}",
+        ),
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "TLS tidak disepakati: cocokkan sslmode dan sslrootcert target dengan sertifikat "
+            "server (nama, penerbit, masa berlaku).",
+            "TLS was not agreed on: match the target's sslmode and sslrootcert with the "
+            "server's certificate (name, issuer, expiry).",
+        ),
+        r"SSL error|SSL SYSCALL|does not support SSL|server certificate for|root certificate|"
+        r"certificate",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Server menolak akun {user}: pesan di atas menyebut alasannya; periksa pg_hba.conf "
+            "dan peran itu.",
+            "The server rejects account {user}: the message above says why; check pg_hba.conf "
+            "and the role.",
+        ),
+        r"authentication failed|GSSAPI|SCRAM|peer auth",
+        ("28000",),
+    ),
+    Known(
+        FailureKind.BROKEN,
+        Text(
+            "Ini pooler, bukan server: arahkan target langsung ke PostgreSQL, sebab pooler "
+            "menyembunyikan server di belakangnya; PgBouncer diawasi dengan target tersendiri "
+            "(engine: pgbouncer).",
+            "This is a pooler, not a server: point the target at PostgreSQL itself, since a "
+            "pooler hides the server behind it; PgBouncer is watched by a target of its own "
+            "(engine: pgbouncer).",
+        ),
+        r"unsupported startup parameter",
+        ("08P01",),
+    ),
+    Known(
+        FailureKind.REFUSED,
+        Text(
+            "Tidak ada yang mendengarkan di {host} port {port}: server mati, atau alamat dan "
+            "listen_addresses tidak cocok. Periksa layanannya dan baris akhir lognya.",
+            "Nothing listens at {host} port {port}: the server is down, or the address and "
+            "listen_addresses disagree. Check the service and the last lines of its log.",
+        ),
+        r"Connection refused|No such file or directory",
+    ),
+    Known(
+        FailureKind.DENIED,
+        Text(
+            "Agen tidak boleh membuka soket di {host}: periksa izin direktori itu dan "
+            "unix_socket_permissions.",
+            "The agent may not open the socket in {host}: check that directory's mode and "
+            "unix_socket_permissions.",
+        ),
+        r"Permission denied",
+    ),
+    NO_WAY,
+    HUNG_UP,
+)
+
+# A server whose kernel takes the connection and that then says nothing is not the same fault as
+# a network that swallows the first packet.
+_SILENT: Mapping[str, tuple[str, Text]] = {
+    "connect": (
+        "nothing answers at {host} port {port}: the network swallows packets or the host is off",
+        Text(
+            "Paket pertama ke {host} port {port} tidak dijawab: periksa firewall (DROP), rute, dan "
+            "apakah host itu menyala.",
+            "The first packet to {host} port {port} is not answered: check the firewall (DROP), "
+            "the route, and whether that host is on.",
+        ),
+    ),
+    "tls": (
+        "{host} port {port} takes connections but the server behind it says nothing",
+        Text(
+            "Kernel menerima sambungan tetapi postgres diam sejak paket pertama. Bila bukti "
+            "menunjukkan status T, jalankan `kill -CONT PID` untuk setiap proses postgres-nya; "
+            "bila D, periksa penyimpanan; selain itu beban host.",
+            "The kernel takes the connection but postgres is silent from the first packet on. If "
+            "the evidence shows state T, run `kill -CONT PID` for each of its postgres processes; "
+            "if D, check the storage; else the load of the host.",
+        ),
+    ),
+    "login": (
+        "the login to {host} port {port} was begun but did not end",
+        Text(
+            "Server menerima sambungan tetapi login tidak selesai. Bila bukti menunjukkan status "
+            "T, jalankan `kill -CONT PID`; bila D, periksa penyimpanan; selain itu server "
+            "autentikasi (LDAP, RADIUS) yang diam, atau host kelebihan beban.",
+            "The server takes the connection but the login does not end. If the evidence shows "
+            "state T, run `kill -CONT PID`; if D, check the storage; else a silent authentication "
+            "server (LDAP, RADIUS), or an overloaded host.",
+        ),
+    ),
+}
+
+_STATEMENT: tuple[Known, ...] = (
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Akun {user} tidak boleh melihatnya. Jalankan: GRANT pg_monitor TO {user};",
+            "Account {user} may not see this. Run: GRANT pg_monitor TO {user};",
+        ),
+        codes=("42501",),
+    ),
+    Known(
+        FailureKind.BLIND,  # it answered that it would not go on: it lives
+        Text(
+            "Server membatalkan pertanyaan Sigap karena terlalu lama (statement_timeout) atau "
+            "atas permintaan seseorang: server kelebihan beban, atau katalognya membengkak.",
+            "The server cancelled Sigap's question because it took too long (statement_timeout) "
+            "or because somebody asked: the server is overloaded, or its catalogue is bloated.",
+        ),
+        codes=("57014",),
+    ),
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Pertanyaan Sigap menunggu kunci lebih dari batasnya dan menyerah: sebuah sesi "
+            "memegang kunci eksklusif atas katalog; lihat blocked_sessions.",
+            "Sigap's question waited for a lock beyond its limit and gave up: a session holds an "
+            "exclusive lock on the catalogue; see blocked_sessions.",
+        ),
+        codes=("55P03",),
+    ),
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Versi server ini tidak memiliki tampilan atau kolom itu: perbarui Sigap, atau "
+            "laporkan versinya.",
+            "This server version lacks that view or column: update Sigap, or report the version.",
+        ),
+        codes=("42P01", "42703", "42883", "42704"),
+    ),
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Server kehabisan memori atau ruang disk saat menjawab: lihat volume dan memori host.",
+            "The server ran out of memory or disk space while answering: see the host's volumes "
+            "and memory.",
+        ),
+        codes=("53100", "53200", "53400"),
+    ),
+    Known(
+        FailureKind.BLIND,
+        Text(
+            "Pemulihan pada replika membatalkan pertanyaan ini; Sigap bertanya lagi pada "
+            "putaran berikut.",
+            "Recovery on the replica cancelled this question; Sigap asks again next round.",
+        ),
+        codes=("40001", "40P01"),
+    ),
+    Known(FailureKind.REFUSED, _LOGIN[1].hint, codes=("57P01", "57P02", "57P03")),
+    Known(FailureKind.EXHAUSTED, _LOGIN[2].hint, codes=("53300",)),
+    Known(
+        FailureKind.BROKEN,
+        Text(
+            "Berkas basis data rusak atau tidak terbaca server: hentikan penulisan, amankan "
+            "salinan, dan periksa log server serta perangkat penyimpanan.",
+            "A database file is damaged or unreadable to the server: stop writing, secure a "
+            "copy, and check the server log and the storage.",
+        ),
+        codes=("58030", "58P01", "XX001", "XX002"),
+    ),
+)
+
+
+def of_login(error: psycopg2.Error, address: Address, code: str | None = None) -> ProbeError:
+    """What a failed login means; ``code`` is the server's SQLSTATE where it is known."""
+    return libpq_errors.of_login(_LOGIN, error, address, code)
+
+
+def silent(phase: str, address: Address) -> ProbeError:
+    """The deadline passed in this phase of a login (``probes.wire.libpq``)."""
+    return libpq_errors.silent(_SILENT, phase, address)
+
+
+def is_known_login(error: psycopg2.Error) -> bool:
+    """Whether the words of a failed login say what it is."""
+    return libpq_errors.by_text(_LOGIN, libpq_errors.one_line(error)) is not None
+
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
+    """What a failed statement means; ``closed`` tells that the connection went with it."""
+    meant = libpq_errors.of_statement(_STATEMENT, error, address, closed=closed)
+    meant.waited_for_lock = error.pgcode == _LOCK_NOT_AVAILABLE
+    return meant

@@ -1,0 +1,171 @@
+"""Was the server started anew, and had it crashed?
+
+Two crashes look healthy a second later. When one backend dies, the postmaster ends all sessions
+and recovers, and keeps its own start time: only the younger checkpointer tells. When the whole
+server died, its statistics are discarded in the recovery that follows, which a clean restart does
+not do. The latter is only said of restarts this agent has seen both sides of. A replica copied
+anew begins without statistics too; there, not one file of its WAL is from before the copy.
+Source: PostgreSQL manual, pg_postmaster_start_time, "The Cumulative Statistics System".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any
+
+from probes.model import Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
+from probes.templates import restart as restarts
+from probes.words.units import duration
+
+SAID_FOR_SECONDS = 900.0
+"""How long a crash stays said: long enough to be read, then it is history."""
+
+# From 15 on the checkpointer starts with the postmaster; before, only when a long recovery is
+# over. A gap is proof by itself only where nothing but a crash makes one.
+_PROOF_SINCE = 150000
+_GAP_SECONDS = 10.0
+
+_STATE = f"""
+select current_user as account, {SEES_EVERYBODY} as sees_everybody,
+       extract(epoch from clock_timestamp())::float8 as now,
+       extract(epoch from pg_postmaster_start_time())::float8 as started,
+       (select extract(epoch from backend_start)::float8 from pg_stat_get_activity(null)
+        where backend_type = 'checkpointer') as checkpointer,
+       (select extract(epoch from stats_reset)::float8 from pg_stat_archiver) as stats_reset,
+       pg_is_in_recovery() as in_recovery
+"""  # noqa: S608 - only constants of this package are inserted
+
+# Files are dated in whole seconds.
+_COPIED = """
+select pg_is_in_recovery()
+       and min(extract(epoch from modification)) >= floor(%s::float8) as copied from pg_ls_waldir()
+"""
+
+PLAIN = Text("server dimulai ulang", "the server was restarted")
+BACKEND = Text(
+    "satu proses jatuh, semua sesi diputus dan server memulihkan diri",
+    "a process crashed, every session was ended and the server recovered",
+)
+SERVER = Text(
+    "server jatuh atau mati listrik, lalu memulihkan diri",
+    "the server crashed or lost power, then recovered",
+)
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Time since the last start or crash, and whether it was a crash."""
+    row = session.rows(_STATE)[0]
+    require_sight(row)
+    yield from judged(row, session.version, session.memory, lambda at: _copied(session, at))
+
+
+def _copied(session: Session, seen_at: float) -> bool:
+    """Whether this replica was copied anew since that reading, which looked at another one.
+
+    After a crash the segments since the last restart point are still there, from before.
+    """
+    return bool(session.rows(_COPIED, (seen_at,))[0]["copied"])
+
+
+def judged(
+    row: Row,
+    version: int,
+    memory: MutableMapping[str, Any],
+    copied: Callable[[float], bool] = lambda _: False,
+) -> Iterable[Measurement]:
+    """The same from one row of the server, and what was noted before. Pure but for the notes.
+
+    ``copied`` is asked only of a server that looks crashed: is it a copy made since that instant?
+    """
+    now, started = float(row["now"]), float(row["started"])
+    checkpointer = row["checkpointer"]
+    before = memory.get("seen")
+    if checkpointer is not None:
+        at, how = _event(row, before, version)
+        if how is SERVER and copied(memory.get("seen_at", now)):
+            how = PLAIN
+        memory["seen"], memory["seen_at"] = (started, checkpointer), now
+        if how is not None:
+            memory["event"] = (at, how)
+    known = memory.get("event")
+    since, how = known if known is not None and known[0] >= started - 1 else (started, PLAIN)
+    uptime = max(0.0, now - since)
+    detail = {"how": how, "since": duration(uptime)}
+    yield Measurement("uptime_seconds", uptime, detail=detail)
+    if restarts.restarted(memory, since, 0.001) or how is not PLAIN:
+        yield Measurement(restarts.MEASURE.name, uptime, detail=detail)
+    crashed = how is not PLAIN and uptime < SAID_FOR_SECONDS
+    yield Measurement("crash_recovered", float(crashed), detail=detail)
+
+
+def _event(row: Row, before: tuple[float, float] | None, version: int) -> tuple[float, Text | None]:
+    started, checkpointer = float(row["started"]), float(row["checkpointer"])
+    if before is None or before[0] == started:
+        changed = before is not None and before[1] != checkpointer
+        gap = version >= _PROOF_SINCE and checkpointer - started > _GAP_SECONDS
+        return checkpointer, BACKEND if changed or gap else None
+    reset = row["stats_reset"]
+    # Before 15 a standby discards its statistics at every start, the orderly one too.
+    tells = version >= _PROOF_SINCE or not row["in_recovery"]
+    crashed = tells and reset is not None and reset >= started
+    return started, SERVER if crashed else PLAIN
+
+
+PROBE = Probe(
+    name="restart",
+    engine="postgresql",
+    question=Text(
+        "Apakah server baru dimulai ulang, dan apakah ia sempat jatuh?",
+        "Was the server restarted, and had it crashed?",
+    ),
+    measures=(
+        Measure("uptime_seconds", "seconds", "Since the last start or crash recovery."),
+        restarts.MEASURE,
+        Measure("crash_recovered", "", "1 for a quarter of an hour after a crash recovery."),
+    ),
+    thresholds=(
+        Threshold(
+            "crash_recovered",
+            Text("{target}: {how}, {since} yang lalu", "{target}: {how}, {since} ago"),
+            Text(
+                "Cari sebabnya sebelum terulang: log server (terminated by signal), `dmesg` (OOM "
+                "killer, kesalahan disk), core dump. Signal 9 biasanya OOM killer.",
+                "Find out why before it happens again: the server log (terminated by signal), "
+                "`dmesg` (OOM killer, disk errors), a core dump. Signal 9 is usually the OOM "
+                "killer.",
+            ),
+            "availability",
+            critical=1.0,
+            clear_after=1,
+            headline=Text("{target}: {how}", "{target}: {how}"),
+        ),
+        Threshold(
+            restarts.MEASURE.name,
+            Text("{target}: {how} {value} yang lalu", "{target}: {how} {value} ago"),
+            Text(
+                "Bila tidak direncanakan, cari di log siapa yang mematikan atau sebab jatuhnya; "
+                "cache masih dingin, jadi kueri sementara lambat.",
+                "If nobody planned it, the log says who stopped it or why it crashed; caches are "
+                "cold, so queries are slow for a while.",
+            ),
+            "restart",
+            # Ten minutes is common practice; enough for a person to notice, and it only warns.
+            warning=600.0,
+            above=False,
+            clear_after=1,
+            headline=Text(
+                "{target} baru saja dijalankan ulang", "{target} was restarted a short while ago"
+            ),
+        ),
+    ),
+    read=read,
+    every=30.0,
+    grants=(PG_MONITOR,),
+    runbook=Text(
+        "1. Direncanakan? Catat di jendela pemeliharaan. 2. Log server di sekitar waktu itu. 3. "
+        "`dmesg`. 4. Apakah aplikasi tersambung kembali. 5. Apakah replika masih mengalir.",
+        "1. Planned? Note it as a maintenance window. 2. The server log around that time. 3. "
+        "`dmesg`. 4. Have applications reconnected. 5. Do replicas still stream.",
+    ),
+)

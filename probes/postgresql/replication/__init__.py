@@ -1,0 +1,1 @@
+"""Replication: lag, members, slots and channels."""

@@ -1,0 +1,263 @@
+"""Do subscriptions apply, and does decoding spill on the publisher?
+
+On the subscriber: a worker that is missing, errors it runs into again and again, tables that are
+not ready. A subscription that was switched off by hand is nobody's fault; one that was seen
+working and is off now is (``disable_on_error``). On the publisher: bytes decoding had to write
+aside. Sources: PostgreSQL manual, pg_stat_subscription, pg_stat_subscription_stats (15),
+pg_subscription_rel, pg_stat_replication_slots (14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.postgresql.databases import visit
+from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
+from probes.postgresql.rates import growth
+from probes.words.tables import exhibit
+
+_STATS_SINCE = 150000
+_SPILL_SINCE = 140000
+
+# The main apply worker has no table and no leader; parallel and table workers come and go.
+# A standby has its primary's subscriptions in its catalogue and applies none of them.
+# Matched by name and database: up to 13 nobody but a superuser may read pg_subscription.oid.
+_SUBSCRIPTIONS = f"""
+select current_user as account, {SEES_EVERYBODY} as sees_everybody, s.subname::text as name,
+       d.datname::text as database, s.subenabled as enabled, w.pid is not null as worker,
+       extract(epoch from clock_timestamp() - w.last_msg_receipt_time)::float8 as silent_seconds,
+       w.latest_end_lsn::text as applied, extract(epoch from clock_timestamp())::float8 as now
+from pg_subscription s join pg_database d on d.oid = s.subdbid
+left join (pg_stat_subscription w join pg_stat_get_activity(null) a on a.pid = w.pid)
+  on w.subname = s.subname and a.datid = s.subdbid and w.relid is null
+  and (to_jsonb(w)->>'leader_pid') is null
+where not pg_is_in_recovery()
+order by s.subname
+"""  # noqa: S608 - only constants of this package are inserted
+
+_ERRORS = """
+select subname::text as name, apply_error_count::float8 as apply,
+       sync_error_count::float8 as sync
+from pg_stat_subscription_stats
+"""
+
+_NOT_READY = """
+select s.subname::text as name, count(*) as tables, min(r.srrelid::regclass::text) as first
+from pg_subscription_rel r
+join (select distinct subid, subname from pg_stat_subscription) n on n.subid = r.srsubid
+join pg_subscription s on s.subname = n.subname
+join pg_database d on d.oid = s.subdbid and d.datname = current_database()
+where r.srsubstate not in ('r', 's') and s.subenabled group by s.subname
+"""
+
+_SPILL = """
+select extract(epoch from clock_timestamp())::float8 as now, slot_name::text as name,
+       spill_bytes::float8 as bytes
+from pg_stat_replication_slots
+"""
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Both sides; raises ``ProbeError(BLIND)`` where there is a subscription and no sight."""
+    rows = session.rows(_SUBSCRIPTIONS)
+    if rows:
+        require_sight(rows[0])
+        yield from _subscriber(session, rows)
+    if session.version >= _SPILL_SINCE:
+        yield from _publisher(session)
+
+
+def _subscriber(session: Session, rows: list[Row]) -> Iterable[Measurement]:
+    known: set[str] = session.memory.setdefault("worked", set())
+    errors = _new_errors(session, rows[0]["now"])
+    for row in rows:
+        name = f"{row['database']}.{row['name']}"
+        if row["worker"]:
+            known.add(name)
+        detail: dict[str, object] = {
+            "database": row["database"],
+            "cause": Text("dinonaktifkan (disable_on_error?)", "disabled (disable_on_error?)")
+            if not row["enabled"]
+            else Text("berulang kali gagal dimulai", "fails to start again and again"),
+        }
+        if row["enabled"] or name in known:
+            yield Measurement("subscription_worker_up", float(row["worker"]), name, detail)
+        if row["worker"] and row["silent_seconds"] is not None:
+            seconds = max(0.0, row["silent_seconds"])
+            yield Measurement("subscription_silent_seconds", seconds, name, detail)
+        if row["name"] in errors:
+            yield Measurement("subscription_new_errors", errors[row["name"]], name, detail)
+    databases = sorted({str(row["database"]) for row in rows})
+    for database, answer in visit(
+        session, lambda own: own.rows(_NOT_READY), databases
+    ).answers.items():
+        for row in answer:
+            yield Measurement(
+                "subscription_tables_not_ready",
+                float(row["tables"]),
+                f"{database}.{row['name']}",
+                {"first": row["first"]},
+            )
+
+
+def _new_errors(session: Session, now: float) -> dict[str, float]:
+    """Errors since the reading before, by subscription; empty before 15 and at the first."""
+    if session.version < _STATS_SINCE:
+        return {}
+    counted: dict[str, float] = {}
+    for row in session.rows(_ERRORS):
+        counted[str(row["name"])] = (row["apply"] or 0.0) + (row["sync"] or 0.0)
+    grown = growth(session.memory, now, counted)
+    return dict(grown.by) if grown else {}
+
+
+def _publisher(session: Session) -> Iterable[Measurement]:
+    rows = session.rows(_SPILL)
+    if not rows:
+        return
+    memory = session.memory.setdefault("spill", {})
+    grown = growth(memory, rows[0]["now"], {row["name"]: row["bytes"] for row in rows})
+    for name in grown.by if grown else ():
+        assert grown is not None  # noqa: S101 - the type checker does not follow the line above
+        yield Measurement("logical_spill_bytes_per_second", grown.per_second(name), name)
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """The subscriptions and, where the server counts them, their errors."""
+    yield exhibit(
+        Text("Langganan logis", "Logical subscriptions"),
+        session.rows(_SUBSCRIPTIONS),
+        ("name", "database", "enabled", "worker", "silent_seconds", "applied"),
+    )
+    if session.version >= _STATS_SINCE:
+        yield exhibit(Text("Kesalahan langganan", "Errors of subscriptions"), session.rows(_ERRORS))
+
+
+PROBE = Probe(
+    name="logical_replication",
+    engine="postgresql",
+    question=Text("Apakah langganan logis berjalan?", "Do logical subscriptions apply?"),
+    measures=(
+        Measure("subscription_worker_up", "", "1 when its apply worker runs.", "subscription"),
+        Measure(
+            "subscription_silent_seconds", "seconds", "Since the publisher spoke.", "subscription"
+        ),
+        Measure("subscription_new_errors", "", "Errors since the reading before.", "subscription"),
+        Measure("subscription_tables_not_ready", "", "Tables still being copied.", "subscription"),
+        Measure(
+            "logical_spill_bytes_per_second", "bytes", "Decoded changes written aside.", "slot"
+        ),
+    ),
+    thresholds=(
+        Threshold(
+            "subscription_worker_up",
+            Text(
+                "{target}: langganan {subject} tidak berjalan: {cause}",
+                "{target}: subscription {subject} does not run: {cause}",
+            ),
+            Text(
+                "Baca log server pelanggan (logical replication apply worker); perbaiki datanya, "
+                "lalu ALTER SUBSCRIPTION … ENABLE. Slot di penerbit menahan WAL sementara itu.",
+                "Read the subscriber's log (logical replication apply worker); mend the data, then "
+                "ALTER SUBSCRIPTION … ENABLE. The publisher's slot keeps WAL meanwhile.",
+            ),
+            "replication",
+            critical=0.0,
+            above=False,
+            raise_after=3,
+        ),
+        Threshold(
+            "subscription_new_errors",
+            Text(
+                "{target}: langganan {subject} gagal menerapkan perubahan ({value} kesalahan baru)",
+                "{target}: subscription {subject} fails to apply changes ({value} new errors)",
+            ),
+            Text(
+                "Log server menyebut baris dan sebabnya (kunci ganda, tabel atau kolom hilang): "
+                "perbaiki di pelanggan, atau lewati dengan ALTER SUBSCRIPTION … SKIP.",
+                "The server log names the row and why (duplicate key, missing table or column): "
+                "mend it on the subscriber, or skip it with ALTER SUBSCRIPTION … SKIP.",
+            ),
+            "replication",
+            # It is retried every few seconds, so an error that stays repeats in each reading;
+            # a single one healed by itself.
+            warning=1.0,
+            critical=1.0,
+            raise_after=2,
+            headline=Text(
+                "{target}: langganan {subject} gagal menerapkan perubahan",
+                "{target}: subscription {subject} fails to apply changes",
+            ),
+        ),
+        Threshold(
+            "subscription_silent_seconds",
+            Text(
+                "{target}: penerbit diam kepada langganan {subject} selama {value}",
+                "{target}: the publisher has been silent to subscription {subject} for {value}",
+            ),
+            Text(
+                "Penerbit membeku atau jaringan menelan paket.",
+                "The publisher is frozen or the network swallows packets.",
+            ),
+            "replication",
+            # An idle publisher speaks at least every 30 s with default timeouts.
+            warning=45.0,
+            headline=Text(
+                "{target}: penerbit diam kepada langganan {subject}",
+                "{target}: the publisher is silent to subscription {subject}",
+            ),
+        ),
+        Threshold(
+            "subscription_tables_not_ready",
+            Text(
+                "{target}: {value} tabel langganan {subject} belum siap, antara lain {first}",
+                "{target}: {value} {value:table|tables} of subscription {subject} {value:is|are} "
+                "not ready, among them "
+                "{first}",
+            ),
+            Text(
+                "Salinan awal masih berjalan atau gagal berulang: lihat log dan kunci pada tabel.",
+                "The first copy is under way or fails again and again: see the log, and locks on "
+                "the table.",
+            ),
+            "replication",
+            warning=1.0,
+            raise_after=20,
+            headline=Text(
+                "{target}: tabel langganan {subject} belum siap",
+                "{target}: tables of subscription {subject} are not ready",
+            ),  # ten minutes: a first copy takes its time
+        ),
+        Threshold(
+            "logical_spill_bytes_per_second",
+            Text(
+                "{target}: dekode slot {subject} meluber {value} tiap detik",
+                "{target}: decoding for slot {subject} spills {value} each second",
+            ),
+            Text(
+                "Transaksi besar: naikkan logical_decoding_work_mem atau nyalakan streaming pada "
+                "langganan.",
+                "Large transactions: raise logical_decoding_work_mem or turn streaming on for the "
+                "subscription.",
+            ),
+            "performance",
+            warning=50e6,
+            raise_after=5,
+            headline=Text(
+                "{target}: dekode slot {subject} meluber ke disk",
+                "{target}: decoding for slot {subject} spills to disk",
+            ),
+        ),
+    ),
+    read=read,
+    every=30.0,
+    exhibits=exhibits,
+    grants=(PG_MONITOR,),
+    runbook=Text(
+        "1. Log pelanggan. 2. Kesalahan: data, skema, hak. 3. Perbaiki atau lewati. 4. Pantau slot "
+        "di penerbit sampai mengejar.",
+        "1. The subscriber's log. 2. The error: data, schema, rights. 3. Mend or skip. 4. Watch "
+        "the publisher's slot until it has caught up.",
+    ),
+)

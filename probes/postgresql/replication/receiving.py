@@ -1,0 +1,86 @@
+"""What a replica receives and has replayed, asked once a round, and when it was last caught up.
+
+Sources: PostgreSQL manual, pg_stat_wal_receiver, "Recovery Information Functions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from datetime import datetime
+from typing import Any
+
+from probes.model import Row, Session
+from probes.postgresql.replication.streams import lag_seconds, streams
+
+SILENT_SECONDS = 45.0
+"""An idle primary speaks at least every 30 s with default timeouts; after that it is not heard."""
+
+CURRENT_SECONDS = 30.0
+"""Less lag than this is no lag worth a warning."""
+
+_CAUGHT_UP = "caught_up_at"
+_ANSWER = "replica_row"
+
+# Without a receiver the control file knows on which timeline replay stands.
+# latest_end_lsn is the end of WAL as the sender last announced it, so it also counts what has
+# not arrived yet; latest_end_time is when that end last moved.
+_ROW = """
+select clock_timestamp() as now,
+       r.pid is not null as has_receiver, r.status, r.sender_host, r.sender_port, r.slot_name,
+       r.latest_end_time,
+       case when r.pid is not null then r.received_tli else greatest(
+         (select timeline_id from pg_control_checkpoint()),
+         (select min_recovery_end_timeline from pg_control_recovery())
+       ) end as timeline,
+       extract(epoch from clock_timestamp() - r.last_msg_receipt_time)::float8 as silent_seconds,
+       pg_last_xact_replay_timestamp() as last_replayed,
+       pg_wal_lsn_diff(
+         greatest(r.latest_end_lsn, pg_last_wal_receive_lsn()), pg_last_wal_replay_lsn()
+       )::float8 as behind_bytes,
+       pg_is_wal_replay_paused() as paused,
+       extract(epoch from current_setting('recovery_min_apply_delay')::interval)::float8
+         as intended_seconds,
+       current_setting('primary_conninfo') <> '' as streams,
+       pg_last_wal_receive_lsn()::text as received, pg_last_wal_replay_lsn()::text as replayed
+from (select 1) as one left join pg_stat_wal_receiver as r on true
+"""
+
+
+def row(session: Session) -> Row:
+    """The replica's own view; every column of the receiver is empty where none runs."""
+    found: Row | None = session.shared.round.get(_ANSWER)
+    if found is None:
+        found = session.rows(_ROW)[0]
+        session.shared.round[_ANSWER] = found
+    return found
+
+
+def caught_up_at(memory: MutableMapping[str, Any], found: Row) -> datetime | None:
+    """When the replica was last seen with no lag before this row, which is noted for the next.
+
+    Without this note the first write after an idle night would count as a night's lag.
+    """
+    before: datetime | None = memory.get(_CAUGHT_UP)
+    if streams(found) and found["behind_bytes"] is not None and found["behind_bytes"] <= 0:
+        memory[_CAUGHT_UP] = found["now"]
+    return before
+
+
+def forget(memory: MutableMapping[str, Any]) -> None:
+    """It is a primary now; what was noted of the replica counts no more."""
+    memory.pop(_CAUGHT_UP, None)
+
+
+def is_current(found: Row, caught_up: datetime | None, age_seconds: float) -> bool:
+    """Whether lag is no reason for news of that age: this replica hears its sender and has replayed
+    what that one has written, but for less than half the age and half a minute.
+
+    The sender may itself be a replica that is cut off; this one cannot know.
+    """
+    silent = found["silent_seconds"]
+    if not streams(found) or silent is None or silent >= SILENT_SECONDS:
+        return False
+    if found["behind_bytes"] is None:
+        return False
+    lag = lag_seconds(found, caught_up)
+    return lag is not None and (lag == 0 or lag < min(CURRENT_SECONDS, age_seconds / 2))

@@ -1,0 +1,285 @@
+"""How far behind is the replica, told so that it can never be a false zero?
+
+A replica that is cut off has replayed all it received, so "received minus replayed" is 0 while
+the primary runs ahead; and on an idle primary the age of the last replayed transaction grows
+without any lag. Therefore the receiver's state comes first, and seconds are only told where a
+receiver streams: 0 when everything the primary announced is replayed, else an age bounded from
+both sides. The primary tells the same story from its side, per standby.
+Sources: PostgreSQL manual, pg_stat_wal_receiver, pg_stat_replication, recovery_min_apply_delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from probes.model import (
+    KEPT,
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
+from probes.postgresql.replication import receiving
+from probes.postgresql.replication.streams import (
+    expected,
+    replica_measurements,
+    shared_names,
+    standby_measurements,
+)
+from probes.words.tables import exhibit
+
+_WHO = f"""
+select pg_is_in_recovery() as in_recovery, current_user as account,
+       {SEES_EVERYBODY} as sees_everybody
+"""
+
+# Logical senders and base backups are no standbys.
+_STANDBYS = """
+select coalesce(nullif(s.application_name, ''), 'walreceiver') as name,
+       coalesce(host(s.client_addr), 'socket') as client, s.state, s.sync_state,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), s.sent_lsn)::float8 as sent_bytes,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), s.write_lsn)::float8 as write_bytes,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), s.flush_lsn)::float8 as flush_bytes,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), s.replay_lsn)::float8 as replay_bytes,
+       extract(epoch from s.replay_lag)::float8 as replay_seconds
+from pg_stat_replication as s
+left join pg_replication_slots as l on l.active_pid = s.pid
+where l.slot_type is distinct from 'logical' and s.state <> 'backup'
+order by name, client
+"""
+
+
+# A checkpoint's timeline may be the one before a promotion; a file's name is the present one.
+_TIMELINE = """
+select ('x' || substring(pg_walfile_name(pg_current_wal_lsn()) from 1 for 8))::bit(32)::int
+  as timeline
+"""
+
+DELAYED_LABEL = "expects.delayed_standbys"
+"""Target label: application names of standbys that lag on purpose, separated by commas.
+
+The primary cannot see recovery_min_apply_delay of a standby; its own target subtracts it.
+"""
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Both sides of replication; raises ``ProbeError(BLIND)`` without pg_read_all_stats."""
+    who = session.rows(_WHO)[0]
+    require_sight(who)
+    if who["in_recovery"]:
+        row = receiving.row(session)
+        return replica_measurements(
+            row, session.target.name, receiving.caught_up_at(session.memory, row)
+        )
+    receiving.forget(session.memory)
+    delayed = frozenset(expected(session.target.labels.get(DELAYED_LABEL, "")))
+    timeline = session.rows(_TIMELINE)[0]["timeline"]
+    rows = session.rows(_STANDBYS)
+    return (
+        Measurement("timeline", float(timeline)),
+        *standby_measurements(rows, session.target.name, delayed, _shared(rows, session.memory)),
+    )
+
+
+def _shared(rows: list[Row], memory: MutableMapping[str, Any]) -> frozenset[str]:
+    """Names that were ever seen twice; they outlive a restart of the agent, as members do."""
+    kept = memory.setdefault(KEPT, {})
+    shared = shared_names(rows) | set(kept.get("shared_names", ()))
+    if shared:
+        kept["shared_names"] = sorted(shared)
+    return frozenset(shared)
+
+
+_RECEIVER_COLUMNS = (
+    "status", "sender_host", "sender_port", "slot_name", "received", "replayed",
+    "behind_bytes", "silent_seconds", "last_replayed", "latest_end_time", "paused",
+)  # fmt: skip
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """The rows a DBA would have looked at, of whichever side this is."""
+    if session.rows(_WHO)[0]["in_recovery"]:
+        yield exhibit(
+            Text("Penerima WAL dan pemutaran", "WAL receiver and replay"),
+            [receiving.row(session)],
+            _RECEIVER_COLUMNS,
+        )
+        return
+    yield exhibit(
+        Text("Replika menurut primer", "Standbys as the primary sees them"),
+        session.rows(_STANDBYS),
+    )
+
+
+PROBE = Probe(
+    name="replication_lag",
+    engine="postgresql",
+    question=Text(
+        "Seberapa jauh replika tertinggal, dan masih tersambungkah ia?",
+        "How far behind is the replica, and is it still connected?",
+    ),
+    measures=(
+        Measure("receiver_up", "", "1 when this replica's WAL receiver streams."),
+        Measure(
+            "receiver_silent_seconds", "seconds", "Since the primary last said anything to it."
+        ),
+        Measure("replay_paused", "", "1 when somebody has paused replay on this replica."),
+        Measure(
+            "replication_lag_seconds",
+            "seconds",
+            "Age of the oldest WAL not yet replayed, beyond recovery_min_apply_delay.",
+            "replica",
+        ),
+        Measure("replication_lag_bytes", "bytes", "WAL written but not replayed.", "replica"),
+        Measure("replication_sent_lag_bytes", "bytes", "WAL written but not sent.", "replica"),
+        Measure(
+            "replication_write_lag_bytes", "bytes", "WAL the standby has not written.", "replica"
+        ),
+        Measure(
+            "replication_flush_lag_bytes", "bytes", "WAL the standby has not flushed.", "replica"
+        ),
+        Measure(
+            "replication_delayed_bytes", "bytes", "WAL not replayed because of an intended delay."
+        ),
+        Measure("timeline", "", "The timeline written, received, or without a receiver replayed."),
+        Measure("standby_streaming", "", "1 when the primary streams to this standby.", "replica"),
+    ),
+    thresholds=(
+        Threshold(
+            "receiver_up",
+            Text(
+                "{target} tidak menerima WAL dari primer: {state} (terakhir {received})",
+                "{target} receives no WAL from its primary: {state} (last {received})",
+            ),
+            Text(
+                "Baca log replika (could not connect, has already been removed), uji sambungan ke "
+                "primary_conninfo, dan periksa slot serta pg_hba.conf di primer. Bila WAL yang "
+                "diminta sudah dihapus, replika harus dibangun ulang.",
+                "Read the replica's log (could not connect, has already been removed), test the "
+                "connection in primary_conninfo, and check the slot and pg_hba.conf on the "
+                "primary. If the requested WAL was removed, the replica must be rebuilt.",
+            ),
+            "replication",
+            critical=0.0,
+            above=False,
+            raise_after=2,
+            headline=Text(
+                "{target} tidak menerima WAL dari primer",
+                "{target} receives no WAL from its primary",
+            ),
+        ),
+        Threshold(
+            "receiver_silent_seconds",
+            Text(
+                "{target} tidak mendengar apa pun dari primer selama {value}",
+                "{target} has heard nothing from its primary for {value}",
+            ),
+            Text(
+                "Primary membeku atau jaringan menelan paket: sampai wal_receiver_timeout "
+                "penerima masih tampak tersambung, dan lag 0 tidak dapat dipercaya.",
+                "The primary is frozen or the network swallows packets: until "
+                "wal_receiver_timeout the receiver still looks connected, and a lag of 0 is not "
+                "to be trusted.",
+            ),
+            "replication",
+            warning=receiving.SILENT_SECONDS,
+            headline=Text(
+                "{target} tidak mendengar apa pun dari primer",
+                "{target} hears nothing from its primary",
+            ),
+        ),
+        Threshold(
+            "replay_paused",
+            Text(
+                "Penerapan WAL di {target} dijeda oleh seseorang",
+                "Replay on {target} has been paused by somebody",
+            ),
+            Text(
+                "Tanyakan siapa yang menjalankan `pg_wal_replay_pause()` (pencadangan?); untuk "
+                "melanjutkan: `SELECT pg_wal_replay_resume();`",
+                "Ask who ran `pg_wal_replay_pause()` (a backup?); to go on: `SELECT "
+                "pg_wal_replay_resume();`",
+            ),
+            "replication",
+            # Nightly dumps pause replay; when it lasts, the lag opens the incident and says why.
+            warning=1.0,
+            raise_after=2,
+        ),
+        Threshold(
+            "replication_lag_seconds",
+            Text(
+                "Replika {who} tertinggal {value} (batas {limit}): {cause}",
+                "Replica {who} is {value} behind (limit {limit}): {cause}",
+            ),
+            Text(
+                "Cari kueri panjang di replika yang menahan penerapan (pg_stat_activity), beban "
+                "I/O, dan perubahan massal di primer.",
+                "Look for a long query on the replica that holds replay back (pg_stat_activity), "
+                "for I/O load, and for a bulk change on the primary.",
+            ),
+            "replication",
+            # 5 s pages on every checkpoint and 1 h is too late to keep a report honest (the two
+            # ends of common practice); half a minute is felt by readers, five are an outage.
+            warning=30.0,
+            critical=300.0,
+            raise_after=2,
+            clear_margin=0.5,
+            unknown_without="receiver_up",
+            headline=Text("Replika {who} tertinggal", "Replica {who} is behind"),
+        ),
+        Threshold(
+            "replication_lag_bytes",
+            Text(
+                "Replika {who} tertinggal {value} WAL (batas {limit})",
+                "Replica {who} is {value} of WAL behind (limit {limit})",
+            ),
+            Text(
+                "Bandingkan laju tulis primer dengan jaringan dan I/O replika.",
+                "Compare the primary's write rate with the network and the replica's I/O.",
+            ),
+            "replication",
+            # Bytes alone do not tell how long: seconds decide, this only speaks up.
+            warning=256e6,
+            raise_after=3,
+            clear_margin=0.5,
+            unknown_without="receiver_up",
+            headline=Text(
+                "Replika {who} tertinggal banyak WAL", "Replica {who} is far behind in WAL"
+            ),
+        ),
+        Threshold(
+            "standby_streaming",
+            Text(
+                "{target}: replika {subject} tersambung tetapi belum mengalir ({state})",
+                "{target}: replica {subject} is connected but not streaming ({state})",
+            ),
+            Text(
+                "Keadaan catchup berarti replika sedang mengejar; bila menetap, jaringan atau "
+                "disk replika tidak mengimbangi.",
+                "In state catchup the replica is catching up; if that lasts, its network or disk "
+                "cannot keep pace.",
+            ),
+            "replication",
+            warning=0.0,
+            above=False,
+            raise_after=4,
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    grants=(PG_MONITOR,),
+    runbook=Text(
+        "1. Di replika: pg_stat_wal_receiver dan log. 2. Di primer: pg_stat_replication dan "
+        "pg_replication_slots. 3. Jaringan antara keduanya. 4. Kueri panjang di replika. "
+        "5. Ruang volume WAL di kedua sisi.",
+        "1. On the replica: pg_stat_wal_receiver and the log. 2. On the primary: "
+        "pg_stat_replication and pg_replication_slots. 3. The network between them. 4. Long "
+        "queries on the replica. 5. Room on the WAL volumes of both sides.",
+    ),
+)

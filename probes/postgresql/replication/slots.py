@@ -1,0 +1,363 @@
+"""Which replication slot keeps WAL, is about to be lost, or holds old rows hostage?
+
+``wal_status`` is looked at first: once a slot is lost its byte columns are empty, and must not
+read as 0. An inactive slot is somebody's absence, except where nobody is expected: on a standby,
+and for slots synchronised from a primary. Columns a version lacks are empty here.
+Source: PostgreSQL manual, pg_replication_slots (wal_status 13, invalidation_reason, inactive_since,
+failover and synced 17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from probes.local.growth import room_on
+from probes.model import (
+    NOTHING_SAID,
+    Exhibit,
+    Measure,
+    Measurement,
+    Probe,
+    ProbeError,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
+from probes.words.tables import exhibit
+from probes.words.units import duration, written
+
+WAL_STATUS = {"reserved": 0.0, "extended": 1.0, "unreserved": 2.0, "lost": 3.0}
+
+_SLOTS = """
+select s.slot_name::text as name, s.slot_type as type, s.database::text as database, s.active,
+       s.restart_lsn is not null as used, j.j->>'wal_status' as wal_status,
+       pg_wal_lsn_diff(w.at, s.restart_lsn)::float8 as retained_bytes,
+       (j.j->>'safe_wal_size')::float8 as safe_bytes,
+       pg_wal_lsn_diff(w.at, s.confirmed_flush_lsn)::float8 as unconfirmed_bytes,
+       greatest(age(s.xmin), age(s.catalog_xmin))::float8 as held_xids,
+       j.j->>'invalidation_reason' as invalidation_reason,
+       coalesce((j.j->>'conflicting')::bool, false) as conflicting,
+       coalesce((j.j->>'synced')::bool, false) as synced,
+       coalesce((j.j->>'failover')::bool, false) as failover,
+       extract(epoch from (j.j->>'inactive_since')::timestamptz)::float8 as inactive_since,
+       pg_is_in_recovery() as on_standby, extract(epoch from clock_timestamp())::float8 as now
+from pg_replication_slots s
+cross join lateral (select to_jsonb(s) as j) j
+cross join (select case when pg_is_in_recovery()
+                   then coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
+                   else pg_current_wal_lsn() end as at) w
+where not s.temporary order by s.slot_name
+"""
+
+
+def read(session: Session) -> Iterable[Measurement]:
+    """Every slot that lasts; everybody may see them."""
+    found = tuple(slot_measurements(session.rows(_SLOTS), session.memory))
+    yield from found
+    free = _free_for_wal(session)
+    if free is not None:
+        yield from shares(found, free)
+
+
+def _free_for_wal(session: Session) -> float | None:
+    """Free bytes of the volume WAL lies on; None where it is elsewhere or may not be seen."""
+    if not session.target.host:
+        return None
+    try:
+        room = room_on(session, ("wal",)).get("wal")
+    except ProbeError:  # the path needs a right that slots do not: volumes says so
+        return None
+    return None if room is None else room.free_bytes
+
+
+def shares(found: Iterable[Measurement], free_bytes: float) -> Iterable[Measurement]:
+    """Of the room WAL could take, what each slot keeps already."""
+    for each in found:
+        if each.measure == "slot_retained_bytes" and each.value + free_bytes > 0:
+            ratio = each.value / (each.value + free_bytes)
+            detail = {**each.detail, "free": written(free_bytes, "bytes")}
+            yield Measurement("slot_share_of_room_ratio", ratio, each.subject, detail)
+
+
+def slot_measurements(
+    rows: Iterable[Row], memory: MutableMapping[str, Any]
+) -> Iterable[Measurement]:
+    """What the slots say; one that was never used keeps nothing and misses nobody."""
+    inactive: dict[str, float] = memory.setdefault("inactive", {})
+    seen = set()
+    for row in rows:
+        name, status = str(row["name"]), row["wal_status"]
+        seen.add(name)
+        reason = row["invalidation_reason"] or ("conflicting" if row["conflicting"] else "")
+        if not row["used"] and status != "lost" and not reason:
+            continue
+        seconds = 0.0
+        if row["active"]:
+            inactive.pop(name, None)
+        else:
+            since = row["inactive_since"] or inactive.setdefault(name, row["now"])
+            seconds = max(0.0, row["now"] - since)
+        yield from _of_slot(row, name, seconds, reason)
+    for gone in inactive.keys() - seen:
+        del inactive[gone]
+
+
+def _of_slot(row: Row, name: str, inactive_seconds: float, reason: str) -> Iterable[Measurement]:
+    status, retained = row["wal_status"], row["retained_bytes"]
+    detail: dict[str, object] = {
+        "retained": "?" if retained is None else written(max(0.0, retained), "bytes"),
+        "kept": NOTHING_SAID
+        if retained is None  # a lost slot holds nothing back
+        else Text("; WAL tertahan {bytes}", "; {bytes} of WAL is kept for it").format(
+            bytes=written(max(0.0, retained), "bytes")
+        ),
+        "safe": "" if row["safe_bytes"] is None else written(max(0.0, row["safe_bytes"]), "bytes"),
+        "status": status or "?",
+        "reason": reason or "wal_removed",
+        "kind": Text("langganan", "subscriber") if row["type"] == "logical"
+        else Text("replika", "replica"),
+        "since": duration(inactive_seconds),
+    }  # fmt: skip
+    if status in WAL_STATUS:
+        yield Measurement("slot_wal_status", WAL_STATUS[status], name, detail)
+    invalid = bool(reason) or status == "lost"
+    yield Measurement("slot_invalidated", float(invalid), name, detail)
+    if not (row["on_standby"] or row["synced"]):
+        yield Measurement("slot_active", float(bool(row["active"])), name, detail)
+        yield Measurement("slot_inactive_seconds", inactive_seconds, name, detail)
+    if invalid:  # its restart_lsn and xmin stay in the view but hold nothing back
+        return
+    if row["held_xids"] is not None:
+        yield Measurement("slot_held_xids", row["held_xids"], name, detail)
+    if retained is not None:
+        yield Measurement("slot_retained_bytes", max(0.0, retained), name, detail)
+    if row["unconfirmed_bytes"] is not None:
+        yield Measurement(
+            "slot_unconfirmed_bytes", max(0.0, row["unconfirmed_bytes"]), name, detail
+        )
+    if row["safe_bytes"] is not None and retained is not None:
+        yield Measurement("slot_safe_wal_bytes", row["safe_bytes"], name, detail)
+        room = max(0.0, retained) + max(0.0, row["safe_bytes"])
+        if room > 0:
+            yield Measurement("slot_wal_used_ratio", max(0.0, retained) / room, name, detail)
+
+
+def exhibits(session: Session) -> Iterable[Exhibit]:
+    """The slots as a DBA would list them, and the settings that bound them."""
+    yield exhibit(Text("Slot replikasi", "Replication slots"), session.rows(_SLOTS))
+    yield exhibit(
+        Text("Setelan slot", "Settings of slots"),
+        session.rows(
+            "select name, setting, unit from pg_settings where name in ('max_slot_wal_keep_size', "
+            "'wal_keep_size', 'max_wal_size', 'idle_replication_slot_timeout') order by name"
+        ),
+    )
+
+
+PROBE = Probe(
+    name="slots",
+    engine="postgresql",
+    question=Text(
+        "Slot mana yang menahan WAL atau akan hilang?",
+        "Which slot keeps WAL, or is about to be lost?",
+    ),
+    measures=(
+        Measure("slot_wal_status", "", "0 reserved, 1 extended, 2 unreserved, 3 lost.", "slot"),
+        Measure("slot_invalidated", "", "1 when the slot can never be used again.", "slot"),
+        Measure("slot_active", "", "1 when somebody reads from this slot.", "slot"),
+        Measure("slot_inactive_seconds", "seconds", "Since somebody last read from it.", "slot"),
+        Measure("slot_retained_bytes", "bytes", "WAL kept for this slot.", "slot"),
+        Measure(
+            "slot_safe_wal_bytes", "bytes", "WAL that may be written before it is lost.", "slot"
+        ),
+        Measure(
+            "slot_wal_used_ratio", "ratio", "Of the WAL max_slot_wal_keep_size allows.", "slot"
+        ),
+        Measure(
+            "slot_share_of_room_ratio", "ratio", "Of what it keeps and what is free there.", "slot"
+        ),
+        Measure("slot_unconfirmed_bytes", "bytes", "WAL the subscriber has not confirmed.", "slot"),
+        Measure("slot_held_xids", "", "Transactions whose dead rows it keeps.", "slot"),
+    ),
+    thresholds=(
+        Threshold(
+            "slot_wal_status",
+            Text(
+                "{target}: slot {subject} berstatus {status}{kept}",
+                "{target}: slot {subject} is {status}{kept}",
+            ),
+            Text(
+                "unreserved: sambungkan {kind} sebelum checkpoint berikut atau naikkan "
+                "max_slot_wal_keep_size; lost: {kind} harus dibangun ulang.",
+                "unreserved: reconnect the {kind} before the next checkpoint or raise "
+                "max_slot_wal_keep_size; lost: the {kind} must be rebuilt.",
+            ),
+            "replication",
+            warning=2.0,
+            critical=3.0,
+            headline=Text(
+                "{target}: slot {subject} berstatus {status}",
+                "{target}: slot {subject} is {status}",
+            ),
+        ),
+        Threshold(
+            "slot_invalidated",
+            Text(
+                "{target}: slot {subject} tidak berlaku lagi ({reason}); {kind} harus dibangun "
+                "ulang",
+                "{target}: slot {subject} is invalidated ({reason}); its {kind} must be rebuilt",
+            ),
+            Text(
+                "Bangun ulang {kind}-nya (pg_basebackup, atau langganan baru), lalu hapus slot "
+                "lama: `SELECT pg_drop_replication_slot('{subject}');`",
+                "Rebuild its {kind} (pg_basebackup, or a new subscription), then drop the old "
+                "slot: `SELECT pg_drop_replication_slot('{subject}');`",
+            ),
+            "replication",
+            critical=1.0,
+        ),
+        Threshold(
+            "slot_wal_used_ratio",
+            Text(
+                "{target}: slot {subject} menahan {retained} WAL, {value} dari yang diizinkan; "
+                "hilang setelah {safe} lagi",
+                "{target}: slot {subject} keeps {retained} of WAL, {value} of what is allowed; "
+                "lost after {safe} more",
+            ),
+            Text(
+                "Sambungkan {kind}, atau naikkan max_slot_wal_keep_size selama volume WAL masih "
+                "longgar.",
+                "Reconnect the {kind}, or raise max_slot_wal_keep_size while the WAL volume has "
+                "room.",
+            ),
+            "replication",
+            # Past this the standby is a few checkpoints from a rebuild; unreserved and lost,
+            # which open incidents, follow by themselves.
+            warning=0.7,
+            clear_margin=0.1,
+            headline=Text(
+                "{target}: slot {subject} segera kehilangan WAL",
+                "{target}: slot {subject} will soon lose its WAL",
+            ),
+        ),
+        Threshold(
+            "slot_active",
+            Text(
+                "{target}: tidak ada {kind} pada slot {subject} selama {since}{kept}",
+                "{target}: no {kind} reads slot {subject}, for {since}{kept}",
+            ),
+            Text(
+                "Pemilik slot mati atau terputus: hidupkan atau sambungkan. Bila sudah tidak "
+                "ada: `SELECT pg_drop_replication_slot('{subject}');`",
+                "The slot's owner is down or cut off: start or reconnect it. If it is gone for "
+                "good: `SELECT pg_drop_replication_slot('{subject}');`",
+            ),
+            "replication",
+            # The replica's own target opens the incident; where there is none, tune this to
+            # critical.
+            warning=0.0,
+            above=False,
+            raise_after=2,
+            headline=Text(
+                "{target}: tidak ada {kind} pada slot {subject}",
+                "{target}: no {kind} reads slot {subject}",
+            ),
+        ),
+        Threshold(
+            "slot_retained_bytes",
+            Text(
+                "{target}: slot {subject} menahan {value} WAL (status {status})",
+                "{target}: slot {subject} keeps {value} of WAL (status {status})",
+            ),
+            Text(
+                "Tanpa max_slot_wal_keep_size slot mengisi volume WAL sampai penuh: sambungkan "
+                "{kind} atau hapus slotnya.",
+                "Without max_slot_wal_keep_size a slot fills the WAL volume: reconnect the {kind} "
+                "or drop the slot.",
+            ),
+            "replication",
+            # A busy standby that catches up keeps a few gigabytes; when the volume suffers, the
+            # volume opens the incident and this names who.
+            warning=20e9,
+            clear_margin=0.2,
+            headline=Text(
+                "{target}: slot {subject} menahan banyak WAL",
+                "{target}: slot {subject} keeps much WAL",
+            ),
+        ),
+        Threshold(
+            "slot_share_of_room_ratio",
+            Text(
+                "{target}: slot {subject} menahan {retained} WAL, dan volumenya tinggal {free}",
+                "{target}: slot {subject} keeps {retained} of WAL, with {free} left on its volume",
+            ),
+            Text(
+                "Sambungkan {kind} atau hapus slotnya sebelum volume WAL penuh.",
+                "Reconnect the {kind} or drop the slot before the WAL volume is full.",
+            ),
+            "replication",
+            # Whatever the size of the volume: half of what there was to spare is gone to one slot.
+            warning=0.5,
+            clear_margin=0.2,
+            headline=Text(
+                "{target}: slot {subject} menghabiskan ruang volume WAL",
+                "{target}: slot {subject} uses up the room of the WAL volume",
+            ),
+        ),
+        Threshold(
+            "slot_unconfirmed_bytes",
+            Text(
+                "{target}: langganan slot {subject} belum mengonfirmasi {value} WAL",
+                "{target}: the subscriber of slot {subject} has not confirmed {value} of WAL",
+            ),
+            Text(
+                "Periksa penerapan di pelanggan: pekerjanya, galat, kunci, dan transaksi besar di "
+                "sini (logical_replication, pg_stat_replication).",
+                "Look at the apply on the subscriber: its worker, errors, locks, and a large "
+                "transaction here (logical_replication, pg_stat_replication).",
+            ),
+            "replication",
+            # Confirmed at each commit, so a bulk load is a gigabyte for minutes; more than five is
+            # a subscriber that does not keep pace.
+            warning=1e9,
+            raise_after=5,
+            clear_margin=0.5,
+            headline=Text(
+                "{target}: langganan slot {subject} tertinggal",
+                "{target}: the subscriber of slot {subject} is behind",
+            ),
+        ),
+        Threshold(
+            "slot_held_xids",
+            Text(
+                "{target}: slot {subject} menahan baris mati {value} transaksi",
+                "{target}: slot {subject} keeps the dead rows of {value} "
+                "{value:transaction|transactions}",
+            ),
+            Text(
+                "VACUUM tidak dapat bekerja: hidupkan pembaca slot atau hapus slotnya; periksa "
+                "hot_standby_feedback pada replika.",
+                "VACUUM cannot work: bring the slot's reader back or drop the slot; check "
+                "hot_standby_feedback on the replica.",
+            ),
+            "vacuum",
+            warning=50e6,
+            headline=Text(
+                "{target}: slot {subject} menahan baris mati",
+                "{target}: slot {subject} keeps dead rows",
+            ),
+        ),
+    ),
+    read=read,
+    exhibits=exhibits,
+    runbook=Text(
+        "1. wal_status dan safe_wal_size (bukti). 2. Di mana pembaca slot, hidupkah? 3. Ruang "
+        "volume WAL. 4. Putuskan: sambungkan, longgarkan batas, atau lepaskan slot dan bangun "
+        "ulang.",
+        "1. wal_status and safe_wal_size (evidence). 2. Where is the slot's reader, does it run? "
+        "3. Room on the WAL volume. 4. Decide: reconnect, raise the bound, or drop the slot and "
+        "rebuild.",
+    ),
+)

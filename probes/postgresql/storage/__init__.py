@@ -1,0 +1,1 @@
+"""Files, durability and what fills the disk."""

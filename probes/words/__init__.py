@@ -1,0 +1,1 @@
+"""Plain helpers for what probes say: units, tables of evidence, failures in words."""
