@@ -1,7 +1,7 @@
 # From nothing but Python 3.11-3.13 and make. `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test test-matrix lab check format bench generated lock clean help .venv
+.PHONY: run quick test test-matrix lab check format bench generated lock clean help .venv
 
 PY := .venv/bin/python
 export PYTHON
@@ -23,6 +23,10 @@ SOURCES = $(foreach room,agent probes incidents dashboards tests benchmarks tool
 run: ## start the demo: a real database, agent, desk and pages on this machine (ARGS="--help")
 	@tools/venv run
 	@exec .venv/bin/sigap demo $(ARGS)
+
+quick: .venv ## the tests that start no server, within two minutes (same settings as test)
+	@tools/test-needs
+	$(PY) -m pytest $(TESTS) --quick -n $(WORKERS) --dist $(DIST) $(ARGS)
 
 test: .venv ## run every test (TESTS=tests/probes ARGS="-k lag" WORKERS=0 DIST=load)
 	@tools/test-needs

@@ -10,8 +10,10 @@ from tests.lab.mysql import FAULTS
 from tests.lab.mysql.world import World, world
 from tests.lab.scenario import Fault
 from tests.lab.trial import as_parameter, play_fault
+from tests.servers import builds
 
 WORLD = world
+built = builds.mariadb
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 

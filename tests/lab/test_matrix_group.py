@@ -12,7 +12,7 @@ from tests.lab.scenario import Fault, Healthy
 from tests.lab.trial import as_parameter, play_fault, play_healthy
 
 WORLD = group.world
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.matrix]
 
 
 @pytest.mark.parametrize("fault", [as_parameter(fault) for fault in group.FAULTS])

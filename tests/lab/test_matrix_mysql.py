@@ -15,8 +15,10 @@ from tests.lab.mysql.world import World, world
 from tests.lab.scenario import Fault, Healthy
 from tests.lab.trial import as_parameter, each_version, play_fault, play_healthy
 from tests.servers import mariadb_versions, mysql
+from tests.servers.builds import of_matrix
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
+built = of_matrix
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.matrix]
 
 
 def _of(named: str) -> Callable[[], AbstractContextManager[World]]:

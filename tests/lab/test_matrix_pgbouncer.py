@@ -11,9 +11,11 @@ from tests.lab.pgbouncer import FAULTS, HEALTHY
 from tests.lab.pgbouncer.world import World, world
 from tests.lab.scenario import Fault, Healthy
 from tests.lab.trial import as_parameter, each_version, play_fault, play_healthy, with_programs
+from tests.servers.builds import of_matrix
 from tests.servers.pgbouncer_versions import SUITES, program
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
+built = of_matrix
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.matrix]
 
 
 worlds = each_version(

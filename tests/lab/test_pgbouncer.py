@@ -10,8 +10,10 @@ from tests.lab.pgbouncer import FAULTS, HEALTHY
 from tests.lab.pgbouncer.world import World, world
 from tests.lab.scenario import Fault, Healthy
 from tests.lab.trial import as_parameter, play_fault, play_healthy
+from tests.servers import builds
 
 WORLD = world
+built = builds.pgbouncer
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 

@@ -10,8 +10,10 @@ from tests.lab.postgresql import FAULTS
 from tests.lab.postgresql.world import World, world
 from tests.lab.scenario import Fault
 from tests.lab.trial import as_parameter, play_fault
+from tests.servers import builds
 
 WORLD = world
+built = builds.postgresql
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 

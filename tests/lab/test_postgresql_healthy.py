@@ -10,8 +10,10 @@ from tests.lab.postgresql.healthy import HEALTHY
 from tests.lab.postgresql.world import World, world
 from tests.lab.scenario import Healthy
 from tests.lab.trial import play_healthy
+from tests.servers import builds
 
 WORLD = world
+built = builds.postgresql
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 

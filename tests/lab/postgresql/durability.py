@@ -9,16 +9,15 @@ from functools import partial
 from typing import Any
 
 import psycopg2
-import pytest
 
 from probes import Limits, Severity, registry
 from tests.lab.postgresql.world import World
 from tests.lab.scenario import PRIMARY, REPLICA, WARNS, Break, Fault
 from tests.servers.certificates import certify
 from tests.servers.machine import until
-from tests.servers.mysql import wanted
 from tests.servers.postgres_programs import run
 from tests.servers.postgresql import MONITOR
+from tests.support.selection import asked_for, impossible_here
 
 _READY = "pg_ls_archive_statusdir() where name like '%.ready'"
 
@@ -195,8 +194,8 @@ def certificate_ends(world: World, days: int) -> Iterator[None]:
 @contextmanager
 def encrypted(world: World) -> Iterator[None]:
     """TLS with a certificate that is good for a year."""
-    if wanted() and not world.primary.sql("show ssl_library")[0][0]:
-        pytest.skip(f"the build of PostgreSQL {world.shown_version} tried here has no TLS")
+    if asked_for("matrix") and not world.primary.sql("show ssl_library")[0][0]:
+        impossible_here(f"the build of PostgreSQL {world.shown_version} has no TLS")
     certify(world.primary, 400)
     try:
         yield

@@ -25,6 +25,7 @@ from probes.runner import HostView
 from probes.wire import deadline
 from tests.servers.machine import until
 from tests.support.evidence import all_told
+from tests.support.selection import impossible_here
 
 ALL = (clock.PROBE, load.PROBE, memory.PROBE, oom_kills.PROBE)
 
@@ -88,7 +89,7 @@ def tight() -> Iterator[Path]:
     except OSError as error:
         if folder.is_dir():
             folder.rmdir()
-        pytest.skip(f"control groups cannot be made here: {error}")
+        impossible_here(f"control groups cannot be made here: {error}")
     try:
         yield folder / "cgroup.procs"
     finally:

@@ -5,7 +5,6 @@ Opt-in because an engine and an image registry are needed; with it set and no en
 
 from __future__ import annotations
 
-import os
 from urllib.parse import urlsplit
 
 import pymysql
@@ -21,10 +20,7 @@ pytestmark = [
     pytest.mark.servers,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        os.environ.get("SIGAP_TEST_DOCKER") != "1",
-        reason="opt-in: set SIGAP_TEST_DOCKER=1 where a Docker engine answers",
-    ),
+    pytest.mark.container,
 ]
 
 

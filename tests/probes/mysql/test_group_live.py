@@ -13,7 +13,7 @@ from tests.servers import mysql_group
 from tests.servers.mariadb import MONITOR
 from tests.servers.mysql_group import Member
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.matrix]
 
 
 @pytest.fixture(scope="module")

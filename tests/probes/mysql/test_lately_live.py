@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 TITLE = "Variables changed by SET GLOBAL since the server started"
 
 
-@pytest.fixture(scope="module", params=["mariadb", "mysql"])
+@pytest.fixture(scope="module", params=["mariadb", pytest.param("mysql", marks=pytest.mark.matrix)])
 def server(request: pytest.FixtureRequest) -> Iterator[MariaDB]:
     if request.param == "mariadb":
         both: MariaDBPair = request.getfixturevalue("pair")

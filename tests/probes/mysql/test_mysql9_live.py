@@ -34,7 +34,7 @@ from tests.servers.mariadb import eventually as until
 from tests.servers.mysql import MySQL, MySQLPair
 from tests.support.evidence import told
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.matrix]
 
 OWN = [each.name for each in registry.probes_for("mysql") if each.engine == "mysql"]
 

@@ -24,7 +24,7 @@ from tests.servers import mysql
 from tests.servers.mariadb import Holder
 from tests.servers.mysql import MySQLPair
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.matrix]
 
 ELSEWHERE = {
     ("semi_sync", "REPLICATION CLIENT"): "asked for where semi-synchronous replication is used",

@@ -11,8 +11,9 @@ from tests.probes.mysql.asking import findings, measured, settled, watched
 from tests.probes.mysql.conftest import declared_grants
 from tests.servers import mariadb_versions
 from tests.servers.mariadb import Holder, MariaDBPair, Waiter
+from tests.support.selection import impossible_here
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.matrix]
 
 OWN = [each.name for each in registry.probes_for("mysql") if each.engine == "mysql"]
 
@@ -69,7 +70,7 @@ def test_logs_that_wait_for_a_replica_to_be_removed_are_told_where_none_is(
     server = both.primary
     name = "slave_connections_needed_for_purge"
     if not server.sql(f"SHOW GLOBAL VARIABLES LIKE '{name}'"):
-        pytest.skip(f"{name} came with MariaDB 11.4")
+        impossible_here(f"{name} came with MariaDB 11.4")
     server.sql(
         "SET GLOBAL binlog_expire_logs_seconds = 864000", "FLUSH BINARY LOGS", "FLUSH BINARY LOGS"
     )

@@ -13,13 +13,9 @@ from probes.registry import engine
 from tests.probes.postgresql.asking import values
 from tests.servers import containers, postgresql
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.container]
 
 
-@pytest.mark.skipif(
-    not containers.docker_wanted(),
-    reason="set SIGAP_TEST_DOCKER=1 to run the official image through testcontainers",
-)
 def test_the_official_image_is_up_under_the_granted_account() -> None:
     with containers.container() as superuser:
         assert superuser.password is not None
