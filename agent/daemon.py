@@ -29,7 +29,7 @@ from agent.runtime.maintenance import Maintenance
 from agent.runtime.pipeline import Mailbox, Pipeline
 from agent.runtime.scheduler import Clocks, Scheduler
 from agent.state.folder import State
-from probes import Finding, Probe, Reading, Severity, registry
+from probes import Finding, Fingerprint, Probe, Reading, Severity, registry
 from probes.fleet.cluster_roles import Clusters
 from probes.fleet.reachability import Reach
 from probes.plan import Plan, plan
@@ -48,7 +48,7 @@ class NoDesk:
     """The mailbox of an agent that keeps no incidents: verdicts are on /metrics and in the log."""
 
     def __init__(self) -> None:
-        self._standing: dict[str, Finding] = {}  # by fingerprint, as it was raised
+        self._standing: dict[Fingerprint, Finding] = {}  # as it was raised
 
     def put(self, finding: Finding) -> None:
         """Nobody to tell but the log."""
@@ -242,7 +242,7 @@ class Daemon:
         return in_doubt
 
 
-def _no_hold(fingerprint: str, seconds: float) -> None:
+def _no_hold(fingerprint: Fingerprint, seconds: float) -> None:
     """An agent without a desk reports to nobody, so nothing waits."""
 
 

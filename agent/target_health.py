@@ -68,7 +68,12 @@ def _probe(plan: Plan, seen: Seen, now: datetime, incident: Incidents) -> ProbeH
         hint=failure.hint if failure else Text("", ""),
         findings=tuple(
             FindingView(
-                f.severity, f.title, f.hint, f.since, incident(f.fingerprint), f.fingerprint
+                f.severity,
+                f.title,
+                f.hint,
+                f.since,
+                incident(str(f.fingerprint)),
+                str(f.fingerprint),
             )
             for f in standing
         ),

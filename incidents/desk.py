@@ -278,9 +278,9 @@ class Desk:
             ledger.lock(connection)
             plan = placement.plan(connection, finding, self._folds, self._table)
             if plan.release:
-                records.release(connection, finding.fingerprint)
+                records.release(connection, str(finding.fingerprint))
             if plan.moves:
-                records.hand_over(connection, finding.fingerprint)
+                records.hand_over(connection, str(finding.fingerprint))
             if plan.leaves:
                 self._leave(connection, plan.leaves, finding, now)
             if plan.change is Change.NOTHING:
@@ -292,7 +292,7 @@ class Desk:
                 kind, payload = placement.stated(finding, plan.change, plan.placement)
                 change.write(kind, SYSTEM, mended(payload))
             change.finish()
-            records.hold(connection, change.number, finding.fingerprint, finding.severity)
+            records.hold(connection, change.number, str(finding.fingerprint), finding.severity)
             if plan.change is Change.OPENED:
                 self._draw_in(connection, finding, change, plan.leaves)
             return Reported(plan.change, change.number)
@@ -303,7 +303,7 @@ class Desk:
         gone = replace(finding, severity=Severity.CLEAR)
         there.write(EventKind.CLEARED, SYSTEM, mended(payloads.cleared(gone, moved=True)))
         there.finish()
-        records.hand_over(connection, finding.fingerprint)
+        records.hand_over(connection, str(finding.fingerprint))
 
     def _draw_in(
         self, connection: Connection, finding: Finding, change: Changing, left: str

@@ -10,7 +10,6 @@ from probes.model import (
     Expectations,
     Failure,
     FailureKind,
-    Finding,
     Grant,
     Limits,
     Measure,
@@ -30,6 +29,7 @@ from probes.model import (
     Words,
     is_moment,
 )
+from probes.words.finding import Finding, Fingerprint
 
 __all__ = [
     "CONNECTION_KINDS",
@@ -42,6 +42,7 @@ __all__ = [
     "Failure",
     "FailureKind",
     "Finding",
+    "Fingerprint",
     "Grant",
     "Limits",
     "Measure",

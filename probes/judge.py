@@ -17,7 +17,6 @@ from probes.model import (
     NOTHING_SAID,
     Failure,
     FailureKind,
-    Finding,
     Limits,
     Measure,
     Measurement,
@@ -29,6 +28,7 @@ from probes.model import (
     Threshold,
     Tuning,
 )
+from probes.words.finding import Finding, Fingerprint
 from probes.words.units import written
 
 BLIND = "blind"
@@ -106,9 +106,9 @@ class Assessment(NamedTuple):
     """The verdicts on one reading."""
 
     findings: list[Finding]
-    onsets: frozenset[str]
+    onsets: frozenset[Fingerprint]
     """Fingerprints whose first bad reading this is; evidence is stored now."""
-    undecided: frozenset[str] = frozenset()
+    undecided: frozenset[Fingerprint] = frozenset()
     """Fingerprints that are bad, but not long enough yet for a verdict; they are not reported as
     clear.
     """
@@ -146,8 +146,8 @@ class Judge:
         other measures keep their state, because a missing value is no reason to clear.
         """
         findings: list[Finding] = []
-        onsets: set[str] = set()
-        undecided: set[str] = set()
+        onsets: set[Fingerprint] = set()
+        undecided: set[Fingerprint] = set()
         failure = reading.failure
         measured = reading.measurements
         hint = NOTHING_SAID
@@ -187,8 +187,8 @@ class Judge:
         at: datetime,
         hint: Text,
         findings: list[Finding],
-        onsets: set[str],
-        undecided: set[str],
+        onsets: set[Fingerprint],
+        undecided: set[Fingerprint],
     ) -> None:
         memories = self._memory.setdefault((target.name, probe.name, threshold.measure), {})
         measure = next(m for m in probe.measures if m.name == threshold.measure)

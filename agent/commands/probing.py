@@ -37,10 +37,10 @@ from probes import (
 from probes.fleet.catalogue import EVERY_DERIVED_PROBE
 from probes.fleet.membership import DERIVED
 from probes.judge import Judge, tuned, why
-from probes.model import Finding
 from probes.plan import plan
 from probes.runner import Owner
 from probes.words.engine import NoAccountName
+from probes.words.finding import Finding
 from probes.words.not_applicable import why_unused
 from probes.words.units import measured, written
 

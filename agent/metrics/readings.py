@@ -13,7 +13,17 @@ from typing import Any
 
 from agent.metrics.text_format import Board, Family, line, sample, written
 from agent.runtime.maintenance import On
-from probes import CONNECTION_KINDS, Finding, Limits, Measure, Measurement, Probe, Reading, Severity
+from probes import (
+    CONNECTION_KINDS,
+    Finding,
+    Fingerprint,
+    Limits,
+    Measure,
+    Measurement,
+    Probe,
+    Reading,
+    Severity,
+)
 from probes.fleet.membership import DERIVED
 from probes.judge import tuned
 from probes.plan import Plan
@@ -77,7 +87,7 @@ class Seen:
     reading: Reading | None = None
     readings: int = 0
     failures: dict[str, int] = field(default_factory=dict)
-    findings: dict[str, Finding] = field(default_factory=dict)  # by fingerprint
+    findings: dict[Fingerprint, Finding] = field(default_factory=dict)
     measured: frozenset[str] = frozenset()  # families with lines on the board
 
 
@@ -289,7 +299,7 @@ def _sample(family: Family, measure: Measure, of_target: str, measurement: Measu
     return sample(family.name, f"{of_target},{subject}", measurement.value)
 
 
-def _verdicts(findings: Mapping[str, Finding]) -> dict[str, Severity]:
+def _verdicts(findings: Mapping[Fingerprint, Finding]) -> dict[Fingerprint, Severity]:
     return {name: finding.severity for name, finding in findings.items()}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from probes import Evidence, Exhibit, Finding, Probe, Severity, Text
+from probes import Evidence, Exhibit, Finding, Fingerprint, Probe, Severity, Text
 from probes.plan import Plan
 from probes.runner import Owner
 from probes.words.evidence import labelled
@@ -37,14 +37,18 @@ _UNASKED = Text("sisi ini tidak dapat ditanya", "this side could not be asked")
 class Frozen:
     """The evidence of one target's findings. Its own thread and its partners' use it."""
 
-    _evidence: dict[str, Evidence] = field(default_factory=dict)  # by fingerprint
-    _asked: dict[str, int] = field(default_factory=dict)  # partners that have not answered yet
-    _held: dict[str, Finding] = field(default_factory=dict)  # reports that wait for a partner
-    _waited: set[str] = field(default_factory=set)
-    _causes: dict[str, str] = field(default_factory=dict)  # of the newest onset, by fingerprint
+    _evidence: dict[Fingerprint, Evidence] = field(default_factory=dict)
+    _asked: dict[Fingerprint, int] = field(
+        default_factory=dict
+    )  # partners that have not answered yet
+    _held: dict[Fingerprint, Finding] = field(
+        default_factory=dict
+    )  # reports that wait for a partner
+    _waited: set[Fingerprint] = field(default_factory=set)
+    _causes: dict[Fingerprint, str] = field(default_factory=dict)  # of the newest onset
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def missing(self, onsets: Iterable[str]) -> tuple[str, ...]:
+    def missing(self, onsets: Iterable[Fingerprint]) -> tuple[Fingerprint, ...]:
         """The onsets of which nothing is frozen yet."""
         with self._lock:
             return tuple(name for name in onsets if name not in self._evidence)
@@ -59,17 +63,17 @@ class Frozen:
                     self._waited.discard(name)
                 self._causes[name] = finding.cause
 
-    def keep(self, names: Iterable[str], taken: Evidence) -> None:
+    def keep(self, names: Iterable[Fingerprint], taken: Evidence) -> None:
         with self._lock:
             self._evidence |= dict.fromkeys(names, taken)
 
-    def ask(self, names: Iterable[str]) -> None:
+    def ask(self, names: Iterable[Fingerprint]) -> None:
         """A partner was asked on behalf of these findings."""
         with self._lock:
             for name in names:
                 self._asked[name] = self._asked.get(name, 0) + 1
 
-    def answered(self, names: Iterable[str], taken: Evidence, send: Send) -> None:
+    def answered(self, names: Iterable[Fingerprint], taken: Evidence, send: Send) -> None:
         """A partner's side has come; the reports that waited for it go with it."""
         with self._lock:
             for name in names:

@@ -17,7 +17,7 @@ from agent.runtime.evidence import Frozen
 from agent.runtime.maintenance import Maintenance, On
 from agent.runtime.scheduler import Errand
 from agent.state.member_file import Notebook
-from probes import Evidence, Finding, Probe, Reading, Severity, Target, Text
+from probes import Evidence, Finding, Fingerprint, Probe, Reading, Severity, Target, Text
 from probes.fleet import cluster_roles, reachability
 from probes.fleet import self_cost as budget
 from probes.fleet.cluster_roles import Clusters
@@ -44,7 +44,7 @@ class Memory:
     judge: Judge = field(default_factory=Judge)
     frozen: Frozen = field(default_factory=Frozen)
     budget: budget.Budget = field(default_factory=budget.Budget)
-    held: dict[str, str] = field(default_factory=dict)  # fingerprint: the window that held it
+    held: dict[Fingerprint, str] = field(default_factory=dict)  # the window that held it
     on: On | None = None
     up: bool | None = None
 
@@ -61,7 +61,7 @@ class Pipeline:
         together: Clusters | None = None,
         shared: Reach | None = None,
         ask: Callable[[str, Errand], bool] = lambda target, errand: False,
-        hold: Callable[[str, float], None] = lambda fingerprint, seconds: None,
+        hold: Callable[[Fingerprint, float], None] = lambda fingerprint, seconds: None,
     ) -> None:
         """``ask(target, errand)`` has the thread of another target do something between its rounds
         and says whether it will; ``hold(fingerprint, seconds)`` keeps a report waiting."""

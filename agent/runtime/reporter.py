@@ -22,7 +22,7 @@ from typing import Protocol
 
 from agent.runtime import verdict_log
 from incidents.views import Change, Reported
-from probes import Finding, Severity
+from probes import Finding, Fingerprint, Severity
 
 log = logging.getLogger("sigap.reporter")
 
@@ -70,18 +70,24 @@ class Reporter:
         self._monotonic = monotonic
         self._store_errors = store_errors
         self._changed = changed
-        self._waiting: dict[str, list[Finding]] = {}  # by fingerprint: oldest word first, at most 2
-        self._urgent: dict[str, None] = {}  # fingerprints in trouble, in the order they came
-        self._calm: dict[str, None] = {}  # the others
-        self._not_before: dict[str, float] = {}  # monotonic, of words that wait for a partner
-        self._heard: dict[str, Finding] = {}  # trouble the desk has heard of, as last told
-        self._alone: set[str] = set()  # of these, what no incident took
-        self._again: set[str] = set()  # of these, what an incident opened since might take
-        self._awaited: set[str] | None = None  # None: the desk was not asked yet
+        self._waiting: dict[
+            Fingerprint, list[Finding]
+        ] = {}  # by fingerprint: oldest word first, at most 2
+        self._urgent: dict[
+            Fingerprint, None
+        ] = {}  # fingerprints in trouble, in the order they came
+        self._calm: dict[Fingerprint, None] = {}  # the others
+        self._not_before: dict[
+            Fingerprint, float
+        ] = {}  # monotonic, of words that wait for a partner
+        self._heard: dict[Fingerprint, Finding] = {}  # trouble the desk has heard of, as last told
+        self._alone: set[Fingerprint] = set()  # of these, what no incident took
+        self._again: set[Fingerprint] = set()  # of these, what an incident opened since might take
+        self._awaited: set[Fingerprint] | None = None  # None: the desk was not asked yet
         self._asked_at = monotonic() - AWAITED_EVERY_SECONDS
         self._told = self._failed = self._in_a_row = 0
         self._away = False
-        self._broken: set[str] = set()
+        self._broken: set[Fingerprint] = set()
         self._stopping = False
         self._wake = threading.Condition()
         self._beat = monotonic()
@@ -102,7 +108,7 @@ class Reporter:
             self._queue(name)
             self._wake.notify()
 
-    def hold(self, fingerprint: str, seconds: float) -> None:
+    def hold(self, fingerprint: Fingerprint, seconds: float) -> None:
         """Keep the words of a finding for so long before telling them; 0: no longer."""
         with self._wake:
             if seconds > 0:
@@ -147,7 +153,7 @@ class Reporter:
         if self._monotonic() - self._asked_at < AWAITED_EVERY_SECONDS and not self._away:
             return
         try:
-            awaited = self._desk.awaited()
+            awaited = {Fingerprint.parse(each) for each in self._desk.awaited()}
         except self._store_errors as error:
             if not self._away:
                 log.error("the store takes no findings; they wait in memory: %s", error)
@@ -155,13 +161,13 @@ class Reporter:
             return
         self._asked_at = self._monotonic()
         with self._wake:
-            self._awaited = set(awaited)
+            self._awaited = awaited
             for name in [name for name in self._calm if name not in awaited]:
                 if name not in self._heard:
                     for kept in (self._waiting, self._calm):
                         kept.pop(name, None)
 
-    def _queue(self, name: str) -> None:
+    def _queue(self, name: Fingerprint) -> None:
         """Put a fingerprint where it belongs; one that already stands there keeps its turn."""
         trouble = any(word.severity > Severity.CLEAR for word in self._waiting[name])
         right, wrong = (self._urgent, self._calm) if trouble else (self._calm, self._urgent)
@@ -196,7 +202,7 @@ class Reporter:
                 name = self._ready()
             return self._waiting[name][0] if name is not None else None
 
-    def _ready(self) -> str | None:
+    def _ready(self) -> Fingerprint | None:
         """The fingerprint whose turn it is; those the desk choked on come last."""
         at = self._monotonic()
         last = None

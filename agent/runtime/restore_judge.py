@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from incidents.model import Incident
-from probes import Severity
+from probes import Fingerprint, Severity
 from probes.judge import Recalled
 
 
@@ -18,11 +18,10 @@ def recalled(incidents: Iterable[Incident]) -> Mapping[str, tuple[Recalled, ...]
     found: dict[str, list[Recalled]] = {}
     for incident in incidents:
         for trouble in incident.troubles:
-            parts = trouble.fingerprint.split("/", 3)  # target/probe/measure/subject
-            if trouble.severity is Severity.CLEAR or len(parts) != 4:
+            if trouble.severity is Severity.CLEAR:
                 continue
-            target, probe, measure, subject = parts
-            found.setdefault(target, []).append(
-                Recalled(probe, measure, subject, trouble.severity, trouble.first_at)
+            of = Fingerprint.parse(trouble.fingerprint)
+            found.setdefault(of.target, []).append(
+                Recalled(of.probe, of.measure, of.subject, trouble.severity, trouble.first_at)
             )
     return {target: tuple(each) for target, each in found.items()}

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from incidents.correlation.table import ANY, Kind, Rule, Scope, Table, shipped
 from incidents.model import Incident, Trouble
-from probes import Finding, Severity, Text
+from probes import Finding, Fingerprint, Severity, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def turned(finding: Finding, incident: Incident, table: Table | None = None) -> 
 
 
 def _trouble_of(finding: Finding, incident: Incident) -> Trouble | None:
-    found = (each for each in incident.troubles if each.fingerprint == finding.fingerprint)
+    found = (each for each in incident.troubles if each.fingerprint == str(finding.fingerprint))
     return next(found, None)
 
 
@@ -144,7 +144,7 @@ def _ties(
     only if it failed in another way than it does."""
     found = _of_finding(finding)
     for trouble in incident.troubles:
-        if trouble.fingerprint == finding.fingerprint:
+        if trouble.fingerprint == str(finding.fingerprint):
             continue
         for sight in (found, replace(found, reason=ANY)):
             rule = _rule_between(_of_trouble(trouble), sight, table, standing=False)
@@ -173,7 +173,7 @@ def drawn_in(
         for incident in open_incidents
         for trouble in incident.troubles
         if trouble.severity > Severity.CLEAR
-        and trouble.fingerprint != finding.fingerprint
+        and trouble.fingerprint != str(finding.fingerprint)
         and (
             incident.number == left
             or (trouble.raised_count > 1 and finding.at - trouble.last_at <= table.lead)
@@ -204,7 +204,7 @@ def _holder(finding: Finding, incidents: Iterable[Incident]) -> tuple[str, Troub
     number, held = "", None
     for incident in incidents:
         for trouble in incident.troubles:
-            if trouble.fingerprint == finding.fingerprint:
+            if trouble.fingerprint == str(finding.fingerprint):
                 if held is not None and held.severity > Severity.CLEAR:
                     continue
                 number, held = incident.number, trouble
@@ -333,13 +333,12 @@ def _of_finding(finding: Finding) -> _Sight:
 
 
 def _of_trouble(trouble: Trouble) -> _Sight:
-    parts = trouble.fingerprint.split("/", 3)  # target/probe/measure/subject
-    measure, subject = (parts[2], parts[3]) if len(parts) == 4 else ("", "")
+    named = Fingerprint.parse(trouble.fingerprint)
     return _Sight(
         target=trouble.target,
         family=trouble.family,
-        measure=measure,
-        subject=subject,
+        measure=named.measure,
+        subject=named.subject,
         severity=trouble.severity,
         since=trouble.first_at,
         about=trouble.about,

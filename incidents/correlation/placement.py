@@ -20,7 +20,7 @@ from incidents.model import JSON, EventKind, Incident, Trouble
 from incidents.records import summaries as records
 from incidents.records.repository import Folds
 from incidents.views import Change
-from probes import Finding, Severity
+from probes import Finding, Fingerprint, Severity
 
 _ALONE = Placement()
 
@@ -50,7 +50,7 @@ def plan(
 ) -> Plan:
     """Decide about one finding; reads only."""
     load_open = folds.load_open
-    known = records.known(connection, finding.fingerprint)
+    known = records.known(connection, str(finding.fingerprint))
     if known is not None:
         standing = finding.opens and known.severity > Severity.CLEAR
         if standing and correlation.may_part(finding, table):
@@ -67,7 +67,7 @@ def plan(
             return Plan(Change.NOTHING)  # a mere warning, whose old incident does not explain it
         change = Change.ATTACHED if placement.number else Change.OPENED
         return Plan(change, placement.number, placement, moves=True)
-    past = records.past(connection, finding.fingerprint)
+    past = records.past(connection, str(finding.fingerprint))
     if finding.severity is Severity.CLEAR:
         return Plan(Change.NOTHING, release=past is not None and past.held > Severity.CLEAR)
     if past is not None and finding.severity <= past.held:
@@ -121,12 +121,12 @@ def stated(finding: Finding, change: Change, placement: Placement) -> tuple[Even
 
 def stated_again(trouble: Trouble, now: datetime) -> Finding:
     """A trouble of a closed duplicate as the finding it came from."""
-    target, probe, measure, subject = trouble.fingerprint.split("/", 3)
+    named = Fingerprint.parse(trouble.fingerprint)
     return Finding(
-        target=target,
-        probe=probe,
-        measure=measure,
-        subject=subject,
+        target=named.target,
+        probe=named.probe,
+        measure=named.measure,
+        subject=named.subject,
         severity=trouble.severity,
         title=trouble.title,
         hint=trouble.hint,

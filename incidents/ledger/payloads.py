@@ -95,7 +95,7 @@ def cleared(finding: Finding, *, moved: bool = False) -> Payload:
     """CLEARED: an attached finding is clear; ``last``: what its last bad reading said, if known.
 
     ``moved``: it is not, but is no part of this incident any more: it goes on in another."""
-    found: Payload = {"fingerprint": finding.fingerprint, "seen_at": _moment(finding.at)}
+    found: Payload = {"fingerprint": str(finding.fingerprint), "seen_at": _moment(finding.at)}
     if moved:
         found["moved"] = True
     if finding.seen_last.en:
@@ -197,7 +197,7 @@ def evidence(taken: Evidence) -> Payload:
 
 def _trouble(finding: Finding, *, root: bool) -> Payload:
     found: Payload = {
-        "fingerprint": finding.fingerprint,
+        "fingerprint": str(finding.fingerprint),
         "target": finding.target,
         "family": finding.family,
         "title": _text(finding.title),

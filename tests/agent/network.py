@@ -14,7 +14,7 @@ from incidents.desk import Desk
 from incidents.model import Incident
 from incidents.procedure import load as procedure
 from incidents.store import open_store
-from probes import FailureKind, Finding, Target
+from probes import FailureKind, Finding, Fingerprint, Target
 from probes.fleet.reachability import Reach
 from probes.plan import Plan
 from probes.runner import Owner
@@ -41,8 +41,8 @@ class Network:
         self.reach.take_seats(self.targets)
         self.held: list[tuple[str, float]] = []
         self._second = 0.0
-        self._not_before: dict[str, float] = {}
-        self._waiting: dict[str, Finding] = {}
+        self._not_before: dict[Fingerprint, float] = {}
+        self._waiting: dict[Fingerprint, Finding] = {}
         self._store = open_store(f"sqlite:///{folder / 'reach.db'}")
         self.desk = Desk(self._store, procedure.load("kaltim"), calendar.load("kaltim"))
         clock = HandClock()
@@ -54,8 +54,8 @@ class Network:
         )
         self._engine = FakeServer().engine
 
-    def _hold(self, fingerprint: str, seconds: float) -> None:
-        self.held.append((fingerprint, seconds))
+    def _hold(self, fingerprint: Fingerprint, seconds: float) -> None:
+        self.held.append((str(fingerprint), seconds))
         self._not_before[fingerprint] = self._second + seconds
 
     def put(self, finding: Finding) -> None:

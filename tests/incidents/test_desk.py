@@ -134,7 +134,7 @@ def test_an_outage_takes_over_the_replica_that_came_back_red_with_it(desk: Desk)
     assert not desk.incident(first).red
     assert [
         each.fingerprint for each in desk.incident(outage.number).troubles if not each.root
-    ] == [lag.fingerprint]
+    ] == [str(lag.fingerprint)]
     later = back + MINUTE
     healed = desk.report(replace(lag, severity=Severity.CLEAR, at=later), later)
     assert (healed.change, healed.number) == (Change.CLEARED, outage.number)
@@ -231,7 +231,7 @@ def test_a_duplicate_hands_its_red_findings_to_the_incident_it_repeats(desk: Des
     desk.dismiss(number, Dismiss(Outcome.DUPLICATE, "sama", version, kept), signer("PA"), now)
     assert desk.incident(number).outcome is Outcome.DUPLICATE
     held = {trouble.fingerprint for trouble in desk.incident(kept).troubles}
-    assert twin.fingerprint in held
+    assert str(twin.fingerprint) in held
     assert desk.report(twin, now) == desk.report(twin, now)
     assert desk.report(twin, now).number == kept
 

@@ -27,6 +27,7 @@ from incidents.store import StoreUnavailable, open_store
 from probes import (
     Expectations,
     Finding,
+    Fingerprint,
     Limits,
     Measurement,
     Probe,
@@ -90,8 +91,8 @@ class Tap:
     """Sees every finding on its way to the reporter."""
 
     def __init__(self, reporter: Reporter) -> None:
-        self.newest: dict[str, Finding] = {}
-        self.held: set[str] = set()  # would have opened an incident, had no window been on
+        self.newest: dict[Fingerprint, Finding] = {}
+        self.held: set[Fingerprint] = set()  # would have opened an incident, had no window been on
         self._reporter = reporter
 
     def put(self, finding: Finding) -> None:

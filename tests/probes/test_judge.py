@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from probes import (
     Failure,
     FailureKind,
     Finding,
+    Fingerprint,
     Limits,
     Measure,
     Measurement,
@@ -103,7 +105,8 @@ def test_the_same_verdict_is_stated_at_every_reading() -> None:
     first = verdict(judge, probe, reading(0, 412))
     second = verdict(judge, probe, reading(1, 415))
     assert first.severity is second.severity is Severity.CRITICAL
-    assert first.fingerprint == second.fingerprint == "simpeg-replica/lag/lag_seconds/"
+    assert first.fingerprint == second.fingerprint
+    assert str(first.fingerprint) == "simpeg-replica/lag/lag_seconds/"
     assert second.since == START
 
 
@@ -296,7 +299,7 @@ def test_severity_is_critical_only_after_a_full_streak_and_until_a_full_streak_o
 
 def test_after_a_start_what_is_bad_for_too_short_is_undecided_and_no_all_clear() -> None:
     judge, probe = Judge(), lag_probe(raise_after=2)
-    name = "simpeg-replica/lag/lag_seconds/"
+    name = Fingerprint("simpeg-replica", "lag", "lag_seconds")
     assert judge.assess(TARGET, probe, reading(0, 412)).undecided == {name}
     assert judge.assess(TARGET, probe, reading(1, 412)).undecided == set()
 
@@ -373,3 +376,15 @@ def test_what_is_gone_is_told_with_the_limit_it_stood_by() -> None:
     for minute in (1, 2):
         found = judge.assess(TARGET, lag_probe(), reading(minute)).findings[0]
     assert (found.subject, found.severity, found.limit) == ("a", Severity.CLEAR, 300)
+
+
+@pytest.mark.parametrize("subject", ["", "slot/with/slashes"])
+def test_a_fingerprint_is_read_as_it_was_written(subject: str) -> None:
+    named = Fingerprint("simpeg", "slots", "slot_active", subject)
+    assert str(named) == f"simpeg/slots/slot_active/{subject}"
+    assert Fingerprint.parse(str(named)) == named
+
+
+def test_what_is_no_fingerprint_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a fingerprint"):
+        Fingerprint.parse("simpeg/slots")

@@ -37,6 +37,9 @@ BELOW_THE_DESK = 2  # every module of incidents that has no floor of its own
 # Folders of probes that engines share.
 SHARED = frozenset(f"probes.{name}" for name in ("fleet", "local", "templates", "wire", "words"))
 
+WORDS = frozenset({"probes.model", "probes.words.finding"})
+"""What the package `probes` gives out."""
+
 ASKERS = ("probes.runner", "probes.judge", "probes.registry")
 
 # Import names of the extras: a probe-only agent has none of them installed.
@@ -180,8 +183,8 @@ def wrong_inside_probes(tree: Tree) -> list[str]:
         theirs = next((name for name in folders if within(each.target, name)), None)
         if each.source == "probes.model":
             wrong.append(f"{arrow}: the model stands at the bottom")
-        elif each.source == "probes" and each.target != "probes.model":
-            wrong.append(f"{arrow}: the package gives out the words of the model and nothing else")
+        elif each.source == "probes" and each.target not in WORDS:
+            wrong.append(f"{arrow}: the package gives out its words and nothing else")
         elif mine and theirs and mine != theirs:
             wrong.append(f"{arrow}: an engine never imports another engine")
         elif mine and each.target in ASKERS:

@@ -71,7 +71,7 @@ def test_an_open_incident_is_counted_by_step_severity_source_and_family(office: 
     assert due is not None and due > NOON.timestamp()
     assert office.value('sigap_sla_next_due_timestamp_seconds{step="2"}') is None
     number = office.desk.open_incidents()[0].number
-    assert office.figures.incident_of(a_finding().fingerprint) == number
+    assert office.figures.incident_of(str(a_finding().fingerprint)) == number
 
 
 def test_folding_again_counts_nothing_twice(office: Office) -> None:

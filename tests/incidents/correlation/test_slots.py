@@ -30,7 +30,7 @@ def test_a_slot_forgotten_for_days_is_told_as_being_lost_once_it_is() -> None:
     desk.report(lost)
     assert not desk.report(unread).root
     (root,) = [each for each in desk.only.troubles if each.root]
-    assert root.fingerprint == lost.fingerprint
+    assert root.fingerprint == str(lost.fingerprint)
 
 
 def test_the_copy_of_a_failover_slot_is_lost_with_the_primarys_whoever_says_so_first() -> None:
@@ -40,7 +40,7 @@ def test_the_copy_of_a_failover_slot_is_lost_with_the_primarys_whoever_says_so_f
     desk.report(copy)
     desk.report(replace(own, at=NOW + MINUTE, since=NOW + MINUTE))
     (root,) = [each for each in desk.only.troubles if each.root]
-    assert root.fingerprint == own.fingerprint
+    assert root.fingerprint == str(own.fingerprint)
 
 
 def test_a_forecast_raised_before_the_archive_says_that_it_fails_belongs_to_it() -> None:

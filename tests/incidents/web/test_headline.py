@@ -45,7 +45,7 @@ def seen_now(finding: Finding) -> TargetHealth:
     """The same finding as the watching process has it in memory."""
     view = FindingView(
         finding.severity, finding.title, finding.hint, finding.since,
-        fingerprint=finding.fingerprint,
+        fingerprint=str(finding.fingerprint),
     )  # fmt: skip
     probe = ProbeHealth(
         "waiting", WAITING.question, ProbeState.CRITICAL, finding.at, 0.01, findings=(view,)
