@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from unittest import mock
 
 from benchmarks.exporters import ACCOUNT, PASSWORD
 from probes import Target
@@ -114,7 +112,7 @@ def oracle(options: tuple[str, ...] = ()) -> Iterator[Ground]:
 
     Skips (``_pytest.outcomes.Skipped``) where it cannot be had, saying why.
     """
-    with mock.patch.dict(os.environ, {mysql.SWITCH: "1"}), mysql.servers(1, options) as (server,):
+    with mysql.servers(1, options) as (server,):
         server.grant_monitor(grants("mysql"))
         server.sql(f"ALTER USER '{mariadb.MONITOR}'@'%' WITH MAX_USER_CONNECTIONS 0")
         version = str(server.sql("SELECT version() AS v")[0]["v"]).split("-")[0]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probes.host.seen import SECONDS_PER_LOOK, paths_seen_elsewhere, require_here
-from probes.local.mountinfo import Mounted, mounted
+from probes.local.mountinfo import Mounted, mounted, volume_of
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.local.processes import SERVER_NAMES
 from probes.model import (
@@ -64,11 +64,12 @@ def read(session: Session) -> Iterable[Measurement]:
     or in another container) or without a readable data directory, BLIND if its processes may not be
     read.
     """
-    points = {mount.device: point for point, mount in mounted().items()}
     home, held = _held_by_server(session)
-    totals: dict[str, list[Held]] = {points.get(home, "/"): []}
+    table = mounted()
+    totals: dict[str, list[Held]] = {home: []}
     for each in held:
-        totals.setdefault(points.get(each.device, each.device), []).append(each)
+        named = volume_of(each.path, each.device, table) or each.device
+        totals.setdefault(named, []).append(each)
     for point, files in totals.items():
         room = sum(each.bytes for each in files)
         detail: dict[str, object] = {"files": len(files)}
@@ -91,7 +92,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 
 
 def _held_by_server(session: Session) -> tuple[str, list[Held]]:
-    """The device of the data directory, and every deleted file the server has open."""
+    """The volume of the data directory, and every deleted file the server has open."""
     require_here(session.target)
     data = paths_seen_elsewhere(session).get("data", "")
     if not data:
@@ -102,11 +103,11 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
 
     def place(path: str, mount: Mounted) -> tuple[str, tuple[int, int]]:
         found = os.stat(path)
-        return mount.device, (found.st_dev, found.st_ino)
+        return mount.point, (found.st_dev, found.st_ino)
 
     engine = session.target.engine
     try:
-        device, home = SHARED.at(data, _seconds(), place)
+        volume, home = SHARED.at(data, _seconds(), place)
         # Open files may be on any mount, even a dead one; that must not block the data mount.
         held = SHARED.run(
             f"the open files of {session.target.name}",
@@ -117,7 +118,7 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
         # ``volumes`` reports an unreadable data directory, with its severity.
         said = Text(f"{data} tidak dapat dilihat: {error}", f"{data} cannot be looked at: {error}")
         raise ProbeError(FailureKind.UNSUPPORTED, said) from error
-    return device, held
+    return volume, held
 
 
 def _seconds() -> float:

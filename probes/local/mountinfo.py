@@ -8,8 +8,9 @@ options of /proc/self/mountinfo are correct in both cases. Source: proc_pid_moun
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,10 @@ _NO_WRITES = frozenset({"ro", "emergency_ro", "shutdown"})
 """Super options of a file system that takes no writes: mounted read-only, after an error, shut
 down.
 """
+
+
+_OWN_DEVICE_NUMBERS = frozenset({"btrfs", "overlay"})
+"""File systems whose files carry device numbers of their own (subvolumes, lower layers)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Mounted:
     kind: str  # ext4, xfs, tmpfs, nfs4 …
     source: str
     super_options: frozenset[str]
+    root: str = "/"  # the folder of the file system that is shown here; "/" is all of it
 
     @property
     def takes_no_writes(self) -> bool:
@@ -62,8 +68,35 @@ def mounted(lines: Iterable[str] | None = None) -> Mapping[str, Mounted]:
             file_system[0],
             _unescaped(file_system[1]),
             frozenset(options.split(",")),
+            _unescaped(place[3]),
         )
     return found
+
+
+def holder(path: str, points: Container[str]) -> str:
+    """The mount point that holds ``path``, by name alone."""
+    while path not in points and path != "/":
+        path = os.path.dirname(path)
+    return path
+
+
+def volume_of(path: str, device: str, table: Mapping[str, Mounted]) -> str | None:
+    """The mount point to name for a file on ``device``; None where no mount shows the device.
+
+    A device may be mounted many times: bind mounts, network namespaces under /run/netns, the
+    folders that systemd binds into a unit. The mount that leads to ``path`` comes first. A path of
+    another mount namespace leads nowhere here: then a mount that shows the whole file system, then
+    the one with the shortest name. Btrfs and overlay give files device numbers that no mount has,
+    so there the name of the path decides alone.
+    """
+    leads = holder(path, table)
+    on_device = [mount for mount in table.values() if mount.device == device]
+    if not on_device:
+        found = table.get(leads)
+        return leads if found is not None and found.kind in _OWN_DEVICE_NUMBERS else None
+    if any(mount.point == leads for mount in on_device):
+        return leads
+    return min(on_device, key=lambda mount: (mount.root != "/", len(mount.point))).point
 
 
 def errors_recorded(device: str, sys: Path = Path("/sys")) -> int | None:

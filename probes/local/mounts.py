@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from probes.local.mountinfo import Mounted, errors_recorded, mounted
+from probes.local.mountinfo import Mounted, errors_recorded, holder, mounted
 
 T = TypeVar("T")
 
@@ -237,13 +237,6 @@ def _nearest(at: str, rest: list[str], points: frozenset[str]) -> tuple[str, lis
 
 def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part not in ("", ".")]
-
-
-def holder(path: str, points: frozenset[str]) -> str:
-    """The mount point that holds ``path``, by name alone."""
-    while path not in points and path != "/":
-        path = os.path.dirname(path)
-    return path
 
 
 SHARED = Mounts()

@@ -32,15 +32,21 @@ COUNTED: pytest.StashKey[Counter[str]] = pytest.StashKey()
 class Fitting(Protocol):
     """A test's parameter that knows on which servers it can happen."""
 
-    versions: tuple[int, int]
-    flavours: tuple[str, ...]
+    @property
+    def versions(self) -> tuple[int, int]: ...
+
+    @property
+    def flavours(self) -> tuple[str, ...]: ...
 
 
 class Build(Protocol):
     """The servers a module plays on."""
 
-    flavour: str
-    version: int
+    @property
+    def flavour(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
 
 
 def asked_for(marker: str) -> bool:
@@ -85,7 +91,8 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep what this run runs; count the rest by reason for the summary."""
     quick = bool(config.getoption("quick"))
     counted = config.stash.setdefault(COUNTED, Counter())
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         reason = left_out(item, quick=quick)
         (dropped if reason else kept).append(item)

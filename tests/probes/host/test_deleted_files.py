@@ -10,8 +10,10 @@ import pytest
 
 from probes import Address, FailureKind, Measurement, ProbeError, Target
 from probes.host.deleted_files import PROBE, Process, exhibits, held_by, processes
+from probes.local.mounts import SHARED
 from probes.runner import HostView
 from probes.wire import deadline
+from tests.probes.host.places import mounted
 from tests.probes.host.test_volumes import as_user
 from tests.servers import mariadb, postgresql
 
@@ -56,6 +58,24 @@ def test_a_log_somebody_deleted_goes_on_growing_in_the_dark() -> None:
         with pytest.raises(ProbeError) as caught:
             read(target, paths)
         assert caught.value.failure.kind is FailureKind.UNSUPPORTED
+
+
+def test_a_device_mounted_twice_is_named_by_the_mount_that_leads_to_the_file(
+    tmp_path: Path,
+) -> None:
+    # as `ip netns add` leaves /run/netns: a folder bound onto itself, newer than every other mount
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    with postgresql.single() as server, mounted(beside, "--bind", str(beside)):
+        assert os.stat(beside).st_dev == os.stat(server.folder).st_dev
+        os.unlink(server.folder / "single.log")
+        server.sql("do $$ begin raise log '%', repeat('x', 2000000); end $$")
+        found = read(server.target(host="db01"), {"data": str(server.data)})
+        with deadline.within(10):
+            home = SHARED.look(str(server.data), 5).mount
+    assert {m.subject for m in found} == {home}
+    assert home != str(beside)
+    assert sum(m.value for m in found) >= 2 * MB
 
 
 _CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_SYS_PTRACE": 19}  # linux/capability.h

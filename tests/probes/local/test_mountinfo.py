@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.local.mountinfo import errors_recorded, mounted
+from probes.local.mountinfo import errors_recorded, mounted, volume_of
 
 ROOT = "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,errors=remount-ro"
 
@@ -57,3 +57,73 @@ def test_recorded_errors_are_read_by_device_number(tmp_path: Path) -> None:
     (tmp_path / "fs" / "ext4" / "sdb1" / "errors_count").write_text("3\n")
     assert errors_recorded("8:17", tmp_path) == 3
     assert errors_recorded("8:18", tmp_path) is None
+
+
+def _named(path: str, device: str, *lines: str) -> str | None:
+    return volume_of(path, device, mounted(lines))
+
+
+NETNS = "61 27 254:0 /run/netns /run/netns rw,relatime shared:1 - ext4 /dev/vda rw"
+DATA = "/var/lib/postgresql/15/main/base/1/2"
+
+
+def test_a_device_mounted_again_for_a_network_namespace_keeps_its_name() -> None:
+    # `ip netns add` binds /run/netns onto itself
+    assert _named(DATA, "254:0", ROOT, NETNS) == "/"
+    assert _named(DATA, "254:0", NETNS, ROOT) == "/"
+    assert _named("/run/netns/a", "254:0", ROOT, NETNS) == "/run/netns"
+
+
+def test_a_data_directory_that_is_a_bind_mount_is_named_as_the_server_knows_it() -> None:
+    bound = "70 27 254:0 /srv/cepat /var/lib/postgresql rw - ext4 /dev/vda rw"
+    assert _named(DATA, "254:0", ROOT, bound) == "/var/lib/postgresql"
+    assert _named("/srv/cepat/15", "254:0", ROOT, bound) == "/"
+
+
+def test_folders_bound_into_a_unit_by_systemd_change_no_name() -> None:
+    own = "90 88 254:0 /var/lib/sigap /var/lib/sigap rw - ext4 /dev/vda rw"
+    assert _named(DATA, "254:0", ROOT, own) == "/"
+
+
+IN_A_CONTAINER = (
+    "400 300 0:53 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w",
+    "410 400 8:1 /docker/containers/c/hosts /etc/hosts rw - ext4 /dev/sda1 rw",
+    "411 400 8:1 /docker/volumes/v/_data /var/lib/postgresql rw - ext4 /dev/sda1 rw",
+    "412 400 8:1 /docker/containers/c/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw",
+)
+
+
+def test_in_a_container_the_volume_is_the_one_bound_to_the_data() -> None:
+    assert _named(DATA, "8:1", *IN_A_CONTAINER) == "/var/lib/postgresql"
+    assert _named("/run/urut", "0:53", *IN_A_CONTAINER) == "/"
+
+
+def test_an_overlay_whose_files_have_numbers_of_their_lower_layer_is_named_by_the_path() -> None:
+    assert _named("/usr/lib/x.so", "0:77", *IN_A_CONTAINER) == "/"
+
+
+def test_a_path_inside_somebody_elses_container_is_named_by_the_whole_file_system() -> None:
+    host = (
+        "27 1 8:2 / / rw - ext4 /dev/sda2 rw",
+        "30 27 8:1 /docker/kept /srv/kept rw - ext4 /dev/sda1 rw",
+        "31 27 8:1 / /var/lib/docker rw - ext4 /dev/sda1 rw",
+        "32 27 0:53 / /var/lib/docker/overlay2/c/merged rw - overlay overlay rw",
+    )
+    assert _named(DATA, "8:1", *host) == "/var/lib/docker"
+    assert _named("/run/urut", "0:53", *host) == "/var/lib/docker/overlay2/c/merged"
+
+
+def test_btrfs_subvolumes_are_named_by_their_own_mounts() -> None:
+    # a file's device number is the subvolume's, and mountinfo shows the file system's
+    subvolumes = (
+        "27 1 0:25 /@ / rw - btrfs /dev/sda2 rw,subvol=/@",
+        "28 27 0:25 /@data /var/lib/postgresql rw - btrfs /dev/sda2 rw,subvol=/@data",
+        "29 27 8:17 / /srv rw - ext4 /dev/sdb1 rw",
+    )
+    assert _named(DATA, "0:31", *subvolumes) == "/var/lib/postgresql"
+    assert _named("/run/urut", "0:30", *subvolumes) == "/"
+    assert _named("/srv/x", "0:31", *subvolumes) is None
+
+
+def test_a_device_nobody_here_mounts_has_no_name() -> None:
+    assert _named("/x", "9:9", ROOT) is None

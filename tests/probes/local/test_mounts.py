@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.local.mounts import Mounts, StuckError, holder
+from probes.local.mountinfo import holder
+from probes.local.mounts import Mounts, StuckError
 from tests.servers.postgresql import until
 
 
