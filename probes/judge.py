@@ -132,7 +132,9 @@ class Judge:
             del self._memory[key]
 
     def recall(self, target: str, troubles: Iterable[Recalled]) -> None:
-        """Restore at a start what is open, so that it can clear, also for a subject that is gone."""
+        """Restore at a start what is open, so that it can clear, also for a subject that is
+        gone.
+        """
         for each in troubles:
             level = Level(raised=True, bad=1, since=each.since)
             critical = level if each.severity is Severity.CRITICAL else Level()

@@ -104,7 +104,9 @@ def found_at(place: str, zone: tzinfo | None, stanza: str = "") -> list[Backup]:
 
 
 def _ended_well(file: _File, now: float) -> bool:
-    """Not empty, no longer growing, and a plain SQL dump ends with the last line its tool writes."""
+    """Not empty, no longer growing, and a plain SQL dump ends with the last line its tool
+    writes.
+    """
     if file.size == 0:
         return False
     if not file.path.endswith(_DUMPS):

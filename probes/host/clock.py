@@ -90,7 +90,9 @@ def kernel_clock() -> Clock | None:
 
 
 def timesyncd_clock(now: float, mark: Path = _TIMESYNCD) -> Clock | None:
-    """State from the file that systemd-timesyncd touches at each synchronisation; None without it."""
+    """State from the file that systemd-timesyncd touches at each synchronisation; None without
+    it.
+    """
     try:
         touched = os.stat(mark).st_mtime
     except OSError:

@@ -51,7 +51,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that may be the server's, and its working directory; None if that is not readable."""
+    """A process that may be the server's, and its working directory; None if that is not
+    readable.
+    """
 
     pid: int
     directory: tuple[int, int] | None  # device and inode

@@ -22,7 +22,9 @@ _MOST_PROCESSES = 20
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Load, iowait and pressure; raises ``ProbeError(UNSUPPORTED)`` for a server on another host."""
+    """Load, iowait and pressure; raises ``ProbeError(UNSUPPORTED)`` for a server on another
+    host.
+    """
     require_here(session.target)
     cores = os.cpu_count() or 1
     load = os.getloadavg()[1]

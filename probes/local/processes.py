@@ -193,7 +193,9 @@ def _is_ours(seen: Seen, names: tuple[str, ...], home: str) -> bool:
 
 
 def _look(pid: int) -> Seen | None:
-    """One process; None if it has ended meanwhile. The state is read from a single file of /proc."""
+    """One process; None if it has ended meanwhile. The state is read from a single file of
+    /proc.
+    """
     try:
         process = psutil.Process(pid)
         with process.oneshot():

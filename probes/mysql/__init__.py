@@ -1,7 +1,7 @@
-"""MySQL and MariaDB: one engine, whose flavour is found out at login.
+"""Engine for MySQL and MariaDB; the flavour is detected at login.
 
-Promise: every session obeys the deadline in force, asks for the least rights that answer, and
-never changes anything on the server it watches.
+Every session obeys the deadline in force, needs the least rights possible, and never changes
+anything on the server.
 """
 
 from probes.mysql.connection.connect import connect

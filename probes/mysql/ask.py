@@ -1,11 +1,11 @@
-"""The small questions most probes ask: settings, counters, and how fast a counter grows.
+"""Settings, counters and growth rates, shared by most MySQL probes.
 
-Every SHOW GLOBAL has the server write out its whole list, 0.2 ms of its CPU, however few names are
-wanted. So the counters are asked once a round, for all names that probes asked for on this login,
-and settings that are known to exist by ``SELECT @@global``, a tenth of the cost.
+Every SHOW GLOBAL makes the server write its whole list, 0.2 ms of its CPU, however few names are
+wanted. Counters are therefore read once a round, for all names that probes used on this login, and
+settings that are known to exist with ``SELECT @@global``, a tenth of the cost.
 
-Promise: a name this version does not have is absent from the answer, never 0; a rate is taken over
-the server's own ``Uptime``, so that neither a restart nor anybody's wall clock can bend it.
+A name this version does not have is absent from the answer, never 0. Rates use the server's own
+``Uptime``, so neither a restart nor a change of the wall clock can distort them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from probes.model import FailureKind, ProbeError, Session
 
 _INSTALLED = ("Com_install_plugin", "Com_install_component")
-"""INSTALL PLUGIN, SONAME and COMPONENT, by which a running server gains settings it had not."""
+"""INSTALL PLUGIN, SONAME and COMPONENT, which add settings to a running server."""
 
 
 def variables(session: Session, *names: str) -> dict[str, str]:
@@ -43,7 +43,7 @@ def variables(session: Session, *names: str) -> dict[str, str]:
 def status(session: Session, *names: str) -> dict[str, str]:
     """Global counters and states by name, in lower case (SHOW GLOBAL STATUS).
 
-    All that a probe gets are of one instant; it lies in this round.
+    All values come from one instant of this round.
     """
     wanted = {name.lower() for name in names}
     ever: set[str] = session.shared.login.setdefault("status", set())
@@ -62,7 +62,7 @@ def _shown(session: Session, kind: str, names: tuple[str, ...]) -> dict[str, str
 
 
 def _forget_absent(session: Session, known: dict[str, str | None]) -> None:
-    """Look again for settings that were not there, once something has been installed."""
+    """Look again for absent settings once something has been installed."""
     installed = status(session, *_INSTALLED)
     if installed != session.shared.login["installed"]:
         session.shared.login["installed"] = installed
@@ -73,7 +73,7 @@ def _forget_absent(session: Session, known: dict[str, str | None]) -> None:
 def _introduced(
     session: Session, known: dict[str, str | None], wanted: list[str]
 ) -> dict[str, str]:
-    """Ask for settings of which it is not known whether this server has them."""
+    """Read settings of which it is not known whether this server has them."""
     if "installed" not in session.shared.login:  # before, so that nothing comes in between
         session.shared.login["installed"] = status(session, *_INSTALLED)
     found = _shown(session, "VARIABLES", tuple(wanted))
@@ -82,7 +82,7 @@ def _introduced(
 
 
 def _selected(session: Session, known: Mapping[str, str | None]) -> dict[str, str]:
-    """Every setting this server is known to have, as it is now."""
+    """Every setting this server is known to have, with its present value."""
     present = [name for name, value in known.items() if value is not None]
     listed = ", ".join(f"@@global.{name} AS {name}" for name in present)
     row = session.rows(f"SELECT {listed}")[0]
@@ -90,7 +90,7 @@ def _selected(session: Session, known: Mapping[str, str | None]) -> dict[str, st
 
 
 def _spelled(value: object, shown: str | None) -> str:
-    """A value as SHOW writes it: switches are words there and numbers to SELECT."""
+    """A value as SHOW prints it: SELECT returns switches as numbers."""
     if value is None:
         return ""
     if shown in {"ON", "OFF"} and value in {0, 1}:
@@ -99,7 +99,7 @@ def _spelled(value: object, shown: str | None) -> str:
 
 
 def number(found: Mapping[str, str], *names: str) -> float | None:
-    """The first of ``names`` that is there and is a number; ``None`` where none is."""
+    """The first of ``names`` that exists and is a number; ``None`` if none does."""
     for name in names:
         try:
             return float(found[name.lower()])
@@ -109,7 +109,7 @@ def number(found: Mapping[str, str], *names: str) -> float | None:
 
 
 def is_on(found: Mapping[str, str], *names: str) -> bool:
-    """Whether any of ``names`` is there and switched on."""
+    """Whether any of ``names`` exists and is switched on."""
     return any(found.get(name.lower(), "").upper() in {"ON", "1", "YES", "TRUE"} for name in names)
 
 
@@ -133,5 +133,5 @@ def growth(session: Session, counters: Mapping[str, float]) -> tuple[dict[str, f
 
 
 def counted(found: Mapping[str, str]) -> dict[str, float]:
-    """Every answer that is a number, as ``growth`` takes them."""
+    """Every numeric answer, as ``growth`` takes them."""
     return {name: value for name in found if (value := number(found, name)) is not None}

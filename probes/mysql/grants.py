@@ -1,7 +1,7 @@
-"""The rights the monitoring account needs, by flavour, and the line that mends a missing one.
+"""The rights the monitoring account needs, by flavour, and the statement that grants a missing one.
 
-Never SUPER, never SELECT on data. Names: MariaDB split REPLICATION CLIENT in 10.5 into BINLOG
-MONITOR and (10.5.9) SLAVE MONITOR; see each server's manual under GRANT.
+Never SUPER, never SELECT on data. MariaDB 10.5 split REPLICATION CLIENT into BINLOG MONITOR and
+(10.5.9) SLAVE MONITOR; see each server's manual under GRANT.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ INSTRUMENTS: tuple[Grant, ...] = (
 SIGHT = "(SELECT count(*) FROM information_schema.INNODB_CMP)"
 """SQL for a number that only an account with PROCESS gets; others get error 1227.
 
-For the views that do not refuse: without PROCESS the list of sessions shows one's own only, which
-would read as "nobody else is here". INNODB_CMP is five rows out of memory.
+For the views that do not refuse: without PROCESS the list of sessions shows only one's own, which
+would read as "no other sessions". INNODB_CMP is five rows from memory.
 """
 
 _PRIVILEGES = (
@@ -109,10 +109,11 @@ def quoted(account: str) -> str:
 
 
 def missing(message: str, account: str) -> str:
-    """The line that mends a refused question.
+    """The statement that grants what a refused query needs.
 
-    ``message`` is the server's own: error 1227 names the privileges that would do (the least of
-    them is taken), 1142 and 1143 name a table, which for us is always one of the instruments.
+    ``message`` is the server's own: error 1227 names the privileges that would be enough (the least
+    of them is used), 1142 and 1143 name a table, which here is always a performance_schema or sys
+    table.
     """
     named = re.findall(r"[A-Z]+(?: [A-Z]+)*", message)
     for privilege in _PRIVILEGES:

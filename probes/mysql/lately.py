@@ -1,8 +1,8 @@
-"""What was changed on the server before trouble began, as far as it remembers.
+"""Recent changes on the server, for the evidence of any fault.
 
-A fault often follows a change by minutes: a restart, a SET GLOBAL. MySQL keeps when and by whom
-(manual, "The performance_schema variables_info Table"); MariaDB only that it was by SQL
-(Knowledge Base, "Information Schema SYSTEM_VARIABLES Table").
+A fault often follows a change by minutes: a restart, a SET GLOBAL. MySQL records when and by whom
+(manual, "The performance_schema variables_info Table"); MariaDB only that it was by SQL (Knowledge
+Base, "Information Schema SYSTEM_VARIABLES Table").
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _RUNS_FOR = Text("server sudah berjalan {time}", "the server has run for {time}"
 
 
 def lately(session: Session) -> Iterator[Exhibit]:
-    """Since when it runs, what was set by SQL since then, and the log's last lines."""
+    """Start time, settings changed by SQL since then, and the last lines of the log."""
     asked, columns = (
         (_OF_MARIADB, ("name", "value"))
         if session.flavour == "mariadb"

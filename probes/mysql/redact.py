@@ -1,7 +1,7 @@
-"""Takes people's data out of statements and error texts before they become evidence.
+"""Removes user data from statements and error texts before they become evidence.
 
-Promise: no string, number or hexadecimal literal of a statement survives, nor one that was cut
-off in the middle; names of tables, columns and keys stay, for they name the cause.
+No string, number or hexadecimal literal of a statement remains, not even a truncated one; names of
+tables, columns and keys remain, because they name the cause.
 """
 
 from __future__ import annotations

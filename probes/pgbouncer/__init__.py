@@ -1,6 +1,6 @@
-"""PgBouncer: one engine, asked over its admin console. One file per question.
+"""Engine for PgBouncer, monitored through its admin console.
 
-Promise: Sigap asks with SHOW and nothing else, as one of ``stats_users``, who may change nothing.
+Uses only SHOW, as a member of ``stats_users``, who may change nothing.
 """
 
 from __future__ import annotations

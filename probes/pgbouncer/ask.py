@@ -1,7 +1,7 @@
-"""What the console answers, asked once a round and read by column name.
+"""Answers of the admin console, read once a round, by column name.
 
-Columns come and go between 1.18 and 1.26 (``reserve_pool`` is ``reserve_pool_size`` since 1.24),
-so a name that is absent is nothing, never 0. The console's own pool is nobody's application.
+Columns come and go between 1.18 and 1.26 (``reserve_pool`` is ``reserve_pool_size`` since 1.24), so
+an absent name is None, never 0. The console's own pool is left out.
 Source: PgBouncer manual, "Show commands".
 """
 
@@ -46,7 +46,7 @@ def setting(session: Session, name: str) -> int | None:
 
 
 def state(session: Session) -> dict[str, bool]:
-    """``paused`` and ``suspended`` of the whole pooler; empty where the version does not tell."""
+    """``paused`` and ``suspended`` of the whole pooler; empty if the version does not show it."""
     if "no SHOW STATE" in session.shared.login:
         return {}
     try:

@@ -1,7 +1,7 @@
-"""Does the pooler answer on a session that is already in?
+"""Whether the pooler answers on the kept session.
 
-With ``login``, the other half of the pair, it tells "new clients do not get in, the others work"
-from "all dead". When the kept session cannot ask, the reading fails and ``up`` counts as 0.
+Together with ``login`` it distinguishes "new clients are not let in, existing ones work" from a
+pooler that is down. If the kept session cannot be used, the reading fails and ``up`` counts as 0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _AGAIN = Text("sudah menjawab lagi", "answers again")
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """One answer of the console."""
+    """One query to the console."""
     session.rows(FOR_BOTH)
     yield Measurement("up", 1.0, detail={"reason": _AGAIN})
 

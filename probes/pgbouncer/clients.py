@@ -1,8 +1,8 @@
-"""How many clients may still come?
+"""Clients in use, of the pooler's limits.
 
-PgBouncer counts every client, also those of its console and those that are logging in, against
-max_client_conn; beyond it each further one is turned away. Since 1.24 a database and a user may
-have limits of their own. Source: PgBouncer manual, max_client_conn.
+PgBouncer counts all clients, also those of its console and those that are logging in, against
+max_client_conn; beyond it each further one is rejected. Since 1.24 a database and a user may have
+their own limits. Source: PgBouncer manual, max_client_conn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAME_THE_HOARDER_FROM = 0.6
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Clients of those PgBouncer takes, and of each limit of a database or a user."""
+    """Clients in use of max_client_conn, and of each limit of a database or a user."""
     lists = {str(row["list"]): int(row["items"]) for row in ask.shown(session, "LISTS")}
     used, room = lists["used_clients"], ask.setting(session, "max_client_conn")
     yield Measurement("clients", float(used))
@@ -44,7 +44,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _hoarder(session: Session) -> dict[str, object]:
-    """Who has most clients."""
+    """The user with most clients."""
     (database, user, address), number = _by_client(session).most_common(1)[0]
     return {"database": database, "user": user, "client": address, "most": number}
 

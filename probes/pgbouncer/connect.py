@@ -1,10 +1,10 @@
-"""A session with PgBouncer's admin console that always ends by the deadline.
+"""Session with PgBouncer's admin console that ends at its deadline.
 
-What is promised: one absolute deadline over resolve, connect, TLS, login and every answer
-(``probes.wire.libpq``); questions go by the simple protocol, and the login brings no setting with
-it: the console takes neither parameters nor most settings. A further session is a login through the
-pool, as an application makes it, where the target's url names a database; else one more to the
-console. Source: PgBouncer manual, "Admin console".
+One absolute deadline covers resolve, connect, TLS, login and every answer (``probes.wire.libpq``).
+Queries use the simple protocol, and the login sends no settings, because the console takes neither
+parameters nor most settings. An additional session is a login through the pool, as an application
+makes it, if the target's url names a database; otherwise another one to the console.
+Source: PgBouncer manual, "Admin console".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONSOLE = "pgbouncer"
 """The database of that name is the console."""
 
 FOR_BOTH = "SHOW client_encoding"
-"""A question that the console answers, and a server behind the pool as well."""
+"""A query that works on the console and on a server behind the pool."""
 
 libpq.install()
 
@@ -41,7 +41,7 @@ class ConsoleSession(LibpqSession):
 
     @contextmanager
     def fresh(self, database: str = "") -> Iterator[Session]:
-        """A session with a login of its own: through the pool of the database, if one is named."""
+        """An additional session with its own login, through the database's pool if one is named."""
         wanted = database or self.target.address.database or CONSOLE
         session = _opened(self.target, self._purpose, wanted)
         try:
@@ -50,7 +50,7 @@ class ConsoleSession(LibpqSession):
             session.close()
 
     def paths(self) -> Mapping[str, str]:
-        """The directory of its configuration and the file it logs to; it keeps no data."""
+        """The directory of its configuration and its log file; it has no data directory."""
         settings = {str(row["key"]): str(row["value"] or "") for row in self.rows("SHOW CONFIG")}
         found = {
             "config": os.path.dirname(settings.get("conffile", "")),

@@ -1,7 +1,7 @@
-"""Names what PgBouncer says when a login or a question fails, and what to do next.
+"""Classifies PgBouncer's messages about failed logins and queries, with the next move.
 
-It speaks English alone. Its codes are 08P01 for nearly everything, so the words decide.
-Words: src/client.c and src/objects.c of PgBouncer; tried on 1.18, 1.24 and 1.26.
+It has English messages only and uses code 08P01 for nearly everything, so the text decides.
+Messages: src/client.c and src/objects.c of PgBouncer; tested on 1.18, 1.24 and 1.26.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ _STATEMENT: tuple[Known, ...] = (
 
 
 def of_login(error: psycopg2.Error, address: Address, database: str) -> ProbeError:
-    """What a failed login to the console, or through the pool of a database, means."""
+    """The error for a failed login to the console, or through a database's pool."""
     return libpq_errors.of_login(_LOGIN, error, replace(address, database=database))
 
 
@@ -209,6 +209,6 @@ def silent(phase: str, address: Address, database: str) -> ProbeError:
 
 
 def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
-    """What a failed question means; ``closed`` tells that the connection went with it."""
-    # PgBouncer says goodbye with the very code it uses for a command it does not know.
+    """The error for a failed query; ``closed``: the connection was lost with it."""
+    # PgBouncer ends a connection with the same code it uses for an unknown command.
     return libpq_errors.of_statement(() if closed else _STATEMENT, error, address, closed=closed)

@@ -1,4 +1,4 @@
-"""The tables a DBA would ask the console for, without the columns that mean nothing outside it."""
+"""Tables of the console for evidence, without columns that mean nothing outside it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pool_tables(session: Session) -> Iterator[Exhibit]:
 
 
 def database_table(session: Session) -> Exhibit:
-    """Where each database points to, and whether it is paused or disabled."""
+    """The server of each database, and whether it is paused or disabled."""
     rows = ask.databases(session).values()
     shown = [{name: row.get(name) for name in _DATABASE_COLUMNS} for row in rows]
     return exhibit(_DATABASES, shown)

@@ -1,4 +1,4 @@
-"""The account PgBouncer must know, and the setting that lets it look; both in its own files.
+"""The account and the setting that PgBouncer needs in its own files.
 
 Source: PgBouncer manual, stats_users and "Authentication file format".
 """
@@ -34,7 +34,7 @@ BASE = (
 
 
 def account(name: str) -> str:
-    """The name as it stands in both files; raises ``NoAccountName``."""
+    """The name as written in both files; raises ``NoAccountName``."""
     if not name or any(sign.isspace() or sign in ',"' for sign in name):
         raise NoAccountName(
             Text(

@@ -1,7 +1,7 @@
-"""Can a client come in now, and how long does it take? See ``probes.templates.login``.
+"""Fresh login to PgBouncer; see ``probes.templates.login``.
 
-Where the target's url names a database, the login goes through its pool and asks one question, as
-an application does: it has then waited for a server connection too.
+If the target's url names a database, the login goes through its pool and runs one query, as an
+application does, so it has also waited for a server connection.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How long clients have waited, by the clock of PgBouncer itself.
+"""How long clients have waited, by PgBouncer's own clock.
 
-A client that has asked tells it as ``wait``. One that is still logging in does not: it came and
-has asked nothing. SHOW CLIENTS writes moments in PgBouncer's zone and to the second; the newest is
-the console's own question, so it is "now" by the same clock, whatever ours says.
+A client that has sent a query has a ``wait``. One that is still logging in has none; its connect
+time is used. SHOW CLIENTS prints instants in PgBouncer's zone, to the second; the newest is the
+console's own query, so it is "now" by the same clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from probes.pgbouncer import ask
 
 
 def longest_waits(session: Session) -> dict[tuple[str, str], float]:
-    """Seconds that the client has waited which waits longest, by database and user."""
+    """Seconds of the longest wait of a client, by database and user."""
     clients = ask.shown(session, "CLIENTS")
     moments = [_moment(row["request_time"]) for row in clients]
     now = max((at for at in moments if at is not None), default=None)

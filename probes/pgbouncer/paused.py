@@ -1,8 +1,8 @@
-"""Was a PAUSE, SUSPEND or DISABLE left on?
+"""PAUSE, SUSPEND or DISABLE that was left on.
 
-All three are for a moment of work on the servers behind. While they last every client waits, or
-is turned away. A PAUSE without a database's name shows only in SHOW STATE, which 1.18 does not
-have: there ``servers`` says that no connection comes about. 1.26 knows no SUSPEND any more.
+All three are meant for short work on the servers behind. While they last every client waits or is
+rejected. A PAUSE without a database name shows only in SHOW STATE, which 1.18 does not have; there
+``servers`` reports that no connection is made. 1.26 no longer has SUSPEND.
 Source: PgBouncer manual, "PAUSE".
 """
 
@@ -16,7 +16,7 @@ from probes.pgbouncer.evidence import database_table, pool_tables
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """The state of the whole pooler where it tells it, and of every database."""
+    """The state of the whole pooler, if shown, and of every database."""
     state = ask.state(session)
     pools = ask.pools(session)
     if state:
@@ -33,7 +33,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """What is paused or disabled, and who waits for it."""
+    """What is paused or disabled, and which clients wait."""
     yield database_table(session)
     yield from pool_tables(session)
 

@@ -1,9 +1,9 @@
-"""Do clients wait for a server connection: who, how long, and what is it that they wait for?
+"""Clients that wait for a server connection: how many, how long, and why.
 
-``maxwait`` is the age of the first client's question. One that is still logging in waits without
-any, and tells 0 however long it and those behind it wait: such a pool's clients are looked up.
-A client that left while it waited is counted until its turn comes: PgBouncer does not hear it go.
-Source: PgBouncer manual, "SHOW POOLS".
+``maxwait`` is the age of the first client's query. A client that is still logging in waits without
+a query and shows 0, however long it and those behind it wait; the clients of such a pool are read
+one by one. A client that left while it waited is counted until its turn comes, because PgBouncer
+does not notice. Source: PgBouncer manual, "SHOW POOLS".
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _SHORTEN = Text(
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Each pool's clients and server connections; why it makes clients wait, if it does."""
+    """Each pool's clients and server connections, and why clients wait, if they do."""
     pools = ask.pools(session)
     databases = ask.databases(session)
     longest = longest_waits(session) if any(map(_without_age, pools)) else {}
@@ -85,7 +85,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _without_age(pool: Row) -> bool:
-    """Clients wait, and the first of them is still logging in: it hides the waits of the others."""
+    """The first waiting client is still logging in, which hides how long the others wait."""
     return bool(pool["cl_waiting"]) and not pool["maxwait"] and not pool.get("maxwait_us")
 
 
@@ -112,7 +112,7 @@ def _detail(
 
 
 def _why(session: Session, pool: Row, database: Row, size: int | None) -> tuple[Text, Text]:
-    """What the clients of this pool wait for, and what to do about it."""
+    """What the clients of this pool wait for, and what to do."""
     if not pool["cl_waiting"]:
         return Text("-", "-"), Text("-", "-")
     if ask.number(database, "paused"):
@@ -132,7 +132,7 @@ def _why(session: Session, pool: Row, database: Row, size: int | None) -> tuple[
 
 
 def usable(pool: Row) -> int:
-    """Server connections that are through their login."""
+    """Server connections that have completed their login."""
     return sum(int(pool[column]) for column in ("sv_active", "sv_idle", "sv_used", "sv_tested"))
 
 
@@ -149,7 +149,7 @@ def _size(session: Session, pool: Row, databases: dict[str, Row]) -> int | None:
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """The pools, who waits, and who holds the server connections."""
+    """The pools, the waiting clients, and the clients that use the server connections."""
     yield from pool_tables(session)
 
 
@@ -180,8 +180,8 @@ PROBE = Probe(
             ),
             Text("{next}", "{next}"),
             "pooler",
-            # Waiting a moment is what a pool is for; after seconds people see a page that hangs,
-            # and after query_wait_timeout (120 s) they are thrown out.
+            # Short waits are normal for a pool; after seconds users see a page that hangs,
+            # and after query_wait_timeout (120 s) they are disconnected.
             warning=3.0,
             critical=10.0,
             raise_after=2,

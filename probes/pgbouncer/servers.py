@@ -1,10 +1,10 @@
-"""Can the pooler reach the PostgreSQL behind it?
+"""Whether the pooler reaches the PostgreSQL servers behind it.
 
-A client that waits while its pool has no connection that is through its login waits for
-PostgreSQL: gone, refusing the pooler's account, or so slow that the login never ends. PgBouncer
-keeps the first such client and turns the next ones away at once ("server login has been failing"),
-so one that waits is enough; ``login`` meets the other half where the target names a database.
-Without clients nothing is asked of PostgreSQL, and nothing can be said: that is no fault yet.
+A client that waits while its pool has no connection with a completed login waits for PostgreSQL: it
+is down, rejects the pooler's account, or is so slow that the login never ends. PgBouncer lets the
+first such client wait and rejects the next ones at once ("server login has been failing"), so one
+waiting client is enough; ``login`` meets the rejection if the target names a database. Without
+clients nothing is sent to PostgreSQL and nothing can be reported.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """Where the databases point to, the pools, and what PgBouncer logged of its attempts."""
+    """The server of each database, the pools, and what PgBouncer logged about its attempts."""
     yield database_table(session)
     yield from pool_tables(session)
     yield from last_words(session)

@@ -1,8 +1,8 @@
-"""How much goes through the pooler, and how long does a transaction take on average?
+"""Throughput of the pooler, and average transaction time.
 
-PgBouncer takes these averages itself, over its last stats_period (60 s). They are for graphs and
-have no threshold. ``avg_wait_time`` is left out: it is a share of time in older versions and a
-wait in newer ones, and ``pools`` tells the wait that hurts. Source: PgBouncer manual, "SHOW STATS".
+PgBouncer computes these averages itself, over its last stats_period (60 s). They are for graphs and
+have no threshold. ``avg_wait_time`` is left out: it is a share of time in older versions and a wait
+in newer ones, and ``pools`` reports waits. Source: PgBouncer manual, "SHOW STATS".
 """
 
 from __future__ import annotations

@@ -232,7 +232,9 @@ _CLIENT_SETTINGS: Mapping[str, str] = {
 
 
 def _parameters(address: Address, ip: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The connection parameters; the target's own options override ours, except the engine's own."""
+    """The connection parameters; the target's own options override ours, except the engine's
+    own.
+    """
     parameters: dict[str, Any] = {
         **_CLIENT_SETTINGS,
         **address.options,

@@ -27,7 +27,9 @@ def shown(failure: Failure) -> Words:
 
 
 def no_further(refused: Failure) -> Failure:
-    """A query needed an additional session and could not open one; the rights are not the problem."""
+    """A query needed an additional session and could not open one; the rights are not the
+    problem.
+    """
     said = refused.said
     if not said.en:
         said = Text(

@@ -1,12 +1,12 @@
-"""Which AUTO_INCREMENT column runs out of numbers.
+"""AUTO_INCREMENT columns that run out of numbers.
 
-Why: at the end every INSERT into the table fails at once, and widening the column of a big table
-takes hours. Promise: read from InnoDB's own dictionary with PROCESS alone, so no right on anybody's
-data. MySQL 8 and later take each table's metadata lock for it and wait behind an ALTER TABLE: then
-the last answer stands, for a waiting DDL must not blind the other probes of the round. Only tables
-in use since the server started are there, which those that are filled are. Which column counts is
-inferred: an integer that begins an index (InnoDB demands that): one that comes later in the primary
-key as well, else the primary key's first.
+At the end every INSERT into the table fails, and widening the column of a big table takes hours.
+The counters are read from InnoDB's dictionary with PROCESS alone, without rights on user data.
+MySQL 8 and later take each table's metadata lock for it and wait behind an ALTER TABLE; the last
+answer is then kept, so that a waiting DDL does not blind the other probes of the round. Only tables
+used since the server started are listed, which includes all that are being filled. The column is
+inferred: an integer that begins an index (InnoDB requires that), preferably one that is later in
+the primary key, else the primary key's first.
 Sources: INFORMATION_SCHEMA INNODB_[SYS_]TABLESTATS.AUTOINC, _COLUMNS, _INDEXES, _FIELDS.
 """
 
@@ -69,12 +69,12 @@ class Counter:
 
 
 def highest(length: int, is_unsigned: bool) -> int:
-    """The highest number an integer of so many bytes takes."""
+    """The highest number of an integer with that many bytes."""
     return int(2 ** (8 * length - (0 if is_unsigned else 1)) - 1)
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """The fullest column, and every one beyond half."""
+    """The fullest column, and every one that is more than half full."""
     found = _known(session)
     worst = found[0] if found else None
     yield Measurement(
@@ -93,9 +93,9 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def _known(session: Session) -> list[Counter]:
-    """The counters now, or as they were last while somebody's lock is in the way.
+    """The counters now, or the last known ones while another session's lock blocks the query.
 
-    Raises ``ProbeError(BLIND)`` where there is no last time.
+    Raises ``ProbeError(BLIND)`` if there are none.
     """
     try:
         found = counters(session)
@@ -112,7 +112,7 @@ def _known(session: Session) -> list[Counter]:
 
 
 def counters(session: Session) -> list[Counter]:
-    """Every counter that could be told, the fullest first."""
+    """Every counter that could be determined, the fullest first."""
     mark = {"sys": "SYS_" if session.flavour == "mariadb" or session.version < 80000 else ""}
     tables = session.rows(_COUNTERS.format(**mark), (_TABLES,))
     if not tables:
@@ -124,7 +124,7 @@ def counters(session: Session) -> list[Counter]:
 
 
 def told(tables: Iterable[Row], columns: Iterable[Row], fields: Iterable[Row]) -> list[Counter]:
-    """The dictionary's rows put together; pure."""
+    """The dictionary's rows combined; pure."""
     fields = list(fields)
     sizes = {
         (int(row["id"]), _name(row["name"])): highest(int(row["bytes"]), bool(row["is_unsigned"]))

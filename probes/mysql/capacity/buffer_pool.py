@@ -1,8 +1,8 @@
-"""Does the working set fit in memory, and do sessions wait for a free page.
+"""Buffer pool misses, and sessions that wait for a free page.
 
-Why: when it no longer fits every query slows down together and nothing names the cause. Promise:
-both figures are of the time since the last reading, not since the server started, where years of
-good days hide a bad hour. Source: status Innodb_buffer_pool_reads, _read_requests, _wait_free.
+When the working set no longer fits, all queries slow down together and nothing names the cause.
+Both figures cover the time since the last reading, not since the server started, which would hide a
+bad hour. Source: status Innodb_buffer_pool_reads, _read_requests, _wait_free.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NAMES = (
     "Innodb_buffer_pool_wait_free", "Uptime",
 )  # fmt: skip
 _BUSY = 1000.0
-"""Page requests per second below which a ratio says nothing."""
+"""Page requests per second below which a ratio has no meaning."""
 
 
 def read(session: Session) -> Iterator[Measurement]:

@@ -1,9 +1,9 @@
-"""How near is the server, or one account, to its limit of connections.
+"""Connections used, of the server's limit and of one account's.
 
-Why: at the limit new logins fail with 1040 or 1226 while everything that is already in looks well.
-Promise: who holds the most is named; refusals between two readings are seen even when the peak has
-gone. Sources: status Threads_connected, Connection_errors_max_connections; max_connections (one
-more is kept for an administrator), max_user_connections.
+At the limit new logins fail with 1040 or 1226 while existing sessions work. The account with most
+sessions is named; refusals between two readings are counted even when the peak is over.
+Sources: status Threads_connected, Connection_errors_max_connections; max_connections (one more is
+reserved for an administrator), max_user_connections.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def fullest_account(rows: list[Row]) -> tuple[str, int]:
 
 
 def told(rows: list[Row]) -> Text:
-    """The biggest holder in words, for a title."""
+    """The account with most sessions, in words, for a title."""
     if not rows:
         return Text("", "")
     first = rows[0]
@@ -90,7 +90,7 @@ def told(rows: list[Row]) -> Text:
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """Sessions by account and host, how many of them sleep, and for how long the longest has."""
+    """Sessions by account and host, how many of them sleep, and for how long the longest."""
     rows = tuple(
         (
             str(row["user"]),
@@ -147,7 +147,7 @@ PROBE = Probe(
             ),
             hint=_HINT,
             family="connections",
-            # 80 % is where every rule set warns; at 90 % the next deployment fails
+            # 80 % is the common warning; at 90 % the next deployment fails
             warning=0.8,
             critical=0.9,
             raise_after=2,
@@ -182,7 +182,7 @@ PROBE = Probe(
             hint=_HINT,
             family="connections",
             warning=1.0,
-            clear_after=4,  # a peak between two readings is over when seen: let it be read
+            clear_after=4,  # a peak between two readings is over when reported: keep it visible
         ),
     ),
     read=read,

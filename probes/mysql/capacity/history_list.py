@@ -1,7 +1,7 @@
-"""How many old row versions wait to be purged, and who keeps them.
+"""Old row versions that wait to be purged, and the transaction that keeps them.
 
-Why: reads slow down as they step over old versions and the undo space grows; the cause is nearly
-always one forgotten transaction. Promise: the oldest transaction is named beside the figure.
+Reads slow down as they skip old versions, and the undo space grows; the cause is nearly always one
+forgotten transaction, so the oldest is named.
 Sources: INNODB_METRICS trx_rseg_history_len (both flavours), status Innodb_history_list_length.
 """
 
@@ -39,7 +39,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """The oldest open transactions: one of them keeps the history."""
+    """The oldest open transactions, one of which keeps the history."""
     yield drawn(oldest(session))
 
 
@@ -71,7 +71,7 @@ PROBE = Probe(
                 "innodb_purge_threads.",
             ),
             family="vacuum",
-            # 50,000 is where public rules warn; a big batch passes it for minutes and is no
+            # 50,000 is the common warning; a big batch exceeds it for minutes and is no
             # fault, so it must last. Ten million is hours of purge and gigabytes of undo.
             warning=50_000.0,
             critical=10_000_000.0,

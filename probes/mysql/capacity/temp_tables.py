@@ -1,8 +1,8 @@
-"""Do queries spill their temporary tables to disk.
+"""Temporary tables that spill to disk.
 
-Why: sorts and groupings that do not fit in memory fill tmpdir and slow everybody's disk; one report
-can do it. Promise: rates since the last reading; the share is only told when there is something to
-share. Source: status Created_tmp_disk_tables, Created_tmp_tables, Created_tmp_files.
+Sorts and groupings that do not fit in memory fill tmpdir and slow down the disk; one report can
+cause it. Reports rates since the last reading; the share only if there are enough tables.
+Source: status Created_tmp_disk_tables, Created_tmp_tables, Created_tmp_files.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ PROBE = Probe(
                 "tmp_table_size seldom helps.",
             ),
             family="performance",
-            # a busy application makes some; fifty a second is a query in a loop
+            # a busy application creates some; fifty a second is a query in a loop
             warning=50.0,
             raise_after=8,
         ),

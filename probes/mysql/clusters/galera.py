@@ -1,9 +1,9 @@
-"""Is this Galera node part of the primary component, synced, and not braking the others.
+"""State of a Galera node: primary component, synchronised, flow control.
 
-Why: a node outside the primary component answers logins and refuses every query; one that is not
-synced serves old data; one slow node brakes all by flow control. Promise: silent where wsrep is
-off; who is in the node's component is told by address, for the agent to miss who leaves. Source:
-the wsrep_ status variables of MariaDB (and of Percona XtraDB Cluster).
+A node outside the primary component accepts logins and refuses every query; a node that is not
+synced serves old data; one slow node slows all by flow control. Reports nothing if wsrep is off.
+The nodes of the component are reported by address, so that the agent notices a missing one.
+Source: the wsrep_ status variables of MariaDB (and of Percona XtraDB Cluster).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SHOWN = (
     "wsrep_evs_delayed", "wsrep_flow_control_sent", "wsrep_flow_control_recv",
     "wsrep_local_cert_failures", "wsrep_local_bf_aborts",
 )  # fmt: skip
-"""What a person looks at beside the states."""
+"""Further values for the evidence."""
 
 
 def read(session: Session) -> Iterator[Measurement]:
@@ -62,7 +62,7 @@ def states(found: Mapping[str, str]) -> Iterator[Measurement]:
 
 
 def members(addresses: str) -> list[str]:
-    """The nodes by their addresses; an arbitrator, and a node on loopback only, has none."""
+    """The nodes by address; an arbitrator, and a node on loopback only, has none."""
     if not addresses:
         return []
     listed = [each.strip() for each in addresses.split(",")]

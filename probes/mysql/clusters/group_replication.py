@@ -1,8 +1,8 @@
-"""Is this member of a MySQL group online, is the group whole, and does it keep up.
+"""State of this member of a MySQL group: online, group complete, applying in time.
 
-Why: a member in ERROR or alone in a minority answers reads with old data and looks well to a plain
-login; in a minority every write hangs. Promise: silent on a server that belongs to no group;
-who is ONLINE or recovering is told by address, for the agent to miss who leaves. Source:
+A member in ERROR or alone in a minority answers reads with old data and accepts logins; in a
+minority every write hangs. Reports nothing on a server that belongs to no group. Members that are
+ONLINE or recovering are reported by address, so that the agent notices a missing one. Source:
 performance_schema.replication_group_members and replication_group_member_stats (MySQL 5.7 to 9).
 """
 
@@ -28,7 +28,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def states(group: Group) -> Iterator[Measurement]:
-    """What the list of members says. Without a quorum it says nothing of who has left."""
+    """The list of members as measurements. Without a quorum it does not show who has left."""
     online = sum(row["MEMBER_STATE"] == groups.ONLINE for row in group.members)
     away = ", ".join(
         f"{groups.address(row)} {row['MEMBER_STATE']}"

@@ -1,9 +1,10 @@
-"""What this server is in its MySQL group, asked once a round for all who need to know.
+"""This server's membership in a MySQL group, read once a round for all probes that need it.
 
-Why: in a group of one primary the others are read-only by design and follow it without any channel
-that SHOW REPLICA STATUS lists; to a plain look each is a primary that refuses writes. Source:
-performance_schema.replication_group_members (MySQL 5.7 to 9; 5.7 names the primary by the status
-variable group_replication_primary_member alone).
+In a group with one primary the other members are read-only by design and replicate without a
+channel that SHOW REPLICA STATUS lists; without the group's view each looks like a primary that
+refuses writes.
+Source: performance_schema.replication_group_members (MySQL 5.7 to 9; 5.7 names the primary only by
+the status variable group_replication_primary_member).
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ MEMBERS = "SELECT * FROM performance_schema.replication_group_members"
 _STATS = "SELECT * FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = %s"
 _QUEUES = ("COUNT_TRANSACTIONS_IN_QUEUE", "COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE")
 APPLIER = "group_replication_applier"
-"""The channel by which a member gets the writes of the others."""
+"""The channel by which a member receives the writes of the others."""
 ONLINE, RECOVERING, OFFLINE = "ONLINE", "RECOVERING", "OFFLINE"
 UNREACHABLE = "UNREACHABLE"
-"""Counted in the group still, but silent; who left or was expelled is no longer in the list."""
+"""Still counted in the group, but does not answer; members that left or were expelled are not
+listed.
+"""
 
 PRIMARY, REPLICA = "primary", "replica"
 _ROLES = {"PRIMARY": PRIMARY, "SECONDARY": REPLICA}
@@ -37,7 +40,7 @@ class Group:
 
     @property
     def state(self) -> str:
-        """Of the member that looks; who is in no list is OFFLINE."""
+        """State of this member; OFFLINE if it is in no list."""
         mine = self._mine()
         return str(mine["MEMBER_STATE"]) if mine else OFFLINE
 
@@ -56,9 +59,9 @@ class Group:
 
     @property
     def role(self) -> str:
-        """primary or replica; empty for a member that does not work for its group just now.
+        """primary or replica; empty for a member that is not active in its group.
 
-        Outside of it, still recovering, or in a minority it takes no writes, whatever it was.
+        Outside the group, while recovering, or in a minority it takes no writes, whatever it was.
         """
         mine = self._mine()
         if mine is None or self.state != ONLINE or not self.has_quorum:
@@ -89,7 +92,7 @@ def group(session: Session) -> Group | None:
 
 
 def waiting(session: Session, group: Group) -> float | None:
-    """Transactions that wait on this member to be certified or applied; ``None``: not told."""
+    """Transactions that wait on this member to be certified or applied; ``None``: not reported."""
     for row in session.rows(_STATS, (group.uuid,)):
         return sum(float(row[name]) for name in _QUEUES if row.get(name) is not None)
     return None

@@ -1,8 +1,8 @@
-"""Can this server be used: does the kept session answer, and is the role right.
+"""Whether the kept session answers, and whether the server's role is as expected.
 
-With ``login``, the other half of the pair, it tells "existing sessions fine, logins broken" from
-"all dead". Promise: a full server is up; the role is asked last and cannot turn ``up`` to 0.
-A member of a MySQL group has the role that its group gives it.
+Together with ``login`` it distinguishes "existing sessions work, logins fail" from a server that is
+down. A full server is up; the role is read last and cannot set ``up`` to 0. A member of a MySQL
+group has the role that its group gives it.
 Sources: MySQL 8.4 manual, Server System Variables; MariaDB, read_only.
 """
 
@@ -37,12 +37,14 @@ _ROLES: Mapping[str, Text] = {
 
 
 def is_read_only(variables: Mapping[str, str]) -> bool:
-    """Whether ordinary accounts are kept from writing; MariaDB 12 has words where 0/1 were."""
+    """Whether ordinary accounts cannot write; MariaDB 12 has words where 0/1 were."""
     return any(variables.get(name, "").upper() not in _OFF for name in _READ_ONLY_SWITCHES)
 
 
 def role(follows: bool, read_only: bool) -> str:
-    """replica (it has a channel), primary, or read-only: nobody's replica, yet takes no writes."""
+    """replica (it has a channel), primary, or read-only: replicates from nobody, but takes no
+    writes.
+    """
     if follows:
         return "replica"
     return "read-only" if read_only else "primary"
@@ -82,13 +84,13 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def _follows(session: Session) -> bool | None:
-    """Whether this server has a channel, or a primary in its group; None where that is not seen.
+    """Whether this server has a channel, or a primary in its group; None if that is not readable.
 
-    The question waits behind a STOP REPLICA that hangs, and that is no reason to call a server
-    down: it has a bound of its own. A session whose answer did not come by then is lost; the next
-    one does not ask as long as that question waits in the server (``channels``). Why the role
-    cannot be seen is replication_lag's news; that a member is not at work in its group is
-    group_replication's, and until it is, it has no role.
+    The query waits behind a STOP REPLICA that hangs, which does not mean that the server is down,
+    so it has a time limit of its own. A session without an answer by then is lost; the next one
+    does not ask as long as that query still waits in the server (``channels``). ``replication_lag``
+    reports why the role is not readable; ``group_replication`` reports a member that is not active
+    in its group, which has no role.
     """
     try:
         with deadline.within(min(ROLE_SECONDS, deadline.remaining() / 2)):

@@ -1,7 +1,7 @@
-"""Do this agent and the server agree what time it is.
+"""Difference between the server's clock and the agent's.
 
-Why: heartbeat lag, deadlines of the procedure and the order of events in two logs all rest on it;
-see ``probes.templates.clock_skew``.
+Heartbeat lag, deadlines of the procedure and the order of events in two logs depend on it; see
+``probes.templates.clock_skew``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NOW = "SELECT unix_timestamp(now(6)) AS now"
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """The distance between both clocks, in seconds, either way."""
+    """The absolute difference between both clocks, in seconds."""
     # The one probe whose question is the clock itself, so it must read one.
     yield skew(session, _NOW, time.time)
 

@@ -1,9 +1,8 @@
-"""A session with a MySQL or MariaDB server that cannot outlive its deadline or do harm.
+"""Session with a MySQL or MariaDB server that ends at its deadline and changes nothing.
 
-Promise: resolve, connect, TLS, login and every question end by
-``probes.wire.deadline``; the session is read-only, waits no longer than two seconds for a lock, and
-the server itself gives up on a question after five, so that nothing piles up on a sick server when
-we have stopped waiting.
+Resolve, connect, TLS, login and every query end at the thread's deadline. The session is read-only,
+waits at most two seconds for a lock, and the server itself gives up on a query after five, so that
+nothing accumulates on a slow server after we have stopped waiting.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 LOCK_WAIT_SECONDS = 2
 STATEMENT_SECONDS = 5
 CLOSE_SECONDS = 0.05
-"""The farewell is five bytes into the kernel's buffer; a full buffer is not waited for."""
+"""COM_QUIT is five bytes into the kernel's buffer; a full buffer is not waited for."""
 
 # What PyMySQL raises when the other side speaks another protocol.
 _NOT_MYSQL = (struct.error, IndexError, ValueError, AssertionError, RuntimeError)
@@ -55,7 +54,7 @@ def flavour_of(said: str) -> str:
 
 
 def preamble(flavour: str) -> tuple[str, ...]:
-    """The statements that make a session harmless, for one flavour."""
+    """The statements that restrict a session, for one flavour."""
     limit = (
         f"max_statement_time={STATEMENT_SECONDS}"
         if flavour == "mariadb"
@@ -71,7 +70,7 @@ def preamble(flavour: str) -> tuple[str, ...]:
 
 
 class MySQLSession:
-    """One login. Used by one thread; see ``probes.model.Session`` for what each call promises."""
+    """One login, used by one thread; see ``probes.model.Session`` for each call."""
 
     def __init__(self, target: Target, purpose: str, address: Address | None = None) -> None:
         self.target = target
@@ -85,7 +84,7 @@ class MySQLSession:
         self._connection: _Connection | None = None
 
     def login(self) -> None:
-        """Connect and make the session harmless. Raises ``ProbeError``; leaves nothing open."""
+        """Connect and restrict the session. Raises ``ProbeError``; leaves nothing open."""
         clock = _Phases()
         try:
             self._connection = self._connect(clock)
@@ -144,7 +143,7 @@ class MySQLSession:
         return directories({str(row["Variable_name"]): str(row["Value"]) for row in found})
 
     def close(self) -> None:
-        """Say goodbye, so that the server does not log an aborted client; never waits for it."""
+        """Send COM_QUIT, so that the server does not log an aborted client; does not wait."""
         connection, self._connection = self._connection, None
         if connection is not None and connection.open:
             with deadline.within(CLOSE_SECONDS):
@@ -155,7 +154,9 @@ class MySQLSession:
         return self._address, self._account
 
     def _abandon(self) -> None:
-        """After a broken answer the session is out of step and must not be asked again."""
+        """After a broken answer the protocol is out of step and the session must not be used
+        again.
+        """
         self.close()
 
     def _connect(self, clock: _Phases) -> _Connection:
@@ -253,11 +254,11 @@ class _Phases:
 
 
 def reserve(address: Address) -> Address | None:
-    """Where the server still lets somebody in when its slots are taken, if we were told.
+    """The address where the server still accepts a login when its slots are taken, if configured.
 
-    ``extra_port`` (MariaDB), ``admin_port`` with ``admin_host`` (MySQL's admin_address, which
-    needs SERVICE_CONNECTION_ADMIN) are options of the address. Only for whoever configures it:
-    MariaDB keeps one such slot by default, and a person may need it.
+    ``extra_port`` (MariaDB), ``admin_port`` with ``admin_host`` (MySQL's admin_address, which needs
+    SERVICE_CONNECTION_ADMIN) are options of the address. They are opt-in: MariaDB has one such slot
+    by default, and a person may need it.
     """
     port = address.options.get("extra_port") or address.options.get("admin_port") or ""
     if not port.isdigit():
@@ -267,10 +268,10 @@ def reserve(address: Address) -> Address | None:
 
 
 def connect(target: Target, purpose: str) -> Session:
-    """Log in to ``target`` within the deadline in force; ``purpose`` names the asker.
+    """Log in to ``target`` within the deadline in force; ``purpose`` names the probe.
 
     The server shows it as program_name (performance_schema.session_connect_attrs).
-    A server whose slots are taken is watched through its reserve port, where there is one.
+    A server whose slots are taken is monitored through its reserve port, if there is one.
     Raises ``ProbeError``.
     """
     try:

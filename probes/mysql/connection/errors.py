@@ -1,7 +1,7 @@
-"""What a server's or the driver's error means, as a ``ProbeError`` with the next move.
+"""Classifies errors of the server or the driver as ``ProbeError`` with the next move.
 
-Numbers: the error reference of MySQL 8.4 and the error codes of MariaDB. Every kind has words
-of its own, because "cannot connect" sends people to the wrong place.
+Numbers: the error reference of MySQL 8.4 and the error codes of MariaDB. Every kind has its own
+text, because "cannot connect" sends people to the wrong place.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ _DENIED_HINTS = {
 
 
 def number_and_message(error: BaseException) -> tuple[int, str]:
-    """The server's number and words; number 0 where the driver gave none."""
+    """The server's error number and message; number 0 if the driver gave none."""
     match error.args:
         case (int(number), str(message), *_):
             return number, message
@@ -222,7 +222,7 @@ def failure(error: BaseException, address: Address, account: str) -> ProbeError:
 
 
 def not_mysql(address: Address, error: BaseException) -> ProbeError:
-    """Something answered that does not speak the protocol."""
+    """The peer does not speak the protocol."""
     where = f"{address.host}:{address.port}"
     return ProbeError(
         FailureKind.BROKEN,
@@ -235,7 +235,7 @@ def not_mysql(address: Address, error: BaseException) -> ProbeError:
 
 
 def before_greeting(address: Address, error: BaseException) -> ProbeError:
-    """A login failed before the server had said which version it is; it may be no server at all."""
+    """A login failed before the server sent its version; the peer may not be a server at all."""
     number, _ = number_and_message(error)
     if number == 0:  # it said something, and no packet of this protocol
         where = f"{address.host}:{address.port}"
@@ -247,13 +247,13 @@ def before_greeting(address: Address, error: BaseException) -> ProbeError:
 
 
 def hung_up(address: Address) -> ProbeError:
-    """Whoever listens took the connection and ended it without a greeting."""
+    """The peer accepted the connection and closed it without a greeting."""
     hint = _HINTS["hung_up"].format(where=f"{address.host}:{address.port}")
     return ProbeError(FailureKind.REFUSED, _HUNG_UP, hint)
 
 
 def no_greeting(address: Address, error: ProbeError) -> ProbeError:
-    """Nothing was said at all before the deadline; whoever speaks MySQL speaks first."""
+    """No data came before the deadline; a MySQL server always sends the first packet."""
     hint = _HINTS["greeting"].format(where=f"{address.host}:{address.port}")
     return ProbeError(FailureKind.TIMEOUT, error.failure.message, hint)
 

@@ -1,7 +1,6 @@
-"""Where a server keeps its files, read from its own variables.
+"""Directories of a server's files, from its variables. No I/O.
 
-Why: the volume that fills is seldom the one people look at first; binary logs, relay logs and
-temporary files may each lie elsewhere. Pure: variables in, directories out.
+Binary logs, relay logs and temporary files may each be on another volume than the data.
 """
 
 from __future__ import annotations

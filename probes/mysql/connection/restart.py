@@ -1,8 +1,8 @@
-"""Did the server start anew, by itself or by somebody's hand.
+"""Restarts of the server, and whether one followed a crash.
 
-Why: a server that died and came back looks healthy at the next reading, and its cold caches, lost
-sessions and broken replicas look like faults of their own. Source: status variable Uptime; MySQL
-8.0.22+ keeps its error log in performance_schema.error_log, where a crash shows in InnoDB's words.
+A server that crashed and came back looks healthy at the next reading, while its cold caches, lost
+sessions and broken replicas look like separate faults. Source: status variable Uptime; MySQL
+8.0.22+ has its error log in performance_schema.error_log, where InnoDB's messages show a crash.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from probes.templates import restart as restarts
 from probes.words.units import duration
 
 SAID_FOR_SECONDS = 900.0
-"""How long a crash stays said: long enough to be read, then it is history."""
+"""How long a crash is reported."""
 
-_DOUBT_SECONDS = 2.5  # both the time and Uptime are told in whole seconds, one after the other
+_DOUBT_SECONDS = 2.5  # both the time and Uptime are in whole seconds and read one after the other
 
 # MY-010116 "starting as process" begins every start; MY-010229 "Starting XA crash recovery" and
 # InnoDB's "not shutdown normally" (MY-012551) are only written when the last end was none.
@@ -30,7 +30,9 @@ WHERE ERROR_CODE IN ('MY-010229', 'MY-012551')
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """Seconds since the start; whether that start had to recover from a crash, where it is told."""
+    """Seconds since the start; whether that start recovered from a crash, if the server shows
+    it.
+    """
     uptime = number(status(session, "Uptime"), "Uptime")
     if uptime is None:
         return

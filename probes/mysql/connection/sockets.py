@@ -1,9 +1,8 @@
-"""Sockets that obey the deadline in force at every single read and write.
+"""Sockets for PyMySQL that obey the deadline in force at every read and write.
 
-Why: PyMySQL's three timeouts count per socket call, so a server that drips one byte at a time
-holds a login or an answer for ever, and the TLS handshake runs under yet another of them. These
-sockets are handed to PyMySQL ready made. Promise: whatever is asked of them ends by
-``probes.wire.deadline`` and raises ``ProbeError(TIMEOUT)``, in clear text and under TLS.
+PyMySQL's three timeouts count per socket call, so a server that sends one byte at a time can hold a
+login or an answer for ever, and the TLS handshake uses yet another timeout. Every call ends at the
+thread's deadline and raises ``ProbeError(TIMEOUT)``, in clear text and under TLS.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from probes.mysql.connection import errors
 from probes.wire import deadline
 
 SOCKET_NAMES = ("mysqld.sock", "mysql.sock", "mariadb.sock")
-"""What the packages call the socket file; tried in this order inside a directory."""
+"""Names that packages give the socket file; tried in this order inside a directory."""
 
 
 class DeadlineSocket(socket.socket):
@@ -78,7 +77,7 @@ class DeadlineTLSSocket(ssl.SSLSocket):
 
 
 def _swallowed() -> ProbeError:
-    """Not even the kernel of the other side answered: the network, not the database."""
+    """Not even the peer's kernel answered: the network is at fault, not the database."""
     return ProbeError(
         FailureKind.TIMEOUT,
         "no TCP connection within the deadline: the packets are swallowed",
@@ -100,7 +99,7 @@ def is_local(address: Address) -> bool:
 def dial(address: Address, addresses: list[str]) -> socket.socket:
     """A connected socket to the first of ``addresses`` that answers, or to the Unix socket.
 
-    Raises ``ProbeError``: REFUSED (nobody listens), UNREACHABLE, TIMEOUT.
+    Raises ``ProbeError``: REFUSED (no listener), UNREACHABLE, TIMEOUT.
     """
     if address.host.startswith("/"):
         return _dial(socket.AF_UNIX, socket_file(address.host), address)
@@ -117,7 +116,7 @@ def dial(address: Address, addresses: list[str]) -> socket.socket:
 
 
 def socket_file(path: str) -> str:
-    """The socket file itself, where the configuration names only its directory."""
+    """The socket file itself, if the configuration names only its directory."""
     if not os.path.isdir(path):
         return path
     named = (os.path.join(path, name) for name in SOCKET_NAMES)

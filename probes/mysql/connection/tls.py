@@ -1,10 +1,10 @@
-"""Whether to speak TLS to a target, decided once, with one context shared by all its logins.
+"""TLS settings of a target, decided once, with one context shared by all its logins.
 
-Why: PyMySQL builds a context with the system's certificate store for each login unless told
-otherwise (20-30 ms of processor time each), and passing a context makes TLS compulsory.
-Options of the address: ``ssl`` = required | preferred | disabled, ``ssl_ca`` (verify the
-server's certificate), ``ssl_verify_identity`` = true (its host name too), ``ssl_cert`` and
-``ssl_key`` (our own). Without any: disabled on this machine, else preferred.
+PyMySQL builds a context with the system's certificate store for each login unless told otherwise
+(20-30 ms of CPU each), and passing a context makes TLS compulsory. Options of the address: ``ssl``
+= required | preferred | disabled, ``ssl_ca`` (verify the server's certificate),
+``ssl_verify_identity`` = true (its host name too), ``ssl_cert`` and ``ssl_key`` (our own). Default:
+disabled on this machine, else preferred.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SSL_OPTIONS = ("ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_identity")
 
 @dataclass(slots=True)
 class Choice:
-    """What one target gets. ``context`` None: clear text."""
+    """TLS settings of one target. ``context`` None: clear text."""
 
     context: ssl.SSLContext | None
     may_fall_back: bool  # preferred: a server without TLS is used in clear text
@@ -53,7 +53,7 @@ def mode(address: Address) -> str:
 
 
 def choice(address: Address) -> Choice:
-    """The decision for this address; the same object every time for the same one."""
+    """The settings for this address; the same object every time for the same address."""
     mode(address)  # a wrong word is said here, never remembered
     options = tuple((key, address.options.get(key, "")) for key in SSL_OPTIONS)
     return _decided(address.host, address.port, mode(address), options)

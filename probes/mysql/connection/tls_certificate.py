@@ -1,9 +1,8 @@
-"""How long is the server's TLS certificate still good.
+"""Remaining validity of the server's TLS certificate.
 
-Why: nobody notices its last day until every client that verifies it is turned away. Promise: it is
-read by SQL inside one login over TLS that is made for it and closed (MariaDB says the date only to
-a session that speaks TLS), never by a handshake left half done, for those make the server block
-the agent's address. Source: status variable Ssl_server_not_after, on both flavours.
+Read by SQL in one login over TLS that is opened for it and closed (MariaDB shows the date only to a
+session over TLS), never by an aborted handshake, because those make the server block the agent's
+address. Source: status variable Ssl_server_not_after, on both flavours.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def _offered(session: Session) -> bool:
-    """have_ssl went away in MySQL 8.4+; there a certificate that is set says the same."""
+    """MySQL 8.4+ has no have_ssl; there a configured certificate means the same."""
     found = variables(session, "have_ssl", "ssl_cert", "tls_version")
     if "have_ssl" in found:
         return found["have_ssl"].upper() == "YES"
@@ -54,7 +53,7 @@ def _offered(session: Session) -> bool:
 
 
 def over_tls(options: Mapping[str, str]) -> dict[str, str]:
-    """The target's options with TLS required; a named CA is not held against the certificate.
+    """The target's options with TLS required; the certificate is not verified against a named CA.
 
     An expired certificate must be read, not refused.
     """

@@ -1,9 +1,9 @@
-"""How many sessions wait for a lock, how long, and who is at the root.
+"""Sessions that wait for a lock, for how long, and the root blocker.
 
-Why the root: killing waiters helps nobody, and the session that holds everybody is most often
-one that does nothing. Promise: row locks and metadata locks alike; a cheap count where nobody
-waits; a root that is only inferred (MariaDB's metadata locks) is said to be suspected. Sigap
-shows the command a person might run, and never runs it.
+The root is reported because ending waiters does not help, and it is usually a session that does
+nothing. Covers row locks and metadata locks; only a cheap count while nobody waits. An inferred
+root (MariaDB's metadata locks) is called suspected. Sigap shows the command a person may run and
+never runs it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def facts(root: Root, others: int) -> dict[str, object]:
-    """The root blocker for a title (``cause``, a whole clause) and as single facts."""
+    """The root blocker for a title (``cause``, a whole clause) and as single values."""
     node = root.node
     return {
         "cause": cause(root, others),
@@ -67,7 +67,7 @@ def facts(root: Root, others: int) -> dict[str, object]:
 
 
 def cause(root: Root, others: int) -> Text:
-    """Who holds them, since when, on what; ``others`` counts further roots."""
+    """Which session blocks, since when, on which object; ``others`` counts further roots."""
     node = root.node
     doing = state(node)
     if node.transaction_seconds is not None:
@@ -94,7 +94,7 @@ def cause(root: Root, others: int) -> Text:
 
 
 def named(node: Node) -> Text:
-    """The blocker as a person would say it."""
+    """The blocker in words."""
     if node.key == UNSEEN:
         return Text(
             "sesi yang tidak terlihat (LOCK TABLES, FLUSH TABLES atau cadangan)",
@@ -128,7 +128,7 @@ def state(node: Node) -> Text:
 
 
 def command(node: Node) -> str:
-    """What a person might run to let the waiters go; never run by us."""
+    """The command a person may run to release the waiters; Sigap never runs it."""
     if node.connection:
         return f"KILL {node.connection}"
     if node.thread:  # nobody can end it: looking is all there is
@@ -176,7 +176,7 @@ _SHOW = {
 
 
 def advice(root: Root | None, flavour: str) -> Text:
-    """Whom to reach; where nobody is named for certain, how to find the holder first."""
+    """Whom to contact; if the blocker is not certain, first how to find it."""
     find = _FIND.format(show=_SHOW[flavour])
     if root is None or root.node.key == UNSEEN:
         return find
@@ -186,9 +186,10 @@ def advice(root: Root | None, flavour: str) -> Text:
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """The blocking tree: roots first, victims indented below them, literals redacted.
+    """The blocking tree: roots first, waiters indented below them, literals redacted.
 
-    Where a blocker is only suspected or cannot be seen, those who sleep longest come with it.
+    If a blocker is only suspected or cannot be seen, the sessions that have slept longest are
+    added.
     """
     picture = look(session)
     yield drawn(picture)

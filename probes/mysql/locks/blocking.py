@@ -1,8 +1,7 @@
-"""Who blocks whom: from edges to the sessions at the root, without asking any server.
+"""Blocking tree: from wait edges to the sessions at the root. No I/O.
 
-Pure. Promise: every waiter is counted once under each root it leads to, a cycle (a deadlock the
-server has not broken yet) ends the walk instead of hanging it, and the same picture always gives
-the same answer.
+Every waiter is counted once under each root it leads to, a cycle (a deadlock the server has not
+broken yet) ends the walk instead of looping, and the same input always gives the same answer.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 UNSEEN = "?"
-"""Key of the blocker nobody may see: the lock is held outside InnoDB's list of transactions."""
+"""Key of the blocker that is not visible: its lock is outside InnoDB's list of transactions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """``waiter`` cannot go on before ``blocker`` lets go."""
+    """``waiter`` waits for ``blocker``."""
 
     waiter: str
     blocker: str
@@ -47,7 +46,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A blocker that waits for nobody we can see, and what hangs from it."""
+    """A blocker that waits for nobody visible, and its waiters."""
 
     node: Node
     victims: int
@@ -58,7 +57,7 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What one look at the server showed."""
+    """The lock waits at one moment."""
 
     nodes: Mapping[str, Node]
     edges: tuple[Edge, ...]
@@ -67,12 +66,12 @@ class Picture:
 
     @property
     def expanded(self) -> int:
-        """How many waiters the picture names."""
+        """How many waiters the picture contains."""
         return sum(1 for node in self.nodes.values() if node.waiting_seconds is not None)
 
 
 def roots(picture: Picture) -> list[Root]:
-    """The roots, the one with most victims first; empty when nobody waits."""
+    """The roots, the one with most waiters first; empty when nobody waits."""
     up = _blockers(picture.edges)
     victims: dict[str, list[Node]] = {}
     suspected: set[str] = set()
@@ -101,8 +100,8 @@ def roots(picture: Picture) -> list[Root]:
 def tree(picture: Picture) -> Iterator[tuple[int, Node, bool]]:
     """Depth, node and whether its place is only suspected; roots first, each node once.
 
-    Who waits for several is shown under the one nearest to the root: a queue of fifty on one row
-    is a flat list below its holder, not a staircase.
+    A session that waits for several is shown under the one nearest to the root: a queue of fifty on
+    one row is a flat list below its holder.
     """
     heads = [(root.node.key, root.suspected) for root in roots(picture)]
     waiters = _waiters(picture)
@@ -151,9 +150,9 @@ def _blockers(edges: Iterable[Edge]) -> dict[str, list[Edge]]:
 
 
 def _tops(start: str, up: Mapping[str, list[Edge]]) -> dict[str, bool]:
-    """The ends of every way up from ``start``, and whether the way rests on a suspicion.
+    """The ends of every way up from ``start``, and whether the way includes a suspected edge.
 
-    In a closed circle there is no end; its smallest key stands for it.
+    A closed circle has no end; its smallest key is used.
     """
     ends: dict[str, bool] = {}
     seen: dict[str, bool] = {start: False}

@@ -1,7 +1,7 @@
-"""Reads the last deadlock out of InnoDB's own report, without anybody's data.
+"""Parses the last deadlock from InnoDB's report, without user data. No I/O.
 
-Pure. Promise: of each party its session, account, statement without literals, the table and index
-it waited on, and who was rolled back; the dumped records (people's rows) are never kept.
+For each party: its session, account, statement without literals, the table and index it waited for,
+and who was rolled back. The dumped records (user rows) are never kept.
 Source: SHOW ENGINE INNODB STATUS, section LATEST DETECTED DEADLOCK, of MySQL 5.7 to 9 and MariaDB.
 """
 
@@ -28,7 +28,7 @@ _VICTIM = re.compile(r"WE ROLL BACK TRANSACTION \((\d+)\)")
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One of those who stood in each other's way."""
+    """One of the transactions in a deadlock."""
 
     connection: int
     account: str  # user@host
@@ -41,7 +41,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Deadlock:
-    """The last one the server broke."""
+    """The last deadlock the server resolved."""
 
     at: str  # the server's own time
     parties: tuple[Party, ...]

@@ -1,11 +1,12 @@
-"""How often do transactions deadlock, and who was in the last one.
+"""Deadlocks per minute, and the transactions of the last one.
 
-Why: the server breaks a deadlock by itself and the application sees a failed save; a few a day are
-ordinary, a few a minute are a design fault people suffer from. Promise: a rate over the server's
-own uptime; the last one in detail without people's data, asked for only when the count has grown.
-MariaDB before 10.6 shows a count and never moves it (10.5.23 was asked): there each new report of
-a deadlock counts as one, so two between two readings are one. Sources: status Innodb_deadlocks
-(MariaDB), INNODB_METRICS lock_deadlocks (MySQL), SHOW ENGINE INNODB STATUS.
+The server resolves a deadlock itself and the application sees a failed save; a few a day are
+ordinary, a few a minute are a design fault. The rate uses the server's own uptime; details of the
+last deadlock, without user data, are read only when the count has grown. MariaDB before 10.6 has a
+count that never moves (seen on 10.5.23): there each new deadlock report counts as one, so two
+between two readings count once.
+Sources: status Innodb_deadlocks (MariaDB), INNODB_METRICS lock_deadlocks (MySQL), SHOW ENGINE
+INNODB STATUS.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def _reports(session: Session) -> int:
-    """Reports of a deadlock that came while we watched; the one found at first is history."""
+    """Deadlock reports seen by this agent; the one found at the first reading does not count."""
     deadlock = _last(session)
     at = deadlock.at if deadlock else ""
     seen = session.memory.setdefault("reports", {"at": at, "count": 0})
@@ -67,7 +68,7 @@ def _last(session: Session) -> Deadlock | None:
 
 
 def told(deadlock: Deadlock | None) -> Text:
-    """The last one in a clause, for a title."""
+    """The last deadlock in a clause, for a title."""
     if deadlock is None or not deadlock.parties:
         return Text("", "")
     accounts = ", ".join(dict.fromkeys(each.account for each in deadlock.parties))
@@ -81,7 +82,7 @@ _NONE_YET = Text("belum ada sejak server dijalankan", "none since the server sta
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """Who was in the last deadlock, and who lost."""
+    """The transactions of the last deadlock, and which one was rolled back."""
     deadlock = _last(session)
     rows = tuple(
         (
@@ -124,7 +125,7 @@ PROBE = Probe(
                 "transactions, or add an index so that fewer rows are locked.",
             ),
             family="locks",
-            # five a minute is what common rule sets warn at; one a second is an outage for users
+            # five a minute is the common warning; one a second is an outage for users
             warning=5.0,
             critical=60.0,
             raise_after=2,

@@ -1,8 +1,8 @@
-"""Who opened a transaction and then went away with it.
+"""Sessions that are idle inside an open transaction.
 
-Why: such a session holds its row and metadata locks while it does nothing; it is the usual root of
-a queue. Promise: only sessions that sleep inside a transaction count, and the time is how long they
-have slept, not how old the transaction is; see ``open_transactions``.
+Such a session keeps its row and metadata locks while it does nothing; it is the usual root of a
+lock queue. Only sessions that sleep inside a transaction count, and the time is how long they have
+slept, not how old the transaction is; see ``open_transactions``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from probes.words.units import duration
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """How many sessions idle in a transaction, and how long the longest has."""
+    """How many sessions are idle in a transaction, and for how long the longest."""
     idle = sleepers(oldest(session))
     if not idle:
         yield Measurement("idle_in_transaction_sessions", 0.0)
@@ -30,12 +30,12 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def sleepers(rows: list[Row]) -> list[Row]:
-    """The idle ones, who slept longest first."""
+    """The idle sessions, the longest first."""
     return sorted(filter(is_idle, rows), key=lambda row: -float(row["seconds"] or 0))
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """The sessions and what would end each."""
+    """The sessions, and the command that ends each."""
     yield drawn(sleepers(oldest(session)))
 
 
@@ -67,8 +67,8 @@ PROBE = Probe(
                 "Reach the application's owner. If agreed, a person runs: `{command}`.",
             ),
             family="locks",
-            # 5 and 15 minutes are common practice. What blocks people is blocked_sessions' news
-            # at once; idling alone does harm slowly and so opens only late.
+            # 5 and 15 minutes are common practice. blocked_sessions reports blocked users
+            # at once; idling alone does harm slowly and so opens an incident only late.
             warning=300.0,
             critical=3600.0,
         ),

@@ -1,8 +1,8 @@
-"""The questions about lock waits, in the dialect of each kind of server.
+"""SQL for lock waits, in the dialect of each kind of server.
 
-Why data: MySQL 8.0 moved the lock tables from INFORMATION_SCHEMA to performance_schema; MariaDB
-keeps them (and so does MySQL 5.7). Answers carry the same column names either way. ``%s`` stands
-for a list; InnoDB's times are in the server's own zone, which the session speaks too.
+MySQL 8.0 moved the lock tables from INFORMATION_SCHEMA to performance_schema; MariaDB keeps them
+(and so does MySQL 5.7). Answers have the same column names either way. ``%s`` is a list; InnoDB's
+times are in the server's own zone, which the session uses too.
 Sources: MySQL 8.4 manual, data_lock_waits, metadata_locks, threads; MariaDB, INNODB_LOCK_WAITS.
 """
 
@@ -23,7 +23,7 @@ METADATA_STATES = (
     "Waiting for trigger metadata lock",
     "Waiting for event metadata lock",
 )
-"""What the list of sessions says of one that waits outside InnoDB."""
+"""States in the list of sessions for a wait outside InnoDB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ WHERE p.LOCK_STATUS = 'PENDING' AND w.PROCESSLIST_ID IS NOT NULL LIMIT 2500""",
 
 
 UNINSTRUMENTED = replace(INFORMATION_SCHEMA, edges="", tables="")
-"""MySQL 8 and later with performance_schema off: who waits is seen, for whom is not."""
+"""MySQL 8 and later with performance_schema off: waiters are visible, blockers are not."""
 
 
 def dialect(flavour: str, version: int) -> LockQueries:

@@ -1,8 +1,8 @@
-"""Which transaction has been open longest.
+"""The transaction that has been open longest.
 
-Why: an old transaction, even one that only reads, keeps every old version of every row from being
-purged, holds metadata locks that stop the next ALTER and everybody behind it, and takes as long to
-roll back as it took. Promise: the oldest is named with its session; see ``open_transactions``.
+An old transaction, even one that only reads, keeps every old version of every row from being
+purged, holds metadata locks that stop the next ALTER and all sessions behind it, and takes as long
+to roll back as it took. The oldest is named with its session; see ``open_transactions``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from probes.mysql.locks.open_transactions import drawn, facts, oldest
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """How long the oldest transaction is open; 0 when there is none."""
+    """How long the oldest transaction has been open; 0 if there is none."""
     rows = oldest(session)
     prepared = next((row for row in rows if sessionless.is_prepared(row["state"])), None)
     yield Measurement(
@@ -68,7 +68,7 @@ PROBE = Probe(
                 "`{command}`; rolling back may take as long as the transaction did.",
             ),
             family="locks",
-            # A dump of a large database takes hours and is no fault; half a day is nobody's plan.
+            # A dump of a large database takes hours and is no fault; half a day is never planned.
             warning=4 * 3600.0,
             critical=12 * 3600.0,
         ),

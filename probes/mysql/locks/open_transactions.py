@@ -1,8 +1,8 @@
-"""Who has a transaction open, for how long, and does the session do anything.
+"""Open transactions, their age, and whether their session is idle.
 
-Shared by the probes on long and on idle transactions. Promise: replication's own threads are left
-out (a delayed replica keeps none open, and an applier's is judged by its lag); transactions without
-a session are kept: nobody will ever end a prepared one, see ``sessionless``.
+Shared by the probes of long and of idle transactions. Replication threads are left out (a delayed
+replica keeps none open, and an applier is judged by its lag). Transactions without a session are
+included, because a prepared one is never ended by itself; see ``sessionless``.
 Source: INFORMATION_SCHEMA.INNODB_TRX, on both flavours; needs PROCESS.
 """
 
@@ -49,7 +49,7 @@ def is_idle(row: Row) -> bool:
 
 
 def facts(row: Row) -> dict[str, object]:
-    """Who, where from, and doing what, for a title."""
+    """The session's account, origin and activity, for a title."""
     if not row["id"]:
         undone = sessionless.is_undone(row["state"])
         return {

@@ -1,9 +1,9 @@
-"""What an InnoDB transaction is whose session number is 0, in words.
+"""InnoDB transactions without a session: prepared (XA) or being rolled back after a crash.
 
-Why: such a transaction is either prepared (XA) and waits for somebody's word, or a crash cut it off
-and InnoDB undoes it by itself, which for a large one takes hours. XA ROLLBACK ends the first kind
-only. INNODB_TRX calls both RUNNING until the undoing begins; the report of SHOW ENGINE INNODB
-STATUS tells them apart ("ACTIVE (PREPARED)", "recovered trx"), and is asked only where it must.
+A prepared one waits for COMMIT or ROLLBACK; the other is undone by InnoDB itself, which takes hours
+for a large one. XA ROLLBACK ends only the first kind. INNODB_TRX calls both RUNNING until the
+rollback begins; the report of SHOW ENGINE INNODB STATUS distinguishes them ("ACTIVE (PREPARED)",
+"recovered trx") and is read only when needed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def is_undone(state: object) -> bool:
 
 
 def is_prepared(state: object) -> bool:
-    """Whether it is known to be prepared, by the state ``told_apart`` gave it."""
+    """Whether it is known to be prepared, by the state that ``told_apart`` set."""
     return state == _PREPARED
 
 
 def told_apart(session: Session, rows: Sequence[Row], state: str) -> list[Row]:
-    """``rows`` of transactions (id, trx_id), with what is known of those without a session.
+    """``rows`` of transactions (id, trx_id), with the state of those without a session filled in.
 
-    ``state``: the column that holds ``trx_state`` in these rows. A state nobody can tell stays.
+    ``state``: the column that has ``trx_state`` in these rows. An unknown state stays as it is.
     """
     if all(row["id"] or is_undone(row[state]) for row in rows):
         return list(rows)
@@ -46,7 +46,7 @@ def told_apart(session: Session, rows: Sequence[Row], state: str) -> list[Row]:
 
 
 def _states(report: str) -> dict[str, str]:
-    """What awaits each transaction that is prepared or cut off; a long report leaves some out."""
+    """The state of each prepared or recovered transaction; a long report leaves some out."""
     found = {}
     for number, prepared, rest in _LISTED.findall(report):
         if prepared:
@@ -57,7 +57,7 @@ def _states(report: str) -> dict[str, str]:
 
 
 def named(transaction: object, undone: bool) -> Text:
-    """The transaction as a person would say it."""
+    """The transaction in words."""
     if undone:
         return Text(
             f"transaksi {transaction} yang terputus saat server mati dan sedang dibatalkan InnoDB",
@@ -70,5 +70,7 @@ def named(transaction: object, undone: bool) -> Text:
 
 
 def command(undone: bool) -> str:
-    """What a person might run: nothing ends a rollback, but its undo log entries can be watched."""
+    """The command a person may run: a rollback cannot be ended, but its undo log entries can be
+    watched.
+    """
     return REPORT if undone else "XA RECOVER; XA ROLLBACK '…'"

@@ -1,8 +1,8 @@
-"""Which sessions have slept longest: a lock's holder that is not shown is most often among them.
+"""Sessions that have slept longest: a lock holder that is not visible is usually among them.
 
-Whoever took the global read lock (FLUSH TABLES WITH READ LOCK, a backup) or LOCK TABLES and then
-does nothing has no transaction that INNODB_TRX would list, yet stands in the list of sessions.
-Promise: no statement is shown, for a session that sleeps runs none. Needs PROCESS.
+A session that took the global read lock (FLUSH TABLES WITH READ LOCK, a backup) or LOCK TABLES and
+then does nothing has no transaction in INNODB_TRX, but is in the list of sessions. No statement is
+shown, because a sleeping session runs none. Needs PROCESS.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ORDER BY p.PROCESSLIST_TIME DESC, p.PROCESSLIST_ID LIMIT %s""",
 
 
 def longest(session: Session) -> Exhibit:
-    """Who sleeps, the longest first, and how old the transaction is that each has left open."""
+    """Sleeping sessions, the longest first, with the age of the transaction each has left open."""
     rows = session.rows(_ASK[session.flavour], (_MOST,))
     return Exhibit(
         Text("Sesi yang paling lama tidur", "Sessions that have slept longest"),

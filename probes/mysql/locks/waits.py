@@ -1,9 +1,9 @@
-"""Looks at who waits for whose lock: a cheap count first, then at most fifty waiters of a kind.
+"""Reads lock waits: a cheap count first, then at most fifty waiters of a kind.
 
-Why so careful: a queue on one row is quadratic (200 waiters, 20,100 edges, 99 ms to fetch), so
-each waiter brings only the two ends of its list of blockers, and the server does the counting.
-MariaDB shows metadata locks to nobody by default, and MySQL no lock at all with performance_schema
-off: there the oldest running transaction is named, and said to be a suspect.
+A queue on one row is quadratic (200 waiters, 20,100 edges, 99 ms to fetch), so each waiter brings
+only the two ends of its list of blockers, and the server does the counting. MariaDB shows no
+metadata locks by default, and MySQL no locks at all with performance_schema off; there the oldest
+running transaction is named as the suspect.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from probes.mysql.locks.lock_queries import (
 from probes.mysql.redact import statement
 
 _HOPS = 5
-"""How often a blocker that waits itself, but lies beyond the cap, is followed further up."""
+"""How often a blocker that waits itself, but is beyond the cap, is followed further up."""
 
 
 def count(session: Session) -> tuple[int, float]:
-    """How many sessions wait for a lock, and for how many seconds the longest has.
+    """How many sessions wait for a lock, and for how many seconds the longest.
 
-    Raises ``ProbeError``: BLIND without PROCESS (INNODB_TRX refuses, where the list of sessions
-    alone would silently show one's own only).
+    Raises ``ProbeError``: BLIND without PROCESS (INNODB_TRX refuses, while the list of sessions
+    would silently show only one's own).
     """
     return _counted(session)[1:]
 
 
 def _counted(session: Session) -> tuple[LockQueries, int, float]:
-    """Whom to ask further, the number of waiters, and the longest wait."""
+    """Whether to read details, the number of waiters, and the longest wait."""
     ask = dialect(session.flavour, session.version)
     found = session.rows(ask.count, (METADATA_STATES,))[0]
     instrumented = bool(int(found["instrumented"]))
@@ -104,7 +104,7 @@ def _row_locks(
 
 
 def _take(row: Row, nodes: dict[str, Node], tables: dict[str, str]) -> str:
-    """Enter one transaction; one without a session is known by its number."""
+    """Add one transaction; one without a session is identified by its number."""
     connection = int(row["id"] or 0)
     key = str(connection) if connection else f"trx:{row['trx_id']}"
     waits = row["trx_state"] == "LOCK WAIT"
@@ -166,7 +166,7 @@ def _metadata_locks(
 
 
 def _granted(session: Session, nodes: dict[str, Node], sql: str) -> list[Edge]:
-    """Metadata-lock edges where the server shows them."""
+    """Metadata-lock edges if the server shows them."""
     found = []
     for row in _shown(session, sql):
         waiter, holder = str(row["waiter"]), _holder(row)
@@ -179,7 +179,7 @@ def _granted(session: Session, nodes: dict[str, Node], sql: str) -> list[Edge]:
 
 
 def _holder(row: Row) -> Node:
-    """Who holds a metadata lock: a session, or a thread of the server's own."""
+    """The holder of a metadata lock: a session, or a thread of the server's own."""
     if row["blocker"] is not None:
         return Node(str(row["blocker"]), int(row["blocker"]))
     thread = str(row["thread"])
@@ -187,7 +187,7 @@ def _holder(row: Row) -> Node:
 
 
 def _shown(session: Session, sql: str) -> list[Row]:
-    """The lock table, or nothing without the right to it: then the root is only suspected."""
+    """The lock table, or nothing without the right to it; the root is then only suspected."""
     try:
         return session.rows(sql)
     except ProbeError as error:
@@ -209,7 +209,7 @@ def _suspect(session: Session, nodes: dict[str, Node], waiters: Iterable[str]) -
 
 
 def _name_sessions(session: Session, ask: LockQueries, nodes: dict[str, Node]) -> None:
-    """Fill in who the sessions are and how old their transactions; who is gone stays unnamed."""
+    """Fill in the sessions' accounts and the age of their transactions; ended ones stay unnamed."""
     ids = [node.connection for node in nodes.values() if node.connection]
     for row in session.rows(ask.sessions, (ids,)) if ids else []:
         node = nodes[str(row["id"])]

@@ -1,8 +1,8 @@
-"""How much do the binary logs hold, and will they ever be removed.
+"""Size of the binary logs, and whether they are ever removed.
 
-Why: they are the commonest filler of a MySQL volume, and a retention of nothing means for ever,
-which is MariaDB's default. Promise: asked in a session of its own and given up after a second, for
-a commit that hangs on a full disk holds the very lock this question needs.
+They are the most common reason for a full MySQL volume, and no retention means for ever, which is
+MariaDB's default. Runs in its own session with a limit of one second, because a commit that hangs
+on a full disk holds the lock this query needs.
 Sources: SHOW BINARY LOGS; variables binlog_expire_logs_seconds, binlog_expire_logs_auto_purge,
 expire_logs_days.
 """
@@ -50,7 +50,7 @@ def read(session: Session) -> Iterator[Measurement]:
     limited = seconds > 0 or (number(found, "max_binlog_total_size") or 0) > 0
     yield Measurement("binlog_files", float(len(logs)))
     yield Measurement("binlog_bytes", float(total))
-    # one or two files are a server that hardly writes: nothing to remove yet
+    # one or two files: the server writes little and has nothing to remove yet
     endless = not limited and len(logs) > 2
     wanted = int(number(found, "slave_connections_needed_for_purge") or 0)
     here = connected_replicas(session) if limited and wanted else wanted

@@ -1,8 +1,8 @@
-"""What a replica says of its channels, in one shape for every version and flavour.
+"""Replication channels of a replica, in one form for every version and flavour.
 
-Why: the statement and its columns were renamed (MySQL 8.0.22 added the new ones, 8.4 dropped the
-old; MariaDB keeps the old columns behind a statement of its own), and monitors that knew only one
-set fell silent. Sources: MySQL 8.4 manual, SHOW REPLICA STATUS; MariaDB, SHOW ALL SLAVES STATUS.
+The statement and its columns were renamed (MySQL 8.0.22 added the new ones, 8.4 dropped the old;
+MariaDB keeps the old columns in a statement of its own).
+Sources: MySQL 8.4 manual, SHOW REPLICA STATUS; MariaDB, SHOW ALL SLAVES STATUS.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from probes.mysql.replication import gtid_sets
 
 RUNNING = "Yes"
 DEFAULT_CHANNEL = "default"
-"""How the channel without a name is called; an empty label would vanish from a metric."""
+"""Name for the channel without a name; an empty label would disappear from a metric."""
 
 _ANSWERS = "channels_answer"
 
@@ -31,7 +31,7 @@ GROUP_PREFIX = "group_replication_"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One stream of changes into this server."""
+    """One replication channel into this server."""
 
     name: str
     source: str  # host:port of the server it follows
@@ -62,7 +62,7 @@ class Channel:
 
     @property
     def stopped_as_told(self) -> bool:
-        """Whether the applier rests, without an error, where START ... UNTIL told it to."""
+        """Whether the applier stopped, without an error, where START ... UNTIL told it to."""
         return self.sql_state == "No" and bool(self.until) and not self.sql_errno
 
     @property
@@ -74,17 +74,17 @@ class Channel:
 
 
 def statement(flavour: str, version: int) -> str:
-    """The question that returns every channel on this server."""
+    """The statement that returns every channel on this server."""
     if flavour == "mariadb":
         return "SHOW ALL SLAVES STATUS"
     return "SHOW REPLICA STATUS" if version >= 80022 else "SHOW SLAVE STATUS"
 
 
 def channels(session: Session) -> list[Channel]:
-    """Every channel configured here; none on a server that follows nobody.
+    """Every channel configured here; none on a server that replicates from nobody.
 
-    Raises ``ProbeError``: BLIND without the right to see them, and while an earlier look of ours
-    waits for its answer.
+    Raises ``ProbeError``: BLIND without the right to read them, and while an earlier query of ours
+    is still waiting.
     """
     question = statement(session.flavour, session.version)
     _not_while_one_waits(session, question)
@@ -94,11 +94,11 @@ def channels(session: Session) -> list[Channel]:
 
 
 def _not_while_one_waits(session: Session, question: str) -> None:
-    """Look whether a session of this account is held by the same question, once for each login.
+    """Check, once per login, whether another session of this account waits with the same query.
 
-    A STOP REPLICA that hangs holds every look at the channels, and giving up closes our end only:
-    asked again and again, the server would fill with them. Whoever gives up loses the login, so a
-    login that had an answer needs no second look.
+    A STOP REPLICA that hangs blocks every query about channels, and giving up closes only our end:
+    repeated queries would accumulate in the server. Giving up loses the login, so a login that had
+    an answer needs no second check.
     """
     if session.shared.login.get(_ANSWERS):
         return
@@ -171,17 +171,19 @@ def channel(row: Row) -> Channel:
 
 
 def _relay_bytes(row: Row) -> int:
-    """A relay log that is removed while it is still written counts for more than was counted: for
-    a moment the unsigned sum is a little below zero, which the server shows as 18 EB."""
+    """A relay log that is removed while it is still written is subtracted with more than was
+    counted. The unsigned sum is then briefly a little below zero, which the server shows as 18 EB.
+    """
     space = _number(row, "Relay_Log_Space")
     return space if space < 2**63 else 0
 
 
 def _until(row: Row) -> str:
-    """The condition of START ... UNTIL, or "" where there is none or it cannot be why it rests.
+    """The condition of START ... UNTIL, or "" if there is none or it cannot be why the applier
+    stopped.
 
-    It stays in the status after a STOP REPLICA; where it is a position, it was reached or it was
-    not. Whether a set of transaction ids was, the status does not say.
+    It stays in the status after a STOP REPLICA. For a position it is known whether it was reached;
+    for a set of transaction ids the status does not show it.
     """
     until = _text(row, "Until_Condition", default="")
     if until in {"Master", "Source"}:
@@ -198,7 +200,7 @@ def _until(row: Row) -> str:
 
 
 def _log_number(position: tuple[str, int]) -> tuple[int, int]:
-    """A log's running number, for its name grows by a digit after 999999, and the place in it."""
+    """A log's sequence number (its name gets longer after 999999), and the position in it."""
     number = position[0].rpartition(".")[2]
     return int(number) if number.isdigit() else 0, position[1]
 

@@ -1,10 +1,10 @@
-"""Did somebody write on a replica something its primary never had.
+"""Transactions written on a replica that its primary does not have.
 
-Why: nothing fails until the replica is promoted or rebuilt; then the primary asks for transactions
-whose logs are long gone, or data differs for ever. Promise: with the heartbeat table the replica's
-own transactions are compared with those the primary had when it last wrote; without it, only what
-was written here while we watched is counted, and on MariaDB what lies beyond the replicated
-position. The figure is "at least". Nothing is said of a server that follows nobody.
+Nothing fails until the replica is promoted or rebuilt; then it lacks transactions whose logs are
+gone, or data differs permanently. With the heartbeat table the replica's own transactions are
+compared with those the primary had at its last write. Without it, only what was written here while
+the agent was running is counted, and on MariaDB what is beyond the replicated position. The figure
+is a lower bound. Nothing is reported on a server that replicates from nobody.
 Sources: MySQL 8.4 manual, gtid_executed; MariaDB, gtid_binlog_state and gtid_slave_pos.
 """
 
@@ -24,7 +24,7 @@ Own = Mapping[str, gtid_sets.Intervals]
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """Transactions of this replica's own making that its primary lacks."""
+    """Transactions written on this replica that its primary lacks."""
     if not channels(session):
         session.memory.pop(KEPT, None)  # what a primary writes is not errant after a switch
         return
@@ -45,7 +45,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def own(flavour: str, me: Itself, text: str) -> dict[str, gtid_sets.Intervals]:
-    """What ``text`` holds of this server's own making."""
+    """The transactions in ``text`` that this server wrote."""
     if flavour == "mysql":
         mine = gtid_sets.of_server(text, me.server_uuid)
         return {me.server_uuid: mine} if mine else {}
@@ -61,8 +61,8 @@ def errant(
 ) -> dict[str, gtid_sets.Intervals]:
     """This server's own transactions that are not excused; pure.
 
-    Excused is what the primary had (its row), or, where there is no row, what was here already
-    when we first saw this server as a replica and lies within the replicated ``position``.
+    Excused is what the primary had (its row), or, without a row, what existed when this server was
+    first seen as a replica and is within the replicated ``position``.
     """
     primary = [each for each in found if each.server_id != me.server_id and each.gtid]
     left: dict[str, gtid_sets.Intervals] = {}
@@ -90,9 +90,9 @@ def _beyond(
     position: Mapping[int, int],
     known: bool,
 ) -> gtid_sets.Intervals:
-    """MariaDB numbers a domain, not a server: of a range only the last is surely this server's.
+    """MariaDB numbers a domain, not a server: of a range only the last is certainly this server's.
 
-    Those after the replicated position are all of its own making.
+    Transactions after the replicated position are all its own.
     """
     last = mine[-1][1]
     replicated = position.get(int(name.partition("-")[0]), 0)
@@ -109,7 +109,7 @@ def _slave_position(session: Session) -> dict[int, int]:
 
 
 def _read_only(session: Session) -> bool:
-    """Whether ordinary accounts are kept out; MariaDB 12 has words where 0/1 were."""
+    """Whether ordinary accounts cannot write; MariaDB 12 has words where 0/1 were."""
     found = variables(session, "read_only", "super_read_only", "innodb_read_only")
     worded = found.get("read_only", "OFF").upper() not in {"OFF", "0", ""}
     return worded or is_on(found, "super_read_only", "innodb_read_only")

@@ -1,8 +1,8 @@
-"""The algebra of global transaction ids, of both flavours, without asking any server.
+"""Set operations on global transaction ids of both flavours. No I/O.
 
 MySQL writes sets of intervals by server (``uuid:1-5:7``, since 8.3 with tags: ``uuid:tag:1-3``),
-MariaDB the last number of each domain and server (``0-1-12``). Promise: what cannot be read is an
-empty answer for that part, never an exception.
+MariaDB the last number of each domain and server (``0-1-12``). Text that cannot be parsed counts as
+empty for that part and never raises.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Intervals = tuple[tuple[int, int], ...]
 
 
 def parsed(text: str) -> dict[str, Intervals]:
-    """A MySQL set by source (``uuid`` or ``uuid:tag``), intervals sorted and apart."""
+    """A MySQL set by source (``uuid`` or ``uuid:tag``), with sorted, disjoint intervals."""
     found: dict[str, list[tuple[int, int]]] = {}
     for part in text.replace("\n", "").replace(" ", "").split(","):
         server, *rest = part.lower().split(":")
@@ -39,7 +39,7 @@ def _merged(intervals: list[tuple[int, int]]) -> Intervals:
 
 
 def count(intervals: Intervals) -> int:
-    """How many transactions they hold."""
+    """How many transactions the intervals contain."""
     return sum(last - first + 1 for first, last in intervals)
 
 
@@ -84,7 +84,7 @@ def written(server: str, intervals: Intervals, most: int = 3) -> str:
 
 
 def domains(text: str) -> dict[int, int]:
-    """MariaDB: the highest number of each domain, whoever wrote it."""
+    """MariaDB: the highest number of each domain, whichever server wrote it."""
     found: dict[int, int] = {}
     for (domain, _), sequence in by_writer(text).items():
         found[domain] = max(found.get(domain, 0), sequence)

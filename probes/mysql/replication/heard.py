@@ -1,8 +1,8 @@
-"""Whether a replica hears its source: what tells "nobody writes the heartbeat" from "it is late".
+"""Whether a replica receives from its source: separates an unwritten heartbeat from a late one.
 
-Why: an agent of the primary that is off writes no row, and its replicas are none the worse for it;
-yet a receiver on a dead connection looks just as calm by the server's own word. Promise: a source
-counts as heard while the received position or the number of heartbeats of the connection moves.
+If the primary's agent is off, nobody writes the heartbeat row although replication works; yet a
+receiver on a dead connection looks just as healthy in the server's status. A source counts as
+connected while the received position or the number of heartbeats of the connection moves.
 Sources: MariaDB, SHOW ALL SLAVES STATUS (Slave_received_heartbeats); MySQL,
 performance_schema.replication_connection_status; both send one twice in slave_net_timeout, 60 s.
 """
@@ -16,10 +16,10 @@ from probes.model import Session
 from probes.mysql.replication.channels import DEFAULT_CHANNEL, Channel
 
 SILENT_SECONDS = 75.0
-"""Two heartbeats are due by then with the servers' defaults."""
+"""With the servers' defaults two heartbeats are due by then."""
 
 CURRENT_SECONDS = 30.0
-"""Less lag than this is no lag worth a warning."""
+"""Less lag than this needs no warning."""
 
 _HEARTBEATS = """
 SELECT CHANNEL_NAME AS channel, COUNT_RECEIVED_HEARTBEATS AS heartbeats
@@ -39,9 +39,9 @@ def heartbeats(session: Session) -> Mapping[str, int]:
 def silent_seconds(
     memory: MutableMapping[str, Any], channel: Channel, heartbeats: int, now: float
 ) -> float:
-    """For how long nothing has come from the source; 0 at the first look, which cannot know.
+    """For how long nothing has come from the source; 0 at the first reading, which cannot know.
 
-    ``now``: seconds of a steady clock.
+    ``now``: seconds of a monotonic clock.
     """
     sign = (channel.received, heartbeats or channel.heartbeats)
     heard = memory.setdefault("heard", {})
@@ -53,8 +53,9 @@ def silent_seconds(
 
 
 def is_current(channel: Channel, silent: float, age: float) -> bool:
-    """Whether lag is no reason for a row of that age: the source is heard, and what came of it is
-    applied but for less than half the age and half a minute."""
+    """Whether lag does not explain a heartbeat row of that age: the source is connected, and what
+    came from it is applied except for less than half the age and half a minute.
+    """
     lag = channel.lag_seconds
     return (
         channel.io_running

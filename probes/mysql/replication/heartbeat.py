@@ -1,10 +1,9 @@
-"""The one small table Sigap may write to, by an administrator's choice: ``sigap.heartbeat``.
+"""The heartbeat table ``sigap.heartbeat``, the only table Sigap may write to (opt-in).
 
 One row for each server that takes writes: when it last wrote, and which transactions it had then.
-Replication carries the row, so a replica can say how old its news is and which of its own
-transactions the primary never had, with no session to the other side.
-Values are written out, never computed by the server, for statement-based replication would compute
-them again on the replica.
+Replication carries the row, so a replica shows how old its data is and which of its own
+transactions the primary never had, without a session to the primary. Values are written as
+literals, because statement-based replication would compute expressions again on the replica.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ CANARY: tuple[Grant, ...] = tuple(
     Grant(line, flavour, _WHY) for flavour in ("mysql", "mariadb") for line in _LINES
 )
 LONGEST_GTID = 60_000
-"""A set beyond this is not written: the row must stay small."""
+"""A longer set is not written: the row must stay small."""
 
 _SELF = {
     "mysql": "SELECT @@server_id AS id, @@server_uuid AS uuid, @@global.gtid_executed AS gtid, "
@@ -58,7 +57,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Itself:
-    """What this server is in the matter of transactions."""
+    """This server's ids and transactions."""
 
     server_id: int
     server_uuid: str
@@ -74,7 +73,7 @@ def itself(session: Session) -> Itself:
 
 
 def beats(session: Session) -> list[Beat] | None:
-    """Every row, the newest first; ``None`` where nobody chose to have the table."""
+    """Every row, the newest first; ``None`` if the table does not exist."""
     try:
         rows = session.rows(_ROWS)
     except ProbeError as error:

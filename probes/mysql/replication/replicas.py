@@ -1,10 +1,10 @@
-"""Who reads this server's binary log, by name, so that one that stays away can be missed.
+"""Replicas that read this server's binary log, by name, so that a missing one is noticed.
 
-A replica's name is the address it comes from. SHOW REPLICAS knows what a replica calls itself, but
-asks for REPLICATION SLAVE, the right to read every change anybody makes: too much for a monitor.
-MySQL tells a replica's server_uuid with its session, and a replica that moves to another address
-keeps the name it had; MariaDB does not. Sources: MySQL 8.4 manual, "The threads Table", "The
-user_variables_by_thread Table"; MariaDB, SHOW PROCESSLIST.
+A replica's name is the address it connects from. SHOW REPLICAS has the replicas' own names, but
+needs REPLICATION SLAVE, the right to read every change: too much for a monitor. MySQL shows a
+replica's server_uuid with its session, so a replica that moves to another address keeps its name;
+MariaDB does not. Sources: MySQL 8.4 manual, "The threads Table", "The user_variables_by_thread
+Table"; MariaDB, SHOW PROCESSLIST.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ORDER BY ID LIMIT 200""",  # noqa: S608 - a constant of ours
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """One measurement for each replica that is here; raises ``ProbeError(BLIND)``."""
+    """One measurement for each connected replica; raises ``ProbeError(BLIND)``."""
     kept = session.memory.setdefault(KEPT, {})
     found = _readers(session)
     known: dict[str, str] = kept.get("names", {})
@@ -60,8 +60,8 @@ def read(session: Session) -> Iterator[Measurement]:
 def named(found: Sequence[Row], known: Mapping[str, str]) -> list[str]:
     """A name for each of the sessions; ``known``: names by uuid, as given before.
 
-    The second from one address is told apart by a number. Who comes back with a new uuid (rebuilt
-    from a copy) to the address of one that is away takes its name.
+    The second one from an address gets a number. A replica that returns with a new uuid (rebuilt
+    from a copy) to the address of a missing one gets its name.
     """
     names = [known.get(str(row["uuid"])) if row["uuid"] else None for row in found]
     taken = {name for name in names if name}
@@ -81,7 +81,7 @@ def _choices(first: str) -> Iterator[str]:
 
 
 def address(row: Row) -> str:
-    """Where a session comes from, without the port."""
+    """The address of a session, without the port."""
     host, _, port = str(row["host"] or "").rpartition(":")
     return host if host and port.isdigit() else str(row["host"] or "?")
 
@@ -110,7 +110,7 @@ def _readers(session: Session) -> list[Row]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """Everybody who reads the binary log now."""
+    """All sessions that read the binary log now."""
     columns = ("id", "user", "host", "uuid", "seconds", "state")
     found = _readers(session)
     yield Exhibit(
@@ -131,10 +131,10 @@ PROBE = Probe(
     measures=(
         Measure("replica_connected", "", "1 while this replica reads the binary log.", "replica"),
     ),
-    # Who is away is nowhere to be seen here: membership misses whom it learned, or was told of.
+    # A missing replica is not visible here; the membership probe reports learned or declared ones.
     thresholds=(),
     read=read,
-    # Learning takes ten minutes and a replica tells of itself; in a minute it is soon enough.
+    # Learning takes ten minutes and a replica's own target reports it; once a minute is enough.
     every=60.0,
     exhibits=exhibits,
     grants=(

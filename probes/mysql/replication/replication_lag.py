@@ -1,9 +1,9 @@
-"""Is every channel of this replica running, and how far behind is it.
+"""State and lag of every replication channel.
 
-Truth rules: a NULL lag is never 0, it is "unknown" (a state of its own) with the stopped thread
-named; "Connecting" is not running; an intended delay is not lag; a replica whose channel vanished
-is a finding. The server's own seconds stay 0 while the receiver hangs on a dead connection until
-replica_net_timeout: the bytes and the primary's side are there to compare.
+A NULL lag is never 0: it is "unknown" (a state of its own), with the stopped thread named.
+"Connecting" is not running; an intended delay is not lag; a replica whose channel disappeared is a
+finding. The server's own seconds stay 0 while the receiver hangs on a dead connection, until
+replica_net_timeout; the bytes and the primary's side are measured for comparison.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def has(found: list[Channel]) -> Text:
-    """What an expected replica has, for the title."""
+    """What an expected replica has instead, for the title."""
     if found:
         names = ", ".join(each.name for each in found)
         return Text(f"punya kanal replikasi {names}", f"has the replication channel {names}")
@@ -43,7 +43,7 @@ def has(found: list[Channel]) -> Text:
 
 
 def measured(channel: Channel) -> Iterator[Measurement]:
-    """The measurements of one channel; no seconds where the server knows none."""
+    """The measurements of one channel; no seconds if the server does not know them."""
     yield Measurement(
         "replication_io_running",
         float(channel.io_running),
@@ -91,7 +91,7 @@ _NO_CHANNEL = Text(
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """The channels as they stand, and this server's own binary log position."""
+    """The channels, and this server's own binary log position."""
     rows = tuple(
         (
             each.name,
@@ -279,7 +279,7 @@ PROBE = Probe(
                 "(`SHOW PROCESSLIST`), locks the applier waits for, and disk load.",
             ),
             family="replication",
-            # 30 s is what operators' rule sets page at; 5 min is beyond any ordinary batch.
+            # 30 s is the common alarm; 5 min is longer than any ordinary batch.
             warning=30.0,
             critical=300.0,
             raise_after=3,

@@ -1,12 +1,11 @@
-"""Is semi-synchronous replication doing what it was switched on for, and does it hold up commits.
+"""Semi-synchronous replication: whether it works, and whether it holds up commits.
 
-Why: after its time-out the server quietly goes on without any replica's word (a crash then loses
-commits), and with a long time-out every commit hangs instead; both look healthy elsewhere.
-Promise: silent where it is not switched on. Whoever fails over switches both sides on everywhere,
-so each side is told only where it has work: the source's not on a replica that nobody follows, the
-replica's not on a server that follows nobody. Sources: status Rpl_semi_sync_{source,master}_status,
-_clients, _wait_sessions, _yes_tx and Rpl_semi_sync_{replica,slave}_status, under both pairs of
-names.
+After its timeout the server silently continues without a replica's acknowledgement (a crash then
+loses commits); with a long timeout every commit hangs instead. Reports nothing where it is switched
+off. Installations that fail over switch both sides on everywhere, so each side is reported only
+where it is used: the source's not on a replica without replicas, the replica's not on a server that
+replicates from nobody. Sources: status Rpl_semi_sync_{source,master}_status, _clients,
+_wait_sessions, _yes_tx and Rpl_semi_sync_{replica,slave}_status, under both pairs of names.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _REPLICA_STATUS = ("Rpl_semi_sync_replica_status", "Rpl_semi_sync_slave_status")
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """State of the side or sides that are switched on and have work here."""
+    """State of the side or sides that are switched on and used here."""
     switches = variables(session, *_SOURCE_ENABLED, *_REPLICA_ENABLED)
     source, replica = is_on(switches, *_SOURCE_ENABLED), is_on(switches, *_REPLICA_ENABLED)
     if not source and not replica:
@@ -53,12 +52,14 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def at_work(found: Mapping[str, str]) -> bool:
-    """Whether commits wait for a replica's word, and there is one to give it."""
+    """Whether commits wait for a replica's acknowledgement, and a replica is connected to give
+    it.
+    """
     return is_on(found, *_SOURCE_STATUS) and (number(found, *_CLIENTS) or 0.0) > 0
 
 
 def is_source(session: Session) -> bool:
-    """Whether a server that follows another must still be one to be followed."""
+    """Whether a server that is itself a replica must still be a source."""
     return session.target.role == "primary" or connected_replicas(session) > 0
 
 
@@ -71,10 +72,9 @@ def states(found: Mapping[str, str]) -> Iterator[Measurement]:
 
 
 def stalled(session: Session, found: Mapping[str, str]) -> Iterator[Measurement]:
-    """The sessions that wait, where no commit at all was confirmed since an earlier wait.
+    """The sessions that wait, if no commit at all was acknowledged since an earlier wait.
 
-    A busy primary always has somebody waiting, for the length of a round trip. Nothing at the
-    first reading.
+    On a busy primary some session always waits, for a round trip. Nothing at the first reading.
     """
     waiting, confirmed = number(found, *_WAITING) or 0.0, number(found, *_CONFIRMED)
     before = session.memory.get("waits")

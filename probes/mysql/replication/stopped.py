@@ -1,8 +1,8 @@
-"""In one short clause: what a replication thread does, and if it does not run, why.
+"""One short clause on what a replication thread does or why it does not run.
 
-Why: the server's own text fills three lines of a list and names the cause last. Promise: the cause
-first, in both languages, with the error's number and the table; the server's whole text stays in
-the evidence. Numbers: the error reference of MySQL 8.4 and the error codes of MariaDB.
+The server's own text fills three lines and names the cause last. Here the cause comes first, in
+both languages, with the error's number and the table; the server's full text stays in the evidence.
+Numbers: the error reference of MySQL 8.4 and the error codes of MariaDB.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from probes.model import Text
 from probes.mysql.replication.channels import DEFAULT_CHANNEL, RUNNING, Channel
 
 LONGEST = 60
-"""Characters kept of a server's text that has no words here."""
+"""Characters kept of a server's text for errors without an entry here."""
 
 _CAUSES: Mapping[int, Text] = {
     1007: Text("basis data sudah ada", "the database exists already"),
@@ -70,7 +70,7 @@ def _said(words: Text, channel: Channel, state: str, errno: int, error: str) -> 
 
 
 def cause(errno: int, error: str, until: str, state: str) -> Text | None:
-    """Why a thread does not run; None where nobody knows yet."""
+    """Why a thread does not run; None if that is not known yet."""
     if errno or error:
         found = _TABLE.search(error)
         table = found["table"].strip("`").replace("`.`", ".") if found else ""

@@ -1,8 +1,8 @@
-"""Which of a replica's parallel appliers failed, on what.
+"""Parallel appliers of a replica that failed, and their errors.
 
-Why: with several workers the channel itself only says "a worker failed, see the table"; the table
-or the row it fell over is in the worker's own line. Promise: nothing where a server has no such
-list (MariaDB's channel carries the worker's error itself), and nobody's data in the texts.
+With several workers the channel itself only says "a worker failed, see the table"; the worker's own
+row names the table or row. Returns nothing if a server has no such list (MariaDB's channel has the
+worker's error itself); texts contain no user data.
 Source: performance_schema.replication_applier_status_by_worker, MySQL 5.7 to 9.
 """
 
@@ -49,7 +49,7 @@ def failed_workers(session: Session) -> dict[str, list[Worker]]:
 
 
 def named(channel: Channel, workers: list[Worker]) -> Channel:
-    """The channel with its first failed worker's own words, which name the table."""
+    """The channel with its first failed worker's message, which names the table."""
     if not workers:
         return channel
     first = workers[0]

@@ -1,9 +1,10 @@
-"""Who fills the volumes of MySQL or MariaDB: binary logs, relay logs, undo, temporary, a schema?
+"""What fills the volumes of MySQL or MariaDB: binary and relay logs, undo, temporary files, a
+schema.
 
-Sizes come from SHOW BINARY LOGS, the channels' Relay_Log_Space and InnoDB's own list of tablespaces
+Sizes come from SHOW BINARY LOGS, the channels' Relay_Log_Space and InnoDB's list of tablespaces
 (INFORMATION_SCHEMA.INNODB_TABLESPACES, in MariaDB and 5.7 INNODB_SYS_TABLESPACES), never from
-I_S.TABLES, which opens every table. The questions that walk files or wait for the binary log's
-lock have a session of their own and a second each.
+I_S.TABLES, which opens every table. Queries that scan files or wait for the binary log's lock have
+their own session and a second each.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ FROM information_schema.{table} GROUP BY 1
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """Who holds and who grows; raises ``ProbeError(BLIND)`` without the rights to see it."""
+    """The size and growth of each consumer; raises ``ProbeError(BLIND)`` without the rights."""
     now = float(str(session.rows(_NOW)[0]["now_seconds"]))
     memory = session.memory
     uses = list(_logs(session))
@@ -77,7 +78,7 @@ def _logs(session: Session) -> Iterator[Use]:
 
 
 def _aside(session: Session, sql: str) -> list[Row] | None:
-    """The answer from a session of its own; None when it did not come within the second.
+    """The answer from a separate session; None when it did not come within a second.
 
     A commit that hangs on a full disk holds the lock SHOW BINARY LOGS waits for.
     """
@@ -91,7 +92,7 @@ def _aside(session: Session, sql: str) -> list[Row] | None:
 
 
 def _files(session: Session, now: float) -> list[Use]:
-    """InnoDB's files by owner: a look at each file, so rarely; empty between two looks."""
+    """InnoDB's files by owner; scans each file, so it runs rarely and is empty in between."""
     due = session.memory.get("files_due", 0.0)
     if now < due <= now + SLOW_FILES_EVERY_SECONDS:
         return []
@@ -137,7 +138,7 @@ _WORDS = {
 
 
 def known_files(memory: MutableMapping[str, Any]) -> list[Use]:
-    """InnoDB's files as they were sized last."""
+    """InnoDB's files with their last known sizes."""
     uses = []
     for consumer, size in memory.get("files", {}).items():
         schema = Text("skema {name}", "schema {name}").format(name=consumer.removeprefix("schema:"))
@@ -147,7 +148,7 @@ def known_files(memory: MutableMapping[str, Any]) -> list[Use]:
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """Every consumer with its size and growth; InnoDB's files as they were seen last."""
+    """Every consumer with its size and growth; InnoDB's files with their last known sizes."""
     yield table([*_logs(session), *known_files(session.memory)], speeds(session.memory))
 
 

@@ -1,8 +1,8 @@
-"""Are settings in force under which a crash, or a power cut, loses what was committed.
+"""Settings under which a crash or a power cut loses committed data.
 
-Why: they are switched off "for the import" and stay off; the loss shows months later. Promise: each
-risky setting is named with its value and what it costs; a server that must not be left as it is
-(emergency mode, redo off) is a measure of its own.
+They are switched off for an import and stay off. Each risky setting is named with its value and its
+consequence; a server that must not stay as it is (emergency mode, redo log off) is a measure of its
+own.
 Sources: MySQL 8.4 manual, InnoDB Startup Options; Binary Log; MariaDB, innodb_doublewrite.
 """
 
@@ -72,7 +72,7 @@ def risks(settings: Mapping[str, str], redo_enabled: str) -> dict[str, tuple[int
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """How many settings risk loss in a crash, and how many make the server unfit to be left so."""
+    """How many settings risk data loss in a crash, and how many must not stay as they are."""
     found = _risks(session)
     risky = {name: each for name, each in found.items() if each[0] == 1}
     severe = {name: each for name, each in found.items() if each[0] == 2}
@@ -86,7 +86,7 @@ def _risks(session: Session) -> dict[str, tuple[int, str]]:
 
 
 def told(found: Mapping[str, tuple[int, str]]) -> Text:
-    """The settings with their values and what each costs."""
+    """The settings with their values and consequences."""
     return Text(
         "; ".join(f"{name} = {value} ({_WHY[name].id})" for name, (_, value) in found.items()),
         "; ".join(f"{name} = {value} ({_WHY[name].en})" for name, (_, value) in found.items()),
@@ -101,7 +101,7 @@ _RISKS = (
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
-    """Every setting looked at, with its value and its risk."""
+    """Every setting checked, with its value and its risk."""
     yield Exhibit(
         Text("Setelan ketahanan data", "Durability settings"),
         ("setting", "value", "risk", "what it costs"),

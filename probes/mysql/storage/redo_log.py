@@ -1,10 +1,10 @@
-"""How full is the redo log, and do commits wait for it.
+"""Use of the redo log, and commits that wait for it.
 
-Why: when the checkpoint falls a whole log behind, every write stops until pages are flushed, and
-the applications see a server that "hangs for a moment", again and again. Promise: the age of the
-checkpoint against the log's own size, under the names of each flavour. Sources: MariaDB status
-Innodb_checkpoint_age, _max_age; MySQL 8.0.30+ Innodb_redo_log_current_lsn, _checkpoint_lsn,
-_capacity_resized; before that INFORMATION_SCHEMA.INNODB_METRICS does not tell by default.
+When the checkpoint falls a whole log behind, every write stops until pages are flushed, and
+applications see a server that hangs for moments. Compares the age of the checkpoint with the log's
+size, under the names of each flavour. Sources: MariaDB status Innodb_checkpoint_age, _max_age;
+MySQL 8.0.30+ Innodb_redo_log_current_lsn, _checkpoint_lsn, _capacity_resized; before that
+INFORMATION_SCHEMA.INNODB_METRICS has no value by default.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def checkpoint(found: Mapping[str, str]) -> tuple[float | None, float | None]:
-    """Bytes since the checkpoint, and how many there may be."""
+    """Bytes since the checkpoint, and their maximum."""
     age = number(found, "Innodb_checkpoint_age")
     if age is not None:
         return age, number(found, "Innodb_checkpoint_max_age")

@@ -1,11 +1,10 @@
-"""Does a small write commit, and how old is the newest write that reached this replica.
+"""Test commit on a primary, and age of the newest heartbeat on a replica.
 
-Why: a server with a full or hung disk, a read-only file system or a semi-synchronous replica that
-never answers goes on answering questions; only a commit shows it. Promise: opt-in (``sigap grants
---canary``), one row, a session of its own that is given up after two seconds; a replica, or a
-secondary of a group, is never written to. The same row is the heartbeat: unlike the server's own
-seconds it goes on counting when replication stops, and it needs both clocks to agree (see
-clock_skew).
+A server with a full or hung disk, a read-only file system or a semi-synchronous replica that does
+not answer still answers queries; only a commit shows the fault. Opt-in (``sigap grants --canary``):
+one row, in a separate session that is given up after two seconds; never written on a replica or a
+secondary of a group. The same row is the heartbeat: unlike the server's own seconds it keeps
+counting when replication stops, and it needs both clocks to agree (see clock_skew).
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ from probes.wire import deadline
 
 WRITE_SECONDS = 2.0
 _SHARE_OF_THE_TIME = 0.6
-"""Of what is left of the reading, so that a write that hangs leaves time to say so."""
+"""Of the reading's remaining time, so that a hanging write leaves time to report it."""
 
 
 def read(session: Session) -> Iterator[Measurement]:
-    """Where writes are taken: one commit, timed. On a replica: the age of the newest row."""
+    """On a primary: one commit, timed. On a replica: the age of the newest row."""
     kept = session.memory.setdefault(KEPT, {})
     found = heartbeat.beats(session)
     if found is None:
@@ -75,7 +74,7 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 def _aged(age: float, current: bool, channel: str, source: str) -> Iterator[Measurement]:
-    """Whose fault an old row is: what is written does not come here, or nobody writes it."""
+    """Why a row is old: writes do not arrive here, or nobody writes it."""
     detail = {"source": source}
     yield Measurement("heartbeat_age_seconds", age, channel, detail)
     yield Measurement("heartbeat_late_seconds", 0.0 if current else age, channel, detail)
@@ -83,7 +82,7 @@ def _aged(age: float, current: bool, channel: str, source: str) -> Iterator[Meas
 
 
 def _takes_writes(expected: str, follows: bool, group: Group | None) -> bool:
-    """Whether a write belongs here: in a group where the group says so, else by the role."""
+    """Whether to write here: the group decides for its members, otherwise the role."""
     if group is not None:
         return group.role == groups.PRIMARY
     return expected == "primary" or (not follows and expected != "replica")
@@ -92,11 +91,11 @@ def _takes_writes(expected: str, follows: bool, group: Group | None) -> bool:
 def _from_the_group(
     group: Group, found: list[Beat], waiting: float | None
 ) -> Iterator[Measurement]:
-    """How old the primary's row is on a secondary: no channel is listed that would carry it."""
+    """How old the primary's row is on a secondary, which has no channel listed."""
     for row in group.members:
         for beat in found:
             if row.get("MEMBER_ROLE") == "PRIMARY" and beat.server_uuid == row["MEMBER_ID"]:
-                # The members of a group hear each other; what waits here is all that can be late.
+                # The members of a group are connected; only what waits here can be late.
                 current = waiting == 0
                 yield from _aged(
                     max(0.0, beat.age_seconds), current, groups.APPLIER, groups.address(row)
@@ -104,13 +103,15 @@ def _from_the_group(
 
 
 def newest(channel: Channel, found: list[Beat]) -> Beat | None:
-    """The row of the server this channel follows; of a chain of replicas, the newest there is."""
+    """The row of the server this channel replicates from; in a chain of replicas, the newest."""
     own = [each for each in found if each.server_id == channel.source_id]
     return next(iter(own or found), None)
 
 
 def _written(session: Session) -> Iterator[Measurement]:
-    """One commit within two seconds; what hangs or is refused is a measurement, not our failure."""
+    """One commit within two seconds; a hanging or refused write is a measurement, not a failed
+    reading.
+    """
     try:
         with (
             deadline.within(min(WRITE_SECONDS, deadline.remaining() * _SHARE_OF_THE_TIME)),
@@ -130,7 +131,7 @@ def _written(session: Session) -> Iterator[Measurement]:
 
 
 def refused(error: ProbeError) -> Text:
-    """Why the write did not happen, in words."""
+    """Why the write failed, in words."""
     if error.failure.kind is FailureKind.TIMEOUT or error.waited_for_lock:
         return Text(
             "tulisan uji tidak selesai: disk penuh atau menggantung, kunci, atau replika "
@@ -242,7 +243,7 @@ PROBE = Probe(
                 "runs. If {source} is itself a replica, see whether that one is cut off.",
             ),
             family="replication",
-            warning=120.0,  # nothing here is late: it only says that the second witness is gone
+            warning=120.0,  # nothing is late here: only the independent check is missing
             raise_after=2,
             absent_clears=False,
         ),
