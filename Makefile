@@ -40,10 +40,11 @@ test-matrix: .venv ## the same on PostgreSQL 13 to 18, MariaDB 10.5 to 11.8, MyS
 	@tools/test-needs
 	SIGAP_TEST_MATRIX=1 $(PY) -m pytest $(MATRIX) -n $(WORKERS) --dist $(DIST) $(ARGS)
 
-check: .venv ## lint, format, types and the import graph, without running the tests
+check: .venv ## lint, format, types, translations and the import graph, without running the tests
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy $(SOURCES)
+	$(PY) -m tools.translations --check
 	$(PY) -m pytest tests/test_house.py -q
 
 format: .venv ## put the code into the house's form

@@ -7,7 +7,7 @@ does not flap. The judge holds these states and nothing else; it reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -350,36 +350,6 @@ def _absent(memory: _Memory, threshold: Threshold, at: datetime) -> _Memory:
     return replace(memory, warning=moved(memory.warning), critical=moved(memory.critical))
 
 
-class _Counted(str):
-    """A value that chooses a word: {n:session waits|sessions wait} is the first where it is 1."""
-
-    __slots__ = ()
-
-    def __format__(self, spec: str) -> str:
-        one, several, many = spec.partition("|")
-        return (one if self == "1" else many) if several else super().__format__(spec)
-
-
-class _Blank(dict[str, object]):
-    """Placeholders without a value stay empty instead of failing a finding."""
-
-    def __missing__(self, key: str) -> str:
-        return _Counted()
-
-
-def _filler(values: Mapping[str, object]) -> Callable[[Text], Text]:
-    """Fills texts with these values, each language with its own words."""
-    indonesian, english = (
-        _Blank({k: _in(language, v) for k, v in values.items()}) for language in ("id", "en")
-    )
-    return lambda text: Text(text.id.format_map(indonesian), text.en.format_map(english))
-
-
-def _in(language: str, value: object) -> object:
-    said = value.said_in(language) if isinstance(value, Text) else value
-    return _Counted(said) if isinstance(said, str | int) else said
-
-
 def _finding(
     target: Target,
     probe: Probe,
@@ -405,8 +375,7 @@ def _finding(
     level = memory.critical if severity is Severity.CRITICAL else memory.warning
     if threshold.warning is None:
         level = memory.critical
-    filled = _filler(values)
-    title = filled(threshold.title)
+    title = threshold.title.filled(values)
     healed = severity is Severity.CLEAR and memory.worst is not None
     return Finding(
         target=target.name,
@@ -415,7 +384,7 @@ def _finding(
         subject=subject,
         severity=severity,
         title=title,
-        hint=memory.hint if memory.hint.en else filled(threshold.hint),
+        hint=memory.hint if memory.hint.en else threshold.hint.filled(values),
         family=threshold.family,
         at=at,
         since=level.since or at,
@@ -426,6 +395,6 @@ def _finding(
         about=about(target),
         runbook=probe.runbook,
         cause=str(values.get("failure_kind", "")),
-        headline=filled(threshold.headline),
+        headline=threshold.headline.filled(values),
         seen_last=title if healed else NOTHING_SAID,
     )

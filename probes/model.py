@@ -1,7 +1,7 @@
 """Data types of probing: targets, measurements, readings, thresholds, findings, evidence.
 
 Opens no connection, reads no clock and decides nothing. The other packages import these types from
-the package ``probes``; this module imports nothing of the project.
+the package ``probes``; of the project this module imports ``Text`` alone.
 """
 
 from __future__ import annotations
@@ -13,33 +13,13 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
+from probes.i18n import Text as Text  # one of the words that are had from here
+
 Row = Mapping[str, Any]
 """One row of a server's answer, by column name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One thing said in both languages people read here."""
-
-    id: str
-    en: str
-
-    def format(self, **values: object) -> Text:
-        """Fill the ``{placeholders}`` of both languages.
-
-        A value that is itself a ``Text`` fills each language with its own text.
-        """
-        return Text(
-            self.id.format(**{k: v.id if isinstance(v, Text) else v for k, v in values.items()}),
-            self.en.format(**{k: v.en if isinstance(v, Text) else v for k, v in values.items()}),
-        )
-
-    def said_in(self, language: str) -> str:
-        """The text in ``language``; anything but ``en`` is Bahasa Indonesia."""
-        return self.en if language == "en" else self.id
-
-
-NOTHING_SAID = Text("", "")
+NOTHING_SAID = Text("")
 
 Words = str | Text
 """Cell or note of evidence: Sigap's own words are a ``Text``; what a server, a file or a library

@@ -17,7 +17,7 @@ from probes.model import Probe
 from probes.words.engine import Engine
 
 HOST = "host"
-SHARED = frozenset({"fleet", "local", "templates", "wire", "words"})
+SHARED = frozenset({"fleet", "i18n", "local", "templates", "wire", "words"})
 """Folders that several engines use; neither an engine nor a place for probes to be found in."""
 
 

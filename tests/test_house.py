@@ -99,6 +99,7 @@ def test_engines_keep_apart_and_the_model_stands_at_the_bottom(tree: house.Tree)
         ("probes/mysql/connection/connect.py", "from ...postgresql.connection.connect import open"),
         ("probes/mysql/lag.py", "def f():\n    from probes.runner import take"),
         ("probes/registry.py", "import probes.postgresql.connect"),
+        ("probes/i18n/text.py", "from probes.model import Finding"),
     ],
 )
 def test_a_wrong_arrow_inside_probes_is_found(tmp_path: Path, name: str, source: str) -> None:

@@ -1,9 +1,10 @@
-"""Keeps the Indonesian catalogue of the pages in step with their templates.
+"""Keeps the catalogues of translations in step with what code and templates say.
 
-``python tools/translations.py`` reads every template, brings ``sigap.po`` up to date (new
-sentences come in empty, ones no page says any more go) and compiles ``sigap.mo``. With ``--check``
-nothing is written and the exit code is 1 when a sentence is missing, fuzzy or superfluous, or the
-compiled file is not what the source says.
+``python -m tools.translations`` reads every sentence (``Text`` in Python, ``_()`` in templates),
+brings each ``sigap.po`` up to date (new sentences come in untranslated, ones nobody says any more
+go) and compiles ``sigap.mo``. With ``--check`` nothing is written and the exit code is 1 when an
+Indonesian sentence is missing, when one of any language is fuzzy, superfluous or has other
+placeholders, or when a compiled file is not what its source says. ``--add ms`` begins a language.
 """
 
 from __future__ import annotations
@@ -11,26 +12,42 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from babel import Locale
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from probes.i18n.catalogues import DOMAIN, INDONESIAN, LOCALE
+from probes.i18n.text import placeholders
+from tools.sentences import Sentence, said_by_modules
+
 ROOT = Path(__file__).resolve().parent.parent
+ROOMS = tuple(ROOT / name for name in ("probes", "incidents", "agent"))
 TEMPLATES = (ROOT / "incidents" / "web" / "templates", ROOT / "incidents" / "documents")
-PO = ROOT / "incidents" / "web" / "locale" / "id" / "LC_MESSAGES" / "sigap.po"
-PLURALS = "nplurals=1; plural=0;"  # Babel's own table lacks Indonesian and would say English
+PLURALS = {INDONESIAN: "nplurals=1; plural=0;"}  # Babel's own table lacks it and would say English
 UNDATED = datetime(2026, 11, 23, tzinfo=UTC)  # a date that moved would make every update a change
 OPTIONS = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
 
 
-def said_by_templates() -> set[str]:
+def po(language: str) -> Path:
+    """Where the catalogue of a language is written."""
+    return LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+def languages() -> list[str]:
+    """The languages that have a catalogue."""
+    return sorted(path.parts[-3] for path in LOCALE.glob(f"*/LC_MESSAGES/{DOMAIN}.po"))
+
+
+def said_by_templates() -> set[Sentence]:
     """Every sentence the templates ask the catalogue for."""
     return {
-        message if isinstance(message, str) else message[0]
+        Sentence(message if isinstance(message, str) else message[0], filled=False)
         for folder in TEMPLATES
         for _, _, message, _, _ in extract_from_dir(
             folder, [("**.html", "jinja2")], {"**.html": OPTIONS}
@@ -38,25 +55,42 @@ def said_by_templates() -> set[str]:
     }
 
 
-def catalogue() -> Catalog:
-    """The Indonesian catalogue as it stands in the source file."""
-    with PO.open("rb") as file:
-        return read_po(file, locale="id", domain="sigap")
+def said() -> set[Sentence]:
+    """Every sentence there is, of code and templates; raises ``ValueError`` where one is wrong."""
+    return said_by_templates() | said_by_modules(ROOMS, ROOT)
 
 
-def problems(said: set[str], known: Catalog) -> list[str]:
-    """What keeps the catalogue from being complete, one sentence each."""
-    entries: dict[str, Message] = {str(m.id): m for m in known if m.id}
-    found = [f"missing: {text!r}" for text in sorted(said - set(entries))]
-    found += [f"no page says this any more: {text!r}" for text in sorted(set(entries) - said)]
-    for text, entry in sorted(entries.items()):
+def catalogue(language: str = INDONESIAN) -> Catalog:
+    """The catalogue of a language as it stands in its source file."""
+    with po(language).open("rb") as file:
+        return read_po(file, locale=language, domain=DOMAIN)
+
+
+def problems(said: Iterable[Sentence], known: Catalog, complete: bool = True) -> list[str]:
+    """What is wrong with a catalogue, one sentence each; it may lack some if not ``complete``."""
+    wanted = {sentence.key: sentence for sentence in said}
+    entries: dict[tuple[str, str], Message] = {
+        (m.context or "", str(m.id)): m for m in known if m.id
+    }
+    found = []
+    if complete:
+        found += [f"missing: {wanted[key]}" for key in sorted(wanted.keys() - entries.keys())]
+    found += [f"nobody says this any more: {key[1]!r}" for key in sorted(entries.keys() - wanted)]
+    for key, entry in sorted(entries.items(), key=lambda each: each[0]):
+        sentence = wanted.get(key, Sentence(key[1], key[0]))
         if not entry.string:
-            found.append(f"not translated: {text!r}")
+            found += [f"not translated: {sentence}"] if complete else []
         elif entry.fuzzy:
-            found.append(f"fuzzy: {text!r}")
-        elif any(error for error in entry.check(known)):
-            found.append(f"placeholders differ: {text!r}")
+            found.append(f"fuzzy: {sentence}")
+        elif _differ(sentence, entry, known):
+            found.append(f"placeholders differ: {sentence}")
     return found
+
+
+def _differ(sentence: Sentence, entry: Message, known: Catalog) -> bool:
+    if not sentence.filled:
+        return any(error for error in entry.check(known))
+    return placeholders(sentence.english) != placeholders(str(entry.string))
 
 
 def compiled(known: Catalog) -> bytes:
@@ -66,50 +100,66 @@ def compiled(known: Catalog) -> bytes:
     return buffer.getvalue()
 
 
-def update() -> None:
+def update(language: str, said: Iterable[Sentence]) -> None:
     """Write source and compiled catalogue anew, keeping every translation that is still said."""
-    old = catalogue() if PO.exists() else Catalog(locale="id")
+    path = po(language)
+    old = catalogue(language) if path.exists() else Catalog(locale=language)
     new = Catalog(
-        locale="id",
-        domain="sigap",
+        locale=language,
+        domain=DOMAIN,
         project="sigap-db",
         version="1",
         msgid_bugs_address=" ",
         last_translator="The Sigap authors",
-        language_team="id",
+        language_team=language,
         creation_date=UNDATED,
         revision_date=UNDATED,
         charset="utf-8",
         fuzzy=False,
     )
-    new.header_comment = (
-        "# Words of Sigap's pages in Bahasa Indonesia; the keys are the English ones."
-    )
+    name = Locale.parse(language).english_name
+    new.header_comment = f"# What Sigap says, in {name}; the keys are the English words."
     new.mime_headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Transfer-Encoding", "8bit"),
-        ("Language", "id"),
-        ("Plural-Forms", PLURALS),
+        ("Language", language),
+        ("Plural-Forms", PLURALS.get(language, new.plural_forms)),
     ]
-    for text in sorted(said_by_templates()):
-        entry = old.get(text)
-        new.add(text, entry.string if entry else "")
-    PO.parent.mkdir(parents=True, exist_ok=True)
-    with PO.open("wb") as file:
+    for sentence in sorted(said, key=lambda each: each.key):
+        entry = old.get(sentence.english, sentence.context or None)
+        new.add(
+            sentence.english,
+            entry.string if entry else "",
+            flags=sorted(entry.flags & {"fuzzy"}) if entry else (),
+            context=sentence.context or None,
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
         write_po(file, new, width=100, omit_header=False, sort_output=True)
-    PO.with_suffix(".mo").write_bytes(compiled(catalogue()))
+    path.with_suffix(".mo").write_bytes(compiled(catalogue(language)))
 
 
 def main() -> int:
     """Update, or with ``--check`` only look."""
-    parser = argparse.ArgumentParser(description="Keep the Indonesian catalogue of the pages.")
+    parser = argparse.ArgumentParser(description="Keep the catalogues of translations.")
     parser.add_argument("--check", action="store_true", help="only look; exit 1 when stale")
-    if not parser.parse_args().check:
-        update()
-    known = catalogue()
-    found = problems(said_by_templates(), known)
-    if PO.with_suffix(".mo").read_bytes() != compiled(known):
-        found.append(f"{PO.with_suffix('.mo').name} is not compiled from {PO.name}")
+    parser.add_argument("--add", metavar="LANGUAGE", help="begin the catalogue of a language")
+    given = parser.parse_args()
+    try:
+        sentences = said()
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if not given.check:
+        for language in {*languages(), *([given.add] if given.add else [])}:
+            update(language, sentences)
+    found = []
+    for language in languages():
+        known = catalogue(language)
+        wrong = problems(sentences, known, complete=language == INDONESIAN)
+        if po(language).with_suffix(".mo").read_bytes() != compiled(known):
+            wrong.append(f"{DOMAIN}.mo is not compiled from {DOMAIN}.po")
+        found += [f"{language}: {line}" for line in wrong]
     for line in found:
         sys.stderr.write(line + "\n")
     return 1 if found else 0

@@ -17,10 +17,11 @@ from starlette.datastructures import FormData
 
 from incidents.model import Signer
 from incidents.people.accounts import Session
-from incidents.web.i18n import LANGUAGES, known
+from incidents.web.i18n import known
 from incidents.web.problem import Problem, SignInFirst
 from incidents.web.rendering import Site
 from probes import Text
+from probes.i18n import languages
 
 SESSION_COOKIE = "sigap_session"
 LANGUAGE_COOKIE = "sigap_language"
@@ -89,7 +90,7 @@ def visitor_of(request: Request) -> Visitor:
     if session is None or signer is None:
         visitor = Visitor(now, known(chosen))
     else:
-        language = chosen if chosen in LANGUAGES else signer.person.language
+        language = chosen if chosen in languages() else signer.person.language
         visitor = Visitor(now, known(language), session, signer)
     request.state.visitor = visitor
     return visitor

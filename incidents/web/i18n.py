@@ -1,32 +1,24 @@
-"""The words of the pages in two languages, through gettext.
+"""The languages of the pages: those there is a catalogue for, and English.
 
-Source strings are English; ``locale/id`` holds Bahasa Indonesia, which is what people see unless
-they ask for English. Values of the core bring both languages themselves (``Text``).
+People see Bahasa Indonesia unless they ask for another one.
 """
 
 from __future__ import annotations
 
-import gettext
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
 
-DOMAIN = "sigap"
-LOCALE = Path(__file__).parent / "locale"
-LANGUAGES = ("id", "en")
-DEFAULT = "id"
+from probes.i18n import INDONESIAN, Text, languages
+
+DEFAULT = INDONESIAN
+
+_NAME = Text("English", context="name of this language")
 
 
 def known(language: str | None) -> str:
     """``language`` when the pages speak it, else Bahasa Indonesia."""
-    return language if language in LANGUAGES else DEFAULT
+    return language if language in languages() else DEFAULT
 
 
-@cache
-def translations(language: str) -> gettext.NullTranslations:
-    """The catalogue of one language; English is its own source.
-
-    Raises ``FileNotFoundError`` when the compiled Indonesian catalogue is not installed.
-    """
-    if known(language) == "en":
-        return gettext.NullTranslations()
-    return gettext.translation(DOMAIN, localedir=str(LOCALE), languages=["id"])
+def offered() -> Mapping[str, str]:
+    """Each language of the pages, with the name it has for itself."""
+    return {language: _NAME.said_in(language) for language in languages()}

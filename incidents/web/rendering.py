@@ -28,8 +28,9 @@ from incidents.web.advice import Guide, guide
 from incidents.web.columns import column
 from incidents.web.formatting import Sayer
 from incidents.web.health import TargetHealth
-from incidents.web.i18n import LANGUAGES, translations
+from incidents.web.i18n import offered
 from probes import Text
+from probes.i18n import catalogue, languages
 
 WEB = Path(__file__).parent
 PAPERS = WEB.parent / "documents"
@@ -67,7 +68,7 @@ def _environment(language: str) -> jinja2.Environment:
     )
     # the i18n extension adds this method at run time; jinja2's types do not know it
     install: Any = environment.install_gettext_translations  # type: ignore[attr-defined]
-    install(translations(language), newstyle=True)
+    install(catalogue(language), newstyle=True)
     return environment
 
 
@@ -84,7 +85,7 @@ class Site:
     demo: bool = False
     base_url: str = ""  # as printed in QR codes; "" takes the address the reader used
     environments: Mapping[str, jinja2.Environment] = field(
-        default_factory=lambda: {language: _environment(language) for language in LANGUAGES}
+        default_factory=lambda: {language: _environment(language) for language in languages()}
     )
 
     def today(self, now: datetime) -> date:
@@ -109,7 +110,7 @@ class Site:
 
     def words(self, language: str, source: str) -> str:
         """One catalogue sentence outside of a template."""
-        return translations(language).gettext(source)
+        return catalogue(language).gettext(source)
 
     def render(
         self, request: Request, visit: Visit, template: str, status: int = 200, **values: object
@@ -153,6 +154,7 @@ class Site:
                 next_path=path if request.method == "GET" else "/",
                 office=self.office,
                 demo=self.demo,
+                languages=offered(),
                 asset_version=_asset_version(),
                 **values,
             )
@@ -164,5 +166,5 @@ def said_in(text: Text | Mapping[str, str] | str, language: str) -> str:
     if isinstance(text, Text):
         return text.said_in(language)
     if isinstance(text, Mapping):
-        return str(text.get("en" if language == "en" else "id") or text.get("id") or "")
+        return Text.written({code: said for code, said in text.items() if said}).said_in(language)
     return str(text)

@@ -35,10 +35,15 @@ BELOW_THE_DESK = 2  # every module of incidents that has no floor of its own
 
 # Those who ask the engines; an engine answers and does not ask back.
 # Folders of probes that engines share.
-SHARED = frozenset(f"probes.{name}" for name in ("fleet", "local", "templates", "wire", "words"))
+SHARED = frozenset(
+    f"probes.{name}" for name in ("fleet", "i18n", "local", "templates", "wire", "words")
+)
 
 WORDS = frozenset({"probes.model", "probes.words.finding"})
 """What the package `probes` gives out."""
+
+SENTENCES = "probes.i18n"
+"""Sentences and their catalogues: below the model, and open to incidents as the model is."""
 
 ASKERS = ("probes.runner", "probes.judge", "probes.registry")
 
@@ -161,7 +166,9 @@ def more_than_words(tree: Tree) -> list[str]:
     return [
         f"{each}: incidents may use only the words of `probes`"
         for each in tree.imports
-        if within(each.source, "incidents") and each.target.startswith("probes.")
+        if within(each.source, "incidents")
+        and each.target.startswith("probes.")
+        and not within(each.target, SENTENCES)
     ]
 
 
@@ -181,7 +188,12 @@ def wrong_inside_probes(tree: Tree) -> list[str]:
         arrow = f"{each}"
         mine = next((name for name in folders if within(each.source, name)), None)
         theirs = next((name for name in folders if within(each.target, name)), None)
-        if each.source == "probes.model":
+        if within(each.source, SENTENCES):
+            if not within(each.target, SENTENCES):
+                wrong.append(f"{arrow}: sentences stand below everything else")
+        elif each.source == "probes.model" and within(each.target, SENTENCES):
+            continue
+        elif each.source == "probes.model":
             wrong.append(f"{arrow}: the model stands at the bottom")
         elif each.source == "probes" and each.target not in WORDS:
             wrong.append(f"{arrow}: the package gives out its words and nothing else")

@@ -1,0 +1,169 @@
+"""A sentence for people, written once in English and told in any language of the catalogues."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from probes.i18n.catalogues import ENGLISH, INDONESIAN, RECORDED, translated
+
+_ANY = ""
+"""Among ``written`` words: those that are the same in every language."""
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
+class Text:
+    """A sentence in every language people read here.
+
+    The English ``template`` is its key in the catalogues; ``{placeholders}`` are filled when it is
+    told. A value that is itself a ``Text`` (a duration, an amount) is told in the same language.
+    Two texts are equal when they say the same in the languages that are recorded.
+    """
+
+    _template: str
+    _context: str
+    _values: Mapping[str, object]
+    _written: Mapping[str, str]
+
+    def __init__(self, /, *words: str, context: str = "", **values: object) -> None:
+        """``context`` tells two meanings of one English word apart for the catalogue.
+
+        Raises ``KeyError`` when there are values, but not for every placeholder.
+        """
+        # Two words, Indonesian and English: how a text was written before there were catalogues.
+        written = dict(zip(RECORDED, words, strict=True)) if len(words) > 1 else {}
+        self._set(words[-1], context, values, written)
+
+    @classmethod
+    def written(cls, words: Mapping[str, str]) -> Text:
+        """Words that were told before and kept, by language: ``{"id": "mati", "en": "down"}``.
+
+        A language they were not kept in is looked up by the English words, else gets those.
+        """
+        kept = {str(language): str(said) for language, said in words.items()}
+        return cls.__new__(cls)._set("", "", {}, kept)
+
+    @classmethod
+    def verbatim(cls, words: object) -> Text:
+        """Words of a server, a file or a person: the same in every language."""
+        return cls.written({_ANY: str(words)})
+
+    @classmethod
+    def lookup(cls, english: str, context: str = "") -> Text:
+        """English words that are known only at run time, such as those of a file we ship."""
+        return cls.__new__(cls)._set(english, context, {}, {})
+
+    @classmethod
+    def joined(cls, between: str, parts: Iterable[Text | str]) -> Text:
+        """The parts, one after the other."""
+        values = {f"part{n}": part for n, part in enumerate(parts)}
+        row = between.replace("{", "{{").replace("}", "}}").join(f"{{{name}}}" for name in values)
+        return cls.__new__(cls)._set("", "", values, {_ANY: row})
+
+    def format(self, /, **values: object) -> Text:
+        """The same with these values for its placeholders; raises ``KeyError`` if one is left."""
+        return Text.__new__(Text)._set(
+            self._template, self._context, {**self._values, **values}, self._written
+        )
+
+    def filled(self, values: Mapping[str, object]) -> Text:
+        """``format``, but a placeholder without a value stays empty."""
+        return self.format(**{name: values.get(name, "") for name in self.placeholders})
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """The names of the values it wants."""
+        return frozenset().union(*map(placeholders, self._written.values() or (self._template,)))
+
+    def said_in(self, language: str) -> str:
+        """The words in ``language``, in English where that language lacks them."""
+        template = self._told(language)
+        return _Filler(language).vformat(template, (), self._values) if self._values else template
+
+    @property
+    def id(self) -> str:
+        """The words in Bahasa Indonesia."""
+        return self.said_in(INDONESIAN)
+
+    @property
+    def en(self) -> str:
+        """The words in English."""
+        return self.said_in(ENGLISH)
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """The words as ledger, evidence and API keep them: ``{"id": …, "en": …}``."""
+        return {language: self.said_in(language) for language in RECORDED}
+
+    def changed(self, change: Callable[[str], str]) -> Text:
+        """The words after ``change``, language by language."""
+        return Text.written({language: change(said) for language, said in self.recorded.items()})
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Text):
+            return NotImplemented
+        return self is other or (self.en == other.en and self.id == other.id)
+
+    def __hash__(self) -> int:
+        return hash(self.en)
+
+    def __repr__(self) -> str:
+        return f"Text({self.en!r})"
+
+    def _told(self, language: str) -> str:
+        if not self._written:
+            return translated(self._template, self._context, language)
+        for key in (language, _ANY):
+            if key in self._written:
+                return self._written[key]
+        english = self._written.get(ENGLISH)
+        if english is None:
+            return next(iter(self._written.values()))
+        return translated(english, "", language)
+
+    def _set(
+        self, template: str, context: str, values: Mapping[str, object], written: Mapping[str, str]
+    ) -> Text:
+        kept = {name: _kept(value) for name, value in values.items()}
+        for name, value in zip(self.__slots__, (template, context, kept, written), strict=True):
+            object.__setattr__(self, name, value)
+        if kept and (left := self.placeholders - kept.keys()):
+            raise KeyError(*sorted(left))
+        return self
+
+
+class _Filler(string.Formatter):
+    """Fills placeholders in one language.
+
+    ``{n:session waits|sessions wait}`` is the first word where n is 1, else the second.
+    """
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def get_value(self, key: int | str, args: Any, kwargs: Any) -> object:
+        value = kwargs[key]
+        return value.said_in(self._language) if isinstance(value, Text) else value
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        one, several, many = format_spec.partition("|")
+        if several:
+            return one if str(value) == "1" else many
+        return format(value, format_spec)
+
+
+@lru_cache(maxsize=4096)
+def placeholders(template: str) -> frozenset[str]:
+    """The names between the braces of a template; one that is no template has none."""
+    try:
+        return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
+    except ValueError:
+        return frozenset()
+
+
+def _kept(value: object) -> object:
+    """What a text keeps of a value: no exception with its frames, nothing that can change."""
+    return value if isinstance(value, Text | str | int | float) else str(value)
