@@ -16,8 +16,8 @@ import pytest
 
 from agent.config import load
 from agent.daemon import Daemon
+from agent.demo import ground as names
 from agent.demo import settings
-from agent.demo import world as names
 from agent.demo.faults import Faults
 from agent.demo.home import Home
 from agent.demo.process import wait_until
@@ -46,7 +46,10 @@ def faults() -> Iterator[Faults]:
             assert set(world.servers) == set(names.NAMES), (
                 "MariaDB is missing: apt-get install --no-install-recommends mariadb-server"
             )
-            note("PostgreSQL", world.postgresql[names.PG_PRIMARY].ask("show server_version")[0][0])
+            note(
+                "PostgreSQL",
+                world.simpeg.servers[names.PG_PRIMARY].ask("show server_version")[0][0],
+            )
             yield Faults(world)
         finally:
             world.stop()
@@ -166,7 +169,7 @@ def test_each_fault_opens_one_incident_with_its_cause_and_healing_clears_without
     faults: Faults, daemon: Daemon, name: str
 ) -> None:
     cases = CASES[name]
-    if name == "volume" and not faults.world.has_volume:
+    if name == "volume" and not faults.world.simpeg.has_volume:
         pytest.fail("no small volume here: run the tests as root or allow user namespaces")
     broken_at: dict[str, datetime] = {}
     for target in cases:

@@ -50,7 +50,7 @@ def banner(
 
     demo = command(world.home)
     lines = ["", f"Sigap demo: {address or say('server saja', 'servers only')}"]
-    for note in world.notes:
+    for note in world.ground.notes:
         said = [note.said_in(language)] if language else [note.id, note.en]
         lines += [f"  {mark} {words}" for mark, words in zip("! ", said, strict=False)]
     lines += ["", say("Server", "Servers")]

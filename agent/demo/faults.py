@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import psycopg2
 import pymysql
 
-from agent.demo import world as names
+from agent.demo import ground as names
 from agent.demo.errors import DemoError
+from agent.demo.esurat import PLANTED
 from agent.demo.mariadb import MariaDB
 from agent.demo.pileup import VICTIMS, PileUp
 from agent.demo.postgresql import PostgreSQL
@@ -58,7 +59,7 @@ class Faults:
 
     def targets(self, fault: Fault) -> tuple[str, ...]:
         """Where this fault can be had in this world."""
-        if fault.name == "volume" and not self.world.has_volume:
+        if fault.name == "volume" and not self.world.simpeg.has_volume:
             return ()
         return tuple(name for name in fault.targets if name in self.world.servers)
 
@@ -192,19 +193,19 @@ def _not_seen(target: str) -> Text:
 def _replication_breaks(faults: Faults, target: str) -> None:
     world = faults.world
     if target == names.PG_REPLICA:
-        primary = world.postgresql[names.PG_PRIMARY]
+        primary = world.simpeg.servers[names.PG_PRIMARY]
         primary.admit_replication(False)
         primary.ask("select pg_reload_conf()")
         primary.ask("select pg_terminate_backend(pid, 5000) from pg_stat_replication")
-        _expect(lambda: not world.streams(), _not_seen(target))
+        _expect(lambda: not world.simpeg.streams(), _not_seen(target))
         return
-    replica, my_primary = world.mariadb[target], world.mariadb[names.MY_PRIMARY]
+    replica, my_primary = world.esurat.servers[target], world.esurat.servers[names.MY_PRIMARY]
     # somebody writes on the replica what the primary is about to write: duplicate key, error 1062
     row = my_primary.ask("SELECT COALESCE(MAX(nomor), 0) + 1 AS next FROM esurat.agenda")[0]["next"]
     replica.ask(
         "SET sql_log_bin = 0",
         "INSERT INTO esurat.agenda VALUES (%s, %s)",
-        parameters=(row, names.PLANTED),
+        parameters=(row, PLANTED),
     )
     my_primary.ask("INSERT INTO esurat.agenda VALUES (%s, 'Rapat anggaran')", parameters=(row,))
     _expect(lambda: not replica.replicates, _not_seen(target))
@@ -213,19 +214,19 @@ def _replication_breaks(faults: Faults, target: str) -> None:
 def _replication_heals(faults: Faults, target: str) -> None:
     world = faults.world
     if target == names.PG_REPLICA:
-        primary = world.postgresql[names.PG_PRIMARY]
+        primary = world.simpeg.servers[names.PG_PRIMARY]
         primary.admit_replication(True)
         primary.ask("select pg_reload_conf()")
-        world.mend_streaming()
+        world.simpeg.mend_streaming()
     else:
-        world.mend_mariadb()
+        world.esurat.mend()
 
 
 def _replication_stands(faults: Faults, target: str) -> bool:
     world = faults.world
     if target == names.PG_REPLICA:
-        return not world.postgresql[names.PG_PRIMARY].admits_replication
-    replica = world.mariadb[target]
+        return not world.simpeg.servers[names.PG_PRIMARY].admits_replication
+    replica = world.esurat.servers[target]
     if replica.server.frozen() or not replica.server.running():
         return False
     try:
@@ -239,7 +240,7 @@ def _replication_stands(faults: Faults, target: str) -> bool:
 
 def _lock_breaks(faults: Faults, target: str) -> None:
     server = faults.world.servers[target]
-    faults.pile_ups[target] = PileUp(server, faults.world.secret("application"))
+    faults.pile_ups[target] = PileUp(server, faults.world.ground.secret("application"))
     _expect(lambda: waiting(server) >= VICTIMS, _not_seen(target))
 
 

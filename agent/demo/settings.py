@@ -14,8 +14,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from agent.demo import grants
+from agent.demo.ground import PG_PRIMARY
 from agent.demo.home import write_private
-from agent.demo.world import PG_PRIMARY, World
+from agent.demo.world import World
 
 INTERVAL = "3s"
 
@@ -50,7 +51,7 @@ PROBES: dict[str, Any] = {
 
 def write(world: World, listen: str, language: str = "") -> None:
     """Write ``agent.yaml`` for the servers of this world; ``language``: what was asked for."""
-    password = str(world.write_secret("monitor"))
+    password = str(world.ground.write_secret("monitor"))
     root = {
         "agent": {"name": "demo", "listen": listen, "interval": INTERVAL}
         | ({"language": language} if language else {}),
@@ -95,6 +96,6 @@ def _target(world: World, name: str, password: str) -> dict[str, Any]:
         "agency": agency,
         "probes": PROBES,
     }
-    if name == PG_PRIMARY and world.has_volume:
+    if name == PG_PRIMARY and world.simpeg.has_volume:
         target["volumes"] = {"wal": str(world.home.volume)}
     return target

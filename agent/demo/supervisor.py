@@ -139,7 +139,7 @@ class _Demo:
 
         port = self._options.port
         if port is None:
-            port = self._world.port("agent", USUAL_PORT)
+            port = self._world.ground.port("agent", USUAL_PORT)
         settings.write(self._world, f"127.0.0.1:{port}", self._language)
         try:
             return Daemon(

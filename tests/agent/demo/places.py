@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.demo import process
+from agent.demo.ground import NAMES
 from agent.demo.home import Home
 from agent.demo.volume import Volume
-from agent.demo.world import NAMES
 
 
 @contextmanager

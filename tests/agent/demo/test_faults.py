@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import psycopg2
 import pytest
 
-from agent.demo import world as names
+from agent.demo import ground as names
 from agent.demo.errors import DemoError
 from agent.demo.faults import FAULTS, Faults, waiting
 from agent.demo.home import Home
@@ -36,8 +36,11 @@ def faults() -> Iterator[Faults]:
             assert set(world.servers) == set(names.NAMES), (
                 "MariaDB is missing: apt-get install --no-install-recommends mariadb-server"
             )
-            note("PostgreSQL", world.postgresql[names.PG_PRIMARY].ask("show server_version")[0][0])
-            version = world.mariadb[names.MY_PRIMARY].ask("select version() as v")[0]["v"]
+            note(
+                "PostgreSQL",
+                world.simpeg.servers[names.PG_PRIMARY].ask("show server_version")[0][0],
+            )
+            version = world.esurat.servers[names.MY_PRIMARY].ask("select version() as v")[0]["v"]
             note("MariaDB", version)
             yield Faults(world)
         finally:
@@ -65,11 +68,11 @@ def replica_misses(faults: Faults, target: str) -> bool:
     """Whether a row written on the primary now stays away from the replica."""
     world = faults.world
     if target == names.PG_REPLICA:
-        primary, replica = world.postgresql[names.PG_PRIMARY], world.postgresql[target]
+        primary, replica = world.simpeg.servers[names.PG_PRIMARY], world.simpeg.servers[target]
         lsn = primary.ask("select pg_current_wal_lsn()")[0][0]
         seen = "select pg_last_wal_replay_lsn() >= %s::pg_lsn"
         return not wait_until(lambda: bool(replica.ask(seen, (lsn,))[0][0]), 1.0)
-    status = world.mariadb[target].replication()
+    status = world.esurat.servers[target].replication()
     return (status["Slave_IO_Running"], status["Slave_SQL_Running"]) != ("Yes", "Yes")
 
 
@@ -93,7 +96,7 @@ ALL = [(fault.name, target) for fault in FAULTS.values() for target in fault.tar
 def test_each_fault_breaks_for_real_and_heals_exactly(
     faults: Faults, name: str, target: str
 ) -> None:
-    if name == "volume" and not faults.world.has_volume:
+    if name == "volume" and not faults.world.simpeg.has_volume:
         pytest.fail("no small volume here: run the tests as root or allow user namespaces")
     assert not bites(faults, name, target)
 
@@ -104,8 +107,8 @@ def test_each_fault_breaks_for_real_and_heals_exactly(
     faults.heal(name)
     assert wait_until(lambda: not bites(faults, name, target), SOON)
     assert all(not standing for standing in faults.status().values())
-    assert wait_until(faults.world.streams, SOON)
-    assert wait_until(lambda: faults.world.mariadb[names.MY_REPLICA].replicates, SOON)
+    assert wait_until(faults.world.simpeg.streams, SOON)
+    assert wait_until(lambda: faults.world.esurat.servers[names.MY_REPLICA].replicates, SOON)
 
 
 def test_what_is_said_of_a_fault_is_about_its_own_engine() -> None:
@@ -117,17 +120,19 @@ def test_what_is_said_of_a_fault_is_about_its_own_engine() -> None:
 
 def test_mariadb_replication_stops_with_error_1062(faults: Faults) -> None:
     faults.break_it("replication", names.MY_REPLICA)
-    assert faults.world.mariadb[names.MY_REPLICA].replication()["Last_SQL_Errno"] == 1062
+    assert faults.world.esurat.servers[names.MY_REPLICA].replication()["Last_SQL_Errno"] == 1062
     faults.heal("replication")
     rows = "select count(*) as n from esurat.agenda"
-    primary, replica = (faults.world.mariadb[n] for n in (names.MY_PRIMARY, names.MY_REPLICA))
+    primary, replica = (
+        faults.world.esurat.servers[n] for n in (names.MY_PRIMARY, names.MY_REPLICA)
+    )
     assert wait_until(lambda: primary.ask(rows) == replica.ask(rows), SOON)
 
 
 def test_a_full_wal_volume_does_not_stop_a_primary_that_only_does_its_small_work(
     faults: Faults,
 ) -> None:
-    primary = faults.world.postgresql[names.PG_PRIMARY]
+    primary = faults.world.simpeg.servers[names.PG_PRIMARY]
     started = primary.ask("select pg_postmaster_start_time()")
     faults.break_it("volume")
     for _ in range(3):  # three segments on, into what was recycled
@@ -138,7 +143,7 @@ def test_a_full_wal_volume_does_not_stop_a_primary_that_only_does_its_small_work
 
 
 def test_who_ends_the_lock_holder_on_the_server_has_healed_the_fault(faults: Faults) -> None:
-    primary = faults.world.postgresql[names.PG_PRIMARY]
+    primary = faults.world.simpeg.servers[names.PG_PRIMARY]
     faults.break_it("lock")
     primary.ask(
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
@@ -149,7 +154,7 @@ def test_who_ends_the_lock_holder_on_the_server_has_healed_the_fault(faults: Fau
 
 def test_a_replica_whose_slot_was_lost_is_made_anew_by_healing(faults: Faults) -> None:
     world = faults.world
-    primary = world.postgresql[names.PG_PRIMARY]
+    primary = world.simpeg.servers[names.PG_PRIMARY]
     faults.break_it("replication", names.PG_REPLICA)
     for _ in range(40):  # more than max_slot_wal_keep_size, in segments of 1 MiB
         primary.ask("select pg_logical_emit_message(false, 'test', 'x'), pg_switch_wal()")
@@ -157,14 +162,14 @@ def test_a_replica_whose_slot_was_lost_is_made_anew_by_healing(faults: Faults) -
     status = "select wal_status from pg_replication_slots"
     assert wait_until(lambda: primary.ask(status) == [("lost",)], SOON), primary.ask(status)
     faults.heal("replication")
-    assert world.streams()
+    assert world.simpeg.streams()
 
 
 def test_the_monitoring_accounts_are_no_superusers(faults: Faults) -> None:
-    primary = faults.world.postgresql[names.PG_PRIMARY]
+    primary = faults.world.simpeg.servers[names.PG_PRIMARY]
     asked = "select rolsuper, rolcreaterole, rolreplication from pg_roles where rolname = 'sigap'"
     assert primary.ask(asked) == [(False, False, False)]
-    rows = faults.world.mariadb[names.MY_PRIMARY].ask("SHOW GRANTS FOR 'sigap'@'127.0.0.1'")
+    rows = faults.world.esurat.servers[names.MY_PRIMARY].ask("SHOW GRANTS FOR 'sigap'@'127.0.0.1'")
     granted = " ".join(str(value) for row in rows for value in row.values())
     assert "SUPER" not in granted
     assert "ALL PRIVILEGES" not in granted
@@ -172,7 +177,7 @@ def test_the_monitoring_accounts_are_no_superusers(faults: Faults) -> None:
 
 
 def test_nobody_gets_in_over_tcp_without_a_password(faults: Faults) -> None:
-    port = faults.world.postgresql[names.PG_PRIMARY].port
+    port = faults.world.simpeg.servers[names.PG_PRIMARY].port
     with pytest.raises(psycopg2.OperationalError, match="password"):
         psycopg2.connect(host="127.0.0.1", port=port, user="postgres", connect_timeout=5)
 
