@@ -1,4 +1,4 @@
-"""The PostgreSQL engine: how to log in, and the account it needs. One file per question."""
+"""Engine for PostgreSQL: login, account, and one file per probe."""
 
 from __future__ import annotations
 

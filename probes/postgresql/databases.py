@@ -1,8 +1,8 @@
-"""Asks every database of a server in turn, within the time there is.
+"""Visits every database of a server in turn, within the time limit.
 
-Some catalogues exist once for each database. Each is visited on a short session of its own, one
-after the other, so a probe never holds more than one; what time does not allow is visited at the
-next readings, and the last answer stands meanwhile, since not seeing is not clearing.
+Some catalogues exist once per database. Each is read in its own short session, one after the other,
+so a probe never has more than one. What the time does not allow is visited at the next readings,
+and the last answer is kept until then, because a missing answer is no reason to clear.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from probes.model import FailureKind, ProbeError, Session, Text
 from probes.wire import deadline
 
 SHARE_OF_THE_TIME = 0.6
-"""Of the deadline in force; the rest is left for what the probe does besides."""
+"""Of the deadline in force; the rest is for the probe's other work."""
 
 _NAMES = """
 select datname::text as name from pg_database
@@ -27,7 +27,7 @@ _CLOSED = frozenset({FailureKind.DENIED, FailureKind.BLIND, FailureKind.BROKEN})
 
 @dataclass(slots=True)
 class Visits:
-    """What is known of each database, from this reading or an earlier one."""
+    """What is known of each database, from this or an earlier reading."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)  # database -> what it said
@@ -35,7 +35,7 @@ class Visits:
 
     @property
     def unseen(self) -> Text:
-        """The databases that cannot be looked at, with the reason of the first."""
+        """The databases that cannot be read, with the reason of the first."""
         names = ", ".join(sorted(self.closed))
         return Text("{names}: {why}", "{names}: {why}").format(
             names=names, why=next(iter(self.closed.values()), "")
@@ -48,11 +48,11 @@ def visit(
     names: Sequence[str] | None = None,
     unchanged: Collection[str] = (),
 ) -> Visits:
-    """Ask each database (or those of ``names``), going on where the reading before stopped.
+    """Query each database (or those of ``names``), continuing where the last reading stopped.
 
-    Those of ``unchanged`` whose answer is known are not logged in to: it stands.
-    A database that refuses the account or the question is noted in ``closed`` and does not stop
-    the others. Raises ``ProbeError`` only from the kept session.
+    Databases in ``unchanged`` with a known answer are not logged in to: their answer is kept.
+    A database that refuses the account or the query is recorded in ``closed`` and does not stop the
+    others. Raises ``ProbeError`` only from the kept session.
     """
     there = [str(row["name"]) for row in session.rows(_NAMES)] if names is None else list(names)
     visits: Visits = session.memory.setdefault("databases", Visits())
@@ -74,7 +74,7 @@ def visit(
             if error.failure.kind in _CLOSED:
                 visits.closed[name] = error.failure.message
                 continue
-            # No time or no slot: the next reading goes on behind the one that took too long.
+            # No time or no slot: the next reading continues after the one that took too long.
             visits.next = there[(there.index(name) + 1) % len(there)]
             return visits
     visits.next = ""

@@ -1,4 +1,4 @@
-"""The rights Sigap asks of PostgreSQL beyond logging in, and how a missing one shows."""
+"""Rights that Sigap needs on PostgreSQL beyond logging in, and the check for a missing one."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ CANARY = (
         Text("untuk menulis barisnya", "to write the row"),
     ),
 )
-"""What makes the write canary sing; it is silent where the table does not exist."""
+"""Creates the write canary's table; without it the canary reports nothing."""
 
 SEES_EVERYBODY = "pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
-"""SQL that says whether this account sees other accounts' sessions.
+"""SQL for whether this account sees other accounts' sessions.
 
 Without that right the statistics views do not fail: they show empty columns, which would read as
 "nobody waits" (PostgreSQL manual, predefined roles).
@@ -68,7 +68,7 @@ Without that right the statistics views do not fail: they show empty columns, wh
 
 
 def identifier(name: str) -> str:
-    """A role's name as SQL takes it, quoted where it must be."""
+    """A role's name as an SQL identifier, quoted if needed."""
     if name.isascii() and name.isidentifier() and name == name.lower():
         return name
     return '"' + name.replace('"', '""') + '"'

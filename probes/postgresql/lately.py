@@ -1,4 +1,4 @@
-"""What was changed on the server before trouble began, as far as it remembers.
+"""Recent changes on the server, for the evidence of any fault.
 
 A fault often follows a change by minutes: a reload, a restart, an ALTER SYSTEM. Sources: manual,
 "pg_settings" (``pending_restart``, ``sourcefile``), "System Information Functions"
@@ -44,7 +44,9 @@ _WAITS = Text("menunggu restart", "waits for a restart")
 
 
 def lately(session: Session) -> Iterable[Exhibit]:
-    """The last moments of change, what ALTER SYSTEM set, what waits for a restart, the log."""
+    """Last start and reload, settings from ALTER SYSTEM, settings that wait for a restart, the
+    log.
+    """
     yield exhibit(
         Text("Perubahan terakhir pada server", "Last changes on the server"),
         [{**row, "what": _WHAT[row["what"]]} for row in session.rows(_MOMENTS)],

@@ -1,4 +1,4 @@
-"""What a growing counter did since the last reading, noted in the probe's own memory. Pure."""
+"""Growth of counters since the last reading, kept in the probe's own memory. No I/O."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Growth(NamedTuple):
 def growth(
     memory: MutableMapping[str, Any], now_seconds: float, counters: Mapping[str, float]
 ) -> Growth | None:
-    """The growth since the reading before, on the server's clock; None when it is not known.
+    """The growth since the previous reading, on the server's clock; None when it is not known.
 
-    Not known at the first reading, when no time has passed, and when a counter fell: its
-    statistics were reset or another server answers, and a guess would be a false rate. A counter
-    that is new (a database just made) grew by all it shows.
+    Not known at the first reading, when no time has passed, and when a counter fell: its statistics
+    were reset or another server answers, and a guess would be a false rate. A new counter (a
+    database just created) grew by all it shows.
     """
     before = memory.get("counters")
     memory["counters"] = (now_seconds, dict(counters))

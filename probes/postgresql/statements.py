@@ -1,7 +1,7 @@
-"""Captured statements without what people wrote into them.
+"""Removes literals from captured statements.
 
-Evidence is kept and printed; names, numbers and dates of citizens inside a statement must not be
-in it. What is unsure is taken out. Lexical rules: PostgreSQL manual, "Lexical Structure".
+Evidence is stored and printed; names, numbers and dates of citizens in a statement must not be in
+it. When in doubt, text is removed. Lexical rules: PostgreSQL manual, "Lexical Structure".
 """
 
 from __future__ import annotations

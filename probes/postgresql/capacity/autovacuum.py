@@ -1,8 +1,9 @@
-"""Is autovacuum falling behind?
+"""Signs that autovacuum falls behind.
 
-Four signs: it is switched off; all its workers are busy for half an hour; a database is older
-than the age at which freezing is forced; tables hold many times the dead rows that should have
-called it. Sources: PostgreSQL manual, "The Autovacuum Daemon", pg_stat_user_tables.
+Four signs: it is switched off; all its workers are busy for half an hour; a database is older than
+the age at which freezing is forced; tables have many times the dead rows that should have triggered
+it.
+Sources: PostgreSQL manual, "The Autovacuum Daemon", pg_stat_user_tables.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ENOUGH_DEAD = 100_000
 """Dead rows below which a table does not matter."""
 
 LOOKS_PASSED_OVER = 11
-"""In a row, at most: after a loss of statistics ANALYZE brings dead rows to light unannounced."""
+"""At most this many in a row: after a loss of statistics ANALYZE finds dead rows without a sign."""
 
 # Every dead row was inserted, updated or deleted once, so this bounds how many there are more.
 _CHANGES = """
@@ -65,14 +66,14 @@ order by s.n_dead_tup desc limit 20
 
 @dataclass(slots=True)
 class _Look:
-    """What the last look into a database found."""
+    """Result of the last look into a database."""
 
     changes: float  # before it
     most_dead: float
     passed_over: int = 0  # times since
 
     def suffices(self, changes: float) -> bool:
-        """Whether no table there can have become one that matters, so many changes later."""
+        """Whether no table there can have come to matter after so many changes."""
         return (
             self.passed_over < LOOKS_PASSED_OVER
             and self.most_dead + changes - self.changes < ENOUGH_DEAD
@@ -81,7 +82,7 @@ class _Look:
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Nothing on a replica, which takes its primary's work over."""
+    """State of autovacuum; nothing on a replica, where it does not run."""
     row = session.rows(_SERVER)[0]
     require_sight(row)
     if row["in_recovery"]:
@@ -102,7 +103,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _look(session: Session) -> Visits:
-    """The tables of every database; a login each, so not where nothing can have come about."""
+    """The tables of every database; one login each, so not where nothing can have changed."""
     changes = {str(row["name"]): float(row["changes"]) for row in session.rows(_CHANGES)}
     looks: dict[str, _Look] = session.memory.setdefault("looks", {})
     unchanged = [name for name, look in looks.items() if look.suffices(changes.get(name, -1.0))]
@@ -190,8 +191,8 @@ PROBE = Probe(
                 "horizon) and VACUUM under way; `VACUUM FREEZE` the oldest tables.",
             ),
             "vacuum",
-            # At 100 % freezing is only forced to begin; 10 % and 25 % beyond are the marks of
-            # common practice that it does not get done.
+            # At 100 % freezing is only forced to begin; 10 % and 25 % beyond are the common
+            # signs that it does not finish.
             warning=1.1,
             critical=2.0,
             headline=Text(

@@ -1,8 +1,9 @@
-"""How many connection slots are left for applications, and who hoards them?
+"""Connection slots left for applications, and who uses most.
 
-The room is max_connections without what is kept for superusers and, from 16 on, for holders of
-pg_use_reserved_connections: an application is refused before max_connections is reached. Senders
-of replication have slots of their own. Source: PostgreSQL manual, "Connections and Authentication".
+The capacity is max_connections without the slots reserved for superusers and, from 16 on, for roles
+with pg_use_reserved_connections: an application is refused before max_connections is reached.
+Replication senders have their own slots. Source: PostgreSQL manual, "Connections and
+Authentication".
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _NAME_THE_HOARDER_FROM = 0.6
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Slots used of those applications may use; raises ``ProbeError(BLIND)`` without sight."""
+    """Slots used of those applications may use; raises ``ProbeError(BLIND)`` without the right."""
     row = session.rows(_USED)[0]
     require_sight(row)
     used, room = float(row["used"]), max(1, int(row["room"]))
@@ -89,7 +90,7 @@ def _hoarder(rows: list[Row]) -> dict[str, object]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """Who holds how many slots, in which state, and since when the oldest has been there."""
+    """Slots by account and state, and since when the oldest session exists."""
     require_sight(session.rows(_SIGHT)[0])
     yield exhibit(
         Text("Pemegang slot koneksi", "Who holds the connection slots"), session.rows(_HOARDERS)

@@ -1,10 +1,9 @@
-"""Which sequence, serial or identity column runs out of numbers?
+"""Sequences, serial and identity columns that run out of numbers.
 
-What counts is the smaller of the sequence's end and the column's type: a bigint sequence behind
-an integer column ends with the column. Reading a sequence needs SELECT on it, which pg_monitor
-does not bring: those that cannot be read are counted, and it is no finding, since whether Sigap
-may read them is the administrator's choice.
-Sources: PostgreSQL manual, pg_sequence, pg_depend.
+The smaller of the sequence's end and the column's type counts: a bigint sequence behind an integer
+column ends with the column. Reading a sequence needs SELECT on it, which pg_monitor does not
+include: unreadable ones are counted, without a finding, because the administrator decides whether
+Sigap may read them. Sources: PostgreSQL manual, pg_sequence, pg_depend.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.databases import visit
 
 SHOWN_FROM = 0.5
-"""Less is nobody's concern and would only make many series."""
+"""Below this a sequence is not reported, to limit the number of series."""
 
-# A sequence somebody alters is left out this time: waiting for its lock would cost us and him.
+# A sequence that is being altered is left out this time, to avoid waiting for its lock.
 _SEQUENCES = """
 with seq as materialized (
   select c.oid, n.nspname || '.' || c.relname as name, s.*,

@@ -1,8 +1,8 @@
-"""Do queries spill to disk, how fast, and whose files are there now?
+"""Temporary files: their size now, their owner, and the rate at which they are written.
 
-Sorts and hashes beyond work_mem go to files; one runaway query fills the data volume.
-Statistics count a file only when it is gone, so the files that exist are listed too: their names
-carry the pid. Sources: PostgreSQL manual, pg_stat_database (temp_bytes), pg_ls_tmpdir.
+Sorts and hashes beyond work_mem go to files; one runaway query fills the data volume. Statistics
+count a file only when it is gone, so existing files are listed too: their names contain the pid.
+Sources: PostgreSQL manual, pg_stat_database (temp_bytes), pg_ls_tmpdir.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ order by f.bytes desc limit 1
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Bytes in files now, with their owner, and the rate since the reading before."""
+    """Bytes in files now, with their owner, and the rate since the previous reading."""
     rows = session.rows(_WRITTEN)
     require_sight(rows[0])
     present = next(iter(session.rows(_PRESENT)), None)
@@ -79,7 +79,7 @@ PROBE = Probe(
                 "in danger; temp_file_limit sets a bound.",
             ),
             "performance",
-            # A monthly report may sort ten gigabytes; whether the disk suffers, the volumes say.
+            # A monthly report may sort ten gigabytes; ``volumes`` reports a full disk.
             warning=10e9,
             raise_after=2,
             clear_margin=0.2,

@@ -1,8 +1,8 @@
-"""How near is the end of transaction numbers and of multixacts, and who keeps them from freezing?
+"""Use of transaction and multixact numbers, and what keeps them from freezing.
 
-Every database counts, also template0 and those that take no connections: the oldest of them
-stops the whole server. The holder of the horizon stands in the detail, since VACUUM cannot freeze
-past it. Source: PostgreSQL manual, "Preventing Transaction ID Wraparound Failures".
+Every database counts, also template0 and those that take no connections: the oldest of them stops
+the whole server. The holder of the horizon is in the detail, since VACUUM cannot freeze past it.
+Source: PostgreSQL manual, "Preventing Transaction ID Wraparound Failures".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAME_THE_HOLDER_FROM = 0.1
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Both ages as a share of what there is; the database that is oldest is named."""
+    """Both ages as a share of the maximum, with the oldest database."""
     rows = session.rows(_AGES)
     require_sight(rows[0])
     holder: Text | None = None
@@ -49,7 +49,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The ages of every database, and who holds the horizon."""
+    """The ages of every database, and what holds the horizon."""
     yield exhibit(
         Text("Umur tiap basis data", "Age of each database"),
         session.rows(_AGES)[:50],
@@ -86,7 +86,7 @@ PROBE = Probe(
             ),
             _HINT,
             "wraparound",
-            # Ordinary life stays near autovacuum_freeze_max_age, 9 %. Half leaves weeks; at
+            # Normal values stay near autovacuum_freeze_max_age, 9 %. Half leaves weeks; at
             # three quarters freezing a large table may no longer end in time.
             warning=0.5,
             critical=0.75,

@@ -1,7 +1,7 @@
-"""Can the server be used by a session that is already in, and is its role the right one?
+"""Whether the kept session answers, and whether the server's role is as expected.
 
-With ``login``, the other half of the pair, it tells "logins are broken, existing sessions work"
-from "all dead". When the kept session cannot ask, the reading fails and ``up`` counts as 0.
+Together with ``login`` it distinguishes "logins fail, existing sessions work" from a server that is
+down. If the kept session cannot be used, the reading fails and ``up`` counts as 0.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ select pg_is_in_recovery() as in_recovery,
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """What the kept session says of the server's state and role."""
+    """The server's state and role, read on the kept session."""
     state = session.rows(_STATE)[0]
     replica = bool(state["in_recovery"])
     actual = "replica" if replica else "primary"

@@ -1,6 +1,6 @@
-"""Do the agent and the server agree on what time it is?
+"""Difference between the server's clock and the agent's.
 
-Evidence, deadlines and one-time passwords all rest on it; see ``probes.templates.clock_skew``.
+Evidence, deadlines and one-time passwords depend on it; see ``probes.templates.clock_skew``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NOW = "select extract(epoch from clock_timestamp())::float8 as now"
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """The one probe whose question is the agent's own clock."""
+    """The difference; this is the only probe that reads the agent's clock."""
     yield skew(session, NOW, time.time)
 
 

@@ -1,9 +1,9 @@
-"""Sessions to PostgreSQL that do no harm and always end by the deadline.
+"""Sessions with PostgreSQL that are read-only and end at their deadline.
 
-What is promised: one absolute deadline over resolve, connect, TLS, login and every answer
-(``probes.wire.libpq``); read-only sessions with short lock and statement timeouts; every
-failure named (``probes.postgresql.connection.errors``). Nothing here ever calls ``cancel()``:
-against a frozen server it blocks, holding the interpreter's lock.
+One absolute deadline covers resolve, connect, TLS, login and every answer (``probes.wire.libpq``).
+The sessions have short lock and statement timeouts, and every failure is classified
+(``probes.postgresql.errors``). ``cancel()`` is never called: on a frozen server it blocks while
+holding the GIL.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from probes.wire.libpq_session import LibpqSession
 FLAVOUR = "postgresql"
 
 _SERVER_SETTINGS: Mapping[str, str] = {
-    # Courtesies for the time after we have given up: our own deadline is what holds.
+    # For the server's sake, after we have given up; our own deadline is what ends the call.
     "statement_timeout": "5000",
     "lock_timeout": "250",
     "idle_in_transaction_session_timeout": "10000",
@@ -65,7 +65,9 @@ class PostgresSession(LibpqSession):
 
     @contextmanager
     def fresh(self, database: str = "") -> Iterator[Session]:
-        """A second session with a login of its own, closed on leaving; elsewhere when named."""
+        """An additional session with its own login, closed on leaving; in another database when
+        named.
+        """
         target = self.target
         if database:
             target = replace(target, address=replace(target.address, database=database))
@@ -79,9 +81,9 @@ class PostgresSession(LibpqSession):
         """Where this server keeps its files, as the server names them (symlinks unresolved).
 
         Keys: ``data``, ``wal``, ``log`` (where the logging collector writes; without one, the file
-        a server on this host has as its standard error, when that may be seen), ``temp``
-        (only when temporary files go to a tablespace), ``tablespace:NAME``.
-        Needs pg_read_all_settings, part of pg_monitor (PostgreSQL manual, data_directory).
+        that is the standard error of a server on this host, if readable), ``temp`` (only when
+        temporary files go to a tablespace), ``tablespace:NAME``. Needs pg_read_all_settings, part
+        of pg_monitor (PostgreSQL manual, data_directory).
         """
         found = paths_from(self.rows(_PATHS)[0], self.rows(_TABLESPACES))
         if "log" not in found and self.target.host:
@@ -104,7 +106,7 @@ from pg_tablespace where pg_tablespace_location(oid) <> '' order by spcname
 
 
 def paths_from(settings: Row, tablespaces: list[Row]) -> dict[str, str]:
-    """Purpose and directory, from what the server's settings and tablespaces say."""
+    """Purpose and directory, from the server's settings and tablespaces."""
     data = str(settings["data"])
     found = {"data": data, "wal": f"{data}/pg_wal"}
     if settings["collects_log"]:
@@ -159,7 +161,7 @@ def _check_client(session: PostgresSession) -> None:
 
 
 def _settings(address: Address, purpose: str) -> dict[str, Any]:
-    """What is ours in the login: the session's courtesies, and who we say we are."""
+    """Connection settings: the session's limits, and our application name."""
     settings = " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items())
     return {
         "options": f"{settings} {address.options.get('options', '')}".strip(),

@@ -1,8 +1,8 @@
-"""Names what PostgreSQL and libpq say when something fails, and what to do next.
+"""Classifies errors of PostgreSQL and libpq, with the next move.
 
-psycopg2 keeps the SQLSTATE of a failed statement but not that of a failed login; a login is
-therefore known by its English text. A server that speaks another language (``lc_messages``) is
-asked once more for its code by ``probes.postgresql.connection.startup``.
+psycopg2 keeps the SQLSTATE of a failed statement but not that of a failed login, so a login is
+recognised by its English text. For a server with another language (``lc_messages``)
+``probes.postgresql.startup`` reads the code with a second connection.
 Codes: PostgreSQL manual, appendix A.
 """
 
@@ -303,7 +303,7 @@ _STATEMENT: tuple[Known, ...] = (
 
 
 def of_login(error: psycopg2.Error, address: Address, code: str | None = None) -> ProbeError:
-    """What a failed login means; ``code`` is the server's SQLSTATE where it is known."""
+    """The error for a failed login; ``code`` is the server's SQLSTATE if known."""
     return libpq_errors.of_login(_LOGIN, error, address, code)
 
 
@@ -313,7 +313,7 @@ def silent(phase: str, address: Address) -> ProbeError:
 
 
 def is_known_login(error: psycopg2.Error) -> bool:
-    """Whether the words of a failed login say what it is."""
+    """Whether the text of a failed login is recognised."""
     return libpq_errors.by_text(_LOGIN, libpq_errors.one_line(error)) is not None
 
 
@@ -321,7 +321,7 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 
 def of_statement(error: psycopg2.Error, address: Address, *, closed: bool) -> ProbeError:
-    """What a failed statement means; ``closed`` tells that the connection went with it."""
+    """The error for a failed statement; ``closed``: the connection was lost with it."""
     meant = libpq_errors.of_statement(_STATEMENT, error, address, closed=closed)
     meant.waited_for_lock = error.pgcode == _LOCK_NOT_AVAILABLE
     return meant

@@ -1,4 +1,4 @@
-"""Can somebody log in now, and how long does it take? See ``probes.templates.login``."""
+"""Fresh login to PostgreSQL; see ``probes.templates.login``."""
 
 from __future__ import annotations
 

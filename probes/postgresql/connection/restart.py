@@ -1,10 +1,11 @@
-"""Was the server started anew, and had it crashed?
+"""Restarts of the server, and whether one followed a crash.
 
-Two crashes look healthy a second later. When one backend dies, the postmaster ends all sessions
-and recovers, and keeps its own start time: only the younger checkpointer tells. When the whole
-server died, its statistics are discarded in the recovery that follows, which a clean restart does
-not do. The latter is only said of restarts this agent has seen both sides of. A replica copied
-anew begins without statistics too; there, not one file of its WAL is from before the copy.
+Two kinds of crash look healthy a second later. When one backend crashes, the postmaster ends all
+sessions and recovers, and keeps its own start time: only the younger checkpointer shows it. When
+the whole server crashed, its statistics are discarded in the recovery that follows, which a clean
+restart does not do. The latter is reported only for restarts of which this agent saw both sides. A
+replica copied anew also begins without statistics; there, no file of its WAL is older than the
+copy.
 Source: PostgreSQL manual, pg_postmaster_start_time, "The Cumulative Statistics System".
 """
 
@@ -19,7 +20,7 @@ from probes.templates import restart as restarts
 from probes.words.units import duration
 
 SAID_FOR_SECONDS = 900.0
-"""How long a crash stays said: long enough to be read, then it is history."""
+"""How long a crash is reported."""
 
 # From 15 on the checkpointer starts with the postmaster; before, only when a long recovery is
 # over. A gap is proof by itself only where nothing but a crash makes one.
@@ -61,9 +62,9 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _copied(session: Session, seen_at: float) -> bool:
-    """Whether this replica was copied anew since that reading, which looked at another one.
+    """Whether this replica was copied anew since that reading, which saw another one.
 
-    After a crash the segments since the last restart point are still there, from before.
+    After a crash the segments since the last restart point still exist, from before.
     """
     return bool(session.rows(_COPIED, (seen_at,))[0]["copied"])
 
@@ -74,9 +75,9 @@ def judged(
     memory: MutableMapping[str, Any],
     copied: Callable[[float], bool] = lambda _: False,
 ) -> Iterable[Measurement]:
-    """The same from one row of the server, and what was noted before. Pure but for the notes.
+    """The measurements from one row of the server and the earlier record. No I/O.
 
-    ``copied`` is asked only of a server that looks crashed: is it a copy made since that instant?
+    ``copied`` is called only for a server that looks crashed: was it copied since that instant?
     """
     now, started = float(row["now"]), float(row["started"])
     checkpointer = row["checkpointer"]

@@ -1,7 +1,7 @@
-"""Asks a server for the SQLSTATE of a refused login, when its words are in another language.
+"""Reads the SQLSTATE of a refused login from a server with messages in another language.
 
-The driver hides that code. This sends the first packet of a login and reads the server's answer;
-it never sends a password. Format: PostgreSQL manual, "Message Formats".
+The driver hides that code. This sends the first packet of a login and reads the server's answer; it
+never sends a password. Format: PostgreSQL manual, "Message Formats".
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from probes.wire import deadline
 _PROTOCOL_3 = 196608
 _LARGEST_ANSWER_BYTES = 65536
 SOME_AUTHENTICATION = "28000"
-"""Reported when the server went on to ask for proof, so that the proof must have been refused."""
+"""Returned when the server asked for authentication, so that the password must have been rejected.
+"""
 
 
 def sqlstate(address: Address, ip: str) -> str | None:
-    """The code the server answers a login with; None when it gives none.
+    """The SQLSTATE that the server answers a login with; None if it gives none.
 
     Ends by the deadline in force, which it may raise as ``ProbeError(TIMEOUT)``.
     """

@@ -1,8 +1,8 @@
-"""When does the server's TLS certificate expire?
+"""Remaining validity of the server's TLS certificate.
 
-No view of PostgreSQL tells, so the certificate is read from a handshake of its own: an
-SSLRequest, TLS without judging the certificate, and away, without logging in. Expired is counted
-from the server's clock. Sources: PostgreSQL manual, "SSL Session Encryption"; RFC 5280, 4.1.2.5.
+No view of PostgreSQL has it, so the certificate is read from a separate handshake: an SSLRequest,
+TLS without verification, and close, without logging in. Expiry is measured by the server's clock.
+Sources: PostgreSQL manual, "SSL Session Encryption"; RFC 5280, 4.1.2.5.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NOW = "select extract(epoch from clock_timestamp())::float8 as now"
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Nothing over a Unix socket; ``tls_offered`` 0 where the server speaks no TLS."""
+    """Nothing over a Unix socket; ``tls_offered`` 0 if the server has no TLS."""
     address = session.target.address
     if address.host.startswith("/"):
         return
@@ -52,10 +52,10 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def certificate(host: str, port: int) -> bytes | None:
-    """The certificate the server shows, DER; None when it speaks no TLS.
+    """The server's certificate, DER; None if it has no TLS.
 
-    Ends by the deadline in force. A handshake that fails is ``ProbeError(BLIND)``: availability
-    says whether the server can be used at all.
+    Ends by the deadline in force. A failed handshake is ``ProbeError(BLIND)``: availability reports
+    whether the server can be used at all.
     """
     try:
         with socket.create_connection(
@@ -80,7 +80,7 @@ def certificate(host: str, port: int) -> bytes | None:
 
 
 def _handshake(sock: socket.socket) -> bytes | None:
-    """TLS over memory, so that every single wait obeys the deadline."""
+    """TLS in memory, so that every wait obeys the deadline."""
     context = ssl.create_default_context()
     context.check_hostname = False
     # Only its dates are wanted: an expired or home-made certificate must be readable as well.

@@ -1,6 +1,6 @@
-"""Who makes everybody wait for a lock, and for how long already?
+"""Sessions that wait for a lock, for how long, and the root blocker.
 
-Counting waiters is cheap and happens every time; only when somebody waits is the queue looked up
+Counting waiters is cheap and runs every time; the queue is read only when a session waits
 (``lock_queue``). The right to see other sessions is checked first: without it PostgreSQL shows no
 waiters at all instead of failing.
 """
@@ -37,7 +37,7 @@ from pg_stat_get_activity(null)
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Count, age and root; raises ``ProbeError(BLIND)`` without pg_read_all_stats."""
+    """Count, longest wait and root; raises ``ProbeError(BLIND)`` without pg_read_all_stats."""
     counted = session.rows(_COUNT)[0]
     require_sight(counted)
     yield Measurement("advisory_waiters", float(counted["advisory"]))
@@ -86,7 +86,7 @@ def _detail(queue: Queue, root: int) -> dict[str, object]:
 
 
 _REPLAY = "startup"
-"""The process that replays WAL; it holds what transactions of the primary have locked."""
+"""The process that replays WAL; it holds the locks of the primary's transactions."""
 
 _ASK_WORKER = Text(
     "Itu proses server sendiri, bukan aplikasi: tunggu sampai selesai, atau hentikan dan biarkan "
@@ -120,9 +120,9 @@ def _of_replay(pid: int) -> dict[str, object]:
 
 
 def _ddl_in_the_queue(queue: Queue, root: int) -> Text:
-    """The DDL that waits for the root itself and makes everybody else wait behind it.
+    """The DDL that waits for the root itself and blocks all others behind it.
 
-    Readers do not wait for a reader; they wait for the exclusive lock asked for ahead of them.
+    Readers do not wait for a reader; they wait for the exclusive lock requested ahead of them.
     """
     looked_at = [pid for pid in queue.modes if pid in queue.sessions]
     for pid in sorted(looked_at, key=lambda each: -queue.waited_seconds.get(each, 0.0)):
@@ -161,7 +161,7 @@ def _prepared_detail(queue: Queue) -> dict[str, object]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The blocking tree as a DBA reads it, and the commands a person might run.
+    """The blocking tree, and the commands a person may run.
 
     Nothing is run. Statements are shown without their literals.
     """
@@ -254,7 +254,9 @@ def _commands(queue: Queue) -> Iterable[tuple[Words, str, Words]]:
 
 
 def _command(row: Row) -> str:
-    """Cancel what runs, end what idles; bound to this very session, since pids come again."""
+    """Cancels a running statement, ends an idle session; bound to this session, since pids are
+    reused.
+    """
     function = "pg_cancel_backend" if row["state"] == "active" else "pg_terminate_backend"
     return (
         f"SELECT {function}(pid) FROM pg_stat_activity "  # noqa: S608 - shown to people, never run
@@ -294,7 +296,7 @@ PROBE = Probe(
             ),
             _HINT,
             "locks",
-            # One to two minutes is common practice; people at a counter notice half a minute.
+            # One to two minutes is common practice; users notice half a minute.
             warning=30.0,
             critical=120.0,
             headline=Text(
@@ -310,7 +312,7 @@ PROBE = Probe(
             ),
             _HINT,
             "locks",
-            # A pile-up eats connection slots whatever its age; a short one is ordinary life.
+            # A pile-up uses connection slots whatever its age; a short one is ordinary.
             warning=10.0,
             critical=50.0,
             raise_after=2,

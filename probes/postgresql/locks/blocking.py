@@ -1,7 +1,7 @@
-"""Who stands at the root of a queue for locks: pure, over at most a few dozen waiters.
+"""Root blockers of a lock queue. No I/O; at most a few dozen waiters.
 
-A queue on one row makes every waiter blocked by everybody ahead of it, so the number of edges is
-quadratic; walking any one edge upwards finds the root all the same.
+In a queue on one row every waiter is blocked by all ahead of it, so the number of edges is
+quadratic; following any one edge upwards still finds the root.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 PREPARED = 0
-"""The pid PostgreSQL gives a prepared transaction as blocker."""
+"""The pid that PostgreSQL reports for a prepared transaction as blocker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """The answer: which root each waiter ends at, and how many victims each root has."""
+    """The root of each waiter, and how many waiters each root has."""
 
     of: Mapping[int, int]  # waiter -> root
     victims: Mapping[int, int]  # root -> number of waiters that end there, most first
@@ -24,15 +24,16 @@ class Roots:
 
     @property
     def main(self) -> int | None:
-        """The root with the most victims; the smaller pid when equal."""
+        """The root with the most waiters; the smaller pid if equal."""
         return next(iter(self.victims), None)
 
 
 def roots(blockers: Mapping[int, Sequence[int]], waiting_elsewhere: frozenset[int]) -> Roots:
-    """Walk each waiter up to who does not wait.
+    """Follow each waiter up to a session that does not wait.
 
-    ``blockers``: waiter -> pids it waits for (some of them). ``waiting_elsewhere``: pids known to
-    wait but not looked at. A ring (a deadlock not yet broken) has its smallest pid as root.
+    ``blockers``: waiter -> pids it waits for (some of them). ``waiting_elsewhere``: pids that are
+    known to wait but were not read. A cycle (a deadlock not yet broken) has its smallest pid as
+    root.
     """
     found: dict[int, int] = {}
     for waiter in blockers:

@@ -1,8 +1,8 @@
-"""Reads the last deadlock out of PostgreSQL's log, without anybody's data. Pure.
+"""Parses the last deadlock from PostgreSQL's log, without user data. No I/O.
 
-Promise: of each party its pid, what it waited for and behind whom, and its statement without
-literals. The server writes it in the language of lc_messages; read is English, to a plain log (not
-csvlog, not jsonlog). Source: PostgreSQL's DeadLockReport: the first process is the one given up.
+For each party: its pid, what it waited for and behind whom, and its statement without literals. The
+server writes it in the language of lc_messages; English in a plain log is understood (not csvlog,
+not jsonlog). Source: PostgreSQL's DeadLockReport: the first process is the one that was cancelled.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _WAITS = re.compile(
 _ASKS = re.compile(r"^Process (?P<pid>\d+): (?P<statement>.*)$")
 _RELATION = re.compile(r'CONTEXT:  .*? in relation "(?P<name>(?:[^"]|"")+)"')
 _LONGEST = 20_000
-"""Characters from the head in which a report ends; statements may be long."""
+"""Characters after the first line within which a report ends; statements may be long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One of those who stood in each other's way."""
+    """One of the transactions in a deadlock."""
 
     pid: int
     mode: str
@@ -38,7 +38,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Deadlock:
-    """The last one the server broke."""
+    """The last deadlock the server resolved."""
 
     at: str  # as the log's lines begin; "" where they tell no time
     relation: str  # the table the one given up was at; "" where the log does not say
@@ -46,7 +46,7 @@ class Deadlock:
 
 
 def last(log: str) -> Deadlock | None:
-    """The last deadlock in this piece of a log; None where there is none, or only its head."""
+    """The last deadlock in this part of a log; None if there is none, or only its beginning."""
     for head in reversed(list(_HEAD.finditer(log))):
         report = log[head.end() : head.end() + _LONGEST]
         detail = _DETAIL.search(report)

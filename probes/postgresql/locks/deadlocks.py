@@ -1,9 +1,9 @@
-"""How often do transactions deadlock?
+"""Deadlocks per minute, and the transactions of the last one.
 
-The server breaks a deadlock by itself after deadlock_timeout, so each costs one transaction and a
-wait. The figures are a rate per database; who was involved stands only in the server log, which
-no monitoring right opens: the agent reads it where it is on the server's host and may, else its
-evidence says what it would need. Source: PostgreSQL manual, pg_stat_database.
+The server resolves a deadlock itself after deadlock_timeout, so each costs one transaction and a
+wait. The figures are a rate per database. The parties are only in the server log, which no
+monitoring right opens: the agent reads it if it runs on the server's host and may; otherwise the
+evidence states what is needed. Source: PostgreSQL manual, pg_stat_database.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from pg_stat_database where datname is not null
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Deadlocks a minute since the reading before; nothing at the first."""
+    """Deadlocks a minute since the previous reading; nothing at the first."""
     rows = session.rows(_DEADLOCKS)
     counted = {str(row["database"]): float(row["deadlocks"]) for row in rows}
     grown = growth(session.memory, rows[0]["now"], counted)
@@ -77,7 +77,7 @@ _AT_TABLE = Text(
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """Who was in the last deadlock, or what it would take to see that."""
+    """The transactions of the last deadlock, or what is needed to see them."""
     if not session.target.host:
         yield _unseen(_ELSEWHERE)
         return
@@ -97,7 +97,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 
 
 def _reports(path: str) -> list[str]:
-    """The end of a log that holds a deadlock; empty of one that holds none."""
+    """The end of a log that contains a deadlock; empty if there is none."""
     words = server_log.tail(path, _LOG_BYTES)
     return [words] if deadlock_log.last(words) else []
 
@@ -146,8 +146,8 @@ PROBE = Probe(
                 "Have the developers lock rows in one order.",
             ),
             "locks",
-            # One now and then is an application's business; more than five a minute is common
-            # practice's alarm, one each second is an outage of whoever retries.
+            # An occasional one is ordinary; more than five a minute is the common alarm,
+            # one each second is an outage for the application.
             warning=5.0,
             critical=60.0,
             headline=Text(

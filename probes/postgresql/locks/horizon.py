@@ -1,9 +1,9 @@
-"""Who keeps old row versions alive: the oldest snapshot anybody still needs, and whose it is.
+"""What keeps old row versions alive: the oldest snapshot still needed, and its holder.
 
-VACUUM removes nothing newer than that, in any database, and wraparound cannot be pushed back past
-it. Four kinds hold it: sessions, prepared transactions, replication slots, and standbys with
-hot_standby_feedback. Sources: PostgreSQL manual, "Routine Vacuuming", pg_stat_activity,
-pg_prepared_xacts, pg_replication_slots, pg_stat_replication.
+VACUUM removes nothing newer than that, in any database, and cannot freeze past it. Four kinds hold
+it: sessions, prepared transactions, replication slots, and standbys with hot_standby_feedback.
+Sources: PostgreSQL manual, "Routine Vacuuming", pg_stat_activity, pg_prepared_xacts,
+pg_replication_slots, pg_stat_replication.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ _SAID = {
 
 
 def holders(session: Session) -> list[Row]:
-    """Everybody who holds the horizon back, furthest first; at most 20.
+    """All that hold the horizon back, the oldest first; at most 20.
 
-    On a replica only its own sessions can be looked at: their snapshots hold up replay, not
-    VACUUM. Needs pg_read_all_stats: check first, since a missing right shows as nobody.
+    On a replica only its own sessions are visible: their snapshots delay replay, not VACUUM. Needs
+    pg_read_all_stats: check first, since a missing right shows as no holder.
     """
     return session.rows(HOLDERS)
 
@@ -85,11 +85,11 @@ _STATES = {
     ("slot", "active"): Text("aktif", "active"),
     ("slot", "inactive"): Text("tidak aktif", "inactive"),
 }
-"""The states this query writes itself; a session's and a standby's are the server's words."""
+"""The states this query writes itself; those of sessions and standbys are the server's words."""
 
 
 def table(session: Session) -> Exhibit:
-    """Everybody who holds the horizon back, for evidence."""
+    """All that hold the horizon back, for evidence."""
     rows = [{**row, "kind": _KINDS[row["kind"]], "state": _state(row)} for row in holders(session)]
     return exhibit(Text("Penahan horizon xmin", "Who holds the xmin horizon"), rows)
 
@@ -99,7 +99,7 @@ def _state(row: Row) -> object:
 
 
 def said(rows: Sequence[Row]) -> Text:
-    """The furthest holder in words."""
+    """The oldest holder in words."""
     if not rows:
         return NOBODY
     row = rows[0]

@@ -1,7 +1,7 @@
-"""Who opened a transaction and then went away with it?
+"""Sessions that are idle inside an open transaction.
 
-Such a session holds its locks and keeps VACUUM from removing old row versions, while it does
-nothing. Its age counts from when it fell idle. Source: PostgreSQL manual, pg_stat_activity.
+Such a session keeps its locks and prevents VACUUM from removing old row versions while it does
+nothing. The age counts from when it became idle. Source: PostgreSQL manual, pg_stat_activity.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The sessions, their last statement without its literals, and what would end each."""
+    """The sessions, their last statement without its literals, and the command that ends each."""
     rows = []
     for row in session.rows(_IDLE):
         command = (
@@ -102,8 +102,8 @@ PROBE = Probe(
                 "session is in the evidence. idle_in_transaction_session_timeout prevents it.",
             ),
             "locks",
-            # 5 and 15 minutes are common practice. What really blocks people is blocked_sessions'
-            # news at once; idling alone does harm slowly and so opens only late.
+            # 5 and 15 minutes are common practice. blocked_sessions reports blocked users at once;
+            # idling alone does harm slowly and so opens an incident only late.
             warning=300.0,
             critical=3600.0,
             headline=Text(

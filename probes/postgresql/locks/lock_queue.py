@@ -1,9 +1,9 @@
-"""One moment's lock waits: who waits, for whom, since when and for what.
+"""Lock waits at one moment: who waits, for whom, since when and for what.
 
-Looked up only when somebody waits, for at most 50 waiters with a few edges each, because that
-lookup takes the lock manager's locks and its answer grows with the square of the queue. Before 14
-no server tells since when a lock is waited for: it counts from the reading that saw it first, so a
-long statement that just began to wait is not taken for a long wait.
+Read only when a session waits, for at most 50 waiters with a few edges each, because the query
+takes the lock manager's locks and its answer grows with the square of the queue. Before 14 no
+server shows since when a lock is waited for: it counts from the first reading that saw it, so that
+a long statement that just began to wait is not taken for a long wait.
 Sources: PostgreSQL manual, pg_blocking_pids, pg_locks (waitstart from 14), pg_prepared_xacts.
 """
 
@@ -21,11 +21,11 @@ from probes.words.tables import TRUNCATED
 WAITERS_LOOKED_AT = 50
 EDGES_LOOKED_AT = 3
 DATABASES_ASKED = 3
-"""For the names of locked tables that another database than the url's knows."""
+"""Limit of databases visited to resolve names of locked tables outside the url's database."""
 
 # Advisory locks are an application's own queue (leader election waits for ever), and an
-# autovacuum worker that waits makes nobody suffer: neither counts as a blocked session. One that
-# makes others wait meanwhile is on the way to their root all the same.
+# autovacuum worker that waits harms nobody: neither counts as a blocked session. One that
+# blocks others meanwhile is still followed to their root.
 _WAITS = "wait_event_type = 'Lock' and wait_event <> 'advisory'"
 SUFFERS = f"{_WAITS} and backend_type <> 'autovacuum worker'"
 QUEUES = "wait_event_type = 'Lock' and wait_event = 'advisory'"
@@ -90,7 +90,7 @@ order by p.prepared, w.pid
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Everything seen of one moment's lock waits."""
+    """The lock waits at one moment."""
 
     waiting: int  # all of them, also those beyond the cap
     sessions: dict[int, Row]  # waiters looked at, and who blocks them
@@ -103,7 +103,7 @@ class Queue:
 
     @property
     def oldest_seconds(self) -> float:
-        """How long the longest of them has waited."""
+        """The longest wait."""
         return max(
             (s for pid, s in self.waited_seconds.items() if not self.sessions[pid]["advisory"]),
             default=0.0,
@@ -117,7 +117,7 @@ class Queue:
 
 
 def looked_up(session: Session, waiting: int) -> Queue:
-    """The queue of this moment; ``waiting`` were counted just before."""
+    """The queue at this moment; ``waiting`` were counted just before."""
     sessions = {int(row["pid"]): row for row in session.rows(_TREE)}
     blockers = {pid: tuple(row["blockers"]) for pid, row in sessions.items() if row["blockers"]}
     elsewhere = frozenset(
@@ -147,7 +147,7 @@ def looked_up(session: Session, waiting: int) -> Queue:
 
 
 def of_locks(sessions: Mapping[int, Row], locks: Iterable[Row]) -> dict[int, float]:
-    """How long each has waited, from the lock itself; it is empty for the first milliseconds."""
+    """How long each has waited, from the lock itself; empty during the first milliseconds."""
     return {
         lock["pid"]: max(0.0, lock["waited_seconds"] or 0.0)
         for lock in locks
@@ -158,7 +158,9 @@ def of_locks(sessions: Mapping[int, Row], locks: Iterable[Row]) -> dict[int, flo
 def waiting_since(
     sessions: Mapping[int, Row], memory: MutableMapping[str, Any]
 ) -> dict[int, float]:
-    """When each waiter was first seen to wait in its present statement; noted for the next time."""
+    """When each waiter was first seen to wait in its present statement; recorded for the next
+    reading.
+    """
     known: Mapping[str, float] = memory.get(KEPT, {})
     keys = {pid: f"{pid} {row['query_start']}" for pid, row in sessions.items() if row["blockers"]}
     since = {pid: known.get(key, sessions[pid]["now"]) for pid, key in keys.items()}
@@ -167,9 +169,9 @@ def waiting_since(
 
 
 def named(session: Session, queue: Queue) -> Queue:
-    """The same with the names of tables that only their own database knows, where it tells.
+    """The queue with names of tables that only their own database knows, if readable.
 
-    One short session in each of the first few; who may not enter sees the oid.
+    One short session in each of the first few databases; without access the oid is shown.
     """
     wanted: dict[str, set[int]] = {}
     for database, oid in queue.elsewhere.values():

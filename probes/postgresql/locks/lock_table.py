@@ -1,8 +1,8 @@
-"""How full is the table of locks that all sessions share, and which modes are they in?
+"""Use of the shared lock table, and locks by mode.
 
-Once it is full, any statement may fail with "out of shared memory", often the dump or a query on
-a table with many partitions. Its size is a floor: the server lends it some more. The counts by
-mode are for graphs and have no threshold: what a lock does to others is said by blocked_sessions.
+Once it is full, any statement may fail with "out of shared memory", often the dump or a query on a
+table with many partitions. Its size is a minimum: the server can use some more. The counts by mode
+are for graphs and have no threshold; blocked_sessions reports the effects.
 Source: PostgreSQL manual, max_locks_per_transaction and table-level lock modes.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 
-# A mode nobody uses now is 0 and not absent, so that a graph of it has no holes.
+# An unused mode is 0 and not absent, so that its graph has no gaps.
 MODES = (
     "AccessShareLock",
     "RowShareLock",
@@ -26,7 +26,7 @@ MODES = (
     "SIReadLock",
 )
 
-# Fast-path locks are kept with each session, and predicate locks in a table of their own.
+# Fast-path locks are stored with each session, predicate locks in a separate table.
 _LOCKS = f"""
 select current_user as account, {SEES_EVERYBODY} as sees_everybody, mode,
        count(*) as locks,
@@ -48,7 +48,7 @@ _NAME_THE_HOLDER_FROM = 0.2
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Locks by mode, locks held over locks there is room for, and who holds most."""
+    """Locks by mode, locks held of those possible, and the session with most."""
     rows = session.rows(_LOCKS)  # never empty: reading pg_locks takes a lock
     require_sight(rows[0])
     found = {str(row["mode"]): int(row["locks"]) for row in rows}

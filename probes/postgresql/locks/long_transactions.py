@@ -1,7 +1,7 @@
-"""Which transaction has been running for too long, and who holds the xmin horizon back?
+"""The longest transaction, and what holds the xmin horizon back.
 
-Age in time tells what people wait for; age in transactions tells how much VACUUM may not remove.
-The holder is named whatever kind it is (``probes.postgresql.locks.horizon``).
+Age in time shows what users wait for; age in transactions shows how much VACUUM may not remove. The
+holder is named whatever kind it is (``probes.postgresql.horizon``).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The ten longest transactions, and everybody who holds the horizon."""
+    """The ten longest transactions, and all that hold the horizon."""
     rows = [{**row, "statement": redacted(str(row["statement"]))} for row in session.rows(_LONGEST)]
     yield exhibit(Text("Transaksi terlama", "Longest transactions"), rows)
     yield horizon.table(session)

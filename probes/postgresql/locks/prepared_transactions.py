@@ -1,7 +1,7 @@
-"""Is a prepared transaction left over that nobody will finish?
+"""Prepared transactions that nobody finished.
 
-It survives its session and every restart, holds its locks, and keeps VACUUM from working, and no
-list of sessions shows it. Source: PostgreSQL manual, pg_prepared_xacts.
+A prepared transaction survives its session and every restart, keeps its locks, prevents VACUUM from
+removing rows, and is in no list of sessions. Source: PostgreSQL manual, pg_prepared_xacts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pg_prepared_xacts order by prepared limit 50
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """How many there are and the age of the oldest; everybody may see them."""
+    """How many there are and the age of the oldest; needs no right."""
     rows = session.rows(_PREPARED)
     if not rows:
         yield Measurement("prepared_transactions", 0.0)

@@ -1,9 +1,9 @@
-"""Do subscriptions apply, and does decoding spill on the publisher?
+"""Logical replication: subscriptions that do not apply, and decoding that spills on the publisher.
 
-On the subscriber: a worker that is missing, errors it runs into again and again, tables that are
-not ready. A subscription that was switched off by hand is nobody's fault; one that was seen
-working and is off now is (``disable_on_error``). On the publisher: bytes decoding had to write
-aside. Sources: PostgreSQL manual, pg_stat_subscription, pg_stat_subscription_stats (15),
+On the subscriber: a missing worker, repeated errors, tables that are not ready. A subscription that
+was disabled by hand is no fault; one that was seen working and is off now is
+(``disable_on_error``). On the publisher: bytes that decoding spilled to disk.
+Sources: PostgreSQL manual, pg_stat_subscription, pg_stat_subscription_stats (15),
 pg_subscription_rel, pg_stat_replication_slots (14).
 """
 
@@ -59,7 +59,9 @@ from pg_stat_replication_slots
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Both sides; raises ``ProbeError(BLIND)`` where there is a subscription and no sight."""
+    """Both sides; raises ``ProbeError(BLIND)`` if there is a subscription and no right to see
+    it.
+    """
     rows = session.rows(_SUBSCRIPTIONS)
     if rows:
         require_sight(rows[0])
@@ -102,7 +104,7 @@ def _subscriber(session: Session, rows: list[Row]) -> Iterable[Measurement]:
 
 
 def _new_errors(session: Session, now: float) -> dict[str, float]:
-    """Errors since the reading before, by subscription; empty before 15 and at the first."""
+    """Errors since the previous reading, by subscription; empty before 15 and at the first."""
     if session.version < _STATS_SINCE:
         return {}
     counted: dict[str, float] = {}
@@ -124,7 +126,7 @@ def _publisher(session: Session) -> Iterable[Measurement]:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The subscriptions and, where the server counts them, their errors."""
+    """The subscriptions and, if the server counts them, their errors."""
     yield exhibit(
         Text("Langganan logis", "Logical subscriptions"),
         session.rows(_SUBSCRIPTIONS),
@@ -180,8 +182,8 @@ PROBE = Probe(
                 "mend it on the subscriber, or skip it with ALTER SUBSCRIPTION … SKIP.",
             ),
             "replication",
-            # It is retried every few seconds, so an error that stays repeats in each reading;
-            # a single one healed by itself.
+            # It is retried every few seconds, so a lasting error repeats in each reading;
+            # a single one has healed.
             warning=1.0,
             critical=1.0,
             raise_after=2,
@@ -201,7 +203,7 @@ PROBE = Probe(
                 "The publisher is frozen or the network swallows packets.",
             ),
             "replication",
-            # An idle publisher speaks at least every 30 s with default timeouts.
+            # An idle publisher sends at least every 30 s with default timeouts.
             warning=45.0,
             headline=Text(
                 "{target}: penerbit diam kepada langganan {subject}",

@@ -1,4 +1,4 @@
-"""What a replica receives and has replayed, asked once a round, and when it was last caught up.
+"""What a replica has received and replayed, read once a round, and when it last had no lag.
 
 Sources: PostgreSQL manual, pg_stat_wal_receiver, "Recovery Information Functions".
 """
@@ -13,10 +13,11 @@ from probes.model import Row, Session
 from probes.postgresql.replication.streams import lag_seconds, streams
 
 SILENT_SECONDS = 45.0
-"""An idle primary speaks at least every 30 s with default timeouts; after that it is not heard."""
+"""With default timeouts an idle primary sends at least every 30 s; after this it counts as silent.
+"""
 
 CURRENT_SECONDS = 30.0
-"""Less lag than this is no lag worth a warning."""
+"""Less lag than this needs no warning."""
 
 _CAUGHT_UP = "caught_up_at"
 _ANSWER = "replica_row"
@@ -47,7 +48,7 @@ from (select 1) as one left join pg_stat_wal_receiver as r on true
 
 
 def row(session: Session) -> Row:
-    """The replica's own view; every column of the receiver is empty where none runs."""
+    """The replica's own view; the receiver's columns are empty if none runs."""
     found: Row | None = session.shared.round.get(_ANSWER)
     if found is None:
         found = session.rows(_ROW)[0]
@@ -56,9 +57,9 @@ def row(session: Session) -> Row:
 
 
 def caught_up_at(memory: MutableMapping[str, Any], found: Row) -> datetime | None:
-    """When the replica was last seen with no lag before this row, which is noted for the next.
+    """When the replica last had no lag before this row, which is recorded for the next.
 
-    Without this note the first write after an idle night would count as a night's lag.
+    Without this the first write after an idle night would count as a night's lag.
     """
     before: datetime | None = memory.get(_CAUGHT_UP)
     if streams(found) and found["behind_bytes"] is not None and found["behind_bytes"] <= 0:
@@ -67,15 +68,15 @@ def caught_up_at(memory: MutableMapping[str, Any], found: Row) -> datetime | Non
 
 
 def forget(memory: MutableMapping[str, Any]) -> None:
-    """It is a primary now; what was noted of the replica counts no more."""
+    """Drop the record: the server is a primary now."""
     memory.pop(_CAUGHT_UP, None)
 
 
 def is_current(found: Row, caught_up: datetime | None, age_seconds: float) -> bool:
-    """Whether lag is no reason for news of that age: this replica hears its sender and has replayed
-    what that one has written, but for less than half the age and half a minute.
+    """Whether lag does not explain a heartbeat row of that age: this replica receives from its
+    sender and has replayed what it has sent, except for less than half the age and half a minute.
 
-    The sender may itself be a replica that is cut off; this one cannot know.
+    The sender may itself be a replica that is cut off; that is not visible here.
     """
     silent = found["silent_seconds"]
     if not streams(found) or silent is None or silent >= SILENT_SECONDS:

@@ -1,7 +1,8 @@
-"""Does replay cancel queries on this replica?
+"""Queries cancelled by replay on a replica.
 
-A report that dies with "conflict with recovery" is the price of a replica that keeps up. Which
-kind tells what to change. Source: PostgreSQL manual, pg_stat_database_conflicts.
+"conflict with recovery" is the price of a replica that keeps up; the kind shows which setting to
+change.
+Source: PostgreSQL manual, pg_stat_database_conflicts.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How far behind is the replica, told so that it can never be a false zero?
+"""Replication lag of a replica, and of each standby on its primary.
 
-A replica that is cut off has replayed all it received, so "received minus replayed" is 0 while
-the primary runs ahead; and on an idle primary the age of the last replayed transaction grows
-without any lag. Therefore the receiver's state comes first, and seconds are only told where a
-receiver streams: 0 when everything the primary announced is replayed, else an age bounded from
-both sides. The primary tells the same story from its side, per standby.
+A replica that is cut off has replayed all it received, so "received minus replayed" is 0 while the
+primary continues; and on an idle primary the age of the last replayed transaction grows without any
+lag. The receiver's state is therefore checked first, and seconds are reported only if a receiver
+streams: 0 when everything the primary announced is replayed, else an age with an upper and a lower
+bound. The primary reports the same per standby.
 Sources: PostgreSQL manual, pg_stat_wal_receiver, pg_stat_replication, recovery_min_apply_delay.
 """
 
@@ -64,7 +64,7 @@ select ('x' || substring(pg_walfile_name(pg_current_wal_lsn()) from 1 for 8))::b
 DELAYED_LABEL = "expects.delayed_standbys"
 """Target label: application names of standbys that lag on purpose, separated by commas.
 
-The primary cannot see recovery_min_apply_delay of a standby; its own target subtracts it.
+The primary cannot see a standby's recovery_min_apply_delay; the standby's own target subtracts it.
 """
 
 
@@ -88,7 +88,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _shared(rows: list[Row], memory: MutableMapping[str, Any]) -> frozenset[str]:
-    """Names that were ever seen twice; they outlive a restart of the agent, as members do."""
+    """Names that were ever seen twice; kept over a restart of the agent."""
     kept = memory.setdefault(KEPT, {})
     shared = shared_names(rows) | set(kept.get("shared_names", ()))
     if shared:
@@ -103,7 +103,7 @@ _RECEIVER_COLUMNS = (
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The rows a DBA would have looked at, of whichever side this is."""
+    """The rows a DBA would have queried, for this server's side."""
     if session.rows(_WHO)[0]["in_recovery"]:
         yield exhibit(
             Text("Penerima WAL dan pemutaran", "WAL receiver and replay"),
@@ -224,8 +224,8 @@ PROBE = Probe(
                 "for I/O load, and for a bulk change on the primary.",
             ),
             "replication",
-            # 5 s pages on every checkpoint and 1 h is too late to keep a report honest (the two
-            # ends of common practice); half a minute is felt by readers, five are an outage.
+            # 5 s alarms at every checkpoint and 1 h is too late for an accurate report (the two
+            # ends of common practice); users notice half a minute, five minutes are an outage.
             warning=30.0,
             critical=300.0,
             raise_after=2,
@@ -244,7 +244,7 @@ PROBE = Probe(
                 "Compare the primary's write rate with the network and the replica's I/O.",
             ),
             "replication",
-            # Bytes alone do not tell how long: seconds decide, this only speaks up.
+            # Bytes alone do not show how long: seconds decide, this only warns.
             warning=256e6,
             raise_after=3,
             clear_margin=0.5,

@@ -1,8 +1,8 @@
-"""Which replication slot keeps WAL, is about to be lost, or holds old rows hostage?
+"""Replication slots that keep WAL, are about to be lost, or keep old rows.
 
-``wal_status`` is looked at first: once a slot is lost its byte columns are empty, and must not
-read as 0. An inactive slot is somebody's absence, except where nobody is expected: on a standby,
-and for slots synchronised from a primary. Columns a version lacks are empty here.
+``wal_status`` is read first: once a slot is lost its byte columns are empty, and must not read as
+0. An inactive slot means a missing consumer, except where none is expected: on a standby, and for
+slots synchronised from a primary. Columns a version lacks are empty.
 Source: PostgreSQL manual, pg_replication_slots (wal_status 13, invalidation_reason, inactive_since,
 failover and synced 17).
 """
@@ -53,7 +53,7 @@ where not s.temporary order by s.slot_name
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Every slot that lasts; everybody may see them."""
+    """Every persistent slot; needs no right."""
     found = tuple(slot_measurements(session.rows(_SLOTS), session.memory))
     yield from found
     free = _free_for_wal(session)
@@ -62,7 +62,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _free_for_wal(session: Session) -> float | None:
-    """Free bytes of the volume WAL lies on; None where it is elsewhere or may not be seen."""
+    """Free bytes of WAL's volume; None if it is on another host or not readable."""
     if not session.target.host:
         return None
     try:
@@ -73,7 +73,7 @@ def _free_for_wal(session: Session) -> float | None:
 
 
 def shares(found: Iterable[Measurement], free_bytes: float) -> Iterable[Measurement]:
-    """Of the room WAL could take, what each slot keeps already."""
+    """Of the space WAL could use, the share each slot keeps already."""
     for each in found:
         if each.measure == "slot_retained_bytes" and each.value + free_bytes > 0:
             ratio = each.value / (each.value + free_bytes)
@@ -84,7 +84,9 @@ def shares(found: Iterable[Measurement], free_bytes: float) -> Iterable[Measurem
 def slot_measurements(
     rows: Iterable[Row], memory: MutableMapping[str, Any]
 ) -> Iterable[Measurement]:
-    """What the slots say; one that was never used keeps nothing and misses nobody."""
+    """Measurements of the slots; a slot that was never used keeps nothing and has no missing
+    consumer.
+    """
     inactive: dict[str, float] = memory.setdefault("inactive", {})
     seen = set()
     for row in rows:
@@ -145,7 +147,7 @@ def _of_slot(row: Row, name: str, inactive_seconds: float, reason: str) -> Itera
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The slots as a DBA would list them, and the settings that bound them."""
+    """The slots as a DBA would list them, and the settings that limit them."""
     yield exhibit(Text("Slot replikasi", "Replication slots"), session.rows(_SLOTS))
     yield exhibit(
         Text("Setelan slot", "Settings of slots"),
@@ -278,8 +280,8 @@ PROBE = Probe(
                 "or drop the slot.",
             ),
             "replication",
-            # A busy standby that catches up keeps a few gigabytes; when the volume suffers, the
-            # volume opens the incident and this names who.
+            # A busy standby that catches up keeps a few gigabytes; when the volume fills, the
+            # volume opens the incident and this names the slot.
             warning=20e9,
             clear_margin=0.2,
             headline=Text(
@@ -298,7 +300,7 @@ PROBE = Probe(
                 "Reconnect the {kind} or drop the slot before the WAL volume is full.",
             ),
             "replication",
-            # Whatever the size of the volume: half of what there was to spare is gone to one slot.
+            # Whatever the size of the volume: one slot uses half of what was free.
             warning=0.5,
             clear_margin=0.2,
             headline=Text(

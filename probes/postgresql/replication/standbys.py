@@ -1,9 +1,9 @@
-"""Is every expected standby here, and can commits that wait for one end?
+"""Expected standbys that are missing, and commits that wait for a missing one.
 
-A standby that is gone leaves no row behind, so who is expected must be said: the target's label
-``expects.standbys``, a list of application names separated by commas. And when fewer synchronous
-standbys stream than ``synchronous_standby_names`` asks for, every commit hangs: that is an outage
-of writing although the server looks healthy. Sources: PostgreSQL manual, pg_stat_replication,
+A missing standby leaves no row, so the expected ones must be declared: the target's label
+``expects.standbys``, a list of application names separated by commas. When fewer synchronous
+standbys stream than ``synchronous_standby_names`` requires, every commit hangs: an outage for
+writers although the server looks healthy. Sources: PostgreSQL manual, pg_stat_replication,
 synchronous_standby_names.
 """
 
@@ -48,7 +48,7 @@ def needed(names: str) -> int:
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Nothing of commits on a replica; expected ones also where a replica feeds others."""
+    """Nothing about commits on a replica; expected standbys also where a replica feeds others."""
     who = session.rows(_WHO)[0]
     require_sight(who)
     rows = session.rows(_STANDBYS)

@@ -1,6 +1,6 @@
-"""What the rows of both sides of replication mean: the rules that make no false zero. Pure.
+"""Measurements of replication from the rows of both sides, without false zeros. No I/O.
 
-The rows are those ``replication_lag`` asks for.
+The rows are those that ``replication_lag`` reads.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ _OF_REPLAY = ("replication_lag_bytes", "replication_lag_seconds")
 
 
 def streams(row: Row) -> bool:
-    """Whether this replica's receiver is connected and streaming, not merely there."""
+    """Whether this replica's receiver is connected and streaming, not merely running."""
     return bool(row["has_receiver"]) and row["status"] == "streaming"
 
 
 def replica_measurements(
     row: Row, target: str, caught_up_at: datetime | None
 ) -> tuple[Measurement, ...]:
-    """What a replica's own row says; ``caught_up_at`` is when it was last seen with no lag.
+    """Measurements from a replica's own row; ``caught_up_at`` is when it last had no lag.
 
-    Without a streaming receiver there is no measurement of lag at all, neither seconds nor
-    bytes: what the primary has written since is not known here. A replica that is fed from an
-    archive only has no receiver to miss.
+    Without a streaming receiver there is no measurement of lag, neither seconds nor bytes, because
+    it is not known what the primary has written since. A replica that is fed only from an archive
+    needs no receiver.
     """
     found = [Measurement("replay_paused", float(bool(row["paused"])))]
     streaming = streams(row)
@@ -80,11 +80,11 @@ def _cause(row: Row) -> Text:
 
 
 def lag_seconds(row: Row, caught_up_at: datetime | None) -> float | None:
-    """Age of the oldest thing not yet replayed, beyond an intended delay; None when unknown.
+    """Age of the oldest record not yet replayed, beyond an intended delay; None when unknown.
 
-    0 with nothing left to replay, however idle the primary. Otherwise at most the age of the
-    last replayed commit, at most the time since the replica was last seen caught up, and at
-    least the age of the newest WAL that was announced.
+    0 with nothing left to replay, however idle the primary. Otherwise at most the age of the last
+    replayed commit, at most the time since the replica last had no lag, and at least the age of the
+    newest WAL that was announced.
     """
     if row["behind_bytes"] <= 0:
         return 0.0
@@ -101,12 +101,12 @@ def lag_seconds(row: Row, caught_up_at: datetime | None) -> float | None:
 
 
 def expected(label: str) -> tuple[str, ...]:
-    """The names in a target's label, which separates them by commas."""
+    """The names in a target's label, separated by commas."""
     return tuple(name.strip() for name in label.split(",") if name.strip())
 
 
 def shared_names(rows: Iterable[Row]) -> frozenset[str]:
-    """Application names that standbys of several addresses use.
+    """Application names used by standbys of several addresses.
 
     One address twice is a standby that came back before its old walsender ended.
     """
@@ -121,11 +121,12 @@ def standby_measurements(
     delayed: frozenset[str] = frozenset(),
     shared: frozenset[str] = frozenset(),
 ) -> tuple[Measurement, ...]:
-    """What the primary says of each standby; subjects are application names, made unique.
+    """Measurements of each standby from the primary's view; subjects are application names, made
+    unique.
 
-    Of those in ``delayed`` replay is left out: they lag on purpose, by how much only they know.
-    ``shared`` are names that several standbys were seen to use, now or earlier: when one leaves,
-    the other must not change its own.
+    For those in ``delayed`` replay is left out: they lag on purpose, by a delay only they know.
+    ``shared``: names that several standbys were seen to use, now or earlier; when one leaves, the
+    other must keep its own.
     """
     rows = list(rows)
     shared |= shared_names(rows)

@@ -1,10 +1,10 @@
-"""Does every finished WAL segment reach the archive, or is archiving failing or stuck?
+"""WAL archiving: failing, stuck, or without a command.
 
-A failing command says so in a view; one that hangs says nothing at all and only its backlog
-grows. So both are looked at: the last failure against the last success, and the oldest segment
-that waits. Where archive_mode is on and no command is set, nothing fails and nothing hangs: the
-server keeps its WAL until somebody sets one. Without the archive there is no way back to yesterday,
-and pg_wal fills its volume.
+A failing command shows in a view; one that hangs shows nothing, only its backlog grows. Both are
+checked: the last failure against the last success, and the oldest segment that waits. With
+archive_mode on and no command set nothing fails and nothing hangs: the server keeps its WAL until a
+command is set. Without the archive no point-in-time recovery is possible, and pg_wal fills its
+volume.
 Sources: PostgreSQL manual, pg_stat_archiver, pg_ls_archive_statusdir, archive_command.
 """
 
@@ -44,13 +44,13 @@ select current_setting('archive_mode') as archive_mode,
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Nothing where archiving is off, which the server's administrator chose."""
+    """State of archiving; nothing if it is switched off."""
     mode = session.rows(_MODE)[0]
     if mode["mode"] == "off" or (mode["in_recovery"] and mode["mode"] != "always"):
         return
     row = session.rows(_STATE)[0]
     is_set = bool(row["is_set"])
-    # Without a command nothing is tried: the failure from before says nothing of now.
+    # Without a command nothing is tried, so an earlier failure is irrelevant.
     failing_since = _failing_since(row, session.memory.get("failing_since")) if is_set else None
     session.memory["failing_since"] = failing_since
     archived = row["archived"]
@@ -86,7 +86,7 @@ def _instants(row: Row) -> Row:
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """The archiver's row and its settings; the command's own words stand in the server log."""
+    """The archiver's row and its settings; the command's own output is in the server log."""
     rows = [{**row, **_instants(row)} for row in session.rows(_STATE)]
     yield exhibit(Text("Pengarsip WAL", "WAL archiver"), rows)
     yield exhibit(Text("Setelan pengarsipan", "Settings of archiving"), session.rows(_SETTINGS))
@@ -146,7 +146,7 @@ PROBE = Probe(
                 "--forest`), stuck network storage, or a write rate archiving cannot follow.",
             ),
             "archiving",
-            # A bulk load may queue for minutes; a quarter of an hour is data no backup has.
+            # A bulk load may queue for minutes; after 15 minutes data is missing from the backup.
             warning=300.0,
             critical=900.0,
             raise_after=2,
@@ -169,7 +169,7 @@ PROBE = Probe(
                 "Until then pg_wal only grows.",
             ),
             "archiving",
-            # Emptied for some minutes of work on the archive; beyond them, as a stuck one.
+            # May be empty for some minutes of work on the archive; after that as a stuck one.
             warning=300.0,
             critical=900.0,
             raise_after=2,

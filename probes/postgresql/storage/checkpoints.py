@@ -1,9 +1,10 @@
-"""Does WAL force checkpoints instead of the clock?
+"""Checkpoints forced by WAL volume instead of by time.
 
-Checkpoints that come because max_wal_size is used up come too often: each makes every page be
-written in full once more. Judged over an hour of this agent's own watching, so that one bulk load
-says nothing. A standby has none: until 16 the same columns count its restartpoints, which write no
-page in full. Sources: PostgreSQL manual, pg_stat_checkpointer (17 and later), pg_stat_bgwriter.
+Checkpoints that come because max_wal_size is used up are too frequent: each makes every page be
+written in full once more. Judged over an hour of observation, so that one bulk load does not
+matter. A standby has none: until 16 the same columns count its restartpoints, which write no page
+in full.
+Sources: PostgreSQL manual, pg_stat_checkpointer (17 and later), pg_stat_bgwriter.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from probes.model import Measure, Measurement, Probe, Row, Session, Text, Thresh
 
 WINDOW_SECONDS = 3600.0
 LEAST_CHECKPOINTS = 6
-"""In the window, before a share of them means anything."""
+"""In the window, before a share of them has a meaning."""
 
 _NEW = """
 select extract(epoch from clock_timestamp())::float8 as now, num_timed::float8 as timed,
@@ -33,7 +34,7 @@ _NEW_SINCE = 170000
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """The share of requested checkpoints; nothing before there are enough to tell, or on a standby.
+    """The share of requested checkpoints; nothing until there are enough, or on a standby.
 
     What a server did as a standby does not count once it is a primary.
     """
@@ -58,7 +59,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _window(memory: MutableMapping[str, Any], row: Row) -> Row:
-    """The oldest reading of the last hour, after noting this one; a reset begins anew."""
+    """The oldest reading of the last hour, after recording this one; a reset starts again."""
     kept = [
         old
         for old in memory.get("readings", [])
@@ -99,7 +100,7 @@ PROBE = Probe(
                 "spread the bulk work.",
             ),
             "performance",
-            # The server's own checkpoint_warning speaks of "too frequently" as well; half of
+            # The server's own checkpoint_warning also says "too frequently"; half of
             # them being forced is tuning advice, never an outage.
             warning=0.5,
             clear_margin=0.2,

@@ -1,7 +1,7 @@
-"""Has the server read a page whose checksum was wrong?
+"""Pages read with a wrong checksum.
 
-A failed checksum is damage by storage, memory or somebody's hand; PostgreSQL counts it and
-refuses the page. Without checksums nobody would know, which is shown as a figure of its own.
+A failed checksum is damage by storage, memory or manipulation; PostgreSQL counts it and refuses the
+page. Without checksums damage goes unnoticed, which is a measure of its own.
 Source: PostgreSQL manual, pg_stat_database (checksum_failures), data_checksums.
 """
 

@@ -1,10 +1,11 @@
-"""Who fills PostgreSQL's volumes: WAL (and what holds it), temporary files, logs, a database?
+"""What fills PostgreSQL's volumes: WAL (and what keeps it), temporary files, logs, a database.
 
-And which comes first when a slot holds WAL back: the slot is lost (``max_slot_wal_keep_size``) or
-the disk is full? Sources: PostgreSQL manual, pg_ls_waldir, pg_ls_archive_statusdir, pg_ls_tmpdir,
+Also whether, when a slot keeps WAL, the slot is lost (``max_slot_wal_keep_size``) before the disk
+is full. Sources: PostgreSQL manual, pg_ls_waldir, pg_ls_archive_statusdir, pg_ls_tmpdir,
 pg_ls_logdir (executable by pg_monitor), pg_database_size, pg_tablespace_size,
-pg_replication_slots.safe_wal_size. A database may lie in several tablespaces, and how much of it in
-which the server does not say: where there are any beside its own, they are who fills a volume.
+pg_replication_slots.safe_wal_size. A database may be in several tablespaces, and the server does
+not show how much of it is in which: if there are tablespaces besides its own, they are the
+consumers.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ _FAR_SECONDS = 30 * 86400.0
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Who holds and who grows; raises ``ProbeError(BLIND)`` without pg_monitor's rights."""
+    """Size and growth of each consumer; raises ``ProbeError(BLIND)`` without pg_monitor's
+    rights.
+    """
     state = session.rows(_STATE)[0]
     require_sight(state)
     now, memory = float(state["now"]), session.memory
@@ -131,7 +134,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _now(session: Session, state: Row, slots: list[Row]) -> Iterable[Use]:
-    """The consumers that cost next to nothing to ask about."""
+    """The consumers that are cheap to query."""
     row = session.rows(_DIRECTORIES)[0]
     waiting = float(row["ready"]) * float(state["segment_bytes"])
     wal = float(row["wal"])
@@ -166,7 +169,7 @@ def wal_holder(wal_bytes: float, waiting_bytes: float, slots: list[Row]) -> Text
 
 
 def _sizes(session: Session, now: float) -> list[Use]:
-    """Databases and tablespaces: a walk through their files, so rarely, and never for long."""
+    """Databases and tablespaces; scans their files, so it runs rarely and with a time limit."""
     due = session.memory.get("sizes_due", 0.0)
     if now < due <= now + SLOW_SIZES_EVERY_SECONDS:
         return []
@@ -190,7 +193,7 @@ def _sized(session: Session, sql: str) -> dict[str, float]:
 
 
 def known_sizes(memory: MutableMapping[str, Any]) -> list[Use]:
-    """The databases and tablespaces as they were sized last."""
+    """The databases and tablespaces with their last known sizes."""
     tablespaces = memory.get("tablespaces", {})
     place = "" if tablespaces else "data"
     return [
@@ -221,12 +224,12 @@ def known_sizes(memory: MutableMapping[str, Any]) -> list[Use]:
 def losses(
     slots: list[Row], growth: Mapping[str, float], full_in: float | None
 ) -> Iterable[Measurement]:
-    """When each slot is lost if it goes on falling behind, and whether the disk is full before.
+    """When each slot is lost if it keeps falling behind, and whether the disk is full before that.
 
-    Only slots bounded by max_slot_wal_keep_size (safe_wal_size, PostgreSQL 13) can be lost by it.
-    What counts is how fast the WAL kept for the slot grows, not how fast WAL is written: a slot
-    that is read from keeps pace. ``full_in``: seconds until the WAL volume is full; None when it
-    does not fill or is not seen.
+    Only slots limited by max_slot_wal_keep_size (safe_wal_size, PostgreSQL 13) can be lost this
+    way. The growth of the WAL kept for the slot counts, not the rate at which WAL is written: a
+    slot that is read keeps up. ``full_in``: seconds until the WAL volume is full; None if it does
+    not fill or is not known.
     """
     for row in slots:
         speed = growth.get(f"slot:{row['name']}")
@@ -275,7 +278,9 @@ def _first_words(lost: Iterable[Measurement], rooms: Mapping[str, Room]) -> Mapp
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
-    """Every consumer with its size and growth; and of a database that grows, who is written to."""
+    """Every consumer with its size and growth, and the tables most written to in a growing
+    database.
+    """
     state = session.rows(_STATE)[0]
     require_sight(state)
     uses = [*_now(session, state, session.rows(_SLOTS)), *known_sizes(session.memory)]
@@ -288,7 +293,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 
 
 def _most_written(session: Session, database: str) -> Exhibit:
-    """The tables of one database that took most rows since its statistics began."""
+    """The tables of one database with most rows written since its statistics began."""
     title = Text(
         "Tabel yang paling banyak ditulisi di basis data {name}",
         "The tables most written to in database {name}",
@@ -334,7 +339,7 @@ PROBE = Probe(
                 "has room; once lost, its replica must be rebuilt.",
             ),
             "replication",
-            # Four hours leave time to bring a replica back; in the last hour somebody must.
+            # Four hours leave time to repair a replica; in the last hour it must be done.
             warning=4 * 3600.0,
             critical=3600.0,
             above=False,

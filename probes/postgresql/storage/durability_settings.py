@@ -1,7 +1,8 @@
-"""Is the server set so that a crash would lose or damage what was committed?
+"""Settings under which a crash would lose or damage committed data.
 
-Often left over from a bulk load or a repair. It disturbs nobody today, so it is a warning and
-opens no incident. Source: PostgreSQL manual, "Write Ahead Log", "Developer Options".
+Often left from a bulk load or a repair. Nothing fails today, so it is a warning and opens no
+incident.
+Source: PostgreSQL manual, "Write Ahead Log", "Developer Options".
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Does a commit end, and how long does it take? Only where an administrator made the table.
+"""Test commit on a primary, and age of the newest heartbeat on a replica; opt-in.
 
-``sigap grants postgresql --canary`` prints what makes it: one row, written over a session of its
-own. A hung disk, a full one, a file system gone read only and a synchronous standby that is away
-all look healthy to reading sessions; here the commit fails or does not end. The same row, read on
-a replica, is the heartbeat that no arithmetic on positions can fake.
-A commit that hangs is never tried a second time beside the first: the session is looked for, and
-its age told, until it is gone. Source: PostgreSQL manual, "Synchronous Replication".
+``sigap grants postgresql --canary`` prints the table's definition: one row, written in a separate
+session. A hung or full disk, a file system gone read-only and a missing synchronous standby look
+healthy to sessions that only read; here the commit fails or does not end. The same row, read on a
+replica, is a heartbeat that does not depend on WAL positions. A commit that hangs is never started
+a second time: its session is looked up and its age reported until it is gone.
+Source: PostgreSQL manual, "Synchronous Replication".
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _FINE = Text("sudah berhasil lagi", "it works again")
 
 
 def read(session: Session) -> Iterable[Measurement]:
-    """Nothing without the table; raises ``ProbeError(BLIND)`` when it may not be used."""
+    """Nothing without the table; raises ``ProbeError(BLIND)`` if it may not be used."""
     state = session.rows(_STATE)[0]
     if not state["there"]:
         if session.memory.get("sang"):
@@ -95,7 +95,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _heartbeat(session: Session, age: float) -> Iterable[Measurement]:
-    """Whose fault an old row is: what is written does not come here, or nobody writes it."""
+    """Why a row is old: writes do not arrive here, or nobody writes it."""
     found = receiving.row(session)
     current = receiving.is_current(found, receiving.caught_up_at(session.memory, found), age)
     detail = {"sender": f"{found['sender_host'] or '?'}:{found['sender_port'] or '?'}"}
@@ -157,7 +157,7 @@ def _hangs(pending: Row | None, seconds: float) -> Iterable[Measurement]:
 
 
 def _pending(session: Session) -> Row | None:
-    """Our own write that still hangs in the server, if one does."""
+    """Our own write that still hangs in the server, if any."""
     memory: MutableMapping[str, Any] = session.memory
     if "pending" not in memory:
         return None
@@ -245,7 +245,7 @@ PROBE = Probe(
                 "(flush_lag).",
             ),
             "performance",
-            # A commit takes milliseconds; a whole second is felt with every click.
+            # A commit takes milliseconds; users notice a whole second.
             warning=1.0,
             raise_after=3,
             headline=Text("{target}: COMMIT lambat", "{target}: commits are slow"),
@@ -287,7 +287,7 @@ PROBE = Probe(
                 "runs. If {sender} is itself a replica, see whether that one is cut off.",
             ),
             "replication",
-            # Data here is current: what is missing is the sign of it, so nobody is woken.
+            # Data here is current and only the heartbeat is missing: a warning is enough.
             warning=120.0,
             raise_after=2,
             headline=Text(
