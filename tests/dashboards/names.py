@@ -7,6 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from probes.fleet.catalogue import EVERY_DERIVED_PROBE
 from probes.registry import engine_names, probes_for
 from tools.dashboards.judged import series
 
@@ -30,7 +31,7 @@ def measured() -> set[str]:
     return {
         series(probe, measure)
         for name in engine_names()
-        for probe in probes_for(name)
+        for probe in (*probes_for(name), *EVERY_DERIVED_PROBE)
         for measure in probe.measures
     }
 

@@ -13,6 +13,8 @@ import pytest
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
 
+from probes.fleet.catalogue import EVERY_DERIVED_PROBE
+from probes.registry import engine_names, probes_for
 from tests.dashboards.names import PROCESS, unknown
 from tests.dashboards.promtool import promtool
 from tools.dashboards.__main__ import FOLDER, rendered
@@ -25,7 +27,8 @@ SCHEMAS: Json = json.loads(
 KINDS = {"timeseries": "timeseries", "stat": "stat", "table": "table"} | {
     "state-timeline": "statetimeline"
 }
-NAMES = ("health.json", "sla.json")
+NAMES = tuple(rendered())
+LONGEST = 4000  # lines: what somebody may still look at as one change
 SCOPED = ("$job", "$instance")
 
 
@@ -82,7 +85,37 @@ def test_the_committed_dashboard_is_what_the_probes_declare_today(name: str) -> 
 
 
 def test_no_dashboard_lies_there_that_nothing_generates() -> None:
-    assert {path.name for path in FOLDER.glob("*.json")} == rendered().keys() == set(NAMES)
+    assert {path.name for path in FOLDER.glob("*.json")} == set(NAMES)
+
+
+def test_each_engine_and_subject_has_a_dashboard_of_its_own_that_stays_readable() -> None:
+    assert {"health.json", "sla.json", "host.json", "fleet.json", "mysql-locks.json"} <= set(NAMES)
+    long = {name: text.count("\n") for name, text in rendered().items()}
+    assert {name: lines for name, lines in long.items() if lines > LONGEST} == {}
+
+
+def test_every_measure_with_a_limit_is_drawn_exactly_once() -> None:
+    probes = {
+        probe.name + probe.engine: probe
+        for name in engine_names()
+        for probe in (*probes_for(name), *EVERY_DERIVED_PROBE)
+    }
+    limited = [
+        f'probe="{probe.name}",measure="{threshold.measure}"'
+        for probe in probes.values()
+        for threshold in {each.measure: each for each in probe.thresholds}.values()
+    ]
+    drawn = [
+        re.sub(r".*(probe=.*)}\)", r"\1", expr)
+        for expr in expressions().values()
+        if "by (level) (sigap_threshold" in expr
+    ]
+    assert sorted(drawn) == sorted(limited)
+
+
+def test_two_primaries_are_drawn() -> None:
+    name = "sigap_cluster_surplus_primaries"
+    assert [where for where, expr in expressions().items() if name in expr] != []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -193,9 +226,8 @@ def test_ids_are_single_and_panels_do_not_overlap(name: str) -> None:
 def test_limits_are_drawn_from_the_exported_series_and_never_typed_in() -> None:
     judged = [
         panel
-        for row in dashboards()["health.json"]["panels"]
-        if row["type"] == "row"
-        for panel in row["panels"]
+        for dashboard in dashboards().values()
+        for panel in panels(dashboard)
         if any("sigap_threshold" in target["expr"] for target in panel["targets"])
     ]
     assert judged

@@ -1,7 +1,7 @@
 """The dashboard "Sigap – Database health": which server is in trouble, with what, since when.
 
-From the top: the counts, the servers with the way to their incidents, the verdicts over time, one
-collapsed row for each engine, and at the end what the watcher itself costs.
+From the top: the counts, the servers with the way to their incidents, the verdicts over time, and
+at the end what the watcher itself costs. What a verdict rests on is in ``judged``'s dashboards.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tools.dashboards.panels import (
     variable,
 )
 
-AGENT = 'job=~"$job",instance=~"$instance"'
+AGENT = judged.AGENT
 SCOPE = judged.SCOPE
 WHERE = f'{AGENT},engine=~"$engine",cluster=~"$cluster"'
 AGE = f"time() - sigap_probe_last_reading_timestamp_seconds{{{SCOPE}}}"
@@ -56,8 +56,8 @@ def build() -> Json:
     return dashboard(
         "sigap-health",
         "Sigap – Database health",
-        "Kesehatan basis data: what Sigap sees on every server it watches, with the limits it "
-        "judges by. Sigap opens incidents by itself; this page explains them.",
+        "Kesehatan basis data: every server Sigap watches, and what it finds there. Sigap opens "
+        "incidents by itself; the dashboards of each engine show what they rest on.",
         (
             DATASOURCE,
             variable("job", "Job", "sigap_target_up", every=".+"),
@@ -67,7 +67,7 @@ def build() -> Json:
             variable("target", "Server", "sigap_target_up", WHERE),
             SIGAP_URL,
         ),
-        (_now(), _verdicts(), *judged.rows(), _watcher()),
+        (_now(), _verdicts(), _watcher()),
         since="now-6h",
     )
 

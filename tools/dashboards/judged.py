@@ -1,51 +1,118 @@
-"""One panel for every measure that Sigap judges, with its limits drawn from ``sigap_threshold``.
+"""One dashboard for each engine and subject: a panel for every measure with a limit.
 
-Why: a new probe is one file; its picture must not be a second one. Promise: what a probe declares
-(measure, unit, help, question, limits' direction) is all that is used, and a panel never shows
-more than its ten worst series, whatever the number of targets.
+A new probe is one file and gets its picture from what it declares: measure, unit, help, question
+and the direction of its limits, which are drawn from ``sigap_threshold``. The subject is the folder
+the probe lies in (``probes/mysql/replication``). A panel shows at most its ten worst series,
+whatever the number of targets.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import probes
+from probes.fleet.catalogue import EVERY_DERIVED_PROBE
 from probes.model import Measure, Probe, Threshold
 from probes.registry import HOST, engine, engine_names, probes_for
-from tools.dashboards.panels import LIMIT_LINES, Panel, Query, Row, lines
+from tools.dashboards.panels import (
+    DATASOURCE,
+    LIMIT_LINES,
+    SIGAP_URL,
+    Json,
+    Panel,
+    Query,
+    Row,
+    dashboard,
+    lines,
+    variable,
+)
 
-SCOPE = 'job=~"$job",instance=~"$instance",target=~"$target"'
+AGENT = 'job=~"$job",instance=~"$instance"'
+SCOPE = f'{AGENT},target=~"$target"'
+IN_CLUSTER = 'cluster=~"$cluster"'
 MOST_SERIES = 10
 UNITS = {"seconds": "s", "bytes": "bytes", "ratio": "percentunit", "": "short"}
+UNPREFIXED = frozenset({HOST, *(probe.engine for probe in EVERY_DERIVED_PROBE)})
+"""Engines whose measures are exported as ``sigap_<measure>``."""
 
 
-def rows() -> tuple[Row, ...]:
-    """A collapsed row for each engine, and one for the host."""
-    made = []
-    host: dict[str, Probe] = {}
+def pages() -> Iterator[tuple[str, Json]]:
+    """File name and dashboard for every engine and subject, the host, and the servers together."""
     for name in sorted(engine_names()):
-        declared = engine(name)
-        probes = probes_for(name)
-        host |= {probe.name: probe for probe in probes if probe.engine == HOST}
-        own = tuple(probe for probe in probes if probe.engine != HOST)
-        made.append(_row(declared.title, own))
-    made.append(_row("Host", tuple(host.values())))
-    return tuple(row for row in made if row.panels)
+        title = engine(name).title
+        own = [probe for probe in probes_for(name) if probe.engine == name]
+        for subject in sorted({subject_of(probe) for probe in own}):
+            held = [probe for probe in own if subject_of(probe) == subject]
+            part = f"-{subject}" if subject else ""
+            words = f": {subject}" if subject else ""
+            scope = _variables(f'engine="{name}"')
+            yield from _page(f"{name}{part}", f"{title}{words}", held, scope)
+    host = [probe for probe in probes_for(engine_names()[0]) if probe.engine == HOST]
+    yield from _page("host", "Host", host, _variables())
+    # what follows from several servers is told of a cluster or a host, which is no server
+    together = _variables(of="sigap_threshold")
+    yield from _page("fleet", "Members, roles and reachability", EVERY_DERIVED_PROBE, together)
+
+
+@cache
+def subject_of(probe: Probe) -> str:
+    """The folder inside its engine's that a probe lies in; empty where the engine has none."""
+    top = Path(probes.__path__[0]) / probe.engine
+    (file,) = top.rglob(f"{probe.name}.py")
+    return "" if file.parent == top else file.parent.name
 
 
 def series(probe: Probe, measure: Measure) -> str:
     """The name a measure is exported under (see ``probes.model.Measure``)."""
-    prefix = "sigap" if probe.engine == HOST else f"sigap_{probe.engine}"
+    prefix = "sigap" if probe.engine in UNPREFIXED else f"sigap_{probe.engine}"
     return f"{prefix}_{measure.name}"
 
 
-def _row(title: str, probes: tuple[Probe, ...]) -> Row:
-    panels = []
-    for probe in probes:
-        judged = {threshold.measure: threshold for threshold in probe.thresholds}
-        panels += [
-            panel(probe, measure, judged[measure.name])
-            for measure in probe.measures
-            if measure.name in judged
-        ]
-    return Row(title, tuple(panels), collapsed=True)
+def _variables(engine: str = "", of: str = "sigap_target_up") -> tuple[Json, ...]:
+    """What can be chosen: the agents, and the targets that the metric ``of`` names."""
+
+    def within(*selectors: str) -> str:
+        return ",".join(each for each in (*selectors, engine) if each)
+
+    agents = (
+        variable("job", "Job", of, within(), every=".+"),
+        variable("instance", "Agent", of, within('job=~"$job"'), every=".+"),
+    )
+    if of != "sigap_target_up":
+        return (*agents, variable("target", "Server", of, within(AGENT)))
+    cluster = variable("cluster", "Cluster", of, within(AGENT), every=".*")
+    return (*agents, cluster, variable("target", "Server", of, within(AGENT, IN_CLUSTER)))
+
+
+def _page(
+    name: str, title: str, held: Iterable[Probe], variables: tuple[Json, ...]
+) -> Iterator[tuple[str, Json]]:
+    rows = tuple(row for row in map(_row, held) if row.panels)
+    if rows:
+        yield (
+            f"{name}.json",
+            dashboard(
+                f"sigap-{name}",
+                f"Sigap – {title}",
+                "Every measure with a limit, and the limits in force. / "
+                "Setiap ukuran yang berbatas, beserta batas yang berlaku.",
+                (DATASOURCE, *variables, SIGAP_URL),
+                rows,
+                since="now-6h",
+            ),
+        )
+
+
+def _row(probe: Probe) -> Row:
+    judged = {threshold.measure: threshold for threshold in probe.thresholds}
+    panels = tuple(
+        panel(probe, measure, judged[measure.name])
+        for measure in probe.measures
+        if measure.name in judged
+    )
+    return Row(probe.name.replace("_", " ").capitalize(), panels)
 
 
 def panel(probe: Probe, measure: Measure, threshold: Threshold) -> Panel:

@@ -338,7 +338,7 @@ def dashboard(
                 tags=["sigap"],
                 includeVars=True,
                 keepTime=True,
-                asDropdown=False,
+                asDropdown=True,
             ),
             _link(
                 "Incidents",
