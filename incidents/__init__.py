@@ -1,1 +1,1 @@
-"""Incidents know people, procedure and time, and no database engine."""
+"""Incident response: people, procedure, time standards and the record. Knows no database engine."""

@@ -1,8 +1,7 @@
-"""JSON that has exactly one way to be written, so that its hash means something.
+"""JSON with exactly one written form per value, so that it can be hashed.
 
-Keys sorted, no spaces, UTF-8 as it is. What different JSON libraries write differently, or what a
-store cannot keep, is refused at the door: infinities and NaN, whole numbers beyond 2^53, lone
-surrogates, NUL.
+Keys sorted, no spaces, UTF-8. Values that JSON libraries write differently, or that a store cannot
+keep, are refused: infinities and NaN, integers beyond 2^53, lone surrogates, NUL.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST_EXACT = 2**53
-"""Beyond this a whole number is not the same in every JSON library."""
+"""Beyond this, JSON libraries do not agree on an integer."""
 
 
 class NotCanonical(ValueError):
-    """A value that has no single written form; the message names where it stands."""
+    """A value without a single written form; the message names its place."""
 
 
 def canonical(value: Any) -> bytes:
@@ -35,9 +34,9 @@ def digest(body: bytes) -> str:
 
 
 def mended(value: Any) -> Any:
-    """``value`` with what ``canonical`` refuses replaced, for what machines say.
+    """``value`` with everything that ``canonical`` refuses replaced, for text from machines.
 
-    A server may answer with anything; its trouble must reach the record all the same.
+    A server may answer with anything; its finding must still reach the record.
     """
     match value:
         case str():

@@ -1,4 +1,4 @@
-"""The Form Laporan as it comes in from a person, an agency or a webhook."""
+"""Checks the Form Laporan of a person, an agency or a webhook."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ _LIMITS = {
     "occurred_at": 40,
     "severity": 20,
 }
-"""Every field there is, with the most characters it takes."""
+"""Every field, with its maximum number of characters."""
 
 
 def manual_report(form: JSON, source: str, rules: Rulebook) -> JSON:
     """The OPENED payload of a report. Raises ``ActionRefused`` naming every field that is wrong;
-    ValueError for a source there is none of."""
+    ValueError for an unknown source.
+    """
     if source not in SOURCES:
         raise ValueError(f"source is one of {', '.join(SOURCES)}, not {source!r}")
     problems = _problems(form)

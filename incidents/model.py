@@ -1,7 +1,6 @@
-"""The words of the response: people, events, and the incident they add up to.
+"""Data types of the response: people, events, and incidents.
 
-Plain values. An incident is the fold of its events and nothing else; ``incidents.workflow.fold``
-folds, this module only says what the pieces are.
+Plain values. An incident is computed from its events only, by ``incidents.workflow.fold``.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ JSON = Mapping[str, Any]
 """A JSON object: strings, finite numbers, booleans, None, lists and objects of these."""
 
 SYSTEM = "sigap"
-"""The actor of what the daemon does by itself."""
+"""The actor of events that the daemon writes itself."""
 
 
 class Refused(Exception):
-    """An action that may not be done; ``reason`` is the sentence the person reads."""
+    """An action that is not allowed; ``reason`` is the sentence the person reads."""
 
     def __init__(self, reason: Text) -> None:
         super().__init__(reason.en)
@@ -30,7 +29,10 @@ class Refused(Exception):
 
 
 class Basis(StrEnum):
-    """On what ground a person holds a role (surat tugas; READING 4.4, 5.2)."""
+    """How a person holds a role: definitive, Plt. (vacant post) or Plh. (absent holder).
+
+    Source: SOP, Kualifikasi Pelaksana 1 and section F 1 (surat tugas).
+    """
 
     DEFINITIVE = "definitif"
     PLT = "plt"  # pelaksana tugas: the post is vacant
@@ -78,7 +80,7 @@ class Signer:
 
 
 class EventKind(StrEnum):
-    """What can be written about an incident."""
+    """Kinds of events in an incident's record."""
 
     OPENED = "opened"  # by a finding, a person or a webhook
     ATTACHED = "attached"  # another finding (a symptom, or the root of earlier ones) joined
@@ -177,7 +179,7 @@ class SignOff:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One stay at a step; a return by a loop opens a new visit with its full standard."""
+    """One stay at a step; a return starts a new visit with its full standard."""
 
     step: int
     attempt: int  # 1 for the first visit of this step
@@ -198,7 +200,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Dispensation:
-    """KD lets one person act although the separation of duties forbids it (READING 5.4)."""
+    """KD lets one person act although the separation of duties forbids it; recorded with a
+    reason.
+    """
 
     at: datetime
     granted_by: str
@@ -252,10 +256,10 @@ class Incident:
 
     @property
     def present(self) -> Severity:
-        """The worst that is stated now; what people reported stays as they called it."""
+        """The worst severity stated now; for a manual report, the severity it was given."""
         return max((trouble.severity for trouble in self.troubles), default=self.severity)
 
     @property
     def red(self) -> bool:
-        """Whether any probe still says so."""
+        """Whether any probe still reports it."""
         return any(trouble.severity > Severity.CLEAR for trouble in self.troubles)

@@ -1,8 +1,7 @@
-"""A file that nobody else may read, and that stays with the account that is to use it.
+"""Creates files readable only by their owner, with the right owner when run as root.
 
-Why: a command of root's must not lock out the daemon that has an account of its own. Promise: what
-root makes belongs to whom its folder belongs to; what lay there before is given to nobody, and no
-link in the way is followed.
+A file that root creates gets the owner of its folder, so that a command run as root does not lock
+out the daemon. Existing files keep their owner, and links in the path are not followed.
 """
 
 from __future__ import annotations

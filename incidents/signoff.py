@@ -1,4 +1,4 @@
-"""A signature and the document it leaves: one event and one row, each naming the other's hash."""
+"""Writes a signature and its document: one event and one row, each containing the other's hash."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from incidents.workflow.permissions import Dismiss, Sign
 def leave_document(
     change: Change, office: Office, action: Sign | Dismiss, person: Person, by: Assignment
 ) -> Event:
-    """Write the signature of an allowed action and keep its document.
+    """Write the signature of an allowed action and store its document.
 
-    Raises ``NotCanonical`` for a form that has no single written form.
+    Raises ``NotCanonical`` for a form without a single written form.
     """
     incident, procedure = change.incident, change.procedure
     visit = incident.visits[-1]

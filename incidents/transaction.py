@@ -1,6 +1,6 @@
-"""One incident inside one transaction: events are appended and folded, then it is put in order.
+"""One incident in one transaction: appends events, folds them, and writes the derived rows.
 
-Whoever uses it holds the ledger's head (``ledger.lock``), so nobody else writes meanwhile.
+The caller holds the lock on the ledger's head (``ledger.lock``), so there is no other writer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Reading the room's data files strictly: every problem at once, each with its line.
+"""Strict reader of YAML data files: collects every problem, each with its line.
 
-YAML 1.2, so ``16:00`` and ``no`` stay what they look like; a key given twice is refused. What a
-reader finds wrong it writes down and goes on with a harmless value; the caller asks for
-``problems`` at the end and uses nothing if there are any.
+YAML 1.2, so ``16:00`` and ``no`` stay what they look like; a duplicate key is refused. A problem is
+recorded and reading continues with a harmless value; the caller checks ``problems`` at the end and
+uses nothing if there are any.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from probes import Text
 
 
 class Problems(list[str]):
-    """What is wrong with a file, in the order it was found."""
+    """The problems of a file, in the order they were found."""
 
 
 class Entry:
-    """One mapping of the file, with where it stands."""
+    """One mapping of the file, with its place."""
 
     def __init__(self, value: Any, path: str, line: int, problems: Problems) -> None:
         self.path = path
@@ -36,12 +36,12 @@ class Entry:
             self.wrong("expected a block of named values")
 
     def wrong(self, message: str, key: str = "") -> None:
-        """Write down a problem of this entry, or of one of its keys."""
+        """Record a problem of this entry, or of one of its keys."""
         path = ".".join(part for part in (self.path, key) if part) or "the file"
         self.problems.append(f"line {self._line(key)}: {path}: {message}")
 
     def only(self, allowed: Iterable[str]) -> None:
-        """Refuse keys nobody reads."""
+        """Refuse unknown keys."""
         known = sorted(allowed)
         for key in self.value:
             if key not in known:

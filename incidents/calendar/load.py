@@ -1,8 +1,9 @@
-"""A working calendar as data: dated hours, holidays, and what an office changes of them.
+"""Loads a working calendar from YAML: dated hours, holidays, and an office's changes to them.
 
-Promises that whatever ``load`` returns can be counted with: every day has a rule, hours do not
-overlap, a withdrawn holiday was one. The same content always has the same ``hash``. Nothing is
-asked of the network. The arithmetic is in ``incidents.calendar.working_time``.
+Whatever ``load`` returns is complete: every day has a rule, hours do not overlap, and only existing
+holidays are withdrawn. The same content always has the same ``hash``. No network is used. The
+arithmetic is in ``incidents.calendar.working_time``. Source: Perpres 21/2023, and the decrees named
+in each calendar file.
 """
 
 from __future__ import annotations
@@ -94,13 +95,13 @@ def _chain(top: Entry, source: str, seen: list[str]) -> list[Entry]:
 
 @dataclass
 class _Holidays:
-    """Holidays as the chain adds to them and takes away."""
+    """Holidays as each file of the chain adds and removes them."""
 
     days: dict[date, Holiday] = field(default_factory=dict)
     published: set[int] = field(default_factory=set)
 
     def take(self, entry: Entry) -> None:
-        """``published`` and ``holidays``, here or in the shipped file named."""
+        """Apply ``published`` and ``holidays``, from here or from the shipped file named."""
         source = entry
         if isinstance(entry.value.get("holidays"), str):
             try:
@@ -173,7 +174,7 @@ def _calendar(chain: list[Entry]) -> Calendar:
 
 
 def _last(chain: list[Entry], key: str) -> Entry:
-    """The nearest file of the chain that says something about ``key``."""
+    """The nearest file of the chain that sets ``key``."""
     return next((entry for entry in reversed(chain) if entry.has(key)), chain[-1])
 
 

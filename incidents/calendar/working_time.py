@@ -1,7 +1,7 @@
-"""Working time: which moments count, and why. Arithmetic only; ``incidents.calendar.load`` loads.
+"""Working-time arithmetic with an explanation of each result; loading is in ``calendar.load``.
 
-Promises: intervals are half-open, measured in elapsed time; ``add`` then ``between`` gives
-back what was added; every figure can be explained line by line. Source: READING 2.5, 4.1.
+Intervals are half-open and measured in elapsed time. ``between`` returns what ``add`` added, and
+every figure can be explained line by line. Source: SOP section E (standards in working days).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The hours of the week over a period; the rule that began last is in force."""
+    """Weekly working hours over a period; of several rules the one that began last applies."""
 
     name: Text
     decree: str
@@ -38,14 +38,14 @@ class Rule:
     week: tuple[tuple[Span, ...], ...]  # seven days, Monday first; breaks already taken out
 
     def covers(self, day: date) -> bool:
-        """Whether the rule says anything about that day."""
+        """Whether the rule applies to that day."""
         begun = self.first is None or self.first <= day
         return begun and (self.last is None or day <= self.last)
 
 
 @dataclass(frozen=True, slots=True)
 class Holiday:
-    """A day nobody works."""
+    """A day without working time."""
 
     day: date
     name: Text
@@ -96,7 +96,7 @@ class Line:
 class Calendar:
     """A working calendar. ``content`` is its canonical JSON, ``hash`` the SHA-256 of that.
 
-    Moments are aware; a naive one raises ``ValueError``. What comes back is UTC.
+    Instants must be aware; a naive one raises ``ValueError``. Results are UTC.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Calendar:
     )
 
     def is_working(self, at: datetime) -> bool:
-        """Whether ``at`` lies in working time; the closing moment does not."""
+        """Whether ``at`` is in working time; the closing instant is not."""
         at = _utc(at)
         return any(a <= at < b for a, b in self._intervals(self._date(at)))
 
@@ -138,7 +138,7 @@ class Calendar:
         raise AssertionError("a calendar never ends")
 
     def between(self, start: datetime, end: datetime) -> float:
-        """Working seconds in [start, end); negative when ``end`` lies before ``start``."""
+        """Working seconds in [start, end); negative when ``end`` is before ``start``."""
         start, end = _utc(start), _utc(end)
         if end < start:
             return -self.between(end, start)
@@ -150,7 +150,7 @@ class Calendar:
         return total.total_seconds()
 
     def explain(self, start: datetime, end: datetime) -> tuple[Line, ...]:
-        """``between``, day by day; closed days are named with what closed them."""
+        """``between``, day by day; closed days are listed with their reason."""
         start, end = _utc(start), _utc(end)
         if end < start:
             start, end = end, start
@@ -161,7 +161,7 @@ class Calendar:
         return tuple(lines)
 
     def provisional(self, start: datetime, end: datetime) -> bool:
-        """Whether any day from ``start`` to ``end`` rests on an unpublished calendar."""
+        """Whether any day from ``start`` to ``end`` uses an unpublished calendar."""
         day, last = self._date(_utc(start)), self._date(_utc(end))
         while day <= last:
             if self._uncertain(day):
@@ -170,8 +170,9 @@ class Calendar:
         return False
 
     def end_of_working_day(self, start: datetime, days: int) -> datetime:
-        """Closing of the ``days``-th working day after the (local) day of ``start``: the day
-        something arrives is not counted."""
+        """Closing of the ``days``-th working day after the (local) day of ``start``; the day of
+        ``start`` itself does not count.
+        """
         if days < 1:
             raise ValueError("working days are counted from 1")
         day, closing = self._date(_utc(start)), _utc(start)

@@ -1,8 +1,8 @@
-"""One fault, one incident: which open incident a finding belongs to.
+"""Chooses the open incident that a finding belongs to: one fault, one incident.
 
-Which trouble explains which is a table (``correlation.yaml``), read in its order. A finding
-joins as a symptom of what explains it, or as the root of what it explains; otherwise it
-stands alone. Source: DESIGN section 6.
+``correlation.yaml`` lists which finding explains which; its rules are tried in order. A finding
+joins as a symptom of what explains it, or as the root of what it explains; otherwise it opens its
+own incident. Decisions 5, 14 and 16 have the reasons.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from probes import Finding, Fingerprint, Severity, Text
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a finding belongs. ``number`` empty: nowhere yet, it stands alone."""
+    """Where a finding belongs. ``number`` empty: in no open incident yet."""
 
     number: str = ""
     known: bool = False  # the incident already holds this fingerprint
@@ -55,14 +55,14 @@ _Sights = Sequence[tuple[Trouble, _Sight]]
 def place(
     finding: Finding, open_incidents: Iterable[Incident], table: Table | None = None
 ) -> Placement:
-    """Which of the open incidents ``finding`` belongs to, and as what.
+    """The open incident that ``finding`` belongs to, and its place in it.
 
-    The incident that already holds the fingerprint comes first; then the table's rules in
-    their order, the oldest incident first. A finding that is clear joins nothing new.
+    The incident that already has the fingerprint comes first; then the table's rules in their
+    order, the oldest incident first. A clear finding joins nothing new.
 
-    What had cleared and comes back is looked at anew: it belongs to what explains it now. When
-    nothing does, a symptom is a fault of its own, and so is a root that fails in another way;
-    the same root failing the same way is a flap, and so is one that comes back milder.
+    A finding that was clear and returns is placed anew: it belongs to what explains it now. If
+    nothing does, a symptom is a fault of its own, and so is a root that fails in another way; the
+    same root failing in the same way is flapping, and so is one that returns with a lower severity.
     """
     table = table or shipped()
     incidents = sorted(open_incidents, key=lambda each: (each.opened_at, each.number))
@@ -97,17 +97,17 @@ def place(
 
 
 def may_part(finding: Finding, table: Table) -> bool:
-    """Whether a rule with ``parts_minutes`` is about such a finding at all; most are not."""
+    """Whether a rule with ``parts_minutes`` applies to such a finding at all; most do not."""
     found = replace(_of_finding(finding), reason=ANY)
     return any(rule.parts and any(map(found.is_a, rule.effects)) for rule in table.rules)
 
 
 def outlasts(finding: Finding, incident: Incident, table: Table | None = None) -> bool:
-    """Whether a symptom still stands although what explained it in its incident is long over: the
-    cause has cleared, or the symptom fails in a way that the cause does not explain.
+    """Whether a symptom is still bad long after what explained it: the cause has cleared, or the
+    symptom fails in a way that the cause does not explain.
 
-    The rule that tied them says after how long (``parts_minutes``); while anything there still
-    explains it, and when no such rule tied it, it stays.
+    The rule that joined them sets the time (``parts_minutes``). The symptom stays while anything
+    there still explains it, or if no such rule joined it.
     """
     mine = _trouble_of(finding, incident)
     if mine is None or mine.root:
@@ -123,8 +123,9 @@ def outlasts(finding: Finding, incident: Incident, table: Table | None = None) -
 
 
 def turned(finding: Finding, incident: Incident, table: Table | None = None) -> bool:
-    """Whether a symptom now fails in a way that nothing in its incident explains, and has not been
-    heard to do so: from then on it counts as outlasting what explained it before."""
+    """Whether a symptom now fails in a way that nothing in its incident explains, and this is not
+    recorded yet; from then on it counts as outlasting its cause.
+    """
     mine = _trouble_of(finding, incident)
     if mine is None or mine.root or mine.cause == finding.cause:
         return False
@@ -140,8 +141,9 @@ def _trouble_of(finding: Finding, incident: Incident) -> Trouble | None:
 def _ties(
     finding: Finding, incident: Incident, table: Table
 ) -> Iterator[tuple[Trouble, Rule, bool]]:
-    """What of its incident explains a finding, standing or cleared, and by which rule; the last:
-    only if it failed in another way than it does."""
+    """The findings of its incident that explain a finding, open or cleared, and the rule; the last
+    value: only if it failed in another way than it does.
+    """
     found = _of_finding(finding)
     for trouble in incident.troubles:
         if trouble.fingerprint == str(finding.fingerprint):
@@ -160,11 +162,11 @@ def drawn_in(
     *,
     left: str = "",
 ) -> list[tuple[str, Trouble, Text]]:
-    """What a fault that now opens its own incident explains in the open ones, and in which words.
+    """What a fault that now opens its own incident explains in the open ones, with the rule's text.
 
-    Only troubles that had cleared and came back with it (their first time was another fault's,
-    and stays in the incident of that), and its own symptoms in the incident ``left``, which it was
-    itself a part of until now.
+    Only findings that had cleared and returned with it (their first occurrence belongs to another
+    fault and stays in that incident), and its own symptoms in the incident ``left``, of which it
+    was a part until now.
     """
     table = table or shipped()
     found = _of_finding(finding)
@@ -199,8 +201,9 @@ def _rule_between(
 
 
 def _holder(finding: Finding, incidents: Iterable[Incident]) -> tuple[str, Trouble | None]:
-    """The open incident that knows this fingerprint; where several do, the one still red, else
-    the newest."""
+    """The open incident that has this fingerprint; of several, the one still red, else the
+    newest.
+    """
     number, held = "", None
     for incident in incidents:
         for trouble in incident.troubles:
@@ -212,7 +215,7 @@ def _holder(finding: Finding, incidents: Iterable[Incident]) -> tuple[str, Troub
 
 
 def _near(found: _Sight, trouble: Trouble) -> bool:
-    """Whether any scope could hold the two; most open incidents are elsewhere."""
+    """Whether any scope could contain both; most open incidents are elsewhere."""
     return found.target == trouble.target or any(
         found.about.get(word) and found.about[word] == trouble.about.get(word)
         for word in (_PLACES if _WIDE in (found.family, trouble.family) else _PLACES[:2])
@@ -221,7 +224,7 @@ def _near(found: _Sight, trouble: Trouble) -> bool:
 
 _PLACES = ("cluster", "host", "agent")
 _WIDE = "reach"
-"""The family of what a whole agent has in common; of the rest of its targets nothing follows."""
+"""The family of findings common to a whole agent; they explain nothing about its other targets."""
 
 
 def _explained(found: _Sight, sights: _Sights, rule: Rule) -> _Sight | None:
@@ -240,7 +243,7 @@ def _explained(found: _Sight, sights: _Sights, rule: Rule) -> _Sight | None:
 
 
 def _explains(found: _Sight, sights: _Sights, rule: Rule) -> bool:
-    """Whether the finding is the cause, come late, of the incident's root."""
+    """Whether the finding is the late-reported cause of the incident's root."""
     if not found.is_a(rule.cause) or found.severity < rule.severity:
         return False
     for trouble, effect in sights:
@@ -257,7 +260,9 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule) -> bool:
 
 
 def _still_explains(trouble: Trouble, found: _Sight, rule: Rule) -> bool:
-    """A cause explains what began while it was there: neither older trouble nor the next fault."""
+    """A cause explains what began while it was present, not older findings and not the next
+    fault.
+    """
     if found.since < trouble.first_at - rule.early:
         return False
     if trouble.cleared_at is not None:
@@ -266,7 +271,7 @@ def _still_explains(trouble: Trouble, found: _Sight, rule: Rule) -> bool:
 
 
 def _because(rule: Rule, cause: _Sight) -> Text:
-    """The rule's words, as far as they are known to be true."""
+    """The rule's text, as far as it is known to be true."""
     needs_role = rule.scope in (Scope.REPLICAS, Scope.POOLERS)
     return rule.unsure if needs_role and not cause.about.get("role") else rule.because
 
@@ -306,15 +311,16 @@ def _within(rule: Rule, cause: _Sight, effect: _Sight) -> bool:
 
 
 def _leads(cause: _Sight, rule: Rule) -> bool:
-    """Whether the cause is its cluster's primary or, where the rule has words for it, may be: its
-    role is not known yet, and no other server is known to be the primary."""
+    """Whether the cause is its cluster's primary or, if the rule has a text for it, may be: its
+    role is not known yet, and no other server is known to be the primary.
+    """
     role = cause.about.get("role", "")
     may_lead = not role and not cause.about.get("leader") and bool(rule.unsure.en)
     return role == "primary" or may_lead
 
 
 def _same(cause: _Sight, effect: _Sight, word: str) -> bool:
-    """Whether both name the same cluster or host; two that name none have none in common."""
+    """Whether both name the same cluster or host; two without a name have none in common."""
     named = cause.about.get(word, "")
     return bool(named) and named == effect.about.get(word, "")
 

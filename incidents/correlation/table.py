@@ -1,6 +1,6 @@
-"""The table of causes and effects: what it can say, and how ``correlation.yaml`` is read.
+"""The table of causes and effects, and the reader of ``correlation.yaml``.
 
-Promise: a mistake in the table is told when it is read, every one of them, and never guessed at.
+Every mistake in the table is reported when it is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ANY = "*"
 
 
 class Scope(StrEnum):
-    """Where an effect is, seen from its cause."""
+    """Where an effect is, relative to its cause."""
 
     TARGET = "target"  # the same target
     SUBJECT = "subject"  # the same target and subject, or one of them names none
@@ -36,7 +36,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of trouble: a family, and of it only some measures when they are named."""
+    """A kind of finding: a family, optionally only some of its measures."""
 
     family: str
     measures: tuple[str, ...] = ()

@@ -1,1 +1,1 @@
-"""Documents: what each signature leaves behind, first as data, then as pages."""
+"""Documents that each signature leaves: stored as data, rendered as pages."""

@@ -1,9 +1,9 @@
-"""The ledger: one append-only list of events, each bound to the one before it.
+"""Append-only list of events, each containing the hash of the one before it.
 
-An event's hash is SHA-256 over its canonical bytes, and those contain the hash of the event
-before; the bytes that were hashed are the bytes that are kept. Changing, removing or inserting an
-event breaks the chain at that place. Cutting the tail leaves the chain whole, so the head is also
-kept apart (``meta``), in each incident's summary row and on every printed letter.
+An event's hash is SHA-256 over its canonical bytes, which contain the previous event's hash; the
+hashed bytes are the stored bytes. Changing, removing or inserting an event breaks the chain at that
+place. Removing the last events leaves the chain intact, so the head is also kept separately
+(``meta``), in each incident's summary row and on every printed letter.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from incidents.views import Head
 from probes import Text
 
 GENESIS = "0" * 64
-"""What stands for the hash before the first event."""
+"""The previous hash of the first event."""
 
 FORMAT = 1
-"""Of the canonical bytes; an event of another format is not ours to judge."""
+"""Version of the canonical bytes; events of another format are not checked."""
 
 _events = tables.events
 _HEAD = "ledger_head"
@@ -48,7 +48,8 @@ class Draft:
 
 
 def lock(connection: Connection) -> Head:
-    """The head, held until this transaction ends: writers take turns here on every store.
+    """Lock and return the head until this transaction ends, so that writers take turns on every
+    store.
 
     SQLite has one writer anyway; PostgreSQL locks the row.
     """
@@ -65,7 +66,7 @@ def head(connection: Connection) -> Head:
 def append(connection: Connection, drafts: Sequence[Draft]) -> tuple[Event, ...]:
     """Write events in the caller's transaction and return them as they will be read back.
 
-    Raises ``NotCanonical`` for a payload that has no single written form.
+    Raises ``NotCanonical`` for a payload without a single written form.
     """
     if not drafts:
         return ()
@@ -141,7 +142,7 @@ def written(at: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a look over the whole ledger found; ``problem`` None: it is whole."""
+    """Result of verifying the whole ledger; ``problem`` None: it is intact."""
 
     events: int  # seen until the end or the first problem
     head: Head
@@ -151,7 +152,7 @@ class Verdict:
 
 
 class Broken(Exception):
-    """The first place where the chain does not hold."""
+    """The first place where the chain is broken."""
 
     def __init__(self, sequence: int, problem: Text) -> None:
         super().__init__(problem.en)
@@ -160,7 +161,7 @@ class Broken(Exception):
 
 
 class Chain:
-    """Follows events one by one and stops at the first that does not fit the ones before."""
+    """Follows events one by one and stops at the first that does not match the ones before."""
 
     def __init__(self) -> None:
         self.sequence = 0
@@ -194,7 +195,7 @@ def _broken(sequence: int, id: str, en: str) -> Broken:
 
 
 def verify(store: Store) -> Verdict:
-    """Look over the whole ledger, the summary rows and the documents; never raises ``Broken``.
+    """Verify the whole ledger, the summary rows and the documents; never raises ``Broken``.
 
     Raises ``StoreUnavailable``.
     """

@@ -1,8 +1,8 @@
-"""The ledger as one file that verifies by itself, away from the server.
+"""Exports the ledger as one file that can be verified without the server.
 
-JSON lines: a header, the procedures and calendars, every event as its canonical text with its
-hash, every document, and a footer with the head, the counts and the SHA-256 of all lines before
-it. A script of a page in any language can check it.
+JSON lines: a header, the procedures and calendars, every event as its canonical text with its hash,
+every document, and a footer with the head, the counts and the SHA-256 of all lines before it. A
+short program in any language can check it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMAT = 1
 
 
 class NotABundle(Exception):
-    """A file that is no ledger bundle, or only part of one; ``sentence`` says which."""
+    """A file that is not a ledger bundle, or only part of one; ``sentence`` says which."""
 
     def __init__(self, sentence: Text) -> None:
         super().__init__(sentence.en)
@@ -89,7 +89,7 @@ def export(store: Store, path: Path, now: datetime) -> Head:
 
 
 def verify_bundle(path: Path) -> Verdict:
-    """Check a bundle without any store; raises ``NotABundle`` for another or half a file."""
+    """Verify a bundle without a store; raises ``NotABundle`` for another or an incomplete file."""
     chain = Chain()
     seal = hashlib.sha256()
     bodies: dict[int, bytes] = {}

@@ -1,8 +1,8 @@
-"""The JSON each kind of event carries, built in one place and folded in ``workflow``.
+"""Builds the JSON payload of each kind of event; ``incidents.workflow`` reads it.
 
-Whoever writes an event calls the function named after its kind and puts the result into
-``Event.payload``. Who acted and when stand in the event itself (``actor``, ``at``), never
-here, except where the source's own time differs (a reading taken before it was written).
+Each function is named after its kind; its result goes into ``Event.payload``. Actor and time are in
+the event itself (``actor``, ``at``), except where the source's own time differs (a reading taken
+before it was written).
 """
 
 from __future__ import annotations
@@ -86,15 +86,17 @@ def attached(finding: Finding, *, root: bool, because: Text = Text("", "")) -> P
 
 
 def observed(finding: Finding) -> Payload:
-    """OBSERVED: an attached finding changed severity, came back after clearing, or fails in a way
-    that its cause does not explain."""
+    """OBSERVED: an attached finding changed severity, returned after clearing, or fails in a way
+    that its cause does not explain.
+    """
     return {"trouble": _trouble(finding, root=False)}
 
 
 def cleared(finding: Finding, *, moved: bool = False) -> Payload:
-    """CLEARED: an attached finding is clear; ``last``: what its last bad reading said, if known.
+    """CLEARED: an attached finding is clear; ``last``: the text of its last bad reading, if known.
 
-    ``moved``: it is not, but is no part of this incident any more: it goes on in another."""
+    ``moved``: it is not clear, but continues in another incident.
+    """
     found: Payload = {"fingerprint": str(finding.fingerprint), "seen_at": _moment(finding.at)}
     if moved:
         found["moved"] = True
@@ -104,7 +106,7 @@ def cleared(finding: Finding, *, moved: bool = False) -> Payload:
 
 
 def headline(finding: Finding) -> Text:
-    """The finding's name without figures; its title where it has none."""
+    """The finding's name without figures, or its title."""
     return finding.headline if finding.headline.en else finding.title
 
 
@@ -123,8 +125,9 @@ def signed(
     document_id: str,
     red: bool,
 ) -> Payload:
-    """SIGNED: the signer's name, office and basis are frozen as they are today; ``red`` is
-    what the probes said at that moment."""
+    """SIGNED: the signer's name, position and basis as they are today; ``red`` is what the probes
+    report at that instant.
+    """
     return {
         "step": step,
         "decision": str(decision),
@@ -145,8 +148,9 @@ def dismissed(
     document_id: str,
     duplicate_of: str = "",
 ) -> Payload:
-    """DISMISSED: not a disruption, or a duplicate of ``duplicate_of``; folded as the
-    "Tidak" of its step with ``outcome``, ``reason`` and ``duplicate_of`` as the form."""
+    """DISMISSED: not a disruption, or a duplicate of ``duplicate_of``; read as the "Tidak" of its
+    step with ``outcome``, ``reason`` and ``duplicate_of`` as the form.
+    """
     return {
         "step": step,
         "outcome": str(outcome),
@@ -168,19 +172,20 @@ def dispensed(step: int, username: str, reason: str) -> Payload:
 
 
 def reminded(step: int, attempt: int, deadline: datetime) -> Payload:
-    """REMINDED: 75 % passed at ``deadline``. Step 0 is the overall standard."""
+    """REMINDED: 75 % had passed at ``deadline``. Step 0 is the overall standard."""
     return {"step": step, "attempt": attempt, "deadline": _moment(deadline)}
 
 
 def breached(step: int, attempt: int, deadline: datetime) -> Payload:
-    """BREACHED: the standard ran out at ``deadline``. Step 0 is the overall standard."""
+    """BREACHED: the standard was exceeded at ``deadline``. Step 0 is the overall standard."""
     return {"step": step, "attempt": attempt, "deadline": _moment(deadline)}
 
 
 def evidence(taken: Evidence) -> Payload:
     """Evidence as JSON: ``taken_at`` (ISO) and ``exhibits``, each with ``title`` {id, en},
-    ``columns``, ``rows``, ``note``. A cell and a note are {id, en} where the words are ours and
-    differ, else a string; evidence from before that distinction has strings only."""
+    ``columns``, ``rows``, ``note``. A cell and a note are {id, en} if the words are Sigap's own and
+    differ, else a string; older evidence has strings only (decision 15).
+    """
     return {
         "taken_at": _moment(taken.taken_at),
         "exhibits": [

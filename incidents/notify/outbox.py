@@ -1,8 +1,8 @@
-"""Who is to be told what: rows written with the events they speak of, sent afterwards.
+"""Messages to roles: rows written with their events, delivered afterwards.
 
-Written in the transaction of the change, so that nothing is told that did not happen and nothing
-that happened stays untold. A row is claimed for a while and given back when the claim runs out: a
-crash repeats a message, never loses one. The one delivery there is so far writes it to the log.
+They are written in the transaction of the change, so that every change is announced and nothing
+else. A row is claimed for a limited time and becomes due again when the claim expires: a crash
+repeats a message, never loses one. The only delivery implemented writes to the log.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _rows = tables.outbox
 _log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
-"""How long a claimed row is left to the one who claimed it."""
+"""How long a claimed row belongs to its claimer."""
 
 PATIENCE = timedelta(hours=1)
-"""The longest wait between two tries of a message that cannot be delivered."""
+"""The longest wait between two attempts to deliver a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing to tell one role."""
+    """One message to one role."""
 
     id: int
     sequence: int  # of the ledger event
@@ -46,7 +46,7 @@ def tell(
     roles: Iterable[str],
     now: datetime,
 ) -> None:
-    """Ask, in the caller's transaction, for each role to be told."""
+    """Queue, in the caller's transaction, a message to each role."""
     rows = [
         {
             "sequence": sequence,
@@ -66,7 +66,7 @@ def tell(
 
 
 def claim_due(store: Store, now: datetime, limit: int = 20) -> tuple[Message, ...]:
-    """Take what is due and nobody else is holding; the oldest first."""
+    """Claim what is due and not claimed, the oldest first."""
     free = (_rows.c.lease_until.is_(None)) | (_rows.c.lease_until <= now)
     due = (
         select(_rows)
@@ -91,7 +91,7 @@ def claim_due(store: Store, now: datetime, limit: int = 20) -> tuple[Message, ..
 
 
 def done(store: Store, message: Message, now: datetime) -> None:
-    """The message has arrived."""
+    """The message was delivered."""
     with store.write() as connection:
         connection.execute(
             update(_rows)
@@ -101,7 +101,7 @@ def done(store: Store, message: Message, now: datetime) -> None:
 
 
 def failed(store: Store, message: Message, now: datetime, error: str) -> None:
-    """The message did not arrive: it is tried again, later each time."""
+    """The message was not delivered: it is tried again, with growing intervals."""
     wait = min(PATIENCE, timedelta(seconds=15) * 2 ** min(message.tries, 10))
     with store.write() as connection:
         connection.execute(
@@ -112,7 +112,7 @@ def failed(store: Store, message: Message, now: datetime, error: str) -> None:
 
 
 def to_log(message: Message) -> None:
-    """The delivery there is so far: one line in the log."""
+    """Deliver a message as one line in the log."""
     _log.info("tell %s: %s %s", message.role, message.incident, message.topic)
 
 

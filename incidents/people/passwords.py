@@ -1,7 +1,7 @@
-"""Passwords: what is good enough, and how it is kept.
+"""Password rules and hashing.
 
-argon2id with 19 MiB, two passes and one lane; at most two at a time, so that a flood of sign-ins
-cannot take the machine's memory from the probes.
+argon2id with 19 MiB, two passes and one lane; at most two at a time, so that many sign-ins cannot
+use up the machine's memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _nobody: list[str] = []  # a hash to measure unknown names against, made at firs
 
 
 def demand_good(password: str, username: str) -> None:
-    """Raise ``Refused`` for a password that is too weak to take."""
+    """Raise ``Refused`` for a password that is too weak."""
     if len(password) < SHORTEST:
         raise Refused(
             Text(
@@ -50,13 +50,13 @@ def demand_good(password: str, username: str) -> None:
 
 
 def hashed(password: str) -> str:
-    """The password as it is kept."""
+    """The password's hash for the store."""
     with _at_a_time:
         return _hasher.hash(_bytes(password))
 
 
 def matches(kept: str | None, password: str) -> bool:
-    """Whether the password is the one kept; takes as long when nothing is kept."""
+    """Whether the password matches the hash; takes as long when there is no hash."""
     if kept is None:
         if not _nobody:
             _nobody.append(hashed("nobody has this password"))
@@ -66,7 +66,7 @@ def matches(kept: str | None, password: str) -> bool:
 
 
 def outdated(kept: str) -> bool:
-    """Whether it was kept with weaker parameters than today's."""
+    """Whether the hash has weaker parameters than today's."""
     return _hasher.check_needs_rehash(kept)
 
 

@@ -1,4 +1,4 @@
-"""Whether a filled-in form says what its step asks for.
+"""Validates a filled-in form against its step.
 
 Values are JSON: text and paragraph are strings, yesno is a boolean, datetime an ISO 8601 string
 with an offset, people a list of usernames, number a finite number, choice one of the values.
@@ -24,7 +24,7 @@ _WORDS = {"yes": True, "ya": True, "true": True, "no": False, "tidak": False, "f
 
 
 def missing(step: Step, decision: Decision, form: JSON, red: bool) -> list[Field]:
-    """Fields that have to be filled in and are not, in the form's order."""
+    """Required fields that are empty, in the form's order."""
     return [
         field
         for field in step.form
@@ -33,7 +33,7 @@ def missing(step: Step, decision: Decision, form: JSON, red: bool) -> list[Field
 
 
 def is_required(field: Field, decision: Decision, form: JSON, red: bool) -> bool:
-    """Whether the field has to be filled in for this decision, these answers and this probe."""
+    """Whether the field is required for this decision, these answers and this probe."""
     when = field.required_when
     if when is None:
         return field.required
@@ -45,7 +45,7 @@ def is_required(field: Field, decision: Decision, form: JSON, red: bool) -> bool
 
 
 def unknown(step: Step, form: JSON) -> list[str]:
-    """Names in the form that the step does not ask for."""
+    """Names in the form that the step does not have."""
     return sorted(str(name) for name in form if step.field(str(name)) is None)
 
 
@@ -96,8 +96,8 @@ def _left_open(field: Field) -> Text:
 def normalise(step: Step, posted: Mapping[str, Any]) -> dict[str, Any]:
     """A posted HTML form (strings, lists of strings) as the JSON ``Sign.form`` holds.
 
-    Trims, drops empty answers, turns "yes"/"no" and numbers into their JSON types. What
-    cannot be turned is left as it is, for ``field_problems`` to name.
+    Trims, drops empty answers, converts "yes"/"no" and numbers to their JSON types. Values that
+    cannot be converted stay as they are, for ``field_problems`` to report.
     """
     form: dict[str, Any] = {}
     for name, value in posted.items():
@@ -109,7 +109,7 @@ def normalise(step: Step, posted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unreadable(text: str) -> bool:
-    """Whether a text holds characters that neither paper nor ledger can keep."""
+    """Whether a text contains characters that neither paper nor ledger can hold."""
     return any(
         unicodedata.category(character) in ("Cc", "Cs", "Cn") and character not in "\n\t"
         for character in text

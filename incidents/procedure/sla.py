@@ -1,9 +1,10 @@
 """Time standards of an incident, computed from its events and the working calendar.
 
-Nothing is counted up and nothing is stored: ask twice and the answer is the same. A step's
-clock starts at its predecessor's sign-off (or at the opening), never at the claim; each visit
-has its full standard; the overall clock never restarts; there is no pause. A sign-off at the
-very deadline is in time. Source: READING 2.4, 2.5, 5.3.
+Nothing is counted up or stored, so the result is the same whenever it is computed. A step's clock
+starts at its predecessor's sign-off (or at the opening), never at the claim; each visit has its
+full standard; the overall clock never restarts; there is no pause. A sign-off exactly at the
+deadline is in time.
+Source: SOP section E and the column Waktu of section G.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from incidents.procedure.load import Procedure, Standard, Step
 
 
 class ClockState(StrEnum):
-    """Of one standard. Breached is final, whether or not somebody signed since."""
+    """State of one standard. Breached is final, whether or not the step was signed since."""
 
     RUNNING = "running"
     MET = "met"

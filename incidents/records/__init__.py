@@ -1,1 +1,1 @@
-"""Incidents rebuilt from events, their summary rows and timelines."""
+"""Incidents computed from events, their summary rows and timelines."""

@@ -1,4 +1,4 @@
-"""Events as lines a person reads: one sentence each, in both languages."""
+"""Timeline of an incident: one sentence per event."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where incidents are kept: SQLite by default, PostgreSQL for many desks.
+"""Storage of incidents: SQLite by default, PostgreSQL for several desks.
 
-``open_store(url)`` gives a ``Store`` at the newest schema, or says in one sentence why not.
+``open_store(url)`` returns a ``Store`` at the newest schema, or raises with one sentence.
 """
 
 from __future__ import annotations

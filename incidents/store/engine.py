@@ -1,12 +1,12 @@
 """Connections to the store: one writer at a time, and every write durable when it returns.
 
 SQLite: BEGIN IMMEDIATE for writes (a plain BEGIN that reads before it writes fails with "locked"
-under load), synchronous=FULL, and write-ahead logging only with a library that is free of the
-WAL-reset corruption (fixed in 3.51.3, 3.50.7 and 3.44.6); else a truncated rollback journal.
-PostgreSQL: psycopg2, named in full because a bare ``postgresql://`` means another driver.
+under load), synchronous=FULL, and write-ahead logging only with a library without the WAL-reset
+corruption (fixed in 3.51.3, 3.50.7 and 3.44.6); otherwise a truncated rollback journal. PostgreSQL:
+psycopg2, written out because a bare ``postgresql://`` means another driver.
 
-A frozen PostgreSQL still acknowledges every packet, so nothing of its driver's ends a call: whoever
-opens the store hands in what does (``Bound``).
+A frozen PostgreSQL still acknowledges every packet, so no setting of its driver ends a call; the
+caller passes a function that does (``Bound``).
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ LOCK_WAIT_SECONDS = 10.0
 """How long a write waits for the writer before it."""
 
 CONNECT_SECONDS = 5.0
-"""How long a login, or the sign of life of a kept connection, may take."""
+"""How long a login, or the check of a kept connection, may take."""
 
 ANSWER_SECONDS = LOCK_WAIT_SECONDS + 5.0
 """How long one answer may take; longer than the server itself lets a statement wait for a lock."""
 
 LONG_ANSWER_SECONDS = 60.0
-"""How long one answer may take for whoever looks over everything at once."""
+"""How long one answer may take when the whole ledger is read."""
 
 Bound = Callable[[float], AbstractContextManager[None]]
-"""Ends every single wait of this thread for a server, inside the block, after so many seconds."""
+"""Limits every single wait of this thread for a server, inside the block, to so many seconds."""
 
 
 def unbounded(seconds: float) -> AbstractContextManager[None]:
-    """The bound of whoever has none: a frozen server is then waited for."""
+    """No limit: a frozen server is waited for."""
     return nullcontext()
 
 
 def store_url(text: str) -> URL:
-    """Read a store's address; raises ``StoreUnavailable`` for anything but the two kinds."""
+    """Parse a store's address; raises ``StoreUnavailable`` for anything but the two kinds."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
@@ -83,7 +83,7 @@ def store_url(text: str) -> URL:
 
 
 def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
-    """Whether this SQLite is free of the WAL-reset corruption."""
+    """Whether this SQLite is without the WAL-reset corruption."""
     if version >= (3, 51, 3):
         return True
     return any(fixed <= version < (fixed[0], fixed[1] + 1) for fixed in ((3, 50, 7), (3, 44, 6)))
@@ -93,7 +93,7 @@ class Store:
     """An open store; safe to share between threads."""
 
     def __init__(self, url: URL, bound: Bound = unbounded, *, reading: bool = False) -> None:
-        """For ``reading``, a SQLite file that may not be written is only read."""
+        """With ``reading``, a SQLite file that is not writable is opened read-only."""
         self.url = url
         self.kind = url.get_backend_name()  # sqlite | postgresql
         self.where = url.render_as_string(hide_password=True)
@@ -120,21 +120,23 @@ class Store:
 
     @property
     def read_only(self) -> bool:
-        """Whether this process may read the file and not write it."""
+        """Whether this process may read the file but not write it."""
         return bool(self._owner)
 
     def prepare_first(self, prepare: Callable[[], None]) -> None:
-        """Have ``prepare`` done before the next use, again and again until it succeeds."""
+        """Run ``prepare`` before the next use, until it succeeds."""
         self._prepare = prepare
 
     @property
     def prepared(self) -> bool:
-        """Whether nothing is left to be done before it can be used."""
+        """Whether the store can be used without further preparation."""
         return self._prepare is None
 
     @contextmanager
     def read(self, answer_seconds: float = ANSWER_SECONDS) -> Iterator[Connection]:
-        """One consistent look; waits for nobody. Raises ``StoreUnavailable``."""
+        """One consistent read transaction; does not wait for writers. Raises
+        ``StoreUnavailable``.
+        """
         self._make_ready()
         with (
             spoken(self.where, self._owner),
@@ -149,9 +151,9 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction; durable when the block is left, undone if it raises.
+        """One write transaction; durable when the block is left, rolled back if it raises.
 
-        Raises ``StoreUnavailable``; a broken rule of the database stays ``IntegrityError``.
+        Raises ``StoreUnavailable``; a violated constraint stays ``IntegrityError``.
         """
         self._make_ready()
         # SQLite's own waiting is unfair: threads of one process queue here instead.
@@ -201,7 +203,7 @@ class Store:
         )
 
     def describe(self) -> str:
-        """Which way it writes and why, for the log."""
+        """The write mode and the reason for it, for the log."""
         if self.kind != "sqlite":
             return f"{self.where}"
         mode = "WAL" if wal_is_safe() else "TRUNCATE"
@@ -236,8 +238,9 @@ def _sqlite(url: URL, file: Path) -> Engine:
 
 
 def _sqlite_to_read(file: Path) -> Engine:
-    """Takes the file and its journal mode as they are. Not ``immutable``: that asks for no lock,
-    and would read half of what somebody writes."""
+    """Open the file in its journal mode, unchanged. Not ``immutable``: that takes no lock and could
+    read a half-written page.
+    """
     named = f"{file.absolute().as_uri()}?mode=ro"
 
     def connect() -> sqlite3.Connection:

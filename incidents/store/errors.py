@@ -1,4 +1,4 @@
-"""What can be wrong with a store, each as one sentence with the next move."""
+"""Errors of a store, each as one sentence with the next move."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from probes import Text
 
 
 class StoreUnavailable(Exception):
-    """The store did not take or give what was asked; nothing was changed.
+    """The store could not be used; nothing was changed.
 
-    ``passing``: it may well answer later without anybody changing the configuration.
+    ``passing``: it may work later without a change to the configuration.
     """
 
     def __init__(self, sentence: Text, *, passing: bool = False) -> None:
@@ -77,7 +77,7 @@ _SENTENCES: tuple[tuple[tuple[str, ...], Text], ...] = (
 )
 
 _PASSING = ("disk is full", "is locked")
-"""First of the words of those troubles above that end without a change to the configuration."""
+"""The first words of the errors above that end without a change to the configuration."""
 
 _UNREACHABLE = Text(
     "Penyimpanan {where} tidak menjawab; periksa apakah layanannya berjalan.",
@@ -91,16 +91,16 @@ _NEEDS_ITS_OWNER = Text(
     "The store {where} cannot be read just now without the right to write; start Sigap, or run "
     "this command as {owner}.",
 )
-"""A write that was cut off is to be undone first, or a log of writes (WAL) lies with nobody."""
+"""An interrupted write must be rolled back first, or a write-ahead log has no process."""
 
 _WRITES = ("readonly", "unable to open")
-"""SQLite's words where reading would begin with a write (SQLITE_READONLY_*, SQLITE_CANTOPEN)."""
+"""SQLite's errors when reading would begin with a write (SQLITE_READONLY_*, SQLITE_CANTOPEN)."""
 
 
 def unavailable(error: BaseException, where: str, owner: str = "") -> StoreUnavailable:
     """The sentence for a driver's error; ``where`` names the store without its password.
 
-    ``owner``: whose the SQLite file is that is only read here.
+    ``owner``: the owner of a SQLite file that is only read here.
     """
     words = str(getattr(error, "orig", None) or error).lower()
     if owner and any(needle in words for needle in _WRITES):
@@ -113,7 +113,9 @@ def unavailable(error: BaseException, where: str, owner: str = "") -> StoreUnava
 
 @contextmanager
 def spoken(where: str, owner: str = "") -> Iterator[None]:
-    """Turn the driver's trouble into ``StoreUnavailable``; broken rules and bugs pass through."""
+    """Turn the driver's errors into ``StoreUnavailable``; constraint violations and bugs pass
+    through.
+    """
     try:
         yield
     except (exc.IntegrityError, exc.DataError):

@@ -1,9 +1,9 @@
-"""Why: a SQLite store needs a place its process may write to, and SQLite's own words for "it may
-not" name neither the owner nor the command that mends it.
+"""Checks that a SQLite store's file and folder are usable, and names the owner and the command if
+not.
 
-Promise: ``objection`` changes nothing. A store that root makes belongs to whom its folder belongs
-to, so that ``sudo sigap people add`` locks no service out; SQLite gives its journals the owner and
-the mode of the file (os_unix.c, findCreateFileMode).
+The check changes nothing. A store that root creates gets the owner of its folder, so that ``sudo
+sigap people add`` does not lock the service out; SQLite gives its journals the owner and the mode
+of the file (os_unix.c, findCreateFileMode).
 """
 
 from __future__ import annotations

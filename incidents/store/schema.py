@@ -1,7 +1,7 @@
-"""Bringing a store to the newest schema.
+"""Brings a store to the newest schema.
 
-Alembic is imported only when there is something to migrate, so that an ordinary start neither
-waits for it nor keeps it in memory.
+Alembic is imported only when there is something to migrate, so that an ordinary start neither waits
+for it nor keeps it in memory.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _MIGRATION_LOCK = 7_162_714  # any constant of ours: two instances starting toge
 def open_store(
     url: str, bound: Bound = unbounded, *, wait: bool = False, reading: bool = False
 ) -> Store:
-    """The store at ``url``, made or brought to the newest schema.
+    """The store at ``url``, created or migrated to the newest schema.
 
-    ``sqlite:///file.db`` or ``postgresql://…``. ``bound`` ends every wait for a server that has
-    stopped to answer. Raises ``StoreUnavailable`` with one sentence: no such folder, no answer, no
-    right to write, a schema of a newer version, somebody else's tables. With ``wait``, a store
-    that only does not answer now is given back all the same: each use tries to prepare it first,
-    and raises ``StoreUnavailable`` until that is done. For ``reading``, a SQLite file this process
-    may read and not write is opened as it is: nothing is made, and every write raises.
+    ``sqlite:///file.db`` or ``postgresql://…``. ``bound`` ends every wait for a server that does
+    not answer. Raises ``StoreUnavailable`` with one sentence: no such folder, no answer, no right
+    to write, a schema of a newer version, another program's tables. With ``wait``, a store that
+    only does not answer now is returned: each use tries to prepare it first, and raises
+    ``StoreUnavailable`` until that succeeds. With ``reading``, a SQLite file this process may read
+    and not write is opened as it is: nothing is created, and every write raises.
     """
     store = Store(store_url(url), bound, reading=reading)
     try:
@@ -89,7 +89,7 @@ def objection(url: str) -> Text | None:
 
 
 def _look(file: Path, where: str) -> None:
-    """Raise ``StoreUnavailable`` when ``file`` is damaged, somebody else's or too new."""
+    """Raise ``StoreUnavailable`` when ``file`` is damaged, another program's or too new."""
     named = f"{file.absolute().as_uri()}?mode=rw"  # makes no file, and not WAL of a stranger's
     engine = create_engine(
         "sqlite://", creator=lambda: sqlite3.connect(named, uri=True), poolclass=NullPool
@@ -99,7 +99,7 @@ def _look(file: Path, where: str) -> None:
 
 
 def installation(store: Store) -> str:
-    """The random name of this installation; stands in bundles and tells two stores apart."""
+    """The random name of this installation; used in bundles to distinguish two stores."""
     with store.read() as connection:
         return str(
             connection.execute(

@@ -1,6 +1,6 @@
-"""The tables. ``events`` is the record; all others can be derived from it or serve people.
+"""Table definitions. ``events`` is the record; all others are derived from it or store accounts.
 
-The migrations in ``migrations/versions`` make them; a test compares the two.
+The migrations in ``migrations/versions`` create them; a test compares the two.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ contents = Table(
     Column("body", Text, nullable=False),
     sqlite_strict=True,
 )
-"""Procedures and calendars by content hash, so that an incident keeps the one it opened under."""
+"""Procedures and calendars by content hash, so that an incident keeps those it opened under."""
 
 events = Table(
     "events",

@@ -1,7 +1,7 @@
-"""Column types that mean the same on both stores.
+"""Column types with the same meaning on both stores.
 
-SQLite's STRICT tables know INTEGER, TEXT and BLOB; so an instant is a count of microseconds and a
-flag is 0 or 1 everywhere.
+SQLite's STRICT tables have INTEGER, TEXT and BLOB; an instant is therefore a count of microseconds
+and a flag is 0 or 1 everywhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Big = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware instant, kept as microseconds since 1970 in UTC; a naive one is refused."""
+    """An aware instant, stored as microseconds since 1970 in UTC; a naive one is refused."""
 
     impl = BigInteger
     cache_ok = True

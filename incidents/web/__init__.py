@@ -1,1 +1,1 @@
-"""Pages and API: what people see of the desk. Decides nothing; asks the desk and shows it."""
+"""Pages and API of the desk. Decides nothing; asks the desk and shows the answer."""

@@ -1,7 +1,7 @@
-"""One action of a person, done through the desk; shared by the pages and the API.
+"""Runs a person's action through the desk; shared by the pages and the API.
 
-The desk judges inside its transaction; what it refuses comes back as a ``Problem`` with the
-status its kind stands for.
+The desk decides inside its transaction; a refusal is returned as a ``Problem`` with the HTTP status
+of its kind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from incidents.workflow.fold import Action
 
 
 def attempt(site: Site, number: str, action: Action, member: Member) -> Problem | None:
-    """Do it; the problem when it may not be done."""
+    """Run the action; returns the problem when it is not allowed."""
     try:
         _do(site, number, action, member)
     except ActionRefused as refused:

@@ -1,8 +1,8 @@
-"""Why: advice is written as one text and read as steps, and what is to be run is to be copied.
+"""Parses advice text into steps and commands that can be copied.
 
-Promise: "1. … 2. …" becomes steps, `words in backticks` become code, and a command that stands by
-itself (after a colon, at the end of a sentence, or as a line of its own that ends in a semicolon)
-becomes a block of its own. Nothing of the text is lost.
+"1. … 2. …" becomes steps, `words in backticks` become code, and a command on its own (after a
+colon, at the end of a sentence, or as a line that ends in a semicolon) becomes a separate block. No
+text is lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CODE = re.compile(r"`([^`]*)`")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some words, a word of code among them, or a command of its own."""
+    """Plain words, inline code, or a command."""
 
     kind: str  # words | code | command
     text: str
@@ -24,20 +24,20 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Advice in the order it is to be followed; not numbered: a single paragraph."""
+    """Advice in order; not numbered: a single paragraph."""
 
     numbered: bool
     steps: tuple[tuple[Piece, ...], ...]
 
 
 def guide(text: str) -> Guide:
-    """The steps of a runbook, or a hint as its one step."""
+    """The steps of a runbook, or a hint as its only step."""
     steps = _steps(text)
     return Guide(len(steps) > 1, tuple(_pieces(step) for step in steps))
 
 
 def _steps(text: str) -> list[str]:
-    """The text cut before each number that follows the one before: 1, 2, 3 …"""
+    """The text split before each number that continues the sequence: 1, 2, 3 …"""
     starts: list[tuple[int, int]] = []
     for found in _NUMBER.finditer(text):
         if int(found[1]) == len(starts) + 1:

@@ -1,7 +1,7 @@
-"""``/api/v1``: the same desk for programs, with the same refusals as the pages.
+"""``/api/v1``: the desk for programs, with the same refusals as the pages.
 
-Whoever calls signs in with HTTP Basic or with the session of a page. Programs that use a page's
-session must send its token in ``X-CSRF-Token`` with whatever changes something.
+A caller signs in with HTTP Basic or with the session of a page. A program that uses a page's
+session must send its token in ``X-CSRF-Token`` with every change.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ basic = HTTPBasic(auto_error=False, description="A person's username and passwor
 def caller(
     request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(basic)] = None
 ) -> Member:
-    """Who calls; raises ``SignInFirst``, and ``Problem`` for a page's session without its token."""
+    """The caller; raises ``SignInFirst``, and ``Problem`` for a page's session without its
+    token.
+    """
     if request.method not in ("GET", "HEAD"):
         refuse_foreign(request)  # browsers send remembered Basic credentials along as well
     if given is not None:

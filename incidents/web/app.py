@@ -1,6 +1,6 @@
-"""Puts pages and API together into one application.
+"""Assembles pages and API into one application.
 
-``create_app`` is all that whoever runs a desk needs; /metrics, /healthz and /readyz are added by
+``create_app`` is all that a process with a desk needs; /metrics, /healthz and /readyz are added by
 the process that serves it.
 """
 

@@ -1,7 +1,7 @@
-"""Who asks, in which language, and whether a form really comes from our own page.
+"""Identifies the caller, the language, and whether a form came from our own page.
 
-A session lives in an HttpOnly cookie. What changes something must come from this site
-(``Sec-Fetch-Site``, else ``Origin``) and, with a session, carry the session's token.
+A session is an HttpOnly cookie. A change must come from this site (``Sec-Fetch-Site``, else
+``Origin``) and, with a session, carry the session's token.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WORN_OUT = Text(
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody in front of a page, signed in or not."""
+    """A person who views a page, signed in or not."""
 
     now: datetime
     language: str
@@ -53,7 +53,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person who is known: by a session, or by name and password with this one request."""
+    """A known person: by a session, or by name and password with this request."""
 
     now: datetime
     language: str
@@ -73,7 +73,7 @@ def site_of(request: Request) -> Site:
 
 
 def visitor_of(request: Request) -> Visitor:
-    """Who asks; the language is the one chosen in this browser, else the person's own."""
+    """The visitor; the language is the one chosen in this browser, else the person's own."""
     known_already = getattr(request.state, "visitor", None)
     if isinstance(known_already, Visitor):
         return known_already
@@ -105,9 +105,9 @@ def member_of(request: Request) -> Member:
 
 
 def refuse_foreign(request: Request) -> None:
-    """Raise unless the browser says that one of our own pages sent this.
+    """Raise unless the browser's headers show that one of our own pages sent this.
 
-    Clients that are no browsers send neither header; they are stopped by the token instead.
+    Clients that are not browsers send neither header; the token stops them instead.
     """
     fetch_site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
@@ -156,14 +156,14 @@ def text_of(form: FormData, name: str) -> str:
 
 
 def inside(path: str) -> str:
-    """A path of this site to go on to; anything that could lead elsewhere becomes "/"."""
+    """A path of this site to continue to; anything that could lead elsewhere becomes "/"."""
     if path.startswith("/") and not path.startswith("//") and not set(path) & set("\\\r\n\t"):
         return path
     return "/"
 
 
 def keep_session(response: Response, request: Request, session: Session) -> None:
-    """Put the session into the browser; Secure wherever the page came over https."""
+    """Set the session cookie; Secure if the page came over https."""
     response.set_cookie(
         SESSION_COOKIE,
         session.token,

@@ -1,7 +1,7 @@
-"""Why: the head of an evidence table is read by people, and most of them read Indonesian.
+"""Indonesian headings for the columns of evidence tables.
 
-Promise: the words a probe heads its tables with, said in the reader's language; what has no words
-here (a server's own column, File or Gtid_IO_Pos) stays as the server writes it.
+A heading without an entry (a server's own column, File or Gtid_IO_Pos) stays as the server names
+it.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ _INDONESIAN: Mapping[str, str] = {
 
 
 def column(name: str, language: str) -> str:
-    """The head of a column in ``language`` (id | en)."""
+    """The heading of a column in ``language`` (id | en)."""
     if language != "id":
         return name
     return _INDONESIAN.get(name.replace("_", " ").lower(), name)

@@ -1,4 +1,4 @@
-"""A document drawn on the office's paper, with the code that leads back to the record.
+"""Renders a document on the office's paper, with a QR code that leads back to the record.
 
 The letter is always in Bahasa Indonesia; the other documents follow the reader's language.
 """
@@ -19,14 +19,14 @@ SHORT_HASH = 12
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """The drawn document and the language it speaks."""
+    """The rendered document and its language."""
 
     html: Markup
     language: str
 
 
 def verify_url(base: str, document: Document) -> str:
-    """Where anybody who holds the paper can compare it with the record."""
+    """Where anybody who has the paper can compare it with the record."""
     return f"{base}/verify/{document.incident}/{document.id}?h={document.sha256[:SHORT_HASH]}"
 
 

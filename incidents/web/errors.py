@@ -1,6 +1,6 @@
-"""Every failure as one clear sentence: a page for people, a small body for programs.
+"""Turns every failure into one clear sentence: a page for people, a small body for programs.
 
-No traceback leaves the process; what nobody expected is logged with one and answered with 500.
+No traceback leaves the process; an unexpected error is logged with one and answered with 500.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ FIELD_WORDS = {
     "literal_error": Text("Isinya harus {expected}", "It must be {expected}"),
     "string_too_short": Text("Bagian ini wajib diisi", "This is required"),
 }
-"""Of pydantic's kinds of errors those that callers meet; the others keep its English words."""
+"""Texts for the kinds of pydantic errors that callers meet; others keep pydantic's English text."""
 NOT_JSON = Text(
     "Isi permintaan bukan JSON yang sah; periksa tanda kurung dan kutipnya.",
     "The body is not valid JSON; check its brackets and quotes.",

@@ -1,7 +1,7 @@
-"""Between an HTML form and the JSON a sign-off holds.
+"""Converts between an HTML form and the JSON of a sign-off.
 
-Browsers post local times without a zone; the ledger wants ISO 8601 with its offset. Everything else
-is left to ``workflow.normalise`` and ``workflow.field_problems``.
+Browsers post local times without a zone; the ledger needs ISO 8601 with an offset. Everything else
+is left to ``normalise`` and ``field_problems`` of ``incidents.procedure.forms``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from incidents.web.auth import text_of
 from incidents.workflow import fold as workflow
 
 PREFIX = "form."
-"""In front of a field's name in the page, so that no step can clash with ``step`` or ``csrf``."""
+"""Prefix of a field's name in the page, so that no field can clash with ``step`` or ``csrf``."""
 
 
 def posted_form(step: Step, form: FormData, zone: ZoneInfo) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def posted_form(step: Step, form: FormData, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def with_offset(text: str, zone: ZoneInfo) -> str:
-    """A browser's local time in ``zone`` as ISO 8601; what is no time stays as it was typed."""
+    """A browser's local time in ``zone`` as ISO 8601; text that is not a time stays as typed."""
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:

@@ -1,4 +1,4 @@
-"""Times, spans and numbers as people of this office write them.
+"""Formats instants, durations and numbers for a page.
 
 A ``Sayer`` belongs to one page: one language, one zone, one ``now``. It reads no clock.
 Indonesian writes 14.05 WITA and 1.234,5; English writes 14:05 WITA and 1,234.5.
@@ -37,7 +37,7 @@ _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")  # powers of 1,000, as in titles
 
 @dataclass(frozen=True, slots=True)
 class Sayer:
-    """Says instants and figures in one language, seen from one instant in one zone."""
+    """Formats instants and figures in one language, relative to one instant in one zone."""
 
     language: str  # id | en
     zone: tzinfo

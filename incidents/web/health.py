@@ -1,7 +1,7 @@
-"""The state of the watched servers, as whoever watches them hands it to the pages.
+"""Health of the monitored servers, as values that pages and API show.
 
-The pages know no engine and no probe. The process that watches fills these values in; the pages
-and ``GET /api/v1/targets`` only show them.
+The pages know no engine and no probe. The agent fills these values; the pages and
+``GET /api/v1/targets`` only show them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from probes import Severity, Text
 
 
 class ProbeState(StrEnum):
-    """What one probe says of one target. Blind and stale are never OK."""
+    """State of one probe of one target. Blind and stale are never OK."""
 
     OK = "ok"
     WARNING = "warning"
@@ -33,12 +33,12 @@ WORST_FIRST = (
     ProbeState.OK,
     ProbeState.UNUSED,
 )
-"""The order in which states are shown and summed up."""
+"""The order in which states are shown and summarised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One measurement, still a number so that each language can write it its own way."""
+    """One measurement, still a number so that each language can format it."""
 
     name: str  # the measure, in plain words or as the probe names it
     value: float
@@ -50,7 +50,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """A finding that stands, as the pages show it."""
+    """An open finding, as the pages show it."""
 
     severity: Severity
     title: Text
@@ -62,7 +62,7 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True)
 class ProbeHealth:
-    """The newest word of one probe."""
+    """The newest state of one probe."""
 
     name: str
     question: Text
@@ -78,7 +78,7 @@ class ProbeHealth:
 
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
-    """One watched server with all of its probes."""
+    """One monitored server with all of its probes."""
 
     name: str
     engine: str
@@ -95,13 +95,13 @@ class TargetHealth:
 
     @property
     def findings(self) -> tuple[FindingView, ...]:
-        """What stands against it, the worst and then the oldest first."""
+        """Its open findings, the worst and then the oldest first."""
         standing = [finding for probe in self.probes for finding in probe.findings]
         return tuple(sorted(standing, key=lambda each: (-each.severity, each.since)))
 
     @property
     def unseen(self) -> tuple[ProbeHealth, ...]:
-        """The questions without a present answer: blind or stale."""
+        """Its probes without a present reading: blind or stale."""
         without = (ProbeState.BLIND, ProbeState.STALE)
         return tuple(probe for probe in self.probes if probe.state in without)
 
@@ -112,14 +112,14 @@ class TargetHealth:
 
     @property
     def state(self) -> ProbeState:
-        """The worst state of its probes; stale when nothing was ever asked."""
+        """The worst state of its probes; stale when none has run."""
         states = {probe.state for probe in self.probes}
         return next((state for state in WORST_FIRST if state in states), ProbeState.STALE)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What was last said of one trouble, with its figures of that instant."""
+    """The last text of one finding, with its figures."""
 
     title: Text
     hint: Text
@@ -127,7 +127,7 @@ class Standing:
 
 
 def standing(targets: Iterable[TargetHealth]) -> dict[str, Standing]:
-    """What stands at these servers as read just now, by fingerprint."""
+    """The open findings of these servers as last read, by fingerprint."""
     return {
         finding.fingerprint: Standing(finding.title, finding.hint, probe.read_at)
         for target in targets

@@ -1,6 +1,6 @@
-"""The languages of the pages: those there is a catalogue for, and English.
+"""Languages of the pages: those with a catalogue, and English.
 
-People see Bahasa Indonesia unless they ask for another one.
+Bahasa Indonesia is the default.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _NAME = Text("English", context="name of this language")
 
 
 def known(language: str | None) -> str:
-    """``language`` when the pages speak it, else Bahasa Indonesia."""
+    """``language`` if the pages have it, else Bahasa Indonesia."""
     return language if language in languages() else DEFAULT
 
 
 def offered() -> Mapping[str, str]:
-    """Each language of the pages, with the name it has for itself."""
+    """Each language of the pages, with its own name for itself."""
     return {language: _NAME.said_in(language) for language in languages()}

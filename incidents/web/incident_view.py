@@ -1,7 +1,7 @@
-"""Everything the page of one incident shows, gathered in one place.
+"""Collects everything the page of one incident shows.
 
-``may`` asks the same judge that guards the change, so that a button that is shown works and one
-that is not says why. An empty form is no reason to hide a form.
+``may`` uses the same check that guards the change, so that a button that is shown works and one
+that is not has a reason. An empty form is no reason to hide a form.
 """
 
 from __future__ import annotations

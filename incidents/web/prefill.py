@@ -1,6 +1,6 @@
-"""What a form is filled with before anybody types: facts the record already holds.
+"""First values of a form, from facts the record already has.
 
-The person who signs may change every word of it; what was measured stays in the findings.
+The person who signs may change all of it; the measured values stay in the findings.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _finding(trouble: Trouble, say: Sayer) -> str:
 
 
 def verdict(trouble: Trouble, say: Sayer) -> str:
-    """What the probe saw since the opening, in one line."""
+    """What the probe has measured since the opening, in one line."""
     state = _state(trouble).said_in(say.language)
     flaps = trouble.raised_count - 1
     words = Text(
@@ -98,9 +98,9 @@ def _evidence(incident: Incident, say: Sayer) -> str:
 
 
 def _resolution(incident: Incident, procedure: Procedure) -> str:
-    """The newest words somebody signed for under a field that asks to be carried on.
+    """The newest signed text of a field that is carried on to later steps.
 
-    A repair is described once, where it was done; later steps start from those words.
+    A repair is described once, where it was done; later steps start from that text.
     """
     for visit in reversed(incident.visits):
         if visit.signoff is None:

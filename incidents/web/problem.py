@@ -1,6 +1,6 @@
-"""What can go wrong between a person and the desk, as one sentence and a status.
+"""Failures of a request, as one sentence and an HTTP status.
 
-The same ``Problem`` becomes a page for people and a body for programs, so both read the same words.
+The same ``Problem`` becomes a page for people and a body for programs, with the same sentence.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ STATUS = {
     RefusalKind.DECISION: 422,
     RefusalKind.RED: 422,
 }
-"""Which status a refused action answers with."""
+"""The HTTP status of a refused action, by its kind."""
 
 
 class Problem(Exception):
-    """A request that is not done; ``code`` is a word for programs, ``reason`` the sentence."""
+    """A refused request; ``code`` is a word for programs, ``reason`` the sentence."""
 
     def __init__(
         self, status: int, code: str, reason: Text, fields: Mapping[str, Text] | None = None

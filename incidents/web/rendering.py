@@ -1,7 +1,7 @@
-"""What every page needs: the desk, the people, the templates in both languages.
+"""Shared context of every page: desk, people, and templates in each language.
 
-Promises that a page is rendered in one language and one zone, from values handed in; nothing here
-decides. ``Site.render`` is the one way a template becomes an answer.
+A page is rendered in one language and one zone, from values passed in. ``Site.render`` is the only
+way a template becomes a response.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PAPERS = WEB.parent / "documents"
 
 
 class Visit(Protocol):
-    """What a page knows of whoever asks for it."""
+    """What a page knows about the visitor."""
 
     @property
     def language(self) -> str: ...
@@ -74,7 +74,7 @@ def _environment(language: str) -> jinja2.Environment:
 
 @dataclass(frozen=True)
 class Site:
-    """The desk as the pages see it."""
+    """The desk and people, for the pages."""
 
     desk: Desk
     people: People
@@ -89,11 +89,11 @@ class Site:
     )
 
     def today(self, now: datetime) -> date:
-        """The day roles are judged by."""
+        """The date on which roles are checked."""
         return now.astimezone(self.zone).date()
 
     def procedure_of(self, number: str) -> Procedure:
-        """The procedure an incident runs under, which never changes once it is open."""
+        """The procedure of an incident, which never changes once it is open."""
         return self.desk.procedure(number)
 
     def holders(self, procedure: Procedure, now: datetime) -> dict[str, dict[str, str]]:

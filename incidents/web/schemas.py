@@ -1,4 +1,4 @@
-"""What the API takes and gives, as types that end up in its OpenAPI description."""
+"""Request and response types of the API; they become its OpenAPI description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Taken(BaseModel):
-    """A request body: unknown keys are refused, so that a slip of the pen is not lost."""
+    """A request body: unknown keys are refused, so that a typing error is not lost."""
 
     model_config = ConfigDict(extra="forbid")
 

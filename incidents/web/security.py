@@ -1,8 +1,8 @@
-"""Headers and limits that hold for every answer, and HEAD for every page.
+"""Security headers and limits for every response, and HEAD for every page.
 
-No script runs from a page but our own files, nothing frames us, no page is kept by a browser or a
-proxy, and no request body grows past a bound. HEAD is answered as GET is, without the body
-(RFC 9110, section 9.3.2), which FastAPI's routes do not do by themselves.
+Pages run only our own script files, cannot be framed, and are not cached by browsers or proxies;
+request bodies have a maximum size. HEAD is answered as GET is, without the body (RFC 9110, section
+9.3.2), which FastAPI's routes do not do by themselves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the values of the core to the bodies of the API."""
+"""Converts values of the core to the API's bodies."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What may happen to an incident, and what each event makes of it."""
+"""What may happen to an incident, and the effect of each event."""

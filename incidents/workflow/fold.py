@@ -1,8 +1,7 @@
-"""What an incident is after an event, and whether a person may do a thing to it.
+"""Computes an incident from its events.
 
-Pure: the same events under the same procedure always give the same incident. Nothing here
-reads a clock or a store. ``objection`` is the one judge of actions: it greys the button on
-the page and guards the interface with the same sentence.
+Pure: the same events under the same procedure always give the same incident. Reads no clock and no
+store.
 """
 
 from __future__ import annotations
@@ -63,15 +62,15 @@ __all__ = [
 
 
 class FoldError(ValueError):
-    """An event that cannot follow the ones before it: the ledger was not written by us."""
+    """An event that cannot follow the ones before it; Sigap does not write such ledgers."""
 
 
 def apply(incident: Incident | None, event: Event, procedure: Procedure) -> Incident:
     """The incident after ``event``; ``None`` before an OPENED event.
 
-    ``procedure`` is the one the incident opened under. Payload keys nobody knows are passed
-    over. Raises ``FoldError`` when the event cannot follow: a step signed that does not wait,
-    or anything after the end but a breach or a reminder found late.
+    ``procedure`` is the one the incident opened under. Unknown payload keys are ignored. Raises
+    ``FoldError`` when the event cannot follow: a step signed that does not wait, or anything after
+    the end but a breach or a reminder recorded late.
     """
     try:
         if incident is None:
@@ -350,7 +349,7 @@ def _moment(iso: str) -> datetime:
 
 
 _AFTER_THE_END = frozenset({EventKind.REMINDED, EventKind.BREACHED})
-"""A breach may be found by a sweep that comes after the signature that was late."""
+"""The sweep may record a breach after the late signature."""
 
 _FOLDS: Mapping[EventKind, Callable[[Incident, Event, Procedure], Incident]] = {
     EventKind.ATTACHED: _attached,

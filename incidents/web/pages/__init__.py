@@ -1,1 +1,1 @@
-"""One module a page or a small family of pages; each is a router."""
+"""One module per page or small family of pages; each is a router."""

@@ -1,4 +1,4 @@
-"""The archive: every incident, found by its words, newest first."""
+"""Archive page: every incident, with text search, newest first."""
 
 from __future__ import annotations
 

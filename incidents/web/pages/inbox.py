@@ -1,4 +1,4 @@
-"""Kotak masuk: what waits for me, what runs late, and every other open incident."""
+"""Inbox page (Kotak masuk): incidents that wait for me, late ones, and all other open ones."""
 
 from __future__ import annotations
 

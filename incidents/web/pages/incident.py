@@ -1,7 +1,6 @@
-"""One incident: what happened, whose turn it is, and everything a person may do to it.
+"""Incident page: what happened, whose turn it is, and every action a person may take.
 
-A refused action comes back as the same page with what was typed still in it; a stale one as a page
-that first tells what changed.
+A refused action shows the same page with what was typed; an outdated one shows what changed first.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ def _stale(
     step_number: int,
     typed: Mapping[str, Any],
 ) -> Response:
-    """What changed since the page was read, with the typed words kept and ready to copy."""
+    """What changed since the page was read, with the typed text kept for copying."""
     case = open_case(site, number, member)
     seen = _whole(form, "seen")
     step = case.procedure.step(step_number)
@@ -144,7 +143,7 @@ def _stale(
 
 @router.post("/incidents/{number}/claim")
 def claim(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
-    """Say: I am on it."""
+    """Claim the waiting step ("I am on it")."""
     action = workflow.Claim(_whole(form, "version"))
     return _small(request, site, member, number, action, {})
 
@@ -211,12 +210,12 @@ def _small(
 
 
 def _answer(field: Field, value: Any) -> Any:
-    """What was typed; of a choice the words that were chosen, not their key."""
+    """What was typed; for a choice the text that was chosen, not its key."""
     return next((option.label for option in field.options if option.value == value), value)
 
 
 def _whole(form: FormData, name: str) -> int:
-    """A hidden whole number of our own page; raises ``Problem`` when it is missing or mangled."""
+    """A hidden integer of our own page; raises ``Problem`` when it is missing or invalid."""
     text = text_of(form, name)
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise Problem(400, "unreadable", UNREADABLE)

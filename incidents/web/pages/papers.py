@@ -1,4 +1,4 @@
-"""Documents as pages, and the public answer to whoever scans the code on a paper."""
+"""Document pages, and the public answer to the QR code on a paper."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def one(request: Request, site: Here, member: Signed, number: str, id: str) -> R
 def verify(
     request: Request, site: Here, visitor: Anyone, number: str, id: str, h: str = ""
 ) -> Response:
-    """Whether a paper's address and short hash are of this office; tells nothing else.
+    """Whether a paper's address and short hash belong to this office; reveals nothing else.
 
     A wrong number, a wrong id and a wrong hash get the same answer, so nothing can be listed.
     """

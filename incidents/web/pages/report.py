@@ -1,4 +1,4 @@
-"""Form Laporan: a person reports what no probe has seen."""
+"""Form Laporan page: a person reports a fault that no probe has found."""
 
 from __future__ import annotations
 

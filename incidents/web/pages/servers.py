@@ -1,4 +1,4 @@
-"""The health of every watched server, blind spots included: a list, and a page for each."""
+"""Server pages: the health of every monitored server, as a list and as a page for each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def show(request: Request, site: Here, member: Signed) -> Response:
 
 @router.get("/targets/{name}")
 def show_one(request: Request, site: Here, member: Signed, name: str) -> Response:
-    """What stands against one server, and every question asked of it, the worst first."""
+    """The open findings of one server, and all of its probes, the worst first."""
     target = next((each for each in site.targets() if each.name == name), None)
     if target is None:
         raise HTTPException(404)

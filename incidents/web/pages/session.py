@@ -1,4 +1,4 @@
-"""Signing in and out, and choosing a language."""
+"""Sign-in, sign-out and choice of language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who holds which role today, for those who direct the office."""
+"""Staff page: who holds which role today."""
 
 from __future__ import annotations
 

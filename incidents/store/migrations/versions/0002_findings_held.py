@@ -1,4 +1,4 @@
-"""What a person held back is found without reading the history."""
+"""Adds the severity up to which a person suppressed a finding."""
 
 from __future__ import annotations
 
