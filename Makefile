@@ -1,7 +1,7 @@
 # From nothing but Python 3.11-3.13 and make. `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run quick test test-matrix lab check format bench generated lock clean help .venv
+.PHONY: run quick test test-matrix lab check rooms format bench generated lock clean help .venv
 
 PY := .venv/bin/python
 export PYTHON
@@ -46,6 +46,9 @@ check: .venv ## lint, format, types, translations and the import graph, without 
 	$(PY) -m mypy $(SOURCES)
 	$(PY) -m tools.translations --check
 	$(PY) -m pytest tests/test_house.py -q
+
+rooms: .venv ## boxes and arrows per room, cycles, crowded rooms, long classes and functions
+	@$(PY) -m tools.rooms $(ARGS)
 
 format: .venv ## put the code into the house's form
 	$(PY) -m ruff check --fix .

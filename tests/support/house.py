@@ -218,7 +218,7 @@ def wrong_inside_incidents(tree: Tree) -> list[str]:
     for module in sorted(name for name in tree.modules if within(name, "incidents")):
         if module == "incidents":
             continue  # the package gives out words; what it reaches is judged at each of them
-        for way in _ways(module, edges):
+        for way in ways(module, edges):
             end = way[-1]
             named = any(within(end, name) for name in FLOORS)
             if named and within(end, "incidents") and _floor(end) > _floor(module):
@@ -226,7 +226,7 @@ def wrong_inside_incidents(tree: Tree) -> list[str]:
     return wrong
 
 
-def _ways(start: str, edges: Mapping[str, set[str]]) -> Iterator[tuple[str, ...]]:
+def ways(start: str, edges: Mapping[str, set[str]]) -> Iterator[tuple[str, ...]]:
     """One shortest way from `start` to everything it reaches."""
     seen = {start}
     waiting: list[tuple[str, ...]] = [(start,)]
@@ -243,7 +243,7 @@ def cycles(tree: Tree) -> list[str]:
     edges = tree.edges()
     found: dict[frozenset[str], str] = {}
     for start in sorted(edges):
-        for way in _ways(start, edges):
+        for way in ways(start, edges):
             if start in edges[way[-1]]:
                 found.setdefault(frozenset(way), " -> ".join((*way, start)))
                 break
