@@ -1,1 +1,1 @@
-"""The process that introduces the probes to the people."""
+"""The agent process: configuration, scheduling, metrics, HTTP and the command line."""

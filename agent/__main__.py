@@ -1,4 +1,4 @@
-"""``python -m agent``: the same as ``sigap``."""
+"""Entry point of ``python -m agent``; same as ``sigap``."""
 
 from __future__ import annotations
 

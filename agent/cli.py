@@ -1,8 +1,8 @@
-"""Why: ``sigap`` is how a person installs, tries, asks and mends.
+"""Command line ``sigap``: argument parsing and dispatch to ``agent.commands``.
 
-Promise: an error is one sentence on standard error with the next move and an exit code that is
-not 0, never a traceback (``SIGAP_DEBUG=1`` shows it). Results go to standard output. What a
-command needs is imported when it runs, so ``sigap --help`` is quick.
+An error is one sentence on standard error with the next move and a non-zero exit code, without a
+traceback (``SIGAP_DEBUG=1`` shows it). Results go to standard output. A command's modules are
+imported when it runs, so ``sigap --help`` is fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Commands = argparse._SubParsersAction  # the only name argparse has for what ad
 
 
 class UnknownCommand(Trouble):
-    """A word that is no command; one sentence with the nearest that is."""
+    """A word that is not a command; one sentence with the nearest one."""
 
     exit_code = 2  # argparse's own for a wrong word
 
@@ -124,7 +124,7 @@ def _command(
 def _group(
     commands: _Commands[argparse.ArgumentParser], name: str, help: str
 ) -> _Commands[argparse.ArgumentParser]:
-    """A command that has commands of its own."""
+    """A command with subcommands."""
     parser = commands.add_parser(name, help=help)
     each = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     parser.set_defaults(commands=each.choices)

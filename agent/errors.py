@@ -1,7 +1,4 @@
-"""Why: what a person can mend is told in one sentence, not in a traceback.
-
-Promise: every error of this kind carries the sentence and the exit code of the command.
-"""
+"""Errors that a person can act on, with the sentence and the exit code of the command."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Why: one listener for /metrics, /healthz, /readyz and, where there is a desk, the pages.
+"""The HTTP listener for /metrics, /healthz, /readyz and, with a desk, the pages and API.
 
-Promise: an agent without a desk serves from the standard library and imports no web framework.
-A port that is taken is one sentence, before anything has started.
+An agent without a desk serves from the standard library and imports no web framework. A port that
+is in use is one sentence, before anything has started.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
 BACKLOG = 128
-"""The standard library's 5 makes a scraper wait a whole second for the lost SYN."""
+"""The standard library's default of 5 makes a scraper wait a second for the lost SYN."""
 
 WRITTEN_AT_ONCE = 2**20
-"""Bytes: each hand-over to the kernel may cost a turn of the interpreter."""
+"""In bytes; each write to the kernel may release the GIL."""
 
 SCRAPERS = 4
 """How many requests for /metrics, /healthz and /readyz are answered at the same time."""
@@ -44,11 +44,11 @@ class ListenError(Trouble):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a page says."""
+    """An HTTP response."""
 
     status: int
     body: Sequence[bytes]
-    """In pieces: a page of thousands of targets is never copied together where it need not be."""
+    """In pieces, so that a page for thousands of targets is not copied into one string."""
     content_type: str = TEXT
 
 
@@ -56,7 +56,7 @@ Routes = Mapping[str, Callable[[], Answer]]
 
 
 def routes(page: Callable[[], Sequence[bytes]], unready: Callable[[], list[str]]) -> Routes:
-    """The paths every shape of Sigap answers. ``unready`` says what does not advance."""
+    """The paths that every agent answers. ``unready`` lists the loops that do not advance."""
 
     def ready() -> Answer:
         reasons = unready()
@@ -72,7 +72,7 @@ def routes(page: Callable[[], Sequence[bytes]], unready: Callable[[], list[str]]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ``ListenError`` saying what to do."""
+    """A listening socket. Raises ``ListenError`` with the next move."""
     try:
         family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -96,7 +96,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(Protocol):
-    """A listener that runs in threads of its own."""
+    """A listener that runs in its own threads."""
 
     def start(self) -> None: ...
     def stop(self) -> None:
@@ -156,7 +156,7 @@ def _threading_server(listener: socket.socket, answers: Routes) -> http.server.T
         do_HEAD = do_GET  # noqa: N815 - the name the standard library looks for
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Requests are not worth a line: nobody acts on them."""
+            """Requests are not logged."""
 
     server = http.server.ThreadingHTTPServer(
         listener.getsockname()[:2], Handler, bind_and_activate=False
@@ -168,7 +168,7 @@ def _threading_server(listener: socket.socket, answers: Routes) -> http.server.T
 
 
 class DeskServer:
-    """The listener of whoever has a desk: pages, API and the paths above, in one application."""
+    """The listener of an agent with a desk: pages, API and the paths above, in one application."""
 
     def __init__(self, listener: socket.socket, app: Any, answers: Routes) -> None:
         """``app`` is the FastAPI application of ``incidents.web``."""

@@ -1,7 +1,6 @@
-"""Why: the log is read by a person who wants to know what to do, one sentence at a time.
+"""Log format: one line per event, on standard error.
 
-Promise: one line for each thing that happened, on standard error; under journald with the
-``<N>`` prefix it turns into a priority, elsewhere with the time. Secrets never get here: they
+Under journald lines have the ``<N>`` prefix that becomes a priority, elsewhere the time. Secrets
 print as stars.
 """
 
@@ -27,7 +26,7 @@ def set_up(debug: bool = False, stream: TextIO | None = None) -> None:
 
 
 def _is_journal(stream: TextIO) -> bool:
-    """Whether the stream is journald's own, as ``$JOURNAL_STREAM`` (device:inode) tells."""
+    """Whether the stream is journald's own, according to ``$JOURNAL_STREAM`` (device:inode)."""
     named = os.environ.get("JOURNAL_STREAM", "")
     try:
         status = os.fstat(stream.fileno())

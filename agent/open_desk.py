@@ -1,6 +1,6 @@
-"""Why: the daemon and the command line open the same store, procedure, calendar and people.
+"""Opens store, procedure, calendar and people, for the daemon and the command line.
 
-Promise: whatever is wrong with any of them is one ``OpeningError`` sentence with the next move.
+Raises ``OpeningError`` with one sentence and the next move.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OpeningError(Told):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open desk with all it rests on."""
+    """An open desk with its store, people and calendar."""
 
     store: Store
     desk: Desk
@@ -47,8 +47,8 @@ class Opened:
 def open_desk(config: Config, *, wait: bool = False, reading: bool = False) -> Opened:
     """Open the store the configuration names. Raises ``OpeningError``.
 
-    With ``wait`` a store that does not answer now is no error: using it is one, until it does.
-    For ``reading`` a file that may not be written is opened all the same.
+    With ``wait`` a store that does not answer now is no error here; using it is one until it
+    answers. With ``reading`` a file that is not writable is opened read-only.
     """
     if config.store is None:
         raise OpeningError(_NO_STORE.format(file=config.file))

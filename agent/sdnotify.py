@@ -1,6 +1,6 @@
-"""Why: systemd restarts a daemon that no longer advances, if the daemon tells it that it does.
+"""Notifications to systemd: ready, watchdog, stopping.
 
-Promise: without ``$NOTIFY_SOCKET`` nothing happens. Source: sd_notify(3), sd_watchdog_enabled(3).
+Without ``$NOTIFY_SOCKET`` nothing happens. Source: sd_notify(3), sd_watchdog_enabled(3).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def notify(state: str) -> None:
 
 
 def watchdog_seconds() -> float | None:
-    """How often systemd wants to hear from us: half its limit; None when it does not watch."""
+    """How often to notify systemd: half its limit; None when its watchdog is off."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     if not microseconds.isdecimal() or not watched:

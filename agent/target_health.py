@@ -1,6 +1,6 @@
-"""Why: the pages show the watched servers without knowing any engine or probe.
+"""Converts the newest readings into the pages' view of each server.
 
-Promise: everything is read from memory; a probe that is late or cannot see is never shown as OK.
+Reads memory only. A probe that is late or blind is never shown as OK.
 """
 
 from __future__ import annotations

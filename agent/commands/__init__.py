@@ -1,1 +1,1 @@
-"""What each word after ``sigap`` does; a module is imported only when its command runs."""
+"""The commands of ``sigap``; a module is imported only when its command runs."""

@@ -1,4 +1,4 @@
-"""Why: commands that need the store open it the same way and tell its troubles the same way."""
+"""Opens the desk for commands and identifies the person who acts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def desk(given: argparse.Namespace, *, reading: bool = False) -> Iterator[tuple[
 
 
 def now() -> datetime:
-    """The present instant: a command is its own clock."""
+    """The present instant."""
     return datetime.now(UTC)
 
 

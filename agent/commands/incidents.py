@@ -1,7 +1,7 @@
-"""Why: incidents can be read, reported and signed where no browser is at hand.
+"""Commands ``sigap incidents list|show|open|sign``.
 
-Promise: the same rules as on the pages; who acts proves it with the password. ``--json`` prints the
-very bodies of the API.
+The rules are the same as on the pages; the person proves their identity with the password.
+``--json`` prints the bodies of the API.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def _done(
 
 
 def _print_listed(rows: list[IncidentRow], opened: Opened) -> None:
-    """All at once, as ``GET /api/v1/incidents`` says them page by page."""
+    """Print all at once what ``GET /api/v1/incidents`` returns page by page."""
     from incidents.web import schemas, serializers  # a web framework, which plain text does without
 
     member = _member(_reader("", opened))
@@ -185,7 +185,7 @@ def _print_listed(rows: list[IncidentRow], opened: Opened) -> None:
 
 
 def _print_whole(number: str, opened: Opened, who: Signer) -> None:
-    """As ``GET /api/v1/incidents/NUMBER`` says it to this person."""
+    """Print what ``GET /api/v1/incidents/NUMBER`` returns for this person."""
     from incidents.web import serializers  # a web framework, which plain text does without
     from incidents.web.incident_view import open_case
     from incidents.web.rendering import Site
@@ -204,7 +204,9 @@ def _member(who: Signer) -> Member:
 
 
 def _reader(username: str, opened: Opened) -> Signer:
-    """Through whose eyes to look; nobody in particular holds no role and may sign nothing."""
+    """The person whose view to print; without one, a reader who holds no role and may sign
+    nothing.
+    """
     if not username:
         return Signer(Person("", ""), ())
     found = opened.people.signer(username, opened.calendar.local(now()).date())

@@ -1,7 +1,7 @@
-"""Why: what Sigap learned must be seen and mended by the people who know better.
+"""Command ``sigap learn``: shows and edits the learned members of targets.
 
-Promise: the running agent takes an edit over within seconds and needs no restart; what is declared
-in agent.yaml is shown, and changed there.
+The running agent applies an edit within seconds, without a restart. Members declared in agent.yaml
+are shown here and changed there.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _changes(target: Target, notes: Notes, given: argparse.Namespace) -> Iterato
 
 
 def _learned(target: Target, members: Members, word: str) -> tuple[str, str]:
-    """The member that ``KIND/NAME`` or a bare name means."""
+    """The member named by ``KIND/NAME`` or by a bare name."""
     kind, parted, name = word.partition("/")
     if parted and kind in KIND_NAMES:
         found = [key for key in members if key == (kind, name)]

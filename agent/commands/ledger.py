@@ -1,4 +1,4 @@
-"""Why: anybody can check that the record is as it was written, also away from the server."""
+"""Commands ``sigap verify`` and ``sigap export``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _verify_file(path: Path, language: str) -> int:
 
 
 def export(given: argparse.Namespace) -> int:
-    """``sigap export``: one file that verifies by itself."""
+    """``sigap export``: one file that can be verified without the store."""
     path = Path(given.file)
     with desk(given, reading=True) as (config, opened):
         try:

@@ -1,4 +1,4 @@
-"""Why: accounts and roles are set up from the command line, before anybody can sign in."""
+"""Commands ``sigap people``: accounts and roles, also before anybody can sign in."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Why: look at one target now, list what can be asked, and print the account's script.
+"""Commands ``sigap try``, ``sigap probes`` and ``sigap grants``.
 
-Promise: ``try`` speaks the Nagios contract: 0 ok, 1 warning, 2 critical, 3 could not tell; one
-line with performance data first. One bad reading is enough here: there is no streak to wait for.
+``try`` has the exit codes of a Nagios plugin (0 ok, 1 warning, 2 critical, 3 unknown), with
+performance data in the first line. One bad reading is enough here, without a streak.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _told(target: Target, tried: list[Tried], code: int, language: str) -> str:
 
 
 def _without_echoes(tried: list[Tried]) -> list[Tried]:
-    """One connection's failure said once: by the first probe that met it, which the rest repeat."""
+    """A connection failure shown once: by the first probe that met it."""
     told: list[Failure] = []
     kept = []
     for each in tried:
@@ -172,7 +172,7 @@ def _without_echoes(tried: list[Tried]) -> list[Tried]:
 
 
 def all_clear(count: int, language: str) -> str:
-    """So many probes, and nothing wrong with any."""
+    """The number of probes, and that none has a finding."""
     if count == 1:
         return Text("1 pemeriksaan, baik", "1 probe, all clear").said_in(language)
     text = Text("{n} pemeriksaan, semuanya baik", "{n} probes, all clear")
@@ -180,7 +180,7 @@ def all_clear(count: int, language: str) -> str:
 
 
 def _sentences(tried: Tried, language: str) -> list[str]:
-    """What a probe says, the worst first, with the next move."""
+    """A probe's findings, the worst first, with the next move."""
     failure = tried.reading.failure
     standing = sorted(tried.findings, key=lambda f: -f.severity)
     said = [
@@ -252,7 +252,7 @@ def _listed(tried: list[Tried]) -> list[dict[str, object]]:
 
 
 def listing(given: argparse.Namespace) -> int:
-    """``sigap probes``: what is asked, and what is derived from the answers."""
+    """``sigap probes``: all probes, including those derived from other readings."""
     found = {name: registry.probes_for(name) for name in registry.engine_names()}
     found[DERIVED] = EVERY_DERIVED_PROBE
     if given.json:

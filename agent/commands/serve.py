@@ -1,4 +1,4 @@
-"""Why: start the daemon, and check what it would start with."""
+"""Commands ``sigap run``, ``check-config``, ``schema`` and ``version``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def check(given: argparse.Namespace) -> int:
-    """``sigap check-config``: every problem at once; 2 when there is one."""
+    """``sigap check-config``: every problem at once; 2 if there is one."""
     config = load(find(given.config), thorough=True)
     for warning in config.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Why: commands print the same values as JSON or as plain aligned text."""
+"""Shared by commands: language, JSON and text output, password input."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DIFFER = Text(
 
 
 def language_of(given: argparse.Namespace, config: Config) -> str:
-    """The language a command speaks: what ``--lang`` asks for, or the configured one."""
+    """The language of a command: from ``--lang``, or the configured one."""
     asked: str | None = getattr(given, "lang", None)
     return asked or config.language
 
@@ -68,7 +68,7 @@ def target_named(name: str, config: Config) -> Target:
 
 
 def plain(value: Any) -> Any:
-    """A value of the project as JSON knows it; secrets stay stars."""
+    """A value of the project as JSON-compatible values; secrets stay stars."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {f.name: plain(getattr(value, f.name)) for f in fields if not f.name.startswith("_")}
@@ -92,7 +92,7 @@ def print_json(value: Any) -> None:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns under their heads, as wide as they must be."""
+    """Aligned columns with headings."""
     lines = [tuple(heads), *(tuple(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     return "\n".join(

@@ -1,4 +1,4 @@
-"""Reading agent.yaml: strict, with every problem named at once and each with its place."""
+"""Strict reading of agent.yaml: reports every problem at once, each with its place."""
 
 from agent.config.load import Config, find, load
 from agent.config.problems import ConfigError, Problem

@@ -1,6 +1,6 @@
-"""Why: one URL says where a server listens and who we are there.
+"""Parses a target's URL: where the server listens, and the account.
 
-Promise: what the URL may hold is checked word by word, and the password never comes back out.
+Every part of the URL is checked, and the password is never printed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class AddressError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """An address and whether its password stood in the URL itself."""
+    """An address, and whether its password was in the URL."""
 
     address: Address
     password_in_url: bool
@@ -69,7 +69,7 @@ def _without(message: str, url: str) -> str:
 
 
 def machine(address: Address) -> str:
-    """The host a server elsewhere runs on, as the address names it; "" when it is not named.
+    """The host of a server that is not local, from the address; "" if not named.
 
     A loopback address of a server that is not local is the near end of a tunnel.
     """
@@ -84,8 +84,8 @@ def machine(address: Address) -> str:
 def is_local(address: Address) -> bool:
     """Whether the server listens on this machine: a Unix socket, loopback or an own address.
 
-    A name that is not ``localhost`` or this host's own is not looked up: loading must not wait
-    for a name server.
+    A name other than ``localhost`` or this host's own is not resolved, because loading must not
+    wait for a name server.
     """
     host = address.host.lower()
     if host.startswith("/") or host in ("localhost", socket.gethostname().lower()):

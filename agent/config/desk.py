@@ -1,8 +1,8 @@
-"""Why: a configuration that is called good must also open the desk it names.
+"""Checks that the configured store, procedure and calendar can be opened.
 
-Promise: looks at what only the machine knows (the store's place, the procedure's and calendar's
-files) and notes each problem with its place. Costs two parsed files, so only ``check-config`` asks;
-a start meets the same mistakes when it opens them. Loads the desk's libraries: only for a desk.
+Checks what depends on the machine (the store's folder, the procedure's and calendar's files) and
+records each problem with its place. It parses two files, so only ``check-config`` runs it; a start
+finds the same problems when it opens them. Imports the desk's libraries.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ SHIPPED = File(procedure.__file__).parent.parent
 
 
 def check(problems: Problems, store: Secret | None, steps: str, hours: str) -> None:
-    """Note what would keep the desk from opening: ``steps`` and ``hours`` are what ``procedure:``
-    and ``calendar:`` mean, a shipped name or a path."""
+    """Record what would keep the desk from opening: ``steps`` and ``hours`` are the values of
+    ``procedure:`` and ``calendar:``, a shipped name or a path.
+    """
     if store is not None:
         _place(problems, store)
     _named(problems, "procedure", steps, procedure.load)

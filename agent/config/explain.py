@@ -1,7 +1,4 @@
-"""Why: pydantic says what is wrong in its own words; an administrator needs ours.
-
-Promise: every validation error becomes one sentence with the next move.
-"""
+"""Turns pydantic's validation errors into sentences with the next move."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ _KINDS = {
 
 
 def explain(error: ValidationError, model: type[BaseModel], at: Path, problems: Problems) -> None:
-    """Note every error of one validated section that stands at path ``at``."""
+    """Record every error of one validated section at path ``at``."""
     for detail in error.errors():
         where = tuple(part for part in detail["loc"] if part != "[key]")
         problems.at((*at, *where), _sentence(detail, model, where))

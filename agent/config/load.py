@@ -1,6 +1,6 @@
-"""Why: the one way from agent.yaml to the values the daemon runs on.
+"""Loads agent.yaml into the ``Config`` that the daemon runs on.
 
-Promise: either a ``Config`` that can be used as it stands, or ``ConfigError`` with every problem.
+Returns a complete ``Config``, or raises ``ConfigError`` with every problem.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LONGEST_DEADLINE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything the daemon is told. Equal targets are equal values, so a reload can compare."""
+    """The whole configuration. Equal targets are equal values, so a reload can compare them."""
 
     file: File
     name: str
@@ -83,9 +83,9 @@ def load(
 ) -> Config:
     """Read and check the whole configuration. Raises ``ConfigError`` with every problem.
 
-    ``thorough`` also reads what the desk would open: the procedure, the calendar, the store's
-    folder (``agent.config.desk``). Without ``logins`` the targets' password files are not read:
-    for whoever asks no server, and may not read them.
+    ``thorough`` also checks what the desk would open: the procedure, the calendar, the store's
+    folder (``agent.config.desk``). Without ``logins`` the targets' password files are not read, for
+    commands that connect to no server and may not read them.
     """
     problems = Problems()
     source = read(file, problems, environment, logins)
@@ -127,7 +127,7 @@ def load(
 
 
 def _root(source: Source) -> Root:
-    """The top sections; the targets are checked one by one elsewhere."""
+    """The top-level sections; the targets are checked one by one elsewhere."""
     sections = {key: value for key, value in source.tree.items() if key != "targets"}
     known = tuple(Root.model_fields)
     for key in [key for key in sections if key not in known]:
@@ -182,7 +182,7 @@ def _store(source: Source, root: Root) -> Secret | None:
 
 
 def _windows(source: Source, root: Root, found: tuple[Target, ...]) -> Iterator[Window]:
-    """The windows of the whole office, then those written with a single target."""
+    """The windows of the whole office, then those of single targets."""
     yield from windows(source.problems, ("maintenance",), root.maintenance, found)
     listed = source.tree.get("targets")
     for index, raw in enumerate(listed if isinstance(listed, list) else ()):
@@ -202,8 +202,7 @@ def _sections(raw: Any) -> list[WindowSection]:
 
 
 def _state(source: Source, root: Root, store: Secret | None) -> File | None:
-    """Where learned things are kept: as told, beside the SQLite file, or where the service may
-    write."""
+    """The state folder: as configured, beside the SQLite file, or where the service may write."""
     main = source.problems.main.absolute().parent
     if root.agent.state:
         return main / root.agent.state

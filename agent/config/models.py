@@ -1,7 +1,7 @@
-"""Why: what agent.yaml may hold, as strict types; an unknown key is an error, never ignored.
+"""Strict pydantic models of agent.yaml; an unknown key is an error.
 
-Promise: these models check one value at a time; what needs the machine (files, the registry of
-probes) is checked in ``agent.config.targets``. Durations are text with a unit and become seconds.
+Each model checks one value at a time; checks that need the machine (files, the registry of probes)
+are in ``agent.config.targets``. Durations are text with a unit and become seconds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def seconds(value: Any) -> float:
 
 
 def _number(value: Any) -> Any:
-    """A number that came from the environment is still text; read it as the number it is."""
+    """A number from an environment variable is text; convert it."""
     if isinstance(value, str):
         try:
             return float(value)
@@ -82,7 +82,7 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 
 
 class Strict(BaseModel):
-    """Every section: no unknown key, no guessed type, nothing changes after loading."""
+    """Base of every section: no unknown key, no type conversion, immutable."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
@@ -93,21 +93,23 @@ class AgentSection(Strict):
     """The process itself."""
 
     name: Name = ""
-    """How this agent is called in logs and incidents; left out: the host's name."""
+    """Name of this agent in logs and incidents; default: the host's name."""
     listen: str = "127.0.0.1:9480"
     """Address and port of the pages, the API and /metrics, e.g. 127.0.0.1:9480 or [::1]:9480."""
     public_url: Words = ""
     """Address of the pages as readers of a letter reach them, for its QR code."""
     interval: Duration = 15.0
-    """How often each probe runs that names no interval of its own."""
+    """How often a probe runs that has no interval of its own."""
     deadline: Duration | None = None
-    """When a probe's call is given up; left out: half the interval, at most 5s."""
+    """When a probe's call is given up; default: half the interval, at most 5s."""
     language: Literal["id", "en"] = "id"
-    """Language of what the command line prints for people."""
+    """Language of the command line's output."""
     state: str | None = None
-    """Folder for what is learned; left out: beside an SQLite store, else the service's own."""
+    """Folder for learned members and history; default: beside an SQLite store, else the service's
+    own.
+    """
     learn_after: Duration = 600.0
-    """How long a standby, slot, channel or volume is seen before it counts as belonging here."""
+    """How long a standby, slot, channel or volume must be seen before its loss is reported."""
 
     @field_validator("listen")
     @classmethod
@@ -129,7 +131,7 @@ class AgentSection(Strict):
 
 
 class OfficeSection(Strict):
-    """The office's own words for letters: letterhead and signature block."""
+    """Letterhead and signature block of letters."""
 
     government: Words | None = None
     """First line of the letterhead, e.g. PEMERINTAH PROVINSI KALIMANTAN TIMUR."""
@@ -154,7 +156,7 @@ class OfficeSection(Strict):
     nature: Words | None = None
     """Sifat of the letter, e.g. Biasa."""
     copies: list[Words] | None = None
-    """Tembusan: who gets a copy of each letter."""
+    """Tembusan: recipients of a copy of each letter."""
     sop_number: Words | None = None
     """Number of the office's SOP; left out prints as not yet filled in."""
     sop_title: Words | None = None
@@ -177,7 +179,7 @@ class LimitsSection(Strict):
 
 
 class TuningSection(Strict):
-    """What a target changes of one probe."""
+    """Changes to one probe on a target."""
 
     enabled: Flag = True
     """false: this probe does not run on this target."""
@@ -188,7 +190,7 @@ class TuningSection(Strict):
 
 
 class ExpectsSection(Strict):
-    """What must be there; what is left out is learned (`sigap learn` shows it)."""
+    """Members that must be present; members not listed are learned (`sigap learn` shows them)."""
 
     role: Literal["primary", "replica"] | None = None
     """The same as the target's `role`."""
@@ -201,30 +203,30 @@ class ExpectsSection(Strict):
     members: list[Words] = []
     """Members of its Galera cluster or its group, as the server itself lists them: host:port."""
     volumes: list[Words] = []
-    """Mount points that must be there, e.g. /srv/pg_wal."""
+    """Mount points that must exist, e.g. /srv/pg_wal."""
     upstream: Words = ""
-    """Whom this replica must follow: host or host:port, as the server itself says it."""
+    """The server this replica must follow: host or host:port, as the server itself reports it."""
 
 
 class WindowSection(Strict):
-    """Announced work: holds incidents back; what still fails at its end opens then."""
+    """Planned work: no incidents open meanwhile; what still fails at its end opens then."""
 
     name: Words
-    """What is being done, e.g. monthly patching."""
+    """The planned work, e.g. monthly patching."""
     targets: list[Name] = []
-    """Of these targets; without targets and clusters: of all."""
+    """Applies to these targets; without targets and clusters: to all."""
     clusters: list[Words] = []
-    """Of these clusters."""
+    """Applies to these clusters."""
     from_: Annotated[Words, Field(alias="from")] = ""
-    """Once: when it begins, e.g. 2026-11-28 22:00."""
+    """One-off: when it begins, e.g. 2026-11-28 22:00."""
     to: Words = ""
-    """Once: when it ends."""
+    """One-off: when it ends."""
     days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = []
-    """Again and again: on these days; left out: every day."""
+    """Recurring: on these days; default: every day."""
     at: Words = ""
-    """Again and again: when it begins, e.g. 22:00."""
+    """Recurring: when it begins, e.g. 22:00."""
     lasts: Duration | None = None
-    """Again and again: how long, e.g. 2h."""
+    """Recurring: how long, e.g. 2h."""
     zone: Words = "Asia/Makassar"
     """Time zone of these times."""
 
@@ -235,7 +237,7 @@ class TargetSection(Strict):
     name: Name
     """Unique; the label `target` of every metric."""
     engine: str
-    """postgresql, mysql (MariaDB is found out) or pgbouncer."""
+    """postgresql, mysql (MariaDB is detected) or pgbouncer."""
     url: str
     """postgresql://user@host:port/database, mysql://user@host:port/, pgbouncer://user@host:port/;
     a Unix socket: ?host=/dir. A pgbouncer target's database: whose pool the logins go through."""
@@ -244,25 +246,25 @@ class TargetSection(Strict):
     password_file: str | None = None
     """File that holds the password and nothing else; readable by its owner alone."""
     cluster: Words = ""
-    """Servers that replicate from one another share a cluster."""
+    """Name shared by servers that replicate from one another."""
     role: Literal["primary", "replica"] | None = None
-    """What this server should be; left out: learned."""
+    """The expected role; default: learned."""
     application: Words = ""
-    """The application that lives on it, e.g. SIMPEG."""
+    """The application that uses it, e.g. SIMPEG."""
     agency: Words = ""
     """The agency that owns the application."""
     labels: dict[LabelName, Words] = {}
-    """Words of your own about this target."""
+    """Free labels for this target."""
     volumes: dict[Name, Annotated[str, StringConstraints(pattern=r"^/")]] = {}
-    """Directories to watch besides those the server names, by purpose: {wal: /srv/pg_wal}."""
+    """Directories to monitor besides those the server reports, by purpose: {wal: /srv/pg_wal}."""
     probes: dict[str, TuningSection] = {}
     """Changes to single probes, by name."""
     expects: ExpectsSection = ExpectsSection()
-    """What belongs to this server, so that its disappearance is a finding."""
+    """Members of this server that are reported when missing."""
     maintenance: list[WindowSection] = []
-    """Announced work on this server alone."""
+    """Planned work on this server only."""
     local: Flag | None = None
-    """Whether its files are on this machine; left out: yes for loopback and Unix sockets."""
+    """Whether its files are on this machine; default: yes for loopback and Unix sockets."""
 
 
 class Root(Strict):
@@ -271,7 +273,7 @@ class Root(Strict):
     agent: AgentSection = AgentSection()
     """The process itself."""
     store: str | None = None
-    """sqlite:///path or postgresql://…; left out: probes and /metrics only, no incidents."""
+    """sqlite:///path or postgresql://…; without it: probes and /metrics only, no incidents."""
     store_password_file: str | None = None
     """File that holds the password of a PostgreSQL store."""
     procedure: str = "kaltim"
@@ -281,6 +283,6 @@ class Root(Strict):
     office: OfficeSection = OfficeSection()
     """Letterhead and signature block."""
     maintenance: list[WindowSection] = []
-    """Announced work: incidents are held back meanwhile."""
+    """Planned work: no incidents open meanwhile."""
     targets: list[TargetSection] = []
-    """The servers to watch."""
+    """The monitored servers."""

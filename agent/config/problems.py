@@ -1,6 +1,6 @@
-"""Why: a configuration is mended fastest when every problem is named at once, each with its place.
+"""Problems of a configuration, each with file, line and path.
 
-Promise: a problem prints as one line, ``file:line: path: sentence``.
+A problem prints as one line, ``file:line: path: sentence``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong (or, as a warning, unwise) and where it stands."""
+    """One error (or warning) and its place."""
 
     file: str
     line: int
@@ -90,15 +90,15 @@ class Problems:
         self.main: File = File("agent.yaml")
 
     def at(self, path: Path, message: str) -> None:
-        """Note what is wrong at ``path``."""
+        """Record an error at ``path``."""
         self.found.append(self._problem(path, message))
 
     def warn(self, path: Path, message: str) -> None:
-        """Note what works but should not stay."""
+        """Record a warning."""
         self.warnings.append(self._problem(path, message))
 
     def in_file(self, file: File, line: int, message: str, path: Path = ()) -> None:
-        """Note a problem of a file that has no merged path."""
+        """Record a problem of a file that has no merged path."""
         self.found.append(Problem(str(file), line, dotted(path), message))
 
     def _problem(self, path: Path, message: str) -> Problem:

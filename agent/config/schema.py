@@ -1,7 +1,4 @@
-"""Why: an editor that knows the JSON Schema of agent.yaml helps before any file is saved.
-
-Promise: the schema is made from the same models that check the file.
-"""
+"""JSON Schema of agent.yaml, made from the models that check it."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from probes import registry
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of agent.yaml, with the engines and probes this copy knows."""
+    """JSON Schema (2020-12) of agent.yaml, with the engines and probes of this installation."""
     made = Root.model_json_schema()
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     made["title"] = "Sigap agent.yaml"

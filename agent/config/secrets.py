@@ -1,7 +1,7 @@
-"""Why: a password belongs in a file of its own that nobody else can read.
+"""Reads a secret from a file that only its owner can read.
 
-Promise: an unreadable, empty or too widely readable file is an error with the command that mends
-it; the secret itself never appears in a message.
+An unreadable, empty or too widely readable file is an error with the command that fixes it; the
+secret itself never appears in a message.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Why: agent.yaml and conf.d/*.yaml become one tree of plain values that remembers its lines.
+"""Reads agent.yaml and conf.d/*.yaml into one tree of values with file and line.
 
-Promise: YAML 1.2 (``16:00`` stays text), a key written twice is a problem, ``${NAME}`` is
-replaced in parsed values only, and every value knows the file and line it came from.
+YAML 1.2 (``16:00`` stays text), a duplicate key is a problem, and ``${NAME}`` is replaced in parsed
+values only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 class Source:
     """The merged tree of one configuration; ``substituted`` holds paths that came from ${ENV}.
 
-    ``logins``: whether somebody will log in to the targets, so that their passwords are wanted.
+    ``logins``: whether the command will log in to the targets and therefore needs their passwords.
     """
 
     def __init__(
@@ -69,7 +69,9 @@ class Source:
             self._merge(file, key, line, value_node)
 
     def _merge(self, file: File, key: str, line: int, node: Node) -> None:
-        """Put one top-level key into the tree: some lists add up, anything else is unique."""
+        """Add one top-level key to the tree: some lists are joined, anything else must be
+        unique.
+        """
         earlier = self.problems.origins.get((key,))
         if key in _ADDED_UP and isinstance(node, SequenceNode):
             listed = self.tree.setdefault(key, [])
@@ -112,7 +114,7 @@ class Source:
         return node
 
     def _value(self, file: File, node: Node, path: Path, local: Path, line: int) -> Any:
-        """The plain value of a node; notes origins and problems on the way."""
+        """The plain value of a node; records origins and problems on the way."""
         self.problems.origins[path] = Origin(str(file), line, local)
         if len(path) > _DEEPEST:
             self.problems.at(path, "is nested too deeply")
@@ -176,7 +178,7 @@ def _line(node: Node) -> int:
 
 
 def _number(text: str) -> float | int | str:
-    """A YAML 1.2 number; text that is none after all stays text."""
+    """A YAML 1.2 number; text that is not a number stays text."""
     plain = text.replace("_", "")
     try:
         return int(plain, 10)
@@ -198,7 +200,7 @@ def read(
     environment: Mapping[str, str] | None = None,
     logins: bool = True,
 ) -> Source:
-    """Read the whole configuration; what is wrong lands in ``problems``."""
+    """Read the whole configuration; errors are recorded in ``problems``."""
     source = Source(problems, os.environ if environment is None else environment, logins)
     source.read(main)
     return source

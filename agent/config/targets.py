@@ -1,7 +1,7 @@
-"""Why: what is written of a target becomes the ``Target`` that the probes know.
+"""Builds each ``Target`` from its section of agent.yaml.
 
-Promise: every problem of a target is noted in one pass: unknown keys, a bad address, an
-unreadable password file, a probe or measure that does not exist, limits in the wrong order.
+Records every problem of a target in one pass: unknown keys, a bad address, an unreadable password
+file, an unknown probe or measure, limits in the wrong order.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SEVERITIES = {"warning": Severity.WARNING, "critical": Severity.CRITICAL}
 
 
 def targets(source: Source) -> tuple[Target, ...]:
-    """Every target that is free of problems; the others' problems are noted."""
+    """Every target without problems; the problems of the others are recorded."""
     written = source.tree.get("targets", [])
     if not isinstance(written, list):
         source.problems.at(("targets",), "must be a list (lines starting with '-')")
@@ -97,7 +97,7 @@ def _target(source: Source, at: Path, raw: Any) -> Target | None:
 def _check_expected(
     problems: Problems, at: Path, section: TargetSection, known: tuple[Probe, ...]
 ) -> None:
-    """What is expected must be of a kind this engine's probes can see."""
+    """Expected members must be of a kind this engine's probes can see."""
     seen = {measure.subject for probe in known for measure in probe.measures}
     for kind in KINDS:
         name = f"{kind.name}s"
@@ -133,7 +133,7 @@ def _built(section: TargetSection, address: Address, tuning: Mapping[str, Tuning
 
 
 def _probes(problems: Problems, at: Path, engine: Any) -> tuple[Probe, ...] | None:
-    """The probes of the engine named; None (and a problem) when there is no such engine."""
+    """The probes of the engine; None (and a problem) when there is no such engine."""
     if not isinstance(engine, str):
         return None
     if engine == "mariadb":
@@ -206,7 +206,7 @@ def _check_tuning(problems: Problems, at: Path, raw: Any, known: tuple[Probe, ..
 
 
 def _check_order(problems: Problems, at: Path, probe: Probe, tuning: Tuning | None) -> None:
-    """Critical must lie beyond warning, counting what the probe itself declares."""
+    """Critical must be beyond warning, also when one of them is the probe's default."""
     for declared in probe.thresholds if tuning else ():
         given = tuning.thresholds.get(declared.measure) if tuning else None
         if given is None:

@@ -1,7 +1,6 @@
-"""Why: announced work is written by people in a hurry, so every mistake in it is named.
+"""Builds maintenance windows from agent.yaml.
 
-Promise: what comes out is a window that can be asked whether it is on; a target or cluster that
-does not exist is a problem, for the work would not be covered.
+A target or cluster that does not exist is a problem, because the work would not be covered.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from probes import Target
 def windows(
     problems: Problems, at: Path, sections: Iterable[WindowSection], targets: Iterable[Target]
 ) -> Iterator[Window]:
-    """The windows of the list at ``at`` that are free of problems; the others' are noted."""
+    """The windows of the list at ``at`` without problems; the problems of the others are
+    recorded.
+    """
     known = tuple(targets)
     for index, section in enumerate(sections):
         place = (*at, index)

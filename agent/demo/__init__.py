@@ -1,8 +1,7 @@
-"""The demo: a small real world that breaks and heals, for whoever wants to see Sigap work.
+"""The demo: real servers on this machine that can be broken and repaired.
 
-Promise: ``main(argv)`` is all that the command line needs (``sigap demo …``). Real servers, real
-faults; nothing outside this package imports it, and nothing of it is loaded by a daemon that is
-not a demo.
+``main(argv)`` is the only entry point (``sigap demo …``). Nothing outside this package imports it,
+and a daemon that is not a demo loads nothing of it.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run ``sigap demo`` with the words that follow it; returns the exit code.
+    """Run ``sigap demo`` with the arguments that follow it; returns the exit code.
 
-    Errors a person can act on are printed as one sentence on standard error and give 1 (2 for
-    words that were not understood).
+    Errors a person can act on are printed as one sentence on standard error and return 1 (2 for
+    unknown arguments).
     """
     from agent.demo.command import run  # the servers' parts are loaded for a demo only
 

@@ -1,4 +1,4 @@
-"""``python -m agent.demo``: the same as ``sigap demo``; the demo starts itself again this way."""
+"""Entry point of ``python -m agent.demo``; the demo restarts itself this way."""
 
 from __future__ import annotations
 

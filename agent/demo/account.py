@@ -1,7 +1,7 @@
-"""Which operating-system account the demo's servers run as: database servers refuse root.
+"""The operating-system account of the demo's servers, because database servers refuse root.
 
-Promise: as root, the servers get an ordinary account and exactly the folders they need; as
-anybody else they run as that person.
+As root, the servers get an ordinary account and only the folders they need; otherwise they run as
+the current user.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CANDIDATES = ("nobody", "postgres", "mysql", "daemon")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who the servers run as; ``switch`` is true when that is not who we are."""
+    """The account the servers run as; ``switch`` is true when it is not the current user."""
 
     name: str
     uid: int
@@ -35,12 +35,12 @@ class Account:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def give(self, path: Path) -> None:
-        """Let the account own one file or folder."""
+        """Change the owner of one file or folder to the account."""
         if self.switch:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def folder(self, path: Path, mode: int = 0o700) -> Path:
-        """A folder owned by the account, made when missing."""
+        """A folder owned by the account, created when missing."""
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
         self.give(path)

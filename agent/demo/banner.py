@@ -1,7 +1,7 @@
-"""What a person reads when the demo is up: address, accounts, servers, and what to try.
+"""The text printed when the demo is up: address, accounts, servers, and faults to try.
 
-Promise: the language asked for, else both; fewer than forty lines; a password is in here only when
-it was made up in this very start.
+In the requested language, else in both; fewer than forty lines. A password is printed only in the
+start that created it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from probes import Text
 
 
 def program() -> str:
-    """How this person starts ``sigap``, for lines they can copy."""
+    """How this user starts ``sigap``, for lines to copy."""
     beside = Path(sys.executable).with_name("sigap")
     if shutil.which("sigap") is not None or not beside.exists():
         return "sigap"
@@ -30,7 +30,7 @@ def program() -> str:
 
 
 def command(home: Home) -> str:
-    """``sigap demo`` as another terminal must write it to find this folder."""
+    """``sigap demo`` as another terminal must write it for this folder."""
     usual = Home(default_home({}, os.geteuid())).path == home.path
     return f"{program()} demo" + ("" if usual else f" --dir {shlex.quote(str(home.path))}")
 

@@ -1,7 +1,7 @@
-"""Where the server programs come from: PostgreSQL from its wheel, MariaDB from this machine.
+"""Finds the server programs: PostgreSQL from its wheel, MariaDB from this machine.
 
-Promise: what is returned can be started by the servers' account; a wheel that lies where only
-root may look is copied into the demo folder once.
+The returned programs can be started by the servers' account; a wheel in a place that only root can
+read is copied into the demo folder once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def postgresql(account: Account, copies: Path) -> Path:
 
 
 def _copy(package: Path, copies: Path) -> None:
-    """The programs and, beside them as their search path says, their libraries."""
+    """The programs and their libraries, at the relative place that their search path names."""
     shutil.rmtree(copies, ignore_errors=True)
     copies.mkdir(mode=0o755, parents=True)
     shutil.copytree(package / "pginstall", copies / package.name / "pginstall", symlinks=True)

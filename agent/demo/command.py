@@ -1,6 +1,6 @@
-"""``sigap demo`` as a command: start the demo, or speak with the one that runs.
+"""``sigap demo``: starts the demo, or sends a command to the running one.
 
-Promise: what could not be done is one sentence on standard error, with the next move.
+An error is one sentence on standard error, with the next move.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENDS_SECONDS = 60.0
 
 
 def run(argv: Sequence[str]) -> int:
-    """Do what the words after ``sigap demo`` say; returns the exit code."""
+    """Run ``sigap demo`` with these arguments; returns the exit code."""
     options = _parser().parse_args(argv)
     home = Home(getattr(options, "dir", None) or default_home(os.environ, os.geteuid()))
     language = getattr(options, "lang", "")
@@ -165,7 +165,7 @@ def _stop(home: Home, language: str) -> int:
 
 
 def _ask(home: Home, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the running demo; one that is only starting is told apart from none."""
+    """Send a request to the running demo; one that is still starting is distinguished from none."""
     try:
         return control.ask(home.control, request)
     except DemoError:

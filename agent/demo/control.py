@@ -1,7 +1,6 @@
-"""How a second terminal speaks with the running demo: one line of JSON each way, Unix socket.
+"""Control socket of the running demo: one line of JSON each way, over a Unix socket.
 
-Promise: only whoever runs the demo (and root) may connect; a demo that does not run is said in one
-sentence.
+Only the user who runs the demo (and root) may connect. If no demo runs, the error is one sentence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one way in which the demo says no: a sentence with the next move, in both languages."""
+"""The demo's error type: a sentence with the next move, in both languages."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ PLANTED = "ditulis langsung di replika"  # marks the row that makes MariaDB's re
 
 
 class Esurat:
-    """Both servers, made when missing; ``servers`` stays empty on a machine without MariaDB."""
+    """Both servers, created when missing; ``servers`` stays empty on a machine without MariaDB."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self.servers: dict[str, MariaDB] = {}
 
     def start(self) -> load.Load | None:
-        """Bring both up; what keeps the primary busy. Raises ``DemoError``."""
+        """Start both; returns the load on the primary. Raises ``DemoError``."""
         programs = binaries.mariadb()
         if programs is None:
             self._ground.notes.append(
@@ -92,7 +92,7 @@ class Esurat:
             )
 
     def mend(self) -> None:
-        """Take away the planted row, follow the primary again and wait until both threads run."""
+        """Remove the conflicting row, follow the primary again and wait until both threads run."""
         primary, replica = self.servers[MY_PRIMARY], self.servers[MY_REPLICA]
         if replica.replication():
             replica.ask(

@@ -1,8 +1,7 @@
-"""The faults of the demo: each one real, each one undone exactly.
+"""Faults of the demo: each is real and is undone exactly.
 
-Promise: ``break_it`` does to a server what happens to servers in offices; ``heal`` undoes that and
-nothing else; whether a fault stands is looked up on the server, not remembered. Unknown names are
-answered with the names there are.
+``break_it`` causes a fault on a server; ``heal`` undoes that and nothing else. Whether a fault is
+present is read from the server, not remembered. An unknown name is answered with the known ones.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ Ask = Callable[["Faults", str], None]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to break the demo's world; ``targets`` in order, the first is the default."""
+    """One kind of fault; ``targets`` in order, the first is the default."""
 
     name: str
     title: Text
@@ -45,12 +44,12 @@ class Fault:
     done: Mapping[str, Text] = field(default_factory=dict)  # by engine, where that differs
 
     def said_of(self, engine: str) -> Text:
-        """What it has done to a server of this engine."""
+        """Its effect on a server of this engine, in words."""
         return self.done.get(engine, self.what)
 
 
 class Faults:
-    """Breaks and heals one world; one thing at a time, whoever asks."""
+    """Breaks and repairs one demo; one action at a time."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -58,20 +57,20 @@ class Faults:
         self._one_at_a_time = threading.Lock()
 
     def targets(self, fault: Fault) -> tuple[str, ...]:
-        """Where this fault can be had in this world."""
+        """Where this fault is possible in this demo."""
         if fault.name == "volume" and not self.world.simpeg.has_volume:
             return ()
         return tuple(name for name in fault.targets if name in self.world.servers)
 
     def status(self) -> dict[str, tuple[str, ...]]:
-        """Fault -> targets on which it stands now."""
+        """Fault -> targets on which it is present now."""
         return {
             name: tuple(t for t in self.targets(fault) if fault.stands(self, t))
             for name, fault in FAULTS.items()
         }
 
     def break_it(self, name: str, target: str = "") -> Text:
-        """Break something; the sentence that says what. Raises ``DemoError``."""
+        """Cause a fault; returns the sentence that describes it. Raises ``DemoError``."""
         fault = find(name)
         chosen = self._chosen(fault, target)
         with self._one_at_a_time:
@@ -91,7 +90,7 @@ class Faults:
         return Text(f"{chosen}: {said.id}", f"{chosen}: {said.en}")
 
     def heal(self, name: str, target: str = "") -> Text:
-        """Undo a fault on one target, or wherever it stands. Raises ``DemoError``."""
+        """Undo a fault on one target, or wherever it is present. Raises ``DemoError``."""
         fault = find(name)
         with self._one_at_a_time:
             where = [self._chosen(fault, target)] if target else list(self.targets(fault))
@@ -135,7 +134,7 @@ class Faults:
         return target
 
     def _refuse_frozen(self, target: str, fault: Fault) -> None:
-        """A frozen server answers nothing, so nothing else can be done to its cluster."""
+        """A frozen server does not answer, so no other fault is possible in its cluster."""
         if fault.name in {"freeze", "stop", "volume"}:
             return
         pair = next(pair for pair in PAIRS if target in pair)
@@ -175,7 +174,7 @@ def find(name: str) -> Fault:
 
 
 def _expect(condition: Callable[[], bool], what: Text) -> None:
-    """Wait until the fault is to be seen on the server; a fault that does not bite is an error."""
+    """Wait until the fault is visible on the server; raise if it has no effect."""
     if not wait_until(condition, SEEN_SECONDS):
         raise DemoError(what)
 
@@ -253,7 +252,7 @@ def _lock_stands(faults: Faults, target: str) -> bool:
 
 
 def waiting(server: PostgreSQL | MariaDB) -> int:
-    """How many sessions wait for a lock on a server, as the server itself says."""
+    """How many sessions wait for a lock on a server, as the server reports."""
     if isinstance(server, PostgreSQL):
         rows = server.ask("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
         return int(rows[0][0])

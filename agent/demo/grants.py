@@ -1,7 +1,6 @@
-"""The monitoring account of the demo, made with exactly what Sigap's probes declare.
+"""Creates the demo's monitoring account with exactly the rights that the probes declare.
 
-Promise: not one right more than ``sigap grants`` prints, so that the demo shows what an
-administrator will see on servers of their own.
+No right beyond what ``sigap grants`` prints, so the demo shows what an administrator will see.
 """
 
 from __future__ import annotations

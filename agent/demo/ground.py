@@ -1,4 +1,4 @@
-"""What the demo's servers stand on: its folder, their account, and what is kept between runs."""
+"""The demo's folder, its account, and what is kept between runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = (PG_PRIMARY, PG_REPLICA, MY_PRIMARY, MY_REPLICA)
 
 
 class Ground:
-    """One demo folder, and the account that owns what servers keep in it."""
+    """One demo folder, and the account that owns the servers' files in it."""
 
     def __init__(self, home: Home) -> None:
         """Raises ``DemoError`` when root finds no account for the servers."""
@@ -29,7 +29,7 @@ class Ground:
         self.state = home.read_state()
 
     def remember(self) -> None:
-        """Keep ``state`` for the next start."""
+        """Store ``state`` for the next start."""
         self.home.write_state(self.state)
 
     def clear(self) -> None:
@@ -39,7 +39,7 @@ class Ground:
         self.state = {}
 
     def secret(self, name: str) -> str:
-        """A password of this demo, made up at its first use and remembered."""
+        """A password of this demo, generated at its first use and stored."""
         kept = self.state.setdefault("secrets", {})
         if name not in kept:
             kept[name] = secrets.token_hex(12)
@@ -47,14 +47,14 @@ class Ground:
         return str(kept[name])
 
     def port(self, name: str, wanted: int = 0) -> int:
-        """A free port, the one of last time where possible; raises ``OSError`` when none is."""
+        """A free port, the same as last time if possible; raises ``OSError`` when none is."""
         kept = self.state.setdefault("ports", {})
         kept[name] = free_port(wanted or int(kept.get(name, 0)))
         self.remember()
         return int(kept[name])
 
     def log(self, name: str) -> Path:
-        """A server's log; one that grew too long begins anew."""
+        """A server's log; one that grew too long is truncated."""
         path = self.home.logs / f"{name}.log"
         if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
             path.unlink()

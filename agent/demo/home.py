@@ -1,7 +1,7 @@
-"""Where a demo lives: one folder that holds its servers, store, secrets and what runs now.
+"""The demo's folder: servers, store, secrets and records of running processes.
 
-Promise: at most one demo runs in a folder (a file lock that dies with the process); whatever is
-secret is readable by its owner alone.
+At most one demo runs in a folder (a file lock that ends with the process); secrets are readable
+only by their owner.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def default_home(environment: Mapping[str, str], euid: int) -> Path:
 
 
 class Home:
-    """Paths of one demo folder, its lock and its small memory (``state.json``)."""
+    """Paths of one demo folder, its lock and its state file (``state.json``)."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.abspath(path))
@@ -45,7 +45,7 @@ class Home:
 
     @property
     def sockets(self) -> Path:
-        """Sockets of the servers; only the servers' user may enter."""
+        """Sockets of the servers; only the servers' account may enter."""
         return self.path / "sock"
 
     @property
@@ -71,7 +71,9 @@ class Home:
         return self.run / "control.sock"
 
     def forget_starts(self) -> None:
-        """Between two demos the demo itself stopped and started its servers: that is no restart."""
+        """Drop the remembered starts: the demo itself stopped and started its servers, which is no
+        restart.
+        """
         (self.path / KEPT_FILE).unlink(missing_ok=True)
 
     @property
@@ -87,7 +89,7 @@ class Home:
         return self.path / "data" / name
 
     def make(self) -> None:
-        """Make the folders that belong to whoever runs the demo; raises ``DemoError``."""
+        """Create the folders that belong to the user of the demo; raises ``DemoError``."""
         if len(os.fsencode(self.sockets / ".s.PGSQL.65535")) > SOCKET_LIMIT:
             raise DemoError(
                 Text(
@@ -129,7 +131,9 @@ class Home:
         return self._mark.exists()
 
     def lock(self) -> None:
-        """Take the folder for this process until it ends; raises ``DemoError`` when taken."""
+        """Lock the folder for this process until it ends; raises ``DemoError`` when it is
+        locked.
+        """
         handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,7 +155,7 @@ class Home:
             self._lock = None
 
     def what_stays(self) -> Text:
-        """What the end of a demo leaves, and how to be rid of it."""
+        """What remains after the demo, and how to delete it."""
         return Text(
             "Data server, gangguan, akun, dan rahasianya tetap di {folder} bagi demo berikutnya; "
             "--fresh memulai dari awal, dan folder itu boleh dihapus.",
@@ -160,7 +164,7 @@ class Home:
         ).format(folder=self.path)
 
     def clear(self) -> None:
-        """Forget everything but the lock (``--fresh``). The caller has stopped the servers."""
+        """Delete everything but the lock (``--fresh``). The caller has stopped the servers."""
         for entry in self.path.iterdir():
             if entry.name in {".lock", ".sigap-demo"}:
                 continue
@@ -170,7 +174,7 @@ class Home:
                 entry.unlink()
 
     def read_state(self) -> dict[str, Any]:
-        """What was remembered; empty when nothing was, or nothing that can be used."""
+        """The stored state; empty when there is none or it cannot be used."""
         try:
             state = json.loads((self.path / "state.json").read_text("utf-8"))
         except (OSError, ValueError):
@@ -178,14 +182,14 @@ class Home:
         return state if isinstance(state, dict) and state.get("layout") == LAYOUT else {}
 
     def write_state(self, state: Mapping[str, Any]) -> None:
-        """Remember; readable by the owner alone, whole or not at all."""
+        """Store the state; readable by the owner alone, replaced as a whole."""
         write_private(
             self.path / "state.json", json.dumps({**state, "layout": LAYOUT}, indent=1) + "\n"
         )
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, replacing the old one in one go."""
+    """Write a file that only its owner can read, replacing the old one atomically."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,7 +1,7 @@
-"""A little traffic on the demo's databases, so that replication and volumes have something to do.
+"""Light load on the demo's databases, so that replication and volumes have data.
 
-Promise: at most two small writes a second on each primary, few rows kept; a server that is away,
-frozen or locked costs one waiting thread and nothing else.
+At most two small writes a second on each primary, and few rows kept; a server that is down, frozen
+or locked blocks one thread and nothing else.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""MariaDB servers of the demo: a primary and its GTID replica, where this machine has MariaDB.
+"""MariaDB servers of the demo: a primary and its GTID replica, if this machine has MariaDB.
 
-Promise: the same as for PostgreSQL: administration over a socket in a closed folder (and with a
-password), everybody else over loopback with their own password.
+As for PostgreSQL: administration over a socket in a closed folder (and with a password), all others
+over loopback with their own password.
 """
 
 from __future__ import annotations
@@ -82,16 +82,16 @@ class MariaDB:
 
     @property
     def made(self) -> bool:
-        """Whether the data directory was made to the end."""
+        """Whether the data directory was created completely."""
         return (self.data / "mysql").is_dir() and not self._first.exists()
 
     @property
     def _first(self) -> Path:
-        """What the server runs at its very first start; deleted once it has."""
+        """SQL that the server runs at its very first start; deleted afterwards."""
         return self.data.parent / f"{self.name}.first.sql"
 
     def make(self) -> None:
-        """A new data directory; its first start closes it to everybody but ``root``."""
+        """Create a data directory; its first start closes it to all but ``root``."""
         self._account.folder(self.data)
         self._write(
             self._first,
@@ -142,7 +142,7 @@ class MariaDB:
         )
 
     def start(self) -> None:
-        """Start it and wait until it answers; raises ``DemoError`` with its last words."""
+        """Start it and wait until it answers; raises ``DemoError`` with the end of its log."""
         command = [str(self._programs[0]), f"--defaults-file={self.settings}"]
         command += [f"--datadir={self.data}"]  # by which a later demo recognises it
         if self._first.exists():
@@ -167,7 +167,7 @@ class MariaDB:
         self.server.stop()
 
     def answers(self) -> bool:
-        """Whether it takes a session and answers a question."""
+        """Whether it accepts a session and answers a query."""
         try:
             self.ask("select 1")
         except (pymysql.MySQLError, OSError):
@@ -194,7 +194,7 @@ class MariaDB:
         )
 
     def ask(self, *statements: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """Statements in one session of their own; the rows of the last one."""
+        """Run statements in one session; returns the rows of the last one."""
         connection = self.connect()
         try:
             with connection.cursor() as cursor:
@@ -216,7 +216,7 @@ class MariaDB:
         )
 
     def replication(self) -> dict[str, Any]:
-        """The replica's own view of its one channel; empty when it follows nobody."""
+        """The replica's own view of its one channel; empty if it follows nobody."""
         rows = self.ask("SHOW SLAVE STATUS")
         return rows[0] if rows else {}
 

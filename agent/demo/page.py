@@ -1,7 +1,7 @@
-"""The page on which a visitor breaks and heals the demo's servers: ``/demo``, in a demo only.
+"""The page ``/demo``, on which a visitor breaks and repairs the demo's servers.
 
-Promise: whoever is signed in may do here what the demo's owner does in a second terminal, and
-nothing more; a post must come from this page, like every other form of the desk.
+Any signed-in person may do here what the demo's owner does in a second terminal, and nothing more;
+a post must come from this page, like every other form of the desk.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One server on which a fault can be had, as the page shows it."""
+    """One server on which a fault is possible, as the page shows it."""
 
     target: str
     stands: bool
 
 
 def overview(faults: Faults) -> list[tuple[Fault, list[Place]]]:
-    """Every fault with every server where it can be had."""
+    """Every fault with every server where it is possible."""
     standing = faults.status()
     return [
         (fault, [Place(target, target in standing[name]) for target in faults.targets(fault)])

@@ -1,7 +1,7 @@
 """The five people of the demo's office, one for each role of the procedure.
 
-Promise: invented names and numbers that cannot belong to anybody; passwords made up at random,
-handed back once and kept only as hashes.
+Names and numbers are invented and cannot belong to a person; passwords are random, returned once
+and stored only as hashes.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def password() -> str:
 
 
 def settle(people: People, now: datetime) -> dict[str, str]:
-    """Give the office its people; username -> password of those who were not there before."""
+    """Create the people; returns username -> password of those who did not exist before."""
     made: dict[str, str] = {}
     for role, person in STAFF:
         if people.person(person.username) is not None:

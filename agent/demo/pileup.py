@@ -1,8 +1,8 @@
-"""Sessions that hold a lock and sessions that wait behind it, as a forgotten transaction does.
+"""A session that holds a lock and sessions that wait behind it, like a forgotten transaction.
 
-Promise: the lock is a real row lock of a session that sits idle in its transaction; the waiters
-are sessions of their own. ``release`` rolls back, and everybody behind goes through. Whoever ends
-the holder on the server itself (``pg_terminate_backend``, ``KILL``) heals it just as well.
+The lock is a real row lock of a session that is idle in its transaction; the waiters are separate
+sessions. ``release`` rolls back, and all waiters continue. Ending the holder on the server
+(``pg_terminate_backend``, ``KILL``) has the same effect.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ class PileUp:
                 connection.close()
 
     def stands(self) -> bool:
-        """Whether anybody still waits."""
+        """Whether any session still waits."""
         return any(waiter.is_alive() for waiter in self._waiters)
 
     def release(self) -> None:
-        """Let go; returns once every waiter is through, or after ten seconds."""
+        """Release the lock; returns once no waiter is left, or after ten seconds."""
         with contextlib.suppress(psycopg2.Error, pymysql.MySQLError, OSError):
             self._holder.rollback()
             self._holder.close()

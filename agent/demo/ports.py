@@ -1,7 +1,7 @@
-"""Free ports on loopback, the same ones as last time where they are still free.
+"""Free ports on loopback, the same ones as last time if they are still free.
 
-Why below the kernel's own range (ip(7), ip_local_port_range): from that it takes the ports of
-outgoing connections, and one of these may have the port before the server that it was found for.
+Ports are below the kernel's own range (ip(7), ip_local_port_range), from which it takes the ports
+of outgoing connections; one of those could use the port before the server does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TRIES = 200
 
 
 def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
-    """``wanted`` when nobody listens there, else one that is free. Raises ``OSError``."""
+    """``wanted`` if it is free, else another free port. Raises ``OSError``."""
     if wanted and _is_free(host, wanted, again=True):
         return wanted
     first = max(1024 + _CHOICE, _first_of_the_kernel())
@@ -29,7 +29,7 @@ def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
 
 
 def _is_free(host: str, port: int, *, again: bool) -> bool:
-    """``again``: connections of an earlier server may still be dying down there."""
+    """``again``: connections of an earlier server on this port may still be closing."""
     with socket.socket() as probe:
         if again:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,7 +1,7 @@
-"""PostgreSQL servers of the demo: a primary and its streaming replica, from nothing in seconds.
+"""PostgreSQL servers of the demo: a primary and its streaming replica.
 
-Promise: superuser sessions come over a Unix socket whose folder only the servers' account (and
-root) may enter; over TCP everybody needs a password and listens on loopback alone.
+Superuser sessions use a Unix socket in a folder that only the servers' account (and root) may
+enter; over TCP, on loopback only, every account needs a password.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class PostgreSQL:
         return f"{REPLICATOR} 127.0.0.1/32 reject" not in (self.data / "pg_hba.conf").read_text()
 
     def start(self) -> None:
-        """Start it and wait until it answers; raises ``DemoError`` with its last words."""
+        """Start it and wait until it answers; raises ``DemoError`` with the end of its log."""
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # ours alone; the sweep ended it
         self.server.start([str(self.programs / "postgres"), "-D", str(self.data)])
         if not wait_until(lambda: self.answers() or not self.server.running(), START_SECONDS) or (
@@ -150,7 +150,7 @@ class PostgreSQL:
         self.server.stop()
 
     def answers(self) -> bool:
-        """Whether it takes a session and answers a question."""
+        """Whether it accepts a session and answers a query."""
         try:
             self.ask("select 1")
         except psycopg2.Error:
@@ -178,7 +178,7 @@ class PostgreSQL:
     def ask(
         self, sql: str, parameters: Sequence[object] | None = None, database: str = "postgres"
     ) -> list[tuple[Any, ...]]:
-        """One statement in a session of its own; its rows, none where it gives none."""
+        """Run one statement in a separate session; returns its rows, if any."""
         connection = self.connect(database)
         try:
             with connection.cursor() as cursor:
@@ -218,5 +218,5 @@ class PostgreSQL:
 
 
 def _bare_environment() -> dict[str, str]:
-    """The environment without what would steer libpq elsewhere."""
+    """The environment without the variables that would redirect libpq."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PG")}

@@ -1,8 +1,8 @@
-"""Server processes of the demo: started, recognised, frozen, thawed and ended by their own pid.
+"""Server processes of the demo: started, recognised, frozen, thawed and ended by pid.
 
-Promise: a process is touched only when its pid, start time and program are those written down at
-its start, or when it lives in one of this demo's own data directories. Nothing is left behind,
-not even of a server that was frozen with SIGSTOP.
+A process is touched only when its pid, start time and program are those recorded at its start, or
+when it runs in one of this demo's own data directories. No process is left behind, not even of a
+server that was frozen with SIGSTOP.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """How a started server is recognised later, by this process or the next demo."""
+    """Identifies a started server later, in this process or the next demo."""
 
     name: str
     pid: int
@@ -85,7 +85,7 @@ def tree(pid: int) -> list[int]:
 def living_in(folders: Iterable[Path]) -> list[int]:
     """Server processes whose working directory is (or was) one of these data directories.
 
-    A frozen child outlives its leader; its working directory still tells whose it is.
+    A frozen child survives its leader; its working directory still identifies it.
     """
     wanted = {str(folder) for folder in folders}
     found = []
@@ -108,7 +108,7 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait for a condition; whether it came true in time."""
+    """Wait for a condition; returns whether it became true in time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -137,7 +137,7 @@ def frozen(record: Record) -> bool:
 
 
 class Server:
-    """One server program under our hand."""
+    """One server program."""
 
     def __init__(
         self,
@@ -159,9 +159,9 @@ class Server:
         self.record: Record | None = None
 
     def start(self, command: Sequence[str]) -> None:
-        """Start the program in its data directory and write down how to recognise it.
+        """Start the program in its data directory and record how to recognise it.
 
-        Its own session keeps a terminal's Ctrl-C away from it: the demo ends it in order.
+        A session of its own protects it from the terminal's Ctrl-C; the demo stops it in order.
         """
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
@@ -184,7 +184,7 @@ class Server:
         write_private(self._file, json.dumps(asdict(self.record)))
 
     def running(self) -> bool:
-        """Whether it runs; also takes note of its end."""
+        """Whether it runs; also records its end."""
         if self._child is not None and self._child.poll() is not None:
             self._child = None
         return self.record is not None and self.record.alive()
@@ -193,7 +193,7 @@ class Server:
         return self.record is not None and frozen(self.record)
 
     def stop(self, seconds: float = 20.0) -> None:
-        """End it: thaw, the gentle signal, and after ``seconds`` the hard one."""
+        """Stop it: thaw, the shutdown signal, and SIGKILL after ``seconds``."""
         if self.record is not None:
             end(self.record, self._gentle, seconds)
         if self._child is not None:
@@ -203,7 +203,7 @@ class Server:
         self._file.unlink(missing_ok=True)
 
     def last_words(self, lines: int = 3) -> str:
-        """The end of its log, for a sentence that says why it did not start."""
+        """The end of its log, for the error when it did not start."""
         try:
             text = self.log.read_text("utf-8", errors="replace")
         except OSError:
@@ -212,7 +212,7 @@ class Server:
 
 
 def end(record: Record, gentle: signal.Signals, seconds: float) -> None:
-    """End a recorded server and all it started, however it stands."""
+    """End a recorded server and all its children, whatever its state."""
     if not record.alive():
         return
     family = tree(record.pid)
@@ -224,9 +224,9 @@ def end(record: Record, gentle: signal.Signals, seconds: float) -> None:
 
 
 def sweep(records: Path, folders: Sequence[Path]) -> list[str]:
-    """End what a killed demo left running; the names of what was ended.
+    """End what a killed demo left running; returns the names of what was ended.
 
-    Records whose pid now belongs to somebody else are only thrown away.
+    Records whose pid now belongs to another process are only deleted.
     """
     found = []
     for file in sorted(records.glob("*.json")):

@@ -1,7 +1,6 @@
-"""The agent.yaml of the demo: an ordinary one, tuned so that each fault shows within seconds.
+"""The demo's agent.yaml: an ordinary one, tuned so that each fault shows within seconds.
 
-Promise: what is written passes ``sigap check-config``; nothing in it that an office could not
-write into its own.
+It passes ``sigap check-config`` and contains nothing that an office could not write into its own.
 """
 
 from __future__ import annotations

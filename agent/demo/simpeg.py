@@ -27,7 +27,7 @@ create table presensi (id bigint generated always as identity primary key,
 
 
 class Simpeg:
-    """Both servers, made when missing; ``servers`` is empty until ``start``."""
+    """Both servers, created when missing; ``servers`` is empty until ``start``."""
 
     def __init__(self, ground: Ground, volume: Volume) -> None:
         self._ground = ground
@@ -36,7 +36,7 @@ class Simpeg:
         self.has_volume = False
 
     def start(self) -> load.Load:
-        """Bring both up; what keeps the primary busy. Raises ``DemoError``."""
+        """Start both; returns the load on the primary. Raises ``DemoError``."""
         programs = binaries.postgresql(self._ground.account, self._ground.home.path / "programs")
         primary = self._server(PG_PRIMARY, programs)
         replica = self._server(PG_REPLICA, programs)
@@ -90,10 +90,10 @@ class Simpeg:
         return self._ground.home.path / "data" / f"{PG_PRIMARY}.wal"
 
     def _wal_is_there(self, wal: Path | None) -> bool:
-        """Whether the primary's log is where its data directory expects it.
+        """Whether the primary's WAL is where its data directory expects it.
 
-        A tmpfs forgets: an orderly stop saves the log to disk, and here it comes back. After a
-        power cut it is gone, and the cluster is made anew.
+        A tmpfs loses its content: an orderly stop saves the WAL to disk, and it is restored here.
+        After a power cut it is gone, and the cluster is created again.
         """
         if self._ground.state.get("wal", "") != (str(wal) if wal else ""):
             return False
@@ -147,10 +147,10 @@ class Simpeg:
 
     @staticmethod
     def _stock_segments(primary: PostgreSQL) -> None:
-        """Leave recycled log segments behind, so that a full volume does not stop the primary.
+        """Leave recycled WAL segments, so that a full volume does not stop the primary.
 
-        A primary that finds no room for its next segment panics, and the fault "volume" would
-        end as the fault "stop".
+        A primary without room for its next segment panics, and the fault "volume" would become the
+        fault "stop".
         """
         for _ in range(16):
             primary.ask("select pg_logical_emit_message(false, 'demo', 'x'), pg_switch_wal()")
@@ -164,7 +164,7 @@ class Simpeg:
         return not rows or rows[0][0] in {"lost", "unreserved"}
 
     def remake_replica(self) -> None:
-        """Copy the primary afresh, as one does when the slot was lost. The primary runs."""
+        """Copy the running primary again, as after a lost slot."""
         primary, replica = self.servers[PG_PRIMARY], self.servers[PG_REPLICA]
         replica.stop()
         primary.ask(
@@ -190,7 +190,7 @@ class Simpeg:
             return False
 
     def mend_streaming(self) -> None:
-        """Wait for the replica to stream again; when its slot is lost, make the replica anew."""
+        """Wait for the replica to stream again; if its slot is lost, create the replica again."""
         process.wait_until(
             lambda: self.streams() or self._slot_is_lost(self.servers[PG_PRIMARY]),
             READY_SECONDS,
@@ -211,7 +211,7 @@ class Simpeg:
             )
 
     def save_wal(self) -> None:
-        """Copy the log from the volume, which forgets, to the disk. Both servers are down."""
+        """Copy the WAL from the tmpfs to the disk. Both servers are down."""
         wal = self._ground.home.volume / "pg_wal"
         if not (
             self.has_volume and self._ground.state.get("postgresql") == "made" and wal.is_dir()

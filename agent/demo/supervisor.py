@@ -1,7 +1,7 @@
-"""Starts the world, the people and the daemon in one process, and ends them together.
+"""Runs the demo's servers, people and daemon in one process, and ends them together.
 
-Promise: whatever ends the demo (Ctrl-C, SIGTERM, a closed terminal, an error at any moment) ends
-its servers too. The only clock of the demo is here.
+Whatever ends the demo (Ctrl-C, SIGTERM, a closed terminal, an error at any moment) also ends its
+servers. The demo's only clock is here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ USUAL_PORT = 9480
 
 
 def hold(home: Home, options: argparse.Namespace) -> int:
-    """Start the demo and hold it until somebody ends it; the exit code. Raises ``DemoError``."""
+    """Run the demo until it is told to end; returns the exit code. Raises ``DemoError``."""
     logs.set_up()
     home.make()
     home.lock()
@@ -63,7 +63,7 @@ def _say(words: Text, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP interrupt like Ctrl-C; once it is time to end, nothing interrupts."""
+    """SIGTERM and SIGHUP interrupt like Ctrl-C; during shutdown nothing interrupts."""
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         _ignore_signals()
@@ -83,7 +83,7 @@ def _ignore_signals() -> None:
 
 
 class _Demo:
-    """What runs beside the servers: the daemon with its pages, and the second terminal's ear."""
+    """The daemon with its pages, and the control socket, beside the servers."""
 
     def __init__(self, world: World, options: argparse.Namespace) -> None:
         self._world = world
@@ -93,7 +93,7 @@ class _Demo:
         self._daemon: Daemon | None = None
 
     def run(self) -> bool:
-        """Run until told to end; whether some thread of the daemon is still held."""
+        """Run until told to end; returns whether a thread of the daemon is still blocked."""
         listener = control.Control(
             self._world.home.control,
             lambda request: {"lang": self._language, **self._answer(request)},
@@ -158,7 +158,7 @@ class _Demo:
             ) from error
 
     def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """What a second terminal asked, done."""
+        """Run a second terminal's request."""
         do, name, target = (str(request.get(key, "")) for key in ("do", "fault", "target"))
         if do == "break":
             said = self._faults.break_it(name, target)

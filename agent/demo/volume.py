@@ -1,9 +1,8 @@
-"""A small volume of its own, so that "the disk is full" can be had for real and without harm.
+"""A small separate volume, so that a full disk is real but harmless.
 
-It is a tmpfs of 64 MiB that holds the write-ahead log of one server. Mounting needs a right that
-root has; an ordinary user gets it in a mount namespace of their own, into which the whole demo
-starts itself again (``enter_namespace``). Where neither is allowed there is no volume, and the
-fault says so.
+It is a tmpfs of 64 MiB that holds the WAL of one server. Mounting needs a right that root has; an
+ordinary user gets it in a mount namespace, in which the whole demo starts itself again
+(``enter_namespace``). If neither is allowed there is no volume, and the fault says so.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ BALLAST = "cadangan-lama.dump"  # an old backup somebody forgot there
 
 
 def enter_namespace(arguments: Sequence[str]) -> None:
-    """Start the demo again in its own user and mount namespace; returns when that cannot be.
+    """Start the demo again in its own user and mount namespace; returns if that is not possible.
 
-    The account, the processes and the network stay the same ones; only mounts are private, and
-    they vanish with the last process of the demo.
+    Account, processes and network stay the same; only mounts are private, and they end with the
+    demo's last process.
     """
     if os.geteuid() == 0 or INSIDE in os.environ:
         return
@@ -59,7 +58,7 @@ class Volume:
         return os.path.ismount(self.path)
 
     def mount(self, account: Account) -> bool:
-        """Have it mounted and without ballast; False where this system does not allow it."""
+        """Mount it without ballast; False if this system does not allow it."""
         if not self.mounted:
             self.path.mkdir(mode=0o700, exist_ok=True)
             done = subprocess.run(
@@ -77,7 +76,7 @@ class Volume:
         return True
 
     def unmount(self) -> None:
-        """Unmount it; a process that still has a file open there cannot keep it."""
+        """Unmount it, even if a process still has a file open there."""
         if self.mounted:
             subprocess.run(["umount", "--lazy", str(self.path)], check=False)
 
@@ -86,7 +85,7 @@ class Volume:
         return (self.path / BALLAST).exists()
 
     def fill(self) -> int:
-        """Write until the volume has no byte left; how many were written."""
+        """Write until the volume is full; returns how many bytes were written."""
         written = 0
         with open(self.path / BALLAST, "wb", buffering=0) as file:
             for block in (1 << 20, 1 << 12):

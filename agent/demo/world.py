@@ -1,7 +1,7 @@
-"""The servers of the demo, put together: made when missing, started, kept busy, ended.
+"""All servers of the demo: created when missing, started, kept under load, ended.
 
-After ``start`` every replica streams from its primary and no fault is left from an earlier run.
-After ``stop`` no process, mount or port of the demo remains, whatever was broken.
+After ``start`` every replica streams from its primary and no fault of an earlier run is left. After
+``stop`` no process, mount or port of the demo remains, whatever was broken.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class World:
         return {**self.simpeg.servers, **self.esurat.servers}
 
     def start(self, *, fresh: bool = False) -> None:
-        """Bring everything up. Raises ``DemoError``; the caller then calls ``stop``."""
+        """Start everything. Raises ``DemoError``; the caller then calls ``stop``."""
         self.sweep()
         if fresh:
             self.volume.unmount()
@@ -75,7 +75,7 @@ class World:
             log.warning("ended what an earlier demo left running: %s", ", ".join(ended))
 
     def stop(self) -> None:
-        """End everything that runs; data stays for the next start. Never fails half-way."""
+        """Stop everything; data stays for the next start. Never fails half-way."""
         for worker in self._load:
             worker.stop()
         if self.volume.mounted:

@@ -1,8 +1,7 @@
-"""Why: what the agent keeps must survive a crash, and a command of root's must not take it away
-from the daemon that has an account of its own.
+"""Writes files of the state folder durably and with the right owner.
 
-Promise: a file is the old one or the new one, flushed to the disk. What root makes belongs to whom
-its folder belongs to (``incidents.private_file``), folders too.
+A file is the old one or the new one, flushed to the disk. Files and folders that root creates get
+the owner of their folder (``incidents.private_file``).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from incidents.private_file import open_new
 def write_whole(file: Path, text: str) -> None:
     """Replace a file by its new text, or leave the old one. Raises ``OSError``.
 
-    For one writer at a time.
+    Only for a single writer at a time.
     """
     fresh = file.with_name(file.name + ".new")
     fresh.unlink(missing_ok=True)  # of a process that was killed
@@ -33,7 +32,7 @@ def write_whole(file: Path, text: str) -> None:
 
 
 def open_or_make(file: Path) -> int:
-    """A descriptor to read and write ``file``, made if there is none. Raises ``OSError``."""
+    """A descriptor to read and write ``file``, created if missing. Raises ``OSError``."""
     while True:
         try:
             return os.open(file, os.O_RDWR | os.O_NOFOLLOW)
@@ -45,7 +44,7 @@ def open_or_make(file: Path) -> int:
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:
-    """Make ``folder``, and what is missing above it as the umask says. Raises ``OSError``."""
+    """Create ``folder`` and its missing parents (with the umask). Raises ``OSError``."""
     above = folder.absolute().parent
     if not above.is_dir():
         make_folder(above, 0o777)

@@ -1,7 +1,7 @@
-"""Why: some memory must outlive the process: who belongs where, and how volumes have grown.
+"""The state folder: learned members, and probes' memory that survives a restart.
 
-Promise: probing threads never wait for the disk; one thread writes what they leave here, and once
-more at the end. Without a folder to write to everything works but is forgotten at a restart.
+Probing threads never wait for the disk; one thread writes what they leave here, and once more at
+the end. Without a writable folder everything works but is forgotten at a restart.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ KEEP_EVERY_SECONDS = 300.0
 
 
 class State:
-    """What is kept in the agent's state folder."""
+    """Contents of the agent's state folder."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Reads what is there; ``folder`` None or not writable: nothing outlives the process."""
+        """Reads the folder; if ``folder`` is None or not writable, nothing survives the process."""
         self._folder = _usable(folder)
         self.notebook = Notebook(self._folder / MEMBERS_FILE if self._folder else None)
         self._kept = self._read_kept()
@@ -48,14 +48,16 @@ class State:
             self._thread.join(seconds)
 
     def kept(self, target: str) -> Mapping[str, Any]:
-        """What the probes of a target kept, by probe: lately, or in an earlier process."""
+        """What the probes of a target stored, by probe, in this or an earlier process."""
         with self._lock:
             text = self._texts.get(target)
         found = json.loads(text) if text else self._kept.get(target)
         return found if isinstance(found, dict) else {}
 
     def keep(self, target: str, kept: Mapping[str, Any]) -> None:
-        """Take what a target's probes want kept; called by that target's thread, never waits."""
+        """Store what a target's probes want to keep; called by that target's thread, never
+        waits.
+        """
         if not kept or self._folder is None:
             return
         try:
@@ -68,7 +70,9 @@ class State:
             self._texts[target] = text
 
     def forget(self, target: str) -> None:
-        """A target left the configuration: what its probes kept goes; what was learned stays."""
+        """A target was removed from the configuration: drop its probes' memory, keep its
+        members.
+        """
         with self._lock:
             self._changed = self._texts.pop(target, None) is not None or self._changed
         self._kept.pop(target, None)

@@ -1,10 +1,10 @@
-"""Why: what was learned of the servers must outlive the process, or a standby that vanished while
-the agent was down would never be missed.
+"""The file of learned members (``members.json``).
 
-Promise: one small JSON file, replaced as a whole and flushed to the disk, so a crash leaves the
+Members must survive a restart, or a standby that disappeared while the agent was down would not be
+reported. One small JSON file, replaced as a whole and flushed to the disk, so a crash leaves the
 old one or the new one. The daemon and ``sigap learn`` may write at the same time: each takes the
-file's lock, reads it anew and applies its own changes to what it finds. A file that cannot be
-read is put aside and said; a folder that cannot be written is said once and costs only memory.
+file's lock, reads it again and applies its own changes. A file that cannot be read is renamed and
+logged; a folder that cannot be written is logged once, and members are kept in memory only.
 """
 
 from __future__ import annotations
