@@ -9,7 +9,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from agent.metrics.readings import Latest, Seen, Watched, usable
-from incidents.web.health import FindingView, ProbeHealth, ProbeState, TargetHealth, Value
+from incidents.web.views.target_health import (
+    FindingView,
+    ProbeHealth,
+    ProbeState,
+    TargetHealth,
+    Value,
+)
 from probes import CONNECTION_KINDS, Limits, Measurement, Probe, Severity, Text
 from probes.judge import BLIND, tuned, why
 from probes.plan import Plan

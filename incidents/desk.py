@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from incidents.calendar.load import Calendar
-from incidents.canonical_json import NotCanonical, mended
 from incidents.correlation import match as correlation
 from incidents.correlation import placement
 from incidents.correlation import table as causes
@@ -25,17 +24,18 @@ from incidents.documents import store as shelf
 from incidents.documents.model import Document, Office
 from incidents.ledger import chain as ledger
 from incidents.ledger import payloads
-from incidents.manual_report import manual_report
+from incidents.ledger.canonical_json import NotCanonical, mended
 from incidents.model import JSON, SYSTEM, Assignment, Event, EventKind, Incident, Signer
 from incidents.people import accounts as people
 from incidents.procedure import sla
 from incidents.procedure.load import Procedure
 from incidents.records import summaries as records
+from incidents.records.manual_report import manual_report
 from incidents.records.repository import Folds, Rulebook
+from incidents.records.signoff import leave_document
 from incidents.records.timeline import lines
-from incidents.signoff import leave_document
+from incidents.records.transaction import Change as Changing
 from incidents.store import Store
-from incidents.transaction import Change as Changing
 from incidents.views import (
     ActionRefused,
     Change,

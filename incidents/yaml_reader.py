@@ -16,7 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from incidents.canonical_json import canonical, digest
+from incidents.ledger.canonical_json import canonical, digest
 from probes import Text
 
 

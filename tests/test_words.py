@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from incidents.web.formatting import Sayer
+from incidents.web.views.formatting import Sayer
 from incidents.wording import exactly
 from probes.words.units import duration
 

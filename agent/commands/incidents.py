@@ -22,7 +22,7 @@ from incidents.workflow.fold import Sign
 from probes import Severity, Text
 
 if TYPE_CHECKING:
-    from incidents.web.auth import Member
+    from incidents.web.access.auth import Member
 
 
 _HEADS = (
@@ -177,7 +177,8 @@ def _done(
 
 def _print_listed(rows: list[IncidentRow], opened: Opened) -> None:
     """Print all at once what ``GET /api/v1/incidents`` returns page by page."""
-    from incidents.web import schemas, serializers  # a web framework, which plain text does without
+    # a web framework, which plain text does without
+    from incidents.web.api import schemas, serializers
 
     member = _member(_reader("", opened))
     listed = [serializers.summary(row, member) for row in rows]
@@ -186,9 +187,9 @@ def _print_listed(rows: list[IncidentRow], opened: Opened) -> None:
 
 def _print_whole(number: str, opened: Opened, who: Signer) -> None:
     """Print what ``GET /api/v1/incidents/NUMBER`` returns for this person."""
-    from incidents.web import serializers  # a web framework, which plain text does without
-    from incidents.web.incident_view import open_case
+    from incidents.web.api import serializers  # a web framework, which plain text does without
     from incidents.web.rendering import Site
+    from incidents.web.views.incident_view import open_case
 
     site = Site(
         opened.desk, opened.people, opened.office, tuple, now, opened.calendar.zone, environments={}
@@ -198,7 +199,7 @@ def _print_whole(number: str, opened: Opened, who: Signer) -> None:
 
 
 def _member(who: Signer) -> Member:
-    from incidents.web.auth import Member  # a web framework, which plain text does without
+    from incidents.web.access.auth import Member  # a web framework, which plain text does without
 
     return Member(now(), who.person.language, who)
 

@@ -18,7 +18,7 @@ from agent.demo.banner import command
 from agent.demo.errors import DemoError
 from agent.demo.faults import FAULTS, Fault, Faults
 from agent.demo.home import Home
-from incidents.web.auth import Here, Posted, Posting, Signed, text_of
+from incidents.web.access.auth import Here, Posted, Posting, Signed, text_of
 from incidents.web.rendering import Site
 from probes import Text
 

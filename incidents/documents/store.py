@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from incidents.canonical_json import canonical
 from incidents.documents.model import Document
+from incidents.ledger.canonical_json import canonical
 from incidents.store import tables
 from incidents.views import NoSuchDocument
 from probes import Text

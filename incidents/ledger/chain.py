@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from incidents.canonical_json import canonical, digest
+from incidents.ledger.canonical_json import canonical, digest
 from incidents.model import JSON, Event, EventKind
 from incidents.store import LONG_ANSWER_SECONDS, Store, tables
 from incidents.views import Head

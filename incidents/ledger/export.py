@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from incidents.canonical_json import canonical, digest
+from incidents.ledger.canonical_json import canonical, digest
 from incidents.ledger.chain import Broken, Chain, Verdict, written
 from incidents.store import Store, tables
 from incidents.views import Head

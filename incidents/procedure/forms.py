@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from incidents.canonical_json import MOST_EXACT
+from incidents.ledger.canonical_json import MOST_EXACT
 from incidents.model import JSON, Decision, Incident
 from incidents.procedure.load import Field, FieldKind, Step
 from probes import Text

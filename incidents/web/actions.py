@@ -7,8 +7,8 @@ of its kind.
 from __future__ import annotations
 
 from incidents.views import ActionRefused
-from incidents.web.auth import Member
-from incidents.web.problem import Problem, problem_of
+from incidents.web.access.auth import Member
+from incidents.web.access.problem import Problem, problem_of
 from incidents.web.rendering import Site
 from incidents.workflow import fold as workflow
 from incidents.workflow.fold import Action

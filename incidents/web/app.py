@@ -16,11 +16,12 @@ from fastapi.staticfiles import StaticFiles
 from incidents.desk import Desk
 from incidents.documents.model import Office
 from incidents.people.accounts import People
-from incidents.web import api, errors
-from incidents.web.health import TargetHealth
+from incidents.web.access import errors
+from incidents.web.access.security import Guard
+from incidents.web.api import routes as api
 from incidents.web.pages import archive, inbox, incident, papers, report, servers, session, staff
 from incidents.web.rendering import WEB, Site
-from incidents.web.security import Guard
+from incidents.web.views.target_health import TargetHealth
 
 WITA = ZoneInfo("Asia/Makassar")
 
@@ -41,8 +42,8 @@ def create_app(
 
     ``targets`` answers from memory with the newest health of every server; ``clock`` gives aware
     UTC; ``zone`` is the calendar's; ``base_url`` is printed in QR codes (left empty: the address
-    the reader used). A router mounted afterwards may use
-    ``incidents.web.rendering.Site.render`` through ``incidents.web.auth`` for pages of its own.
+    the reader used). A router mounted afterwards may use ``Site.render`` of
+    ``incidents.web.rendering`` through ``incidents.web.access.auth`` for pages of its own.
     """
     app = FastAPI(
         title="Sigap",

@@ -24,11 +24,11 @@ from incidents.documents.model import Office
 from incidents.model import Signer
 from incidents.people.accounts import People
 from incidents.procedure.load import Procedure
-from incidents.web.advice import Guide, guide
 from incidents.web.columns import column
-from incidents.web.formatting import Sayer
-from incidents.web.health import TargetHealth
 from incidents.web.i18n import offered
+from incidents.web.views.advice import Guide, guide
+from incidents.web.views.formatting import Sayer
+from incidents.web.views.target_health import TargetHealth
 from probes import Text
 from probes.i18n import catalogue, languages
 

@@ -8,7 +8,7 @@ from time import monotonic
 from agent.metrics.readings import Latest
 from agent.metrics.text_format import Board
 from agent.target_health import targets
-from incidents.web.health import ProbeHealth, ProbeState
+from incidents.web.views.target_health import ProbeHealth, ProbeState
 from probes import FailureKind, Measurement, Probe
 from probes.plan import plan
 from probes.postgresql.storage import archiver, checksums

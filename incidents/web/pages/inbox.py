@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from incidents.web.auth import Here, Signed
+from incidents.web.access.auth import Here, Signed
 
 router = APIRouter()
 

@@ -15,10 +15,12 @@ from starlette.datastructures import FormData
 from incidents.model import Decision, Outcome
 from incidents.procedure.load import Field
 from incidents.web import actions as act
-from incidents.web.auth import Here, Member, Posted, Posting, Signed, text_of
-from incidents.web.form_values import posted_form, shown
-from incidents.web.formatting import Sayer
-from incidents.web.incident_view import (
+from incidents.web.access.auth import Here, Member, Posted, Posting, Signed, text_of
+from incidents.web.access.problem import Problem
+from incidents.web.rendering import Site
+from incidents.web.views.form_values import posted_form, shown
+from incidents.web.views.formatting import Sayer
+from incidents.web.views.incident_view import (
     Case,
     may_claim,
     may_dismiss,
@@ -26,9 +28,7 @@ from incidents.web.incident_view import (
     open_case,
     sign_refusal,
 )
-from incidents.web.prefill import prefilled, source_words
-from incidents.web.problem import Problem
-from incidents.web.rendering import Site
+from incidents.web.views.prefill import prefilled, source_words
 from incidents.workflow import fold as workflow
 from probes import Text
 

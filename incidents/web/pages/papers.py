@@ -7,8 +7,8 @@ import hmac
 from fastapi import APIRouter, Request, Response
 
 from incidents.views import NoSuchDocument, NoSuchIncident
-from incidents.web.auth import Anyone, Here, Signed
-from incidents.web.document_view import SHORT_HASH, draw
+from incidents.web.access.auth import Anyone, Here, Signed
+from incidents.web.views.document_view import SHORT_HASH, draw
 
 router = APIRouter()
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from incidents.model import Refused
-from incidents.web.auth import (
+from incidents.web.access.auth import (
     SESSION_COOKIE,
     Anyone,
     Here,

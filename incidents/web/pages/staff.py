@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from incidents.web.auth import Here, Signed
-from incidents.web.problem import Problem
+from incidents.web.access.auth import Here, Signed
+from incidents.web.access.problem import Problem
 from probes import Text
 
 router = APIRouter()

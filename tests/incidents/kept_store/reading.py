@@ -16,8 +16,8 @@ from incidents.documents.model import Office
 from incidents.people.accounts import People
 from incidents.procedure import load as procedure
 from incidents.store import Store
+from incidents.web.access.auth import SESSION_COOKIE
 from incidents.web.app import create_app
-from incidents.web.auth import SESSION_COOKIE
 
 HERE = Path(__file__).parent
 STORE = HERE / "463d6a8.db.gz"

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, select, text, update
 
-from incidents.canonical_json import NotCanonical, canonical, digest, mended
 from incidents.ledger import chain as ledger
+from incidents.ledger.canonical_json import NotCanonical, canonical, digest, mended
 from incidents.ledger.chain import Draft, verify
 from incidents.ledger.export import NotABundle, export, verify_bundle
 from incidents.model import EventKind

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from incidents.store import StoreUnavailable
-from incidents.web.security import BODY_LIMIT_BYTES
+from incidents.web.access.security import BODY_LIMIT_BYTES
 from probes import Text
 from tests.browser.serving import served
 from tests.incidents.web.conftest import SignedIn

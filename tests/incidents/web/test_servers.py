@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from incidents.web.health import ProbeHealth, ProbeState, TargetHealth
+from incidents.web.views.target_health import ProbeHealth, ProbeState, TargetHealth
 from probes import Text
 from probes.judge import why
 from probes.model import Failure, FailureKind

@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from incidents.web.columns import column
-from incidents.web.formatting import Sayer
-from incidents.web.health import ProbeHealth, ProbeState, TargetHealth
+from incidents.web.views.formatting import Sayer
+from incidents.web.views.target_health import ProbeHealth, ProbeState, TargetHealth
 from probes import Text
 from probes.i18n import catalogue
 from tests.incidents.web.conftest import SignedIn

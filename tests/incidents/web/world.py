@@ -22,7 +22,13 @@ from incidents.people.accounts import People
 from incidents.procedure import load as procedure
 from incidents.store import Store, open_store
 from incidents.web.app import create_app
-from incidents.web.health import FindingView, ProbeHealth, ProbeState, TargetHealth, Value
+from incidents.web.views.target_health import (
+    FindingView,
+    ProbeHealth,
+    ProbeState,
+    TargetHealth,
+    Value,
+)
 from probes import Evidence, Exhibit, Finding, Severity, Text
 
 MONDAY = datetime(2026, 11, 23, 0, 5, tzinfo=UTC)  # 08.05 WITA

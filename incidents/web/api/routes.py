@@ -15,8 +15,7 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from incidents.model import Decision, Outcome, Refused
 from incidents.views import ActionRefused
 from incidents.web import actions as act
-from incidents.web import schemas, serializers
-from incidents.web.auth import (
+from incidents.web.access.auth import (
     Here,
     Member,
     Visitor,
@@ -25,11 +24,12 @@ from incidents.web.auth import (
     refuse_without_token,
     site_of,
 )
-from incidents.web.document_view import draw
+from incidents.web.access.problem import Problem, SignInFirst, problem_of
+from incidents.web.api import schemas, serializers
 from incidents.web.i18n import known
-from incidents.web.incident_view import open_case
-from incidents.web.problem import Problem, SignInFirst, problem_of
 from incidents.web.rendering import Site
+from incidents.web.views.document_view import draw
+from incidents.web.views.incident_view import open_case
 from incidents.workflow import fold as workflow
 
 DESCRIPTION = (

@@ -16,9 +16,9 @@ from incidents.model import Decision, Incident, Outcome, SignOff, Trouble, Visit
 from incidents.procedure.load import Procedure, Step
 from incidents.procedure.sla import Clocks
 from incidents.views import Line
-from incidents.web.auth import Member
-from incidents.web.health import Standing, standing
+from incidents.web.access.auth import Member
 from incidents.web.rendering import Site
+from incidents.web.views.target_health import Standing, standing
 from incidents.workflow import fold as workflow
 from incidents.workflow.fold import Action, Refusal, RefusalKind
 from probes import Severity, Text

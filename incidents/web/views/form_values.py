@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from starlette.datastructures import FormData
 
 from incidents.procedure.load import FieldKind, Step
-from incidents.web.auth import text_of
+from incidents.web.access.auth import text_of
 from incidents.workflow import fold as workflow
 
 PREFIX = "form."

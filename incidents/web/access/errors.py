@@ -16,11 +16,11 @@ from starlette.exceptions import HTTPException
 from incidents.model import Refused
 from incidents.store import StoreUnavailable
 from incidents.views import NoSuchDocument, NoSuchIncident
-from incidents.web.auth import LANGUAGE_COOKIE, Visitor, site_of, visitor_of
+from incidents.web.access.auth import LANGUAGE_COOKIE, Visitor, site_of, visitor_of
+from incidents.web.access.problem import Problem, SignInFirst
+from incidents.web.access.security import BODY_LIMIT_BYTES
 from incidents.web.i18n import DEFAULT, known
-from incidents.web.problem import Problem, SignInFirst
 from incidents.web.rendering import Site
-from incidents.web.security import BODY_LIMIT_BYTES
 from probes import Text
 
 log = logging.getLogger(__name__)

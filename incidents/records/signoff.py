@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from incidents.canonical_json import canonical, digest, mended
 from incidents.documents import store as shelf
 from incidents.documents.compose import Signature, document_data
 from incidents.documents.model import Document, Office
 from incidents.ledger import payloads
+from incidents.ledger.canonical_json import canonical, digest, mended
 from incidents.model import Assignment, Decision, Event, EventKind, Person
 from incidents.people import accounts as people
 from incidents.procedure import sla
-from incidents.transaction import Change
+from incidents.records.transaction import Change
 from incidents.workflow.permissions import Dismiss, Sign
 
 

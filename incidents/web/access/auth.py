@@ -17,8 +17,8 @@ from starlette.datastructures import FormData
 
 from incidents.model import Signer
 from incidents.people.accounts import Session
+from incidents.web.access.problem import Problem, SignInFirst
 from incidents.web.i18n import known
-from incidents.web.problem import Problem, SignInFirst
 from incidents.web.rendering import Site
 from probes import Text
 from probes.i18n import languages

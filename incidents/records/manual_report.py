@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from incidents.canonical_json import NotCanonical, canonical
 from incidents.ledger import payloads
+from incidents.ledger.canonical_json import NotCanonical, canonical
 from incidents.model import JSON
 from incidents.records.repository import Rulebook
 from incidents.views import ActionRefused

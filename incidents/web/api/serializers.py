@@ -9,10 +9,10 @@ from incidents.documents.model import Document
 from incidents.model import Trouble, Visit
 from incidents.procedure.sla import SlaClock
 from incidents.views import IncidentRow, Line
-from incidents.web import schemas
-from incidents.web.auth import Member
-from incidents.web.health import ProbeHealth, TargetHealth
-from incidents.web.incident_view import Case, sign_refusal
+from incidents.web.access.auth import Member
+from incidents.web.api import schemas
+from incidents.web.views.incident_view import Case, sign_refusal
+from incidents.web.views.target_health import ProbeHealth, TargetHealth
 from probes import Text
 
 

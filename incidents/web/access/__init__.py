@@ -1,0 +1,1 @@
+"""Who may ask what, and the answer to everybody else."""

@@ -1,0 +1,1 @@
+"""``/api/v1``: its routes, the types they take and give, and how values become those types."""
