@@ -17,7 +17,7 @@ TESTS ?= tests
 MATRIX ?= tests/lab $(wildcard tests/probes/mysql/test_*mysql9_live.py) tests/probes/mysql/test_versions_live.py
 ARGS ?=
 # mypy refuses a folder without a module
-SOURCES = $(foreach room,agent probes incidents dashboards tests benchmarks tools,\
+SOURCES = $(foreach room,agent probes files incidents dashboards tests benchmarks tools,\
             $(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
 
 run: ## start the demo: a real database, agent, desk and pages on this machine (ARGS="--help")

@@ -84,7 +84,7 @@ def _known(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
     if not commands or not words or words[0].startswith("-"):
         return 0
     if words[0] not in commands:
-        from agent.config.problems import nearest  # the configuration's libraries are not for help
+        from files.problems import nearest  # the configuration's libraries are not for help
 
         raise UnknownCommand(f"no command {words[0]!r}; {nearest(words[0], commands)}")
     return _known(commands[words[0]], words[1:])

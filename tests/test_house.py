@@ -62,6 +62,8 @@ def test_a_room_imports_only_rooms_below_it(tree: house.Tree) -> None:
         ("incidents/desk.py", "from agent.config import Config"),
         ("incidents/desk.py", "import importlib\nimportlib.import_module('agent.cli')"),
         ("agent/demo/seed.py", "from tests.support import builders"),
+        ("files/strict_yaml.py", "from incidents.ledger.canonical_json import content"),
+        ("probes/host/backups.py", "from files.strict_yaml import read"),
     ],
 )
 def test_an_arrow_into_a_higher_room_is_found(tmp_path: Path, name: str, source: str) -> None:
@@ -78,9 +80,11 @@ def test_a_reach_behind_the_words_is_found(tmp_path: Path) -> None:
         "incidents/desk.py": "from probes import Finding",
         "incidents/procedure/sla.py": "from probes.model import Finding",
         "incidents/notify/outbox.py": "from probes import model",
+        "files/problems.py": "from probes.judge import Judge",
     }
     found = house.more_than_words(planted(tmp_path, files))
     assert [each.split(":")[0] for each in found] == [
+        "files.problems",
         "incidents.notify.outbox",
         "incidents.procedure.sla",
     ]

@@ -16,7 +16,7 @@ from incidents.wording import exactly
 from probes.words.units import duration
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("probes", "agent", "incidents")
+ROOMS = ("probes", "files", "agent", "incidents")
 ENGLISH = re.compile(r"(?<![\w/])(?:primary|replica|incident|finding|evidence|downtime)\b")
 """English words of the glossary; not in names (primary_conninfo, role/primary)."""
 PLACEHOLDER = re.compile(r"{\w+}")

@@ -27,7 +27,7 @@ from probes.i18n.text import placeholders
 from tools.sentences import Sentence, said_by_modules
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = tuple(ROOT / name for name in ("probes", "incidents", "agent"))
+ROOMS = tuple(ROOT / name for name in ("probes", "files", "incidents", "agent"))
 TEMPLATES = (ROOT / "incidents" / "web" / "templates", ROOT / "incidents" / "documents")
 PLURALS = {INDONESIAN: "nplurals=1; plural=0;"}  # Babel's own table lacks it and would say English
 UNDATED = datetime(2026, 11, 23, tzinfo=UTC)  # a date that moved would make every update a change

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from agent.commands.words import language_of, print_json, table, target_named
 from agent.config import Config, find, load
-from agent.config.problems import meant
 from agent.errors import Told, in_language
 from agent.state.folder import MEMBERS_FILE
 from agent.state.member_file import NotebookError, edit, read
+from files.problems import meant
 from probes import Target, Text
 from probes.fleet.members import Change, Members, Notes, Verb
 from probes.fleet.membership import KIND_NAMES, KINDS, LEARN_READINGS, ROLE, UPSTREAM

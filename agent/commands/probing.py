@@ -19,8 +19,8 @@ from agent.commands.words import (
     target_named,
 )
 from agent.config import Config, find, load
-from agent.config.problems import meant
 from agent.errors import Told, in_language
+from files.problems import meant
 from probes import (
     CONNECTION_KINDS,
     Failure,

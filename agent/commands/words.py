@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Config, ConfigError, find, load
-from agent.config.problems import meant
 from agent.errors import Told
+from files.problems import meant
 from probes import Secret, Target, Text
 
 _NO_TARGET = Text("target '{name}' tidak ada; {meant}", "no target '{name}'; {meant}")

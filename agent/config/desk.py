@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path as File
 
-from agent.config.problems import Problems, nearest
+from files.problems import Problems, nearest
 from incidents.calendar import load as calendar
 from incidents.calendar.load import CalendarError
 from incidents.procedure import load as procedure
@@ -50,5 +50,5 @@ def _named(problems: Problems, key: str, name: str, load: Callable[[str], object
     try:
         load(name)
     except (ProcedureError, CalendarError) as error:
-        for sentence in error.problems:
-            problems.at((key,), sentence if name in shipped else f"{name}: {sentence}")
+        for problem in error.problems:
+            problems.at((key,), str(problem))

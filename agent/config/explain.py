@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from agent.config.problems import Path, Problems, nearest
+from files.problems import Path, Problems, nearest
 
 _KINDS = {
     "string_type": "must be text",

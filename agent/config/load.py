@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path as File
 from typing import Any
@@ -17,16 +17,27 @@ from pydantic import ValidationError
 
 from agent.config.explain import explain
 from agent.config.models import OfficeSection, Root, WindowSection
-from agent.config.problems import ConfigError, Problem, Problems, nearest
 from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source, read
 from agent.config.targets import targets
 from agent.config.windows import windows
+from agent.errors import Trouble
 from agent.runtime.maintenance import Window
+from files.problems import Problem, Problems, in_order, nearest
 from probes import Secret, Target
 
 PLACES = ("agent.yaml", "/etc/sigap/agent.yaml")
 LONGEST_DEADLINE_SECONDS = 5.0
+
+
+class ConfigError(Trouble):
+    """The configuration cannot be used; ``problems`` holds every reason."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = in_order(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 @dataclass(frozen=True, slots=True)

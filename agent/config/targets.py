@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from agent.config.address import AddressError, Parsed, is_local, machine, parse
 from agent.config.explain import explain
 from agent.config.models import LimitsSection, TargetSection, TuningSection
-from agent.config.problems import Path, Problems, nearest
 from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source
+from files.problems import Path, Problems, nearest
 from probes import (
     Address,
     Expectations,

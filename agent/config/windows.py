@@ -10,8 +10,8 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from agent.config.models import WindowSection
-from agent.config.problems import Path, Problems, nearest
 from agent.runtime.maintenance import DAYS, LONGEST, Window
+from files.problems import Path, Problems, nearest
 from probes import Target
 
 

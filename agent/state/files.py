@@ -1,7 +1,7 @@
 """Writes files of the state folder durably and with the right owner.
 
 A file is the old one or the new one, flushed to the disk. Files and folders that root creates get
-the owner of their folder (``incidents.private_file``).
+the owner of their folder (``files.private_file``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from incidents.private_file import open_new
+from files.private_file import open_new
 
 
 def write_whole(file: Path, text: str) -> None:

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from files.problems import InvalidFileError, Problem, Problems
+from files.strict_yaml import Entry, read
 from incidents.calendar.working_time import Calendar, Holiday, Line, Rule, Span
-from incidents.yaml_reader import Entry, Problems, content, plain, read
+from incidents.ledger.canonical_json import content
 
 __all__ = ["Calendar", "CalendarError", "Holiday", "Line", "Rule", "Span", "load", "parse"]
 
@@ -29,13 +31,8 @@ _KINDS = ("public", "cuti_bersama", "local")
 Week = tuple[tuple[Span, ...], ...]
 
 
-class CalendarError(Exception):
-    """A calendar file that cannot be used; ``problems`` lists every reason, with its line."""
-
-    def __init__(self, source: str, problems: list[str]) -> None:
-        super().__init__(f"{source}: " + "; ".join(problems))
-        self.source = source
-        self.problems = problems
+class CalendarError(InvalidFileError):
+    """A calendar file that cannot be used."""
 
 
 def load(name_or_path: str | Path) -> Calendar:
@@ -54,12 +51,12 @@ def parse(text: str, source: str) -> Calendar:
     Raises ``CalendarError`` with every problem at once.
     """
     problems = Problems()
-    chain = _chain(read(text, problems), source, [])
-    if problems:
-        raise CalendarError(source, problems)
+    chain = _chain(read(text, source, problems), source, [])
+    if problems.found:
+        raise CalendarError(problems.found)
     calendar = _calendar(chain)
-    if problems:
-        raise CalendarError(source, problems)
+    if problems.found:
+        raise CalendarError(problems.found)
     return calendar
 
 
@@ -69,8 +66,8 @@ def _text_of(name_or_path: str | Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        problem = f"cannot be read ({error}); name a file, or the shipped calendar: kaltim"
-        raise CalendarError(str(name_or_path), [problem]) from error
+        message = f"cannot be read ({error}); name a file, or the shipped calendar: kaltim"
+        raise CalendarError([Problem(str(name_or_path), 0, "", message)]) from error
 
 
 def _chain(top: Entry, source: str, seen: list[str]) -> list[Entry]:
@@ -86,9 +83,9 @@ def _chain(top: Entry, source: str, seen: list[str]) -> list[Entry]:
         top.wrong("a calendar cannot extend itself", "extends")
         return [top]
     try:
-        inherited = read(_text_of(parent), top.problems)
+        inherited = read(_text_of(parent), parent, top.problems)
     except CalendarError as error:
-        top.wrong(error.problems[0], "extends")
+        top.wrong(error.problems[0].message, "extends")
         return [top]
     return [*_chain(inherited, parent, [*seen, source]), top]
 
@@ -105,10 +102,11 @@ class _Holidays:
         source = entry
         if isinstance(entry.value.get("holidays"), str):
             try:
-                source = read(_text_of(entry.string("holidays")), entry.problems)
+                name = entry.string("holidays")
+                source = read(_text_of(name), name, entry.problems)
                 source.only(("published", "holidays"))
             except CalendarError as error:
-                entry.wrong(error.problems[0], "holidays")
+                entry.wrong(error.problems[0].message, "holidays")
                 return
         self.published |= set(source.integers("published"))
         for each in source.entries("holidays"):
@@ -154,8 +152,8 @@ def _calendar(chain: list[Entry]) -> Calendar:
             "zone": zone_entry.string("zone"),
             "zone_label": label,
             "hours_per_day": hours,
-            "rules": [plain(each.value) for entry in chain for each in entry.entries("rules")],
-            "midday_break": plain(_last(chain, "midday_break").value.get("midday_break") or {}),
+            "rules": [each.value for entry in chain for each in entry.entries("rules")],
+            "midday_break": _last(chain, "midday_break").value.get("midday_break") or {},
             "published": sorted(holidays.published),
             "holidays": [_row(holidays.days[day]) for day in sorted(holidays.days)],
         }

@@ -11,7 +11,8 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from incidents.yaml_reader import Entry, Problems, read
+from files.problems import InvalidFileError, Problems
+from files.strict_yaml import Entry, read
 from probes import Severity, Text
 
 _SHIPPED = Path(__file__).with_name("correlation.yaml")
@@ -71,12 +72,12 @@ class Table:
 
 
 def load(path: Path | None = None) -> Table:
-    """The shipped table, or the one in that file. Raises ValueError naming every problem."""
+    """The shipped table, or the one in that file. Raises ``InvalidFileError``."""
     source = path or _SHIPPED
     problems = Problems()
-    table = _table(read(source.read_text(encoding="utf-8"), problems))
-    if problems:
-        raise ValueError(f"{source}: " + "; ".join(problems))
+    table = _table(read(source.read_text(encoding="utf-8"), str(source), problems))
+    if problems.found:
+        raise InvalidFileError(problems.found)
     return table
 
 

@@ -33,6 +33,25 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+def content(value: Any) -> tuple[str, str]:
+    """The canonical JSON of what a data file says, and its digest. Keys that hold nothing are as
+    good as absent."""
+    body = canonical(_without_nothing(value))
+    return body.decode(), digest(body)
+
+
+def _without_nothing(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {
+                key: _without_nothing(inner) for key, inner in value.items() if inner is not None
+            }
+        case list() | tuple():
+            return [_without_nothing(inner) for inner in value]
+        case _:
+            return value
+
+
 def mended(value: Any) -> Any:
     """``value`` with everything that ``canonical`` refuses replaced, for text from machines.
 

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from files.problems import InvalidFileError, Problem, Problems
+from files.strict_yaml import Entry, read
+from incidents.ledger.canonical_json import content
 from incidents.model import Decision, Outcome
 from incidents.procedure.model import (
     PREFILLS,
@@ -26,7 +29,6 @@ from incidents.procedure.model import (
     Standard,
     Step,
 )
-from incidents.yaml_reader import Entry, Problems, content, read
 from probes import Text
 
 __all__ = [
@@ -50,13 +52,8 @@ __all__ = [
 _SHIPPED = Path(__file__).parent.parent / "procedures"
 
 
-class ProcedureError(Exception):
-    """A procedure file that cannot be used; ``problems`` lists every reason, with its line."""
-
-    def __init__(self, source: str, problems: list[str]) -> None:
-        super().__init__(f"{source}: " + "; ".join(problems))
-        self.source = source
-        self.problems = problems
+class ProcedureError(InvalidFileError):
+    """A procedure file that cannot be used."""
 
 
 def load(name_or_path: str | Path) -> Procedure:
@@ -70,8 +67,8 @@ def load(name_or_path: str | Path) -> Procedure:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         names = ", ".join(sorted(p.stem for p in _SHIPPED.glob("*.yaml")))
-        problem = f"cannot be read ({error}); name a file, or one of: {names}"
-        raise ProcedureError(str(name_or_path), [problem]) from error
+        message = f"cannot be read ({error}); name a file, or one of: {names}"
+        raise ProcedureError([Problem(str(name_or_path), 0, "", message)]) from error
     return parse(text, str(name_or_path))
 
 
@@ -81,12 +78,12 @@ def parse(text: str, source: str) -> Procedure:
     Raises ``ProcedureError`` with every problem at once.
     """
     problems = Problems()
-    top = read(text, problems)
-    if problems:
-        raise ProcedureError(source, problems)
+    top = read(text, source, problems)
+    if problems.found:
+        raise ProcedureError(problems.found)
     procedure = _procedure(top)
-    if problems:
-        raise ProcedureError(source, problems)
+    if problems.found:
+        raise ProcedureError(problems.found)
     return procedure
 
 

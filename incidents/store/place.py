@@ -14,7 +14,7 @@ import pwd
 from contextlib import suppress
 from pathlib import Path
 
-from incidents.private_file import open_new
+from files.private_file import open_new
 from probes import Text
 
 _NO_FOLDER = Text(

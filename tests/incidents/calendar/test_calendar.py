@@ -55,7 +55,7 @@ def written(text: str) -> Calendar:
 def problems(text: str) -> list[str]:
     with pytest.raises(CalendarError) as caught:
         calendar.parse(text, "office")
-    return caught.value.problems
+    return [str(problem) for problem in caught.value.problems]
 
 
 @given(CALENDARS, MOMENTS, MOMENTS, MOMENTS)

@@ -26,7 +26,7 @@ def changed(*replacements: tuple[str, str]) -> str:
 def problems(text: str) -> list[str]:
     with pytest.raises(ProcedureError) as caught:
         procedure.parse(text, "test.yaml")
-    return caught.value.problems
+    return [str(problem) for problem in caught.value.problems]
 
 
 def test_the_nine_steps_have_the_performers_times_and_ways_of_the_sop() -> None:
@@ -125,7 +125,7 @@ def test_the_canonical_content_gives_the_same_procedure_again() -> None:
         ("{field: backup,", "{field: spare,", "the form has no field 'spare'"),
         ("name: reporter", "name: title", "two fields are called 'title'"),
         ("name: kaltim", "name: kaltim\nnmae: x", "unknown key"),
-        ("name: kaltim", "name: kaltim\nname: again", "found duplicate key"),
+        ("name: kaltim", "name: kaltim\nname: again", "written twice (first in line"),
         ("  step: 2\n", "  step: 22\n", "there is no such step"),
         ("dispenser: KD", "dispenser: ZZ", "'ZZ' is none of"),
         ("en: Head of agency", "fr: Chef", "both languages"),
@@ -134,7 +134,7 @@ def test_the_canonical_content_gives_the_same_procedure_again() -> None:
 def test_a_mistake_is_named_with_its_line(old: str, new: str, said: str) -> None:
     found = problems(changed((old, new)))
     assert any(said in problem for problem in found), found
-    assert all(problem.startswith("line ") for problem in found)
+    assert all(problem.startswith("test.yaml:") for problem in found)
 
 
 def test_a_return_without_a_reason_is_no_procedure() -> None:
@@ -152,7 +152,7 @@ def test_every_mistake_is_told_at_once_and_on_the_right_line() -> None:
         next(i for i, line in enumerate(lines, 1) if word in line)
         for word in ("{minutes: 0}", "role: XX")
     ]
-    assert {f"line {number}" for number in wanted} == {each.split(":")[0] for each in found}
+    assert {f"test.yaml:{number}:" for number in wanted} == {each.split(" ")[0] for each in found}
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "steps: [\n", "\t", "a: b: c", "steps: 3"])
