@@ -1,1 +1,1 @@
-"""What the figures in the documents come from: measured, side by side, inside one run."""
+"""Benchmarks behind docs/benchmarks.md; each compares its candidates within one run."""

@@ -1,8 +1,8 @@
-"""``make bench``: run the benchmarks and print a document.
+"""``make bench``: run the benchmarks and print the results as a document.
 
-``--list`` says what there is, ``--only NAME`` runs one (may be repeated), ``--large`` takes the
-sizes of the goals where the usual ones are smaller, ``--quick`` only shows that everything works.
-``--ahead`` lets what is measured go before everything else on a machine that others use too.
+``--list`` lists the benchmarks, ``--only NAME`` runs one (may be repeated), ``--large`` uses the
+sizes of the goals where the usual ones are smaller, ``--quick`` only checks that everything works.
+``--ahead`` gives what is measured priority on a machine that others use too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Why: what is measured is the real ``sigap run`` in a process of its own, never a part of it.
-
-Promise: it listens on loopback at a free port and is ended by its own pid.
-"""
+"""Runs the real ``sigap run`` in a separate process, on a free loopback port."""
 
 from __future__ import annotations
 

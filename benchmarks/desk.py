@@ -1,7 +1,7 @@
-"""The desk: events into the ledger, findings told, the inbox over many incidents, verifying.
+"""Benchmark of the desk: ledger writes, findings, the inbox over many incidents, verification.
 
-Every write is durable when it returns (SQLite synchronous=FULL; PostgreSQL with fsync on), beside
-how often this disk can sync at all, which bounds it.
+Every write is durable when it returns (SQLite synchronous=FULL; PostgreSQL with fsync on). The
+disk's own sync rate, which limits it, is measured beside it.
 """
 
 from __future__ import annotations

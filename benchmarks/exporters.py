@@ -1,6 +1,6 @@
-"""The peers: exporters as Debian packages them, with their default collectors.
+"""The Prometheus exporters to compare with, as Debian packages them, with their default collectors.
 
-Promise: each runs in a process of its own on a free loopback port and is ended by its own pid.
+Each runs in a separate process on a free loopback port and is ended by its own pid.
 """
 
 from __future__ import annotations

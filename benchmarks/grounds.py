@@ -1,4 +1,4 @@
-"""The real servers a benchmark runs against, with tables in them and an account for each peer."""
+"""Real servers for benchmarks, with tables and an account for each exporter."""
 
 from __future__ import annotations
 

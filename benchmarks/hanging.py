@@ -1,7 +1,7 @@
-"""Six ways in which a target hangs, and back.
+"""Six ways to make a target hang, and to end it.
 
-Promise: ten targets hang whatever this machine lacks; a kind that could not be had is in
-``missing``, with the reason, and silent servers stand in for it.
+Ten targets hang whatever this machine lacks; an unavailable kind is listed in ``missing`` with the
+reason, and servers that never answer replace it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Ten of fifty targets hang, in six ways: does anybody else notice, and does anything pile up?
+"""Benchmark with ten of fifty targets hung in six ways: lateness of the others, and leaks.
 
-The healthy run first, in the same process: what matters is how much it changes. At the end all
-ten are healed, and must be well again.
+The healthy run comes first, in the same process, for comparison. At the end all ten are healed and
+must recover.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Why: how late a round begins cannot be seen from outside; this is the real daemon with a watch.
+"""The real daemon with each round's lateness recorded, which is not visible from outside.
 
-Promise: nothing is changed but that each round's lateness is noted before it runs. Called as
-``python -m benchmarks.instrument agent.yaml notes.json``; the notes are written at the end.
+Nothing else is changed. Called as ``python -m benchmarks.instrument agent.yaml notes.json``; the
+notes are written at the end.
 """
 
 from __future__ import annotations

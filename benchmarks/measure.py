@@ -1,7 +1,7 @@
-"""Why: every figure is taken the same way, so that two of them may be compared.
+"""Measures time, CPU and memory in one way, so that figures can be compared.
 
-Promise: percentiles are nearest rank (no value that was never measured); the CPU of a process is
-what the kernel booked on it and on everything it started; a placement lasts as long as its block.
+Percentiles are nearest rank (always a measured value); the CPU of a process is what the kernel
+charged to it and its children; CPU pinning lasts as long as its block.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Networks that swallow packets, without touching the machine's own.
+"""Network namespaces that drop packets, without touching the machine's own network.
 
-Promise: inside ``own_network`` this thread, and all it starts, sees a loopback of its own; rules
-set there vanish with it. Needs root and the programs ip and iptables.
+Inside ``own_network`` this thread and its children have a separate loopback; firewall rules set
+there disappear with it. Needs root and the programs ip and iptables.
 """
 
 from __future__ import annotations

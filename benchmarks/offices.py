@@ -1,8 +1,8 @@
-"""Stores with many incidents in them, made in seconds rather than hours.
+"""Creates stores with many incidents in seconds.
 
-One incident is opened by the desk itself; the others repeat its opening event under numbers of
-their own, appended to the ledger by the ledger, with the summary row the desk wrote for it. The
-closed ones are closed in their rows only, which is where lists read it.
+One incident is opened by the desk; the others repeat its opening event under other numbers,
+appended through the ledger, with a copy of its summary row. Closed ones are closed only in their
+rows, which is what lists read.
 """
 
 from __future__ import annotations

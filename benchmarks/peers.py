@@ -1,8 +1,9 @@
-"""Sigap's probes beside the exporters Debian packages, on the same servers, in alternate rounds.
+"""Benchmark of Sigap's probes against Debian's exporters, on the same servers, in alternating
+rounds.
 
-Not like for like, and said so: the exporters emit every counter they find and leave judging to
-Prometheus; Sigap asks for what its verdicts need (who blocks whom, slots, logins that fail) and
-logs in anew every minute, which no exporter does.
+They do not do the same: the exporters emit every counter they find and leave judging to Prometheus;
+Sigap queries what its verdicts need (blocking, slots, failing logins) and logs in again every
+minute, which no exporter does.
 """
 
 from __future__ import annotations

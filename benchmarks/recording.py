@@ -1,6 +1,6 @@
-"""Why: a stand-in may not invent answers, so a real server's are taken down and played back.
+"""Records a real PostgreSQL's answers for playback by ``benchmarks.standin``.
 
-A proxy between real probes and a real PostgreSQL that keeps, for each statement, the bytes of the
+A proxy between real probes and a real PostgreSQL that stores, for each statement, the bytes of the
 answer, and the bytes that follow a login. Message formats: PostgreSQL manual, "Frontend/Backend
 Protocol".
 """

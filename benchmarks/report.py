@@ -1,6 +1,6 @@
-"""Why: a run prints a document: facts of the machine first, then one Markdown table each.
+"""Prints a run as a document: facts of the machine, then one Markdown table each.
 
-Promise: a figure that could not be taken is a word, never a blank.
+A figure that could not be measured is a word, never a blank.
 """
 
 from __future__ import annotations

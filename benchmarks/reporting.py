@@ -1,4 +1,4 @@
-"""What it costs to state the present of a thousand healthy servers, again at every reading."""
+"""Benchmark of reporting a thousand healthy servers at every reading."""
 
 from __future__ import annotations
 

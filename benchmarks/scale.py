@@ -1,7 +1,8 @@
-"""A thousand targets, four questions each every 15 seconds, five per cent of them frozen.
+"""Benchmark with a thousand targets, four probes each every 15 seconds, five per cent of them
+frozen.
 
 The agent is real and has a core to itself; the servers are two stand-ins on the other core that
-play back what a real PostgreSQL answered to the same probes. One of them is stopped (SIGSTOP).
+play back a real PostgreSQL's answers to the same probes. One of them is stopped (SIGSTOP).
 """
 
 from __future__ import annotations

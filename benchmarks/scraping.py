@@ -1,7 +1,6 @@
-"""Why: a scraper that is kept waiting must be measured as one.
+"""Measures a scrape of /metrics from the request to the last byte.
 
-Promise: the time runs from the request to the last byte; no answer within the cap is None, and
-the next scrape begins with a new connection.
+No answer within the limit is None, and the next scrape opens a new connection.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much is measured: enough to see that it works, for the documents, or the goals' own size."""
+"""Sizes of a benchmark run: quick check, documents, or the goals' own size."""
 
 from __future__ import annotations
 

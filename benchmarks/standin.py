@@ -1,10 +1,9 @@
-"""Why: a thousand real servers fit on no machine, and their cost is not what is measured.
+"""A stand-in for a PostgreSQL server, since a thousand real ones fit on no machine.
 
-Speaks PostgreSQL's wire protocol, simple queries only, and answers each statement with the very
-bytes a real server gave to it (``benchmarks.recording``). Logins are by SCRAM-SHA-256 (RFC 5802,
-7677) as on a real server, or without a password. A statement it has no answer to is an error and
-counted; whoever measures fails then. Called as ``python -m benchmarks.standin RECORDING.json``;
-writes its port to standard output and, at SIGTERM, its counts.
+Speaks PostgreSQL's wire protocol, simple queries only, and answers each statement with the bytes of
+a real server (``benchmarks.recording``). Logins use SCRAM-SHA-256 (RFC 5802, 7677) or no password.
+A statement without a recorded answer is an error and counted; the benchmark then fails. Called as
+``python -m benchmarks.standin RECORDING.json``; prints its port, and its counts at SIGTERM.
 """
 
 from __future__ import annotations

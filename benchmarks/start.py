@@ -1,6 +1,6 @@
-"""From nothing to the first reading, and what a process weighs, probe-only and with everything.
+"""Benchmark of the time to the first reading and of memory, probe-only and with everything.
 
-A start that makes its store is told apart: it alone loads Alembic, and keeps it until it ends.
+A start that creates its store is measured separately, because only it loads Alembic.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Why: a peer is asked scrape by scrape, so Sigap must be asked round by round.
+"""Runs the loop of one target step by step, for comparison with scrapes of an exporter.
 
-The real loop, owner, probes, judge and metrics of one target, moved by hand: each line read is a
-number of seconds of timetable to go through without waiting (0: every probe at once, whatever
-its interval; a name: that probe alone). The answer is a line of JSON with what that took. Called as
-``python -m benchmarks.stepping '<JSON of the address>'``; ends with its standard input.
+The real loop, owner, probes, judge and metrics. Each line read is a number of seconds of timetable
+to run through without waiting (0: every probe at once, whatever its interval; a name: that probe
+alone). The answer is a line of JSON with the cost. Called as ``python -m benchmarks.stepping '<JSON
+of the address>'``; ends with its standard input.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""A mount that answers, stops answering, and answers again, as a storage server would have it.
+"""A FUSE mount that can be made to hang, like one whose storage server is gone.
 
-Why: ``statvfs`` on a mount whose server is gone blocks for ever, which no fake shows. Promise: a
-real FUSE mount whose every request waits while it is stuck; nobody else's processes see it, for
-``own_mounts`` has mounted nothing outside of its namespace. Needs root and /dev/fuse. The words on
-the wire are those of <linux/fuse.h>, protocol 7.31.
+``statvfs`` on such a mount blocks for ever. Every request waits while it is stuck; no other process
+sees the mount, because it exists only in the namespace of ``own_mounts``. Needs root and /dev/fuse.
+Source: <linux/fuse.h>, protocol 7.31.
 """
 
 from __future__ import annotations

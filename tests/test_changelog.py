@@ -1,4 +1,4 @@
-"""What users notice stands where they look for it."""
+"""Format of CHANGELOG.md."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The shape of the project, held: who imports whom, how long a file may be, what it may not say.
+"""House rules: import directions, file length, forbidden words.
 
-Each rule is a test of the real tree, and beside it one that plants the fault in a small tree and
-sees the rule find it: a check that cannot fail promises nothing.
+Each rule is checked on the real tree, and on a small tree with a planted violation that it must
+find.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a probe says of its own in evidence, it says in both languages."""
+"""A probe's own texts in evidence are in both languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a user unpacks is enough to follow the steps of the docs, and builds the same program."""
+"""The source distribution contains everything the installation guide needs, and builds the same
+program.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated pages of docs/ say what the code declares today."""
+"""The generated pages of docs/ match the code's declarations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The import picture counts what is there: planted trees, each with one fault."""
+"""The import picture, checked on planted trees with one fault each."""
 
 from __future__ import annotations
 

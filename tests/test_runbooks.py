@@ -1,4 +1,4 @@
-"""The runbooks: steps one reads one by one, commands one can copy."""
+"""Runbooks: every alert has one, with steps and commands to copy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a fresh clone meets before any of our Python runs: the locks, and the two set-up scripts.
+"""The locks and set-up scripts of a fresh clone.
 
-Promise tested: a lock is whole and says nothing of its origin, and a machine that lacks something
-is told in one sentence what to do.
+A lock is complete and names no package index, and a machine that lacks something gets one sentence
+that says what to do.
 """
 
 from __future__ import annotations

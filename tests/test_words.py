@@ -1,4 +1,4 @@
-"""One word per idea in Bahasa Indonesia too: what docs/glossary.md decides, every text keeps."""
+"""Indonesian texts use the terms of docs/glossary.md."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Writes docs/probes.md and docs/metrics.md from what the code declares.
+"""Writes docs/probes.md and docs/metrics.md from the declarations in the code.
 
     python -m tools.reference
 
-A test fails when the committed pages are not what this writes, so neither can drift.
+A test fails when the committed pages differ from the output.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A running daemon with people in it, spoken to as a person meets it: command line and HTTP."""
+"""A running daemon with people, used through command line and HTTP."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What goes wrong at the command line is one clear sentence with its exit code, and loses nothing.
+"""Errors of the command line: one clear sentence, an exit code, nothing lost.
 
-Each case is met as a person meets it: the real command, a real file, a real server.
+Each case uses the real command, a real file, a real server.
 """
 
 from __future__ import annotations

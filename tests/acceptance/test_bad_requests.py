@@ -1,6 +1,6 @@
-"""What goes wrong over HTTP is one clear sentence in both languages with its 4xx; nothing is lost.
+"""Errors over HTTP: one clear sentence in both languages with a 4xx status, nothing lost.
 
-The daemon is the real one; its only targets are down, which is the trouble it starts with.
+The daemon is the real one; its only targets are down.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Two frozen servers cost nobody but themselves: not the other targets' rounds, not /metrics, and
-no thread, descriptor or session, over 200 rounds of each healthy one and about 200 hung ones (six
-ways to hang and thousands of rounds: ``benchmarks/hung.py``); when they thaw, all is well again.
+"""Two frozen servers do not affect other targets' rounds or /metrics, and leak no thread,
+descriptor or session, over 200 rounds of each healthy one and about 200 hung ones; after thawing,
+all recover. (``benchmarks/hung.py`` has six ways to hang and thousands of rounds.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A program may ask the command line or the API: the answer is the same."""
+"""The command line's ``--json`` and the API give the same answer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A store that is frozen, or down when the daemon starts, blinds nobody, loses nothing and holds
-nothing up; what waiting would not mend still ends the daemon with one sentence.
+"""A store that is frozen, or down when the daemon starts, delays no probe and loses no finding; a
+store that can never work ends the daemon with one sentence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Servers on their hosts, an agent that asks them in turn, and the desk it tells."""
+"""A simulated network: servers on hosts, an agent that reads them in turn, and the desk."""
 
 from __future__ import annotations
 

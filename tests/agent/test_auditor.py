@@ -1,7 +1,7 @@
-"""An account that may read the configuration and the store, and nothing else, can check the record.
+"""An account that may only read the configuration and the store can verify the ledger.
 
-The commands run in this process, and then in a child that is not root: what they import is loaded
-by then, for this interpreter may be root's alone.
+The commands run in this process, and then in a child that is not root: their imports are loaded by
+then, because this interpreter may be readable only by root.
 """
 
 from __future__ import annotations

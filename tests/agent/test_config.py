@@ -1,4 +1,4 @@
-"""agent.yaml: every problem at once, each with its file, its line and its path."""
+"""agent.yaml: every problem at once, each with its file, line and path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Announced work and expected members in agent.yaml: every mistake is named with its place."""
+"""Maintenance windows and expected members in agent.yaml: every mistake is reported with its
+place.
+"""
 
 from __future__ import annotations
 

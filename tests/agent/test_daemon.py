@@ -1,4 +1,6 @@
-"""The whole daemon on real servers: it starts blind, opens incidents, reloads, and ends in time."""
+"""The whole daemon on real servers: it starts with servers down, opens incidents, reloads, and ends
+in time.
+"""
 
 from __future__ import annotations
 

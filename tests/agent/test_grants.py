@@ -1,4 +1,4 @@
-"""The printed script never creates an account that everybody knows the password of."""
+"""The printed script never creates an account with a known password."""
 
 from __future__ import annotations
 

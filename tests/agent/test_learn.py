@@ -1,4 +1,4 @@
-"""``sigap learn`` shows what belongs to each target, and lets a person mend it."""
+"""``sigap learn`` shows the members of each target and edits them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log: one line for each thing, priorities under journald, stars for secrets."""
+"""Log format: one line per event, priorities under journald, stars for secrets."""
 
 from __future__ import annotations
 

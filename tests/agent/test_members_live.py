@@ -1,5 +1,6 @@
-"""On a real pair: who belongs is learned, a standby that leaves is missed, two primaries are seen,
-and the evidence of a broken replication shows both sides."""
+"""On a real pair: members are learned, a missing standby and two primaries are reported, and the
+evidence of a broken replication has both sides.
+"""
 
 from __future__ import annotations
 

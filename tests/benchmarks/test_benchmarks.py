@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: their arithmetic, and a stand-in that is no invention."""
+"""The benchmarks' arithmetic, and a stand-in that answers like the real server."""
 
 from __future__ import annotations
 

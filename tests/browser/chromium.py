@@ -1,4 +1,4 @@
-"""The system's Chromium, found or loudly missed."""
+"""Finds the system's Chromium; without one the tests fail with a clear message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages behind a real server on a free port of this machine, ended when the test ends."""
+"""Serves the pages on a free port until the test ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One person in front of one browser: what a hand does on the pages, and nothing more."""
+"""One person at one browser: the actions a hand can do on the pages."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """One incident through the nine steps, by five people in five browsers.
 
-1-2-3-4-5-6-7 (Tidak) -5-6-7 (Ya) -8 (Tidak) -7-8 (Ya) -9, each document looked at, each attempt
-that the procedure forbids tried and refused. Reusable against any address where five people can
-sign in and an incident waits at step 1.
+1-2-3-4-5-6-7 (Tidak) -5-6-7 (Ya) -8 (Tidak) -7-8 (Ya) -9; each document is viewed, and each
+forbidden action is tried and refused. Works against any address where five people can sign in and
+an incident waits at step 1.
 """
 
 from __future__ import annotations

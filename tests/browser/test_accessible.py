@@ -1,7 +1,6 @@
-"""Every page for everybody: landmarks, names, headings, focus, contrast, and nothing cut off.
+"""Accessibility of every page: landmarks, names, headings, focus, contrast, and no cut-off text.
 
-A quick pass of what a machine can see (WCAG 2.2: 1.3.1, 1.4.3, 1.4.10, 2.4.7, 4.1.2); people
-still have to listen to it.
+Only what a machine can check (WCAG 2.2: 1.3.1, 1.4.3, 1.4.10, 2.4.7, 4.1.2).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""First light: a real database fails, and five people bring it to a signed letter in a browser.
+"""A real database fails, and five people bring the incident to a signed letter in a browser.
 
-Nothing is faked: ``sigap demo`` runs as a user runs it, the fault is broken and healed from a
-second terminal, the incident opens by itself, Prometheus' text told the story, and the ledger
-verifies at the end.
+``sigap demo`` runs as a user runs it, the fault is caused and healed from a second terminal, the
+incident opens by itself, /metrics shows it, and the ledger verifies at the end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The metrics there are: those the code names, and those the probes declare."""
+"""All metric names: those in the code, and those the probes declare."""
 
 from __future__ import annotations
 

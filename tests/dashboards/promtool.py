@@ -1,4 +1,4 @@
-"""Prometheus' own word on rules and expressions; absent, a test fails and says how to get it."""
+"""Runs promtool on rules and expressions; without it a test fails with the package to install."""
 
 from __future__ import annotations
 

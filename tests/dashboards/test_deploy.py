@@ -1,4 +1,4 @@
-"""What lies in deploy/: the unit is as closed as it says, and the examples are taken by Sigap."""
+"""Files of deploy/: the unit is hardened as documented, and Sigap accepts the examples."""
 
 from __future__ import annotations
 

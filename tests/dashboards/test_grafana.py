@@ -1,4 +1,4 @@
-"""Dashboards: fresh, valid for Grafana's own types, and every query one that Prometheus parses."""
+"""Dashboards: up to date, valid for Grafana's own types, and every query accepted by Prometheus."""
 
 from __future__ import annotations
 

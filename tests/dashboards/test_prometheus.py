@@ -1,4 +1,6 @@
-"""Rules and alerts: Prometheus takes them, they fire and keep silent, and lead to a runbook."""
+"""Rules and alerts: valid for Prometheus, fire when they should and only then, and have a
+runbook.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings, people, forms and a small ledger for the tests of the pure half of incidents."""
+"""Findings, people, forms and a small ledger for tests without a store."""
 
 from __future__ import annotations
 

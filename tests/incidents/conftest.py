@@ -1,6 +1,6 @@
-"""Stores to test on: a SQLite file, and a database of its own on a real PostgreSQL.
+"""Stores to test on: a SQLite file, and a separate database on a real PostgreSQL.
 
-Every promise of the store, the ledger, the desk and the people is tested on both.
+The store, the ledger, the desk and the people are tested on both.
 """
 
 from __future__ import annotations

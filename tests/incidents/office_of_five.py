@@ -1,4 +1,4 @@
-"""An office with one person per role, and forms as those people would fill them."""
+"""An office with one person per role, and forms filled in by them."""
 
 from __future__ import annotations
 

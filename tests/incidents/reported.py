@@ -1,4 +1,4 @@
-"""Findings as the agents report them, and a desk that only places them."""
+"""Findings as the agents report them, and a desk that only assigns them to incidents."""
 
 from __future__ import annotations
 

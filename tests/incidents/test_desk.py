@@ -1,4 +1,4 @@
-"""What the desk promises of findings: one fault, one incident, however often it is stated."""
+"""Findings at the desk: one fault, one incident, however often it is reported."""
 
 from __future__ import annotations
 

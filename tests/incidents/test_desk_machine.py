@@ -1,7 +1,7 @@
-"""Random weeks at the desk, compared step by step with a model of a page.
+"""Random weeks at the desk, compared step by step with a simple model.
 
-Findings come and go, people sign, return and try what they may not, the service restarts, the
-clock jumps. Whatever happens, the invariants at the end of this file hold.
+Findings come and go, people sign, return and try what is not allowed, the service restarts, the
+clock jumps. The invariants at the end of this file always hold.
 """
 
 from __future__ import annotations

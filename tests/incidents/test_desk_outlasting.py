@@ -1,4 +1,4 @@
-"""An effect that outlasts what explained it: which leave by the clock, and which stay."""
+"""Symptoms that outlast their cause: which leave after a time, and which stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the desk promises of people: who may sign, what it leaves, and that it happens once."""
+"""People at the desk: who may sign, what a signature leaves, and that it counts once."""
 
 from __future__ import annotations
 

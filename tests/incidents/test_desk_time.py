@@ -1,4 +1,4 @@
-"""What the desk promises of time, of messages, and of what it is asked."""
+"""Deadlines, messages and queries at the desk."""
 
 from __future__ import annotations
 

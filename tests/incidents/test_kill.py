@@ -1,7 +1,7 @@
-"""SIGKILL at any moment loses nothing that was acknowledged and doubles nothing.
+"""SIGKILL at any moment loses no acknowledged change and repeats none.
 
-A child states findings and signs steps, and tells its parent each ledger head it was given; it is
-killed at a random moment, two hundred times over on the same store.
+A child reports findings and signs steps, and tells its parent each ledger head it was given; it is
+killed at a random moment, two hundred times on the same store.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The fault lab: real servers broken in named ways, and what Sigap must say of each."""
+"""The fault lab: real servers broken in named ways, with the incident expected for each."""

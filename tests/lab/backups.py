@@ -1,4 +1,4 @@
-"""Backups that a nightly job leaves behind, or no longer does; a file's own time says how old."""
+"""Backups of a nightly job, good and missing; the file's modification time is their age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends of a server that both engines have: gone, frozen, silent, its port taken; and restarts."""
+"""Outages common to both engines: stopped, frozen, unreachable, port taken; and restarts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a scenario is: a fault with what must be said of it, or a healthy state that is silent.
+"""Declaration of a scenario: a fault with the expected findings, or a healthy state without any.
 
-Why data: the table of what is detected, by which probe, in which words, is read by people and
-printed by the run; a scenario that promises nothing cannot be written down here.
+Scenarios are data: the table of what is detected, by which probe, in which words, is printed by the
+run. A scenario without an expectation cannot be declared.
 """
 
 from __future__ import annotations

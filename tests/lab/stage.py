@@ -1,7 +1,7 @@
-"""The path under test, whole: owner, take, judge, pipeline, reporter, desk; only the clock is ours.
+"""Runs the whole path under test: owner, take, judge, pipeline, reporter, desk, with a test clock.
 
-Promise: a round asks every target what is due, each in a thread of its own as the agent does, and
-returns once the desk has heard everything of it. The clock stands still between rounds.
+A round reads every target that is due, each in its own thread as the agent does, and returns once
+the desk has all its findings. The clock does not move between rounds.
 """
 
 from __future__ import annotations

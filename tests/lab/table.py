@@ -1,6 +1,6 @@
-"""The lab's own table: scenario, engine, version, how fast, how many incidents, which cause.
+"""The lab's result table: scenario, engine, version, time, number of incidents, cause.
 
-Workers leave their rows as lines in ``build/lab``; whoever ends the run prints them and writes
+Workers write their rows as lines into ``build/lab``; the controlling process prints them and writes
 ``build/lab.md``.
 """
 

@@ -1,4 +1,4 @@
-"""Every fault of a Galera cluster becomes one incident; a cluster in order stays silent."""
+"""Every fault of a Galera cluster opens one incident; a healthy cluster opens none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordinary life of a MariaDB pair, watched with the declared limits, opens no incident."""
+"""Normal operation of a MariaDB pair, with the declared limits, opens no incident."""
 
 from __future__ import annotations
 

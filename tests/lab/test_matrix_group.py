@@ -1,4 +1,4 @@
-"""Every fault of a MySQL group becomes one incident; a group in order stays silent."""
+"""Every fault of a MySQL group opens one incident; a healthy group opens none."""
 
 from __future__ import annotations
 

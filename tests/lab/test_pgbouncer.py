@@ -1,4 +1,4 @@
-"""Every fault of a pooler becomes one incident; a pooler in order stays silent."""
+"""Every fault of a pooler opens one incident; a healthy pooler opens none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault of PostgreSQL in the lab becomes one incident, in time, with its cause named."""
+"""Every fault of PostgreSQL in the lab opens one incident, in time, with its cause named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordinary life of a PostgreSQL pair, watched with the declared limits, opens no incident."""
+"""Normal operation of a PostgreSQL pair, with the declared limits, opens no incident."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every registered probe has a fault in the lab, or a reason here why it has none."""
+"""Every registered probe has a fault in the lab, or a stated reason why it has none."""
 
 from __future__ import annotations
 

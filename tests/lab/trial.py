@@ -1,4 +1,4 @@
-"""Plays one scenario on a stage and holds what came of it against what the scenario promises."""
+"""Plays one scenario and compares the result with its expectation."""
 
 from __future__ import annotations
 

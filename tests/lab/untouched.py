@@ -1,4 +1,4 @@
-"""The probes no fault of the lab is about, each with its reason, or where else it is broken."""
+"""Probes without a fault in the lab, each with the reason, or where else it is tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small volume of its own, so that a full disk can be had for real and without harm."""
+"""A small separate volume, so that a full disk is real but harmless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judge: streaks, hysteresis, absence, and what not seeing means."""
+"""The judge: streaks, hysteresis, missing values and blind probes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry: what is declared is found, and told when declared wrongly."""
+"""The registry finds every declaration, and reports incorrect ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is frozen at an onset: taken in time, of its own moment, and never in the finding's way."""
+"""Evidence: taken in time, from one moment, and never delays the finding."""
 
 from __future__ import annotations
 

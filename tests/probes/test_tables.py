@@ -1,4 +1,4 @@
-"""Evidence is written one way, whatever the driver hands over."""
+"""Evidence has one format, whatever the driver returns."""
 
 from __future__ import annotations
 

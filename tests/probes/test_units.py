@@ -1,4 +1,4 @@
-"""Values as people write them."""
+"""Values formatted for people."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A server that is gone while something else answers on its port is down, and is told as that."""
+"""A server that is down while another program answers on its port is reported as down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The versions of this machine's own servers, asked of the programs without starting any."""
+"""Versions of this machine's servers, read from the programs without starting them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates a test makes for its own server, of either engine."""
+"""Certificates for a test's own server, of either engine."""
 
 from __future__ import annotations
 

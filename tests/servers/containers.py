@@ -1,4 +1,4 @@
-"""The official PostgreSQL image through testcontainers, for runs that ask for it.
+"""The official PostgreSQL image through testcontainers; opt-in.
 
 Tests that use it carry the marker ``container``: they are left out unless ``SIGAP_TEST_DOCKER=1``,
 and an engine that does not answer is then a failure.

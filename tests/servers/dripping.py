@@ -1,9 +1,9 @@
-"""A proxy between a client and a real server that can slow to a drip, or fall silent.
+"""A proxy between a client and a real server that can slow down to single bytes, or stop.
 
-Why: per-call socket timeouts look fine against a silent server and fail against one that sends a
-byte now and then. Promise: while ``pace_seconds`` is None bytes pass untouched; otherwise the
-server's answers come one byte each that often. Inside ``swallowing`` not even a connection is made,
-as where a firewall drops the packets. Everything ends with ``close``.
+Timeouts per socket call work with a server that sends nothing and fail with one that sends a byte
+now and then. While ``pace_seconds`` is None bytes pass unchanged; otherwise the server's answers
+come one byte at a time at that pace. Inside ``swallowing`` no connection is made, as where a
+firewall drops the packets. Everything ends with ``close``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Real Galera clusters for tests: MariaDB nodes of the machine's own version, on loopback.
 
-Promise: the nodes start from one installation of the same state, so that none has to be sent the
-data of another; they notice a lost one within seconds, where Galera's own limits take fifteen.
+The nodes start from copies of one installation, so that no state transfer is needed; they notice a
+lost node within seconds, where Galera's defaults take fifteen.
 """
 
 from __future__ import annotations

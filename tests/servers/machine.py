@@ -1,4 +1,4 @@
-"""What starting any server on this machine takes: whom it runs as, a port, and waiting."""
+"""Shared by all server fixtures: account, port, and waiting."""
 
 from __future__ import annotations
 

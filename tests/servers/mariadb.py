@@ -1,8 +1,7 @@
 """Real MariaDB servers for tests: one, or a primary with a GTID replica, and their faults.
 
-Why: what a frozen server, a stopped thread or a metadata lock looks like cannot be invented.
-Promise: each server runs in a folder of its own, on loopback and a free port, as an ordinary
-user (MariaDB refuses root), is ready when the call returns, and is gone afterwards.
+Each server runs in its own folder, on loopback and a free port, as an ordinary user (MariaDB
+refuses root), is ready when the call returns, and is gone afterwards.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MariaDB of other Debian suites, unpacked and never installed: older and newer than the machine's.
+"""MariaDB of other Debian suites, unpacked and never installed.
 
 Tests that use them carry the marker ``matrix``; a suite that moved is a skip with its reason.
 """

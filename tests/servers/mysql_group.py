@@ -1,6 +1,6 @@
 """Real groups of MySQL 9 for tests: Group Replication on loopback, with one primary or many.
 
-Promise: the members start from one installation, so that none has to be sent the data of another.
+The members start from copies of one installation, so that no state transfer is needed.
 """
 
 from __future__ import annotations

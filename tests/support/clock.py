@@ -1,4 +1,4 @@
-"""A clock with hands: time moves when the test moves it."""
+"""A clock that the test moves."""
 
 from __future__ import annotations
 

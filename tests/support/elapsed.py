@@ -1,4 +1,4 @@
-"""Time that has passed for what a probe remembers, where the server's own clock cannot be moved."""
+"""Makes a probe's memory older, where the server's own clock cannot be moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence as a reader of English gets it, for tests that look for words in it."""
+"""Evidence as English text, for tests that search it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that does what the test says, standing at the session seam."""
+"""A fake session whose answers the test sets."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The import graph of a source tree, and the house rules read from it.
+"""The import graph of a source tree, and the rules checked on it.
 
-Why: who may import whom is the shape of this project (docs/architecture.md), and a shape that
-nobody measures is gone in a month. Promise: the tree is read, never imported; imports inside
-functions, `if TYPE_CHECKING` and `try` count like any other; every broken rule comes back as one
-sentence naming both ends. The same functions serve the real tree and the small planted ones.
+The tree is read, never imported; imports inside functions, ``if TYPE_CHECKING`` and ``try`` count
+like any other; every violation is one sentence that names both ends. The same functions check the
+real tree and the small planted ones.
 """
 
 from __future__ import annotations

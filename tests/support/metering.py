@@ -1,4 +1,4 @@
-"""Every statement an agent sends, each with what it took and whether it gave up on a lock."""
+"""Records every statement an agent sends, with its duration and whether it gave up on a lock."""
 
 from __future__ import annotations
 

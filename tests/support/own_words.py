@@ -1,11 +1,11 @@
-"""Where a probe writes words of its own into evidence that only readers of English understand.
+"""Finds texts of Sigap's own in evidence that are in English only (decision 15).
 
-Why: a cell and a note may be a plain string, for a server's own words must stay as they were said;
-no type can tell these from a word of ours. Promise: the source is read, never run. Looked at is
-every function that makes or returns a table of evidence (``Exhibit``) or its ``Words``, and what
-such a function calls in the same file for a string or a row. A literal there that ends up in a cell
-or a note must be a ``Text``; so must a figure with its unit (``probes.words.units``). Not seen: a
-word that a query itself writes (``select 'slot' as kind``), unless it is a phrase.
+A cell or a note may be a plain string, because a server's words stay unchanged; no type
+distinguishes these from ours. The source is read, never run. Checked is every function that makes
+or returns a table of evidence (``Exhibit``) or its ``Words``, and what such a function calls in the
+same file for a string or a row. A literal there that ends up in a cell or a note must be a
+``Text``; so must a figure with its unit (``probes.words.units``). Not found: a word that a query
+itself writes (``select 'slot' as kind``), unless it is a phrase.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""House rules read from the text of files: length, silenced checks, words of one machine.
+"""House rules checked on the text of files: length, silenced checks, machine-specific words.
 
-Promise: each function takes text and gives back one sentence for each break, so that a planted
-line shows that it can fail.
+Each function takes text and returns one sentence per violation, so that a planted line shows that
+it can fail.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which real servers and programs a test run used, so that its summary can name them.
+"""Records which real servers and programs a test run used, for its summary.
 
-A server's fixture calls ``note`` when it starts one; the workers hand their lists to the
-controlling process, which prints them at the end. A run that quietly used none would show.
+A server's fixture calls ``note`` when it starts one; the workers pass their lists to the
+controlling process, which prints them at the end.
 """
 
 from __future__ import annotations

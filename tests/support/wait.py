@@ -1,4 +1,4 @@
-"""Tests wait for what must become true, never for seconds to pass."""
+"""Waits for a condition instead of sleeping."""
 
 from __future__ import annotations
 

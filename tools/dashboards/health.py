@@ -1,7 +1,7 @@
-"""The dashboard "Sigap – Database health": which server is in trouble, with what, since when.
+"""Dashboard "Sigap – Database health": which servers have a fault, which one, since when.
 
-From the top: the counts, the servers with the way to their incidents, the verdicts over time, and
-at the end what the watcher itself costs. What a verdict rests on is in ``judged``'s dashboards.
+From the top: counts, servers with links to their incidents, verdicts over time, and the cost of
+Sigap itself. The measures behind a verdict are in the dashboards of ``judged``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""One dashboard for each engine and subject: a panel for every measure with a limit.
+"""One dashboard per engine and subject, with a panel for every measure that has a limit.
 
-A new probe is one file and gets its picture from what it declares: measure, unit, help, question
-and the direction of its limits, which are drawn from ``sigap_threshold``. The subject is the folder
-the probe lies in (``probes/mysql/replication``). A panel shows at most its ten worst series,
-whatever the number of targets.
+Panels are generated from the probe's declaration: measure, unit, help, question and the direction
+of its limits, which come from ``sigap_threshold``. The subject is the probe's folder
+(``probes/mysql/replication``). A panel shows at most its ten worst series, whatever the number of
+targets.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The pieces of a Grafana dashboard, in the classic schema, as plain dictionaries.
+"""Building blocks of a Grafana dashboard, in the classic schema, as plain dictionaries.
 
-Why: a dashboard by hand is two thousand lines that nobody reviews. Promise: every panel has a
-title, a description and a unit, an id that stays the same when others come and go, and asks its
-data source by variable. What Grafana itself allows is checked against its own types in the tests.
+Every panel has a title, a description and a unit, an id that stays the same when others are added
+or removed, and a data source by variable. The tests validate the result against Grafana's own
+types.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The dashboard "Sigap – SLA compliance": is the office keeping its procedure's time standards?
+"""Dashboard "Sigap – SLA compliance": whether the office keeps the procedure's time standards.
 
-Several equal desks on one store export the same numbers, so every expression takes the maximum
-over instances before it sums anything.
+Several desks on one store export the same numbers, so every expression takes the maximum over
+instances before it sums.
 """
 
 from __future__ import annotations

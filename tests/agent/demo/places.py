@@ -1,4 +1,6 @@
-"""Folders for demos under test: short enough for sockets, open enough for the servers' account."""
+"""Folders for demos under test: paths short enough for sockets, readable for the servers'
+account.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``sigap demo`` as a process: it starts, is spoken with, and leaves nothing behind at its end."""
+"""``sigap demo`` as a process: it starts, answers a second terminal, and leaves nothing running."""
 
 from __future__ import annotations
 

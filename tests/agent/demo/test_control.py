@@ -1,4 +1,4 @@
-"""What the second terminal hears when the demo could not do what it was asked for."""
+"""Answers of the running demo to a second terminal when a command fails."""
 
 from __future__ import annotations
 

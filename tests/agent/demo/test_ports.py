@@ -1,4 +1,4 @@
-"""Where the demo's servers listen."""
+"""The ports of the demo's servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/metrics: the contract's names, nothing faked, and promtool has no complaint."""
+"""/metrics: documented names, no invented values, and valid for promtool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Incident figures: folds of the desk's own records, counted once, kept while the store is away."""
+"""Incident metrics: computed from the desk's records, counted once, kept while the store is
+down.
+"""
 
 from __future__ import annotations
 

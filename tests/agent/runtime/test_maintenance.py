@@ -1,4 +1,4 @@
-"""Announced work: when a window is on, for whom, and until when."""
+"""Maintenance windows: when one is on, for which target, and until when."""
 
 from __future__ import annotations
 

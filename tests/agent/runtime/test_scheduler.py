@@ -1,4 +1,4 @@
-"""One thread a target, nobody waits for another, a reload touches only what changed."""
+"""One thread per target, no target waits for another, a reload touches only what changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a probe is due: a grid that never piles up."""
+"""When a probe is due: fixed intervals without a backlog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command of root's makes stays the daemon's, whose folder it is."""
+"""Files that a command creates as root belong to the daemon's account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was learned outlives the process, and two writers do not undo one another."""
+"""Learned members survive the process, and two writers do not overwrite each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fault that several servers tell: of an account they share, of a network, of a host."""
+"""One fault reported by several servers: a shared account, a network, a host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pooler stands before its cluster: what explains its trouble, and what it explains."""
+"""Correlation of a pooler and the servers of its cluster."""
 
 from __future__ import annotations
 

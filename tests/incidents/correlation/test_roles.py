@@ -1,4 +1,4 @@
-"""A role nobody knows yet: what it may explain, and in which words."""
+"""Correlation while a server's role is not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A slot that is being lost: what it explains, and that its own warning does not hide it."""
+"""Correlation of a slot that is about to be lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The shipped table names only what some probe tells, and forgets no measure of a slot."""
+"""The shipped correlation table names only measures that a probe has, and all measures of a
+slot.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ledger and its bundle promise: whatever is changed afterwards is found."""
+"""The ledger and its bundle: every later change is detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What accounts, roles, passwords and sessions promise."""
+"""Accounts, roles, passwords and sessions."""
 
 from __future__ import annotations
 

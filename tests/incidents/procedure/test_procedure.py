@@ -1,4 +1,4 @@
-"""The procedure file: the office's nine steps, and every mistake a file can hold named at once."""
+"""The procedure file: the nine steps, and every possible mistake in a file reported at once."""
 
 from __future__ import annotations
 

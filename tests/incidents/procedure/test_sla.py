@@ -1,4 +1,4 @@
-"""Standards of time: what is due when, what is late, and how much room is left."""
+"""Time standards: what is due when, what is late, and how much time is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store promises before anything is in it."""
+"""Opening, preparing and locking a store."""
 
 from __future__ import annotations
 

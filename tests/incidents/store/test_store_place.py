@@ -1,4 +1,4 @@
-"""Where a SQLite store may lie, and what is said where it may not."""
+"""Where a SQLite store can be, and the error where it cannot."""
 
 from __future__ import annotations
 

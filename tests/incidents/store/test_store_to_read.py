@@ -1,6 +1,6 @@
-"""An account that may only read a SQLite store reads it, or is told what it lacks.
+"""An account that may only read a SQLite store can read it, or is told what is missing.
 
-The stores lie closed to writing for the account that reads, as an auditor meets them.
+The stores are not writable for the account that reads, as for an auditor.
 """
 
 from __future__ import annotations

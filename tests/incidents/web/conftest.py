@@ -1,4 +1,4 @@
-"""An office and a browserless client in front of it."""
+"""An office, and an HTTP client without a browser."""
 
 from __future__ import annotations
 

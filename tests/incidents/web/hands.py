@@ -1,4 +1,4 @@
-"""What a test does on pages without a browser: read a hidden field, fill a form, sign."""
+"""Actions on pages without a browser: read a hidden field, fill in a form, sign."""
 
 from __future__ import annotations
 

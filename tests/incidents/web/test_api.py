@@ -1,4 +1,4 @@
-"""The API keeps the same promises as the pages, in the same words."""
+"""The API behaves as the pages do, with the same texts."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Evidence on pages and papers: heads, notes and words of ours in the reader's language; what a
-server said, and what an older ledger holds in English, as it was said."""
+"""Evidence on pages and papers: headings, notes and Sigap's own words in the reader's language; a
+server's words, and the English of older ledgers, unchanged.
+"""
 
 from __future__ import annotations
 

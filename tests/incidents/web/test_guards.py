@@ -1,4 +1,4 @@
-"""What stands between the pages and the rest of the web."""
+"""Protection of the pages against other sites."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Advice: steps are a list, and a command can be copied without the words around it."""
+"""Advice: steps are a list, and a command can be copied without the text around it."""
 
 from __future__ import annotations
 

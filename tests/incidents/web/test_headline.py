@@ -1,4 +1,4 @@
-"""What the incident's head says while the trouble stands, while it changes, and after it healed."""
+"""The incident's heading while the fault is present, while it changes, and after it healed."""
 
 from __future__ import annotations
 

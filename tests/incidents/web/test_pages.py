@@ -1,4 +1,4 @@
-"""What pages promise to people who read, sign, and make mistakes."""
+"""Pages for people who read, sign, and make mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages of the watched servers promise."""
+"""Pages of the monitored servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which clock the time panel shows, by which standard, and what is left or over."""
+"""The time panel: which clock it shows, by which standard, and what is left or exceeded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two languages, and instants and figures as each of them writes them."""
+"""Both languages of the pages: instants and figures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A desk with five people, a watched database in trouble, and the pages in front of them.
+"""A desk with five people, a monitored database with a fault, and the pages.
 
-Everything is real (store on SQLite, people, desk, application) but the clock, which is moved by
-hand, and the probes, whose findings are handed over as the daemon would.
+Everything is real (SQLite store, people, desk, application) but the clock, which is moved by hand,
+and the probes, whose findings are passed in as the daemon would.
 """
 
 from __future__ import annotations

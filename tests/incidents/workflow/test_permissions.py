@@ -1,4 +1,4 @@
-"""Who may do what, when; and if not, the sentence that says why."""
+"""Who may do what and when; and if not, the sentence that says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an incident is after its events, and which events can follow which."""
+"""The state of an incident after its events, and which events can follow which."""
 
 from __future__ import annotations
 

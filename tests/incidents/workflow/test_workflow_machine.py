@@ -1,4 +1,4 @@
-"""Whatever people try, in any order: no step without its signature, nobody checks themselves."""
+"""Random actions in any order: no step without its signature, nobody verifies their own work."""
 
 from __future__ import annotations
 

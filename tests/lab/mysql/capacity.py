@@ -1,4 +1,4 @@
-"""Something runs out: connections, numbers, room for the binary log."""
+"""Limits reached: connections, numbers, space for the binary log."""
 
 from __future__ import annotations
 

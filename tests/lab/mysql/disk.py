@@ -1,7 +1,7 @@
-"""A small volume is being filled, and by whom.
+"""A small volume that fills up, and what fills it.
 
-What takes hours in an office takes a round each here: between two of them the primary writes, and
-what was seen before is five minutes older.
+What takes hours in an office takes a round each here: between two rounds the primary writes, and
+earlier readings are made five minutes older.
 """
 
 from __future__ import annotations

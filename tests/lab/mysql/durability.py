@@ -1,4 +1,4 @@
-"""Commits that do not end although questions are answered as ever; certificates that end."""
+"""Commits that hang while queries still work; certificates that expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Galera cluster of three nodes, two of them watched, and what becomes of it."""
+"""Faults of a Galera cluster of three nodes, two of them monitored."""
 
 from __future__ import annotations
 

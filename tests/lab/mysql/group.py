@@ -1,4 +1,4 @@
-"""A MySQL group of three members, two of them watched, and what becomes of it."""
+"""Faults of a MySQL group of three members, two of them monitored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordinary life of a MariaDB or MySQL pair that must not become an incident."""
+"""Normal operation of a MariaDB or MySQL pair that must open no incident."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions wait for one another: who holds, who waits, for what."""
+"""Sessions that wait for each other's locks."""
 
 from __future__ import annotations
 

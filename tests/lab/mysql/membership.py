@@ -1,4 +1,4 @@
-"""Somebody who belongs here is gone, and says nothing: only who knows the name can miss it."""
+"""Missing members: replicas, channels and volumes that disappear."""
 
 from __future__ import annotations
 

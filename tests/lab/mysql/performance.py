@@ -1,6 +1,6 @@
-"""The server is slow: memory too small for what is read, temporary tables on disk.
+"""A slow server: too little memory for what is read, temporary tables on disk.
 
-The tables are written past the binary log: the replica is not to suffer from them as well.
+The tables are not written to the binary log, so that the replica is not affected.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Transactions nobody ends, and those that end one another."""
+"""Transactions that stay open, and deadlocks."""
 
 from __future__ import annotations
 

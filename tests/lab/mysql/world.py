@@ -1,4 +1,4 @@
-"""A MariaDB or MySQL primary and its GTID replica, set up as an office would: durable."""
+"""A MariaDB or MySQL primary with its GTID replica, with durable settings as in an office."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault of a pooler the lab can cause, and what must stay silent."""
+"""Every fault of a pooler in the lab, and healthy scenarios."""
 
 from tests.lab.pgbouncer.faults import FAULTS
 from tests.lab.pgbouncer.healthy import HEALTHY

@@ -1,4 +1,4 @@
-"""The pooler is gone, stands still, is full, held, or has lost the server behind it."""
+"""A pooler that is down, frozen, full, paused, or has lost its server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordinary life of a pooler that must not become an incident."""
+"""Normal operation of a pooler that must open no incident."""
 
 from __future__ import annotations
 

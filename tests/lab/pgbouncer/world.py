@@ -1,4 +1,4 @@
-"""A PostgreSQL and the pooler before it, both watched, in one cluster."""
+"""A PostgreSQL with a pooler, both monitored, in one cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Something runs out: connections, numbers, memory for sorting."""
+"""Limits reached: connections, numbers, memory for sorting."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A small volume is being filled, and by whom; and a slot that is lost before or after it is full.
+"""A small volume that fills up, what fills it, and a slot lost before or after that.
 
-What takes hours in an office takes a round each here: between two of them the servers write, and
-what was seen before is five minutes older.
+What takes hours in an office takes a round each here: between two rounds the servers write, and
+earlier readings are made five minutes older.
 """
 
 from __future__ import annotations

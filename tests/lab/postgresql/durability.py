@@ -1,4 +1,4 @@
-"""What was committed may be lost, or already is: archive, settings, crashes, slots, standbys."""
+"""Committed data at risk or lost: archive, settings, crashes, slots, standbys."""
 
 from __future__ import annotations
 

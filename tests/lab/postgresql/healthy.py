@@ -1,4 +1,4 @@
-"""Ordinary life of a PostgreSQL pair that must not become an incident."""
+"""Normal operation of a PostgreSQL pair that must open no incident."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replication is broken, behind or cut, seen from the replica, the primary or both."""
+"""Replication that is broken, late or cut off, as seen from the replica, the primary or both."""
 
 from __future__ import annotations
 

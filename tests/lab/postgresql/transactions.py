@@ -1,4 +1,4 @@
-"""Transactions nobody ends, and what they hold back."""
+"""Transactions that stay open, and what they hold back."""
 
 from __future__ import annotations
 

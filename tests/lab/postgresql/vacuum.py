@@ -1,4 +1,4 @@
-"""The clean-up stands still: switched off for the server, or for one table that is busy."""
+"""Autovacuum switched off, for the server or for one busy table."""
 
 from __future__ import annotations
 

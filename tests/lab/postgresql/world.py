@@ -1,4 +1,4 @@
-"""A PostgreSQL primary and its streaming replica, set up as an office would: durable, archiving."""
+"""A PostgreSQL primary with its streaming replica, durable and archiving as in an office."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two primaries, or none, is seen from all servers of a cluster together."""
+"""Two primaries, or none, found from the roles of all servers of a cluster."""
 
 from __future__ import annotations
 

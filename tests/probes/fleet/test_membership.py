@@ -1,4 +1,6 @@
-"""Members are learned or declared, and missed when they vanish; blindness is no disappearance."""
+"""Members are learned or declared, and reported when missing; a blind probe makes none
+disappear.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What silent servers have in common is one incident; what stays silent afterwards is its own."""
+"""A common cause of silent servers is one incident; a server that stays silent gets its own."""
 
 from __future__ import annotations
 

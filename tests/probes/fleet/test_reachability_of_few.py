@@ -1,4 +1,4 @@
-"""A few servers that go down together: their own fault, or the way to them; what gives a sign."""
+"""A few servers that fail together: their own fault, or the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which role a finding carries: the learned one, else the one just seen, else whose it is not."""
+"""The role in a finding: the learned one, else the one last seen, else who is the primary."""
 
 from __future__ import annotations
 

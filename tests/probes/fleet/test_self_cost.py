@@ -1,4 +1,4 @@
-"""The agent's own cost is judged like anything else."""
+"""The agent's own cost is judged like any measure."""
 
 from __future__ import annotations
 

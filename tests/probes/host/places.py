@@ -1,4 +1,4 @@
-"""Real volumes for tests, made and taken away again: tmpfs, ext4 on a loop device, a dead mount."""
+"""Real volumes for tests: tmpfs, ext4 on a loop device, a dead mount."""
 
 from __future__ import annotations
 

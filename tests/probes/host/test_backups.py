@@ -1,4 +1,4 @@
-"""Backups are told by what their tools really write, and nothing unreadable counts as one."""
+"""Backups are recognised by what their tools really write; nothing unreadable counts as one."""
 
 from __future__ import annotations
 

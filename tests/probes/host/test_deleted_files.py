@@ -1,4 +1,6 @@
-"""Deleted files of real servers: seen as root, and never taken for none where they are hidden."""
+"""Deleted files of real servers: found as root, and never reported as none where they are
+hidden.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forecast against volumes whose future is known, because the test made it."""
+"""The forecast against simulated volumes with a known future."""
 
 from __future__ import annotations
 

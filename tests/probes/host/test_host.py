@@ -1,4 +1,4 @@
-"""Memory, kills, load and clock of this very host, and the arithmetic behind them."""
+"""Memory, kills, load and clock of this host, and their arithmetic."""
 
 from __future__ import annotations
 

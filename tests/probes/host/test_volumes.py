@@ -1,4 +1,4 @@
-"""Each volume once, by what it holds, and nothing unseen passed over in silence."""
+"""Each volume is reported once, with its contents; an unreadable path is always reported."""
 
 from __future__ import annotations
 

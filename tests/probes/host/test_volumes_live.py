@@ -1,4 +1,4 @@
-"""Volumes in real trouble: ext4 after an error, a dead mount, a crashed one, a read-only view."""
+"""Volumes with real faults: ext4 after an error, a dead mount, a crashed one, a read-only mount."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen from outside of a server that is down: real files."""
+"""Evidence about a server that is down, from real files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Growth is told after minutes, of what lasts, and blames whoever fills the volume."""
+"""Growth is reported after minutes, if it lasts, with the consumer that fills the volume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kernel says of mounts, read rightly."""
+"""Parsing of the kernel's mount table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dead mount holds up nobody: at most one thread waits for it."""
+"""A dead mount blocks nothing: at most one thread waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which processes of a server are seen from outside: real processes, real sockets."""
+"""Processes of a server as seen from outside: real processes, real sockets."""
 
 from __future__ import annotations
 

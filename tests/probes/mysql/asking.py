@@ -1,4 +1,4 @@
-"""What the tests of this engine ask with: one reading, or an owner that remembers."""
+"""Functions that run this engine's probes: one reading, or an owner with memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One replicating pair for all the live tests of this engine, made by the grants it declares."""
+"""One replicating pair for all live tests of this engine, with the granted monitoring account."""
 
 from __future__ import annotations
 

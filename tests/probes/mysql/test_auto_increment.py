@@ -1,4 +1,4 @@
-"""AUTO_INCREMENT while somebody's metadata lock is in the way of InnoDB's dictionary."""
+"""AUTO_INCREMENT while a metadata lock blocks InnoDB's dictionary."""
 
 from __future__ import annotations
 

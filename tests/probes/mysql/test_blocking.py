@@ -1,4 +1,4 @@
-"""The walk to the roots: right, ended by itself, and the same every time."""
+"""The walk to the root blockers: correct, finite and deterministic."""
 
 from __future__ import annotations
 

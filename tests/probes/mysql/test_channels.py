@@ -1,4 +1,4 @@
-"""Rows of every version become the same channel, and what is not known stays unknown."""
+"""Rows of every version become the same channel; unknown values stay unknown."""
 
 from __future__ import annotations
 

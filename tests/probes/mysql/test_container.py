@@ -1,6 +1,7 @@
-"""The same probes on the vendors' own images; asked for with SIGAP_TEST_DOCKER=1.
+"""The same probes on the vendors' own images; enabled with SIGAP_TEST_DOCKER=1.
 
-Opt-in because an engine and an image registry are needed; with it set and no engine, it fails.
+Opt-in because a container engine and an image registry are needed; with it set and no engine, it
+fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who fills the volume, on a real MariaDB: binary logs, relay logs behind a stopped applier."""
+"""What fills the volume of a real MariaDB: binary logs, relay logs behind a stopped applier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The algebra of transaction ids: what one side has and the other lacks."""
+"""Set operations on transaction ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""News that is old because nobody writes it is told apart from news that comes late."""
+"""An unwritten heartbeat is distinguished from a late one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reads the binary log has a name, and is missed by it."""
+"""Replicas that read the binary log have a name, under which they are reported when missing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The printed script is enough for every probe, each line of it is needed, no lock holds one up.
+"""The printed script is enough for every probe, each line of it is needed, no lock delays a probe.
 
-Generated over every probe the registry finds: a new one is covered by being there.
+Parametrised over every probe the registry finds.
 """
 
 from __future__ import annotations

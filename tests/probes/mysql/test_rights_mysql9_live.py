@@ -1,6 +1,6 @@
-"""On real MySQL 9 as on MariaDB: the printed script is enough, each line is needed, nobody waits.
+"""On real MySQL 9: the printed script is enough, each line is needed, no lock delays a probe.
 
-Opt-in (``make test-matrix``): the server is unpacked from a suite that moves.
+Opt-in (``make test-matrix``): the server is unpacked from a suite that changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A session against a real MariaDB keeps its deadline, does no harm, and says what went wrong."""
+"""A session with a real MariaDB keeps its deadline, changes nothing, and reports errors clearly."""
 
 from __future__ import annotations
 

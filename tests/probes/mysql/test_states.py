@@ -1,4 +1,4 @@
-"""Rows and words of clusters, reports and settings that no server here gives, read rightly."""
+"""Rows of clusters, reports and settings that no server here produces."""
 
 from __future__ import annotations
 

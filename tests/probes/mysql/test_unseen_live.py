@@ -1,4 +1,6 @@
-"""A lock whose holder MariaDB does not show: how to find it is said, and who it may be listed."""
+"""A lock whose holder MariaDB does not show: the advice says how to find it, with candidates
+listed.
+"""
 
 from __future__ import annotations
 

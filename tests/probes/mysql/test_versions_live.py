@@ -1,4 +1,4 @@
-"""The probes on the oldest and the newest MariaDB we can have; opt-in (``make test-matrix``)."""
+"""The probes on the oldest and the newest available MariaDB; opt-in (``make test-matrix``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows MySQL 8 and 9 give about locks, made into a picture (MariaDB's are tried live)."""
+"""Lock rows of MySQL 8 and 9 as a blocking picture (MariaDB's are tested live)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors become kinds with a next move, literals vanish, variables become directories."""
+"""Classification of errors, redaction of literals, and directories from variables."""
 
 from __future__ import annotations
 

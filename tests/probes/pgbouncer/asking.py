@@ -1,4 +1,4 @@
-"""How these tests ask: exactly as the agent does, under the monitoring account."""
+"""Functions that run this engine's probes as the agent does, under the monitoring account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One server with one pooler before it, for each module that asks for them."""
+"""One server with one pooler, for each module that needs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions to the console end by the deadline, bring no setting along, and say what is wrong."""
+"""Sessions with the console end at the deadline, send no settings, and report errors clearly."""
 
 from __future__ import annotations
 

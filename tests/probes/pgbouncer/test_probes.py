@@ -1,4 +1,4 @@
-"""What each question tells of a real pooler: calm, full, paused, cut off, out of clients."""
+"""Each probe on a real pooler: healthy, full, paused, cut off, out of clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Under exactly the lines that are printed nothing is blind, and the account may change nothing."""
+"""With exactly the printed lines no probe is blind, and the account can change nothing."""
 
 from __future__ import annotations
 

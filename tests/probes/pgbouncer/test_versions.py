@@ -1,4 +1,4 @@
-"""What newer versions call otherwise or tell besides, which Debian's 1.18 cannot be brought to say.
+"""Columns of newer versions that Debian's 1.18 does not have.
 
 Columns as in src/admin.c of 1.24.
 """

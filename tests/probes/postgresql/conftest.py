@@ -1,4 +1,4 @@
-"""One pair of servers and one single server for each module that asks for them."""
+"""One pair of servers and one single server for each module that needs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which databases autovacuum's probe logs in to, and which it need not."""
+"""Which databases the autovacuum probe logs in to, and which it skips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kept session, the role, and how a server says why it lets nobody in."""
+"""The kept session, the role, and the reason when a server refuses logins."""
 
 from __future__ import annotations
 

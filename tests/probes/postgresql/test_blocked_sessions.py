@@ -1,4 +1,4 @@
-"""The root of a lock queue, named, with real sessions that wait."""
+"""The root of a lock queue is named, with real waiting sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walking lock queues up to their roots: pure."""
+"""The walk from waiters to root blockers; no server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs out: slots for connections, numbers, sequences, disk for spilling."""
+"""Limits: connection slots, transaction numbers, sequences, disk for temporary files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions end by the deadline, do no harm, and say what is wrong."""
+"""Sessions end at the deadline, change nothing, and report errors clearly."""
 
 from __future__ import annotations
 

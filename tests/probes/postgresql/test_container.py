@@ -1,4 +1,4 @@
-"""The same promises on the official image, where a container engine was asked for."""
+"""The same tests on the official image, if a container engine is enabled."""
 
 from __future__ import annotations
 

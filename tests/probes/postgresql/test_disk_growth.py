@@ -1,4 +1,4 @@
-"""Who fills the volume, on real servers: a slot nobody reads, an archive that fails, a query."""
+"""What fills the volume of real servers: an unread slot, a failing archive, a query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archive, checksums, settings, crashes: what would be lost, or nearly was."""
+"""Archive, checksums, settings and crashes: data at risk."""
 
 from __future__ import annotations
 

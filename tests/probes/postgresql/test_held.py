@@ -1,9 +1,9 @@
-"""Somebody holds what our questions touch: no statement of ours waits longer than 250 ms for it.
+"""Another session locks what our queries read: no statement of ours waits longer than 250 ms.
 
-Each statement is timed by itself, through every session a probe opens, on the primary and on a
-replica that has replayed the same locks. What takes a catalogue away takes sight away: those probes
-are blind, at once and only meanwhile. Logging in is what no setting of ours can bound in the server
-(its catalogues are read before settings count); there our deadline ends it, and few are tried.
+Each statement is timed, through every session a probe opens, on the primary and on a replica that
+has replayed the same locks. Probes whose catalogue is locked are blind, at once and only meanwhile.
+A login cannot be limited by our settings (the server reads its catalogues before settings apply);
+there our deadline ends it, and few are tried.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What changed before trouble began is frozen with the evidence of every probe."""
+"""Recent changes on the server are stored with the evidence of every probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Since when somebody waits, on rows; the queue itself is tried in test_blocked_sessions."""
+"""How long a session has waited, from rows; the queue itself is tested in test_blocked_sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fresh login, the other half of the pair with the kept session."""
+"""The fresh login beside the kept session."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The printed script is enough on both sides of a pair, and each line a probe declares is needed.
 
-Generated over every probe the registry finds: a new one is covered by being there.
+Parametrised over every probe the registry finds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A rate is known or it is not: never a guess."""
+"""A rate is known or absent, never guessed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Under exactly the granted account nothing is blind, and no lock of anybody makes a probe wait."""
+"""With exactly the granted account no probe is blind, and no lock delays a probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slots: who is missing, what is nearly lost, and who is not to blame."""
+"""Slots: a missing consumer, a slot nearly lost, and slots that are not the cause."""
 
 from __future__ import annotations
 

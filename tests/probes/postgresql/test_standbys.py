@@ -1,4 +1,4 @@
-"""Standbys that should be here, commits that wait for one, and queries replay cancels."""
+"""Expected standbys, commits that wait for one, and queries cancelled by replay."""
 
 from __future__ import annotations
 

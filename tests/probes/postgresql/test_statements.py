@@ -1,4 +1,4 @@
-"""No literal of anybody's statement survives into evidence."""
+"""No literal of a statement remains in evidence."""
 
 from __future__ import annotations
 

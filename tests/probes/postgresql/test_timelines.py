@@ -1,4 +1,4 @@
-"""An old primary brought back as a standby of its successor is told from a copy."""
+"""An old primary that returns as a standby of its successor is distinguished from a copy."""
 
 from __future__ import annotations
 

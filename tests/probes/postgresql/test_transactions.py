@@ -1,4 +1,4 @@
-"""Transactions left open, prepared and forgotten, long, deadlocked: real ones."""
+"""Real transactions that are open, prepared, long or deadlocked."""
 
 from __future__ import annotations
 

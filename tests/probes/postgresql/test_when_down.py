@@ -1,4 +1,4 @@
-"""A real server is stopped, killed and frozen; the evidence of it says which of these."""
+"""A real server is stopped, killed and frozen; the evidence distinguishes them."""
 
 from __future__ import annotations
 

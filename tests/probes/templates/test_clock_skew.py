@@ -1,4 +1,4 @@
-"""A wrong clock is told by how much and which way, and a slow answer is no wrong clock."""
+"""A wrong clock is reported with amount and direction; a slow answer is not a wrong clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A login that hangs is not tried again and again: what is given up stays in the server."""
+"""A hanging login is not repeated without limit, because each attempt stays in the server."""
 
 from __future__ import annotations
 
