@@ -14,9 +14,9 @@ from benchmarks import report
 from benchmarks.size import Size
 from incidents.calendar import load as calendar
 from incidents.desk import Desk
+from incidents.model import Reported
 from incidents.procedure import load as procedure
 from incidents.store import StoreUnavailable, open_store
-from incidents.views import Reported
 from probes import Finding, Severity, Text
 
 ABOUT = "findings stated a second, and how few of them reach the store"

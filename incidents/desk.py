@@ -25,30 +25,31 @@ from incidents.documents.model import Document, Office
 from incidents.ledger import chain as ledger
 from incidents.ledger import payloads
 from incidents.ledger.canonical_json import NotCanonical, mended
-from incidents.model import JSON, SYSTEM, Assignment, Event, EventKind, Incident, Signer
+from incidents.ledger.chain import Head
+from incidents.model import (
+    JSON,
+    SYSTEM,
+    Assignment,
+    Change,
+    Event,
+    EventKind,
+    Incident,
+    Reported,
+    Signer,
+)
 from incidents.people import accounts as people
 from incidents.procedure import sla
 from incidents.procedure.load import Procedure
 from incidents.records import summaries as records
 from incidents.records.manual_report import manual_report
 from incidents.records.repository import Folds, Rulebook
+from incidents.records.rows import Inbox, IncidentRow, NoSuchIncident, Page
 from incidents.records.signoff import leave_document
-from incidents.records.timeline import lines
-from incidents.records.transaction import Change as Changing
+from incidents.records.timeline import TimelineEntry, lines
+from incidents.records.transaction import Transaction
 from incidents.store import Store
-from incidents.views import (
-    ActionRefused,
-    Change,
-    Head,
-    Inbox,
-    IncidentRow,
-    Line,
-    NoSuchIncident,
-    Page,
-    Reported,
-)
-from incidents.workflow import fold as workflow
-from incidents.workflow.permissions import Refusal, RefusalKind
+from incidents.workflow import actions, permissions
+from incidents.workflow.actions import ActionRefused, Refusal, RefusalKind
 from probes import Finding, Severity, Text
 
 _TRIES = 5  # of a report that lost a race for its fingerprint; one retry is enough in practice
@@ -99,7 +100,7 @@ class Desk:
             ledger.lock(connection)
             return self._open(connection, actor, payload, now).finish()
 
-    def claim(self, number: str, action: workflow.Claim, signer: Signer, now: datetime) -> Incident:
+    def claim(self, number: str, action: actions.Claim, signer: Signer, now: datetime) -> Incident:
         """Say: I am on it. Stops no clock."""
         with self._acting(number, action, signer, now) as (change, by):
             step = change.incident.step
@@ -107,7 +108,7 @@ class Desk:
             change.write(EventKind.CLAIMED, signer.person.username, payload)
         return change.incident
 
-    def sign(self, number: str, action: workflow.Sign, signer: Signer, now: datetime) -> Incident:
+    def sign(self, number: str, action: actions.Sign, signer: Signer, now: datetime) -> Incident:
         """Approve ("Ya") or return ("Tidak") the present step; leaves a document."""
         with self._acting(number, action, signer, now) as (change, by):
             event = leave_document(change, self._office, action, signer.person, by)
@@ -115,7 +116,7 @@ class Desk:
         return change.incident
 
     def dismiss(
-        self, number: str, action: workflow.Dismiss, signer: Signer, now: datetime
+        self, number: str, action: actions.Dismiss, signer: Signer, now: datetime
     ) -> Incident:
         """Close at step 2 as not a disruption, or as a duplicate of an open incident.
 
@@ -130,14 +131,14 @@ class Desk:
                 self._pass_on(change, other)
         return change.incident
 
-    def note(self, number: str, action: workflow.Note, signer: Signer, now: datetime) -> Incident:
+    def note(self, number: str, action: actions.Note, signer: Signer, now: datetime) -> Incident:
         """Write a remark into the timeline; does not change the version."""
         with self._acting(number, action, signer, now) as (change, _by):
             change.write(EventKind.NOTED, signer.person.username, payloads.noted(action.text))
         return change.incident
 
     def dispense(
-        self, number: str, action: workflow.Dispense, signer: Signer, now: datetime
+        self, number: str, action: actions.Dispense, signer: Signer, now: datetime
     ) -> Incident:
         """KD's recorded dispensation from the separation of duties."""
         with self._acting(number, action, signer, now) as (change, _by):
@@ -159,20 +160,13 @@ class Desk:
 
     # Reads.
 
-    def objection(
-        self, number: str, action: workflow.Action, signer: Signer, now: datetime
+    def check_permission(
+        self, number: str, action: actions.Action, signer: Signer, now: datetime
     ) -> Refusal | None:
-        """``refusal`` with its kind and, for forms, a sentence per field."""
+        """Why this person may not do this now, or None: what guards the change itself."""
         with self._store.read() as connection:
             incident = self._folds.load(connection, number)
-            return self._objection(connection, incident, action, signer, now)
-
-    def refusal(
-        self, number: str, action: workflow.Action, signer: Signer, now: datetime
-    ) -> Text | None:
-        """Why this person may not do this now, or None: the same rule that guards the change."""
-        refused = self.objection(number, action, signer, now)
-        return None if refused is None else refused.reason
+            return self._check_permission(connection, incident, action, signer, now)
 
     def incident(self, number: str) -> Incident:
         """The incident as its events add up; raises ``NoSuchIncident``."""
@@ -210,7 +204,7 @@ class Desk:
         today = self._rules.calendar.local(now).date()
         with self._store.read() as connection:
             rows = records.open_rows(connection)
-        mine = [row for row in rows if workflow.held(signer, row.role, today)]
+        mine = [row for row in rows if permissions.held(signer, row.role, today)]
         numbers = {row.number for row in mine}
         rest = [row for row in rows if row.number not in numbers]
         return Inbox(
@@ -240,7 +234,7 @@ class Desk:
             raise NoSuchIncident(number)
         return found
 
-    def timeline(self, number: str) -> tuple[Line, ...]:
+    def timeline(self, number: str) -> tuple[TimelineEntry, ...]:
         """The incident's events as lines to show, the oldest first."""
         with self._store.read() as connection:
             incident = self._folds.load(connection, number)
@@ -306,7 +300,7 @@ class Desk:
         records.hand_over(connection, str(finding.fingerprint))
 
     def _draw_in(
-        self, connection: Connection, finding: Finding, change: Changing, left: str
+        self, connection: Connection, finding: Finding, change: Transaction, left: str
     ) -> None:
         """Take over what came back with this fault and stands in the incident of an older one,
         and what is its symptom in the incident it ``left``."""
@@ -332,35 +326,39 @@ class Desk:
         opened: JSON = mended(payload)
         return opened
 
-    def _open(self, connection: Connection, actor: str, payload: JSON, now: datetime) -> Changing:
+    def _open(
+        self, connection: Connection, actor: str, payload: JSON, now: datetime
+    ) -> Transaction:
         self._rules.keep(connection)
         year = self._rules.calendar.local(now).year
         number = records.next_number(connection, year)
         rules, calendar = self._rules.procedure, self._rules.calendar
-        change = Changing(connection, number, None, rules, calendar, now)
+        change = Transaction(connection, number, None, rules, calendar, now)
         event = change.write(EventKind.OPENED, actor, payload)
         change.tell(event, "opened", (rules.step(rules.first).role,))
         return change
 
-    def _prepared(self, connection: Connection, number: str, now: datetime) -> Changing:
+    def _prepared(self, connection: Connection, number: str, now: datetime) -> Transaction:
         incident = self._folds.load(connection, number)
         rules = self._rules.procedure_of(connection, incident.procedure)
         calendar = self._rules.calendar_of(connection, incident.calendar)
-        return Changing(connection, number, incident, rules, calendar, now)
+        return Transaction(connection, number, incident, rules, calendar, now)
 
     @contextmanager
-    def _changing(self, number: str, now: datetime) -> Iterator[Changing]:
+    def _changing(self, number: str, now: datetime) -> Iterator[Transaction]:
         with self._store.write() as connection:
             ledger.lock(connection)
             yield self._prepared(connection, number, now)
 
     @contextmanager
     def _acting(
-        self, number: str, action: workflow.Action, signer: Signer, now: datetime
-    ) -> Iterator[tuple[Changing, Assignment]]:
+        self, number: str, action: actions.Action, signer: Signer, now: datetime
+    ) -> Iterator[tuple[Transaction, Assignment]]:
         """A person's action: refused, or done with everything that was due before it."""
         with self._changing(number, now) as change:
-            refused = self._objection(change.connection, change.incident, action, signer, now)
+            refused = self._check_permission(
+                change.connection, change.incident, action, signer, now
+            )
             if refused is not None:
                 raise ActionRefused(refused)
             change.catch_up()
@@ -370,11 +368,11 @@ class Desk:
                 raise ActionRefused(_unwritable(error)) from error
             change.finish()
 
-    def _objection(
+    def _check_permission(
         self,
         connection: Connection,
         incident: Incident,
-        action: workflow.Action,
+        action: actions.Action,
         signer: Signer,
         now: datetime,
     ) -> Refusal | None:
@@ -382,16 +380,16 @@ class Desk:
         zone = self._rules.calendar_of(connection, incident.calendar).zone
         holders = people.holders_by_role(connection, now.astimezone(zone).date())
         signer = _with_past(connection, signer)
-        return workflow.objection(incident, action, signer, rules, now, zone, holders)
+        return permissions.check_permission(incident, action, signer, rules, now, zone, holders)
 
-    def _basis(self, change: Changing, signer: Signer, now: datetime) -> Assignment:
+    def _basis(self, change: Transaction, signer: Signer, now: datetime) -> Assignment:
         """By which assignment a person signs the waiting step; notes need none of that role."""
         role = change.procedure.step(change.incident.step).role
         today = change.calendar.local(now).date()
-        found = workflow.held(_with_past(change.connection, signer), role, today)
+        found = permissions.held(_with_past(change.connection, signer), role, today)
         return found or Assignment(signer.person.username, role)
 
-    def _repeated(self, change: Changing, action: workflow.Dismiss) -> Incident:
+    def _repeated(self, change: Transaction, action: actions.Dismiss) -> Incident:
         """The open incident that a duplicate repeats."""
         number = action.duplicate_of.strip()
         try:
@@ -404,7 +402,7 @@ class Desk:
             raise ActionRefused(_closed_already(number))
         return other
 
-    def _pass_on(self, change: Changing, other: Incident) -> None:
+    def _pass_on(self, change: Transaction, other: Incident) -> None:
         """Give what is still red in a closed duplicate to the incident it repeats."""
         there = self._prepared(change.connection, other.number, change.now)
         for trouble in change.incident.troubles:

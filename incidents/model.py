@@ -192,7 +192,9 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Remark:
+    """What somebody noted in the timeline."""
+
     at: datetime
     username: str
     text: str
@@ -230,7 +232,7 @@ class Incident:
     agency: str
     troubles: tuple[Trouble, ...]
     visits: tuple[Visit, ...]
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Remark, ...] = ()
     dispensations: tuple[Dispensation, ...] = ()
     report: JSON = field(default_factory=dict)  # what a person or webhook reported, if not a probe
     outcome: Outcome | None = None
@@ -263,3 +265,21 @@ class Incident:
     def red(self) -> bool:
         """Whether any probe still reports it."""
         return any(trouble.severity > Severity.CLEAR for trouble in self.troubles)
+
+
+class Change(StrEnum):
+    """What a stated finding did to the record."""
+
+    OPENED = "opened"
+    ATTACHED = "attached"
+    OBSERVED = "observed"
+    CLEARED = "cleared"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The answer to ``Desk.report``; ``number`` is empty when no incident is concerned."""
+
+    change: Change
+    number: str = ""

@@ -11,9 +11,10 @@ from agent.commands.words import language_of, password
 from agent.config import Config, find, load
 from agent.errors import Told, in_language
 from agent.open_desk import Opened, open_desk
+from incidents.documents.model import NoSuchDocument
 from incidents.model import Refused, Signer
+from incidents.records.rows import NoSuchIncident
 from incidents.store import StoreUnavailable
-from incidents.views import NoSuchDocument, NoSuchIncident
 from probes import Text
 
 PASSWORD = Text("Kata sandi {username}", "Password of {username}")

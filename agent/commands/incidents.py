@@ -17,8 +17,8 @@ from agent.commands.words import language_of, table
 from agent.errors import Told
 from agent.open_desk import Opened
 from incidents.model import Decision, Incident, Person, Signer
-from incidents.views import IncidentRow
-from incidents.workflow.fold import Sign
+from incidents.records.rows import IncidentRow
+from incidents.workflow.actions import Sign
 from probes import Severity, Text
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from agent.runtime import verdict_log
-from incidents.views import Change, Reported
+from incidents.model import Change, Reported
 from probes import Finding, Fingerprint, Severity
 
 log = logging.getLogger("sigap.reporter")

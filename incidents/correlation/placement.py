@@ -16,10 +16,9 @@ from incidents.correlation import match as correlation
 from incidents.correlation.match import Placement
 from incidents.correlation.table import Table
 from incidents.ledger import payloads
-from incidents.model import JSON, EventKind, Incident, Trouble
+from incidents.model import JSON, Change, EventKind, Incident, Trouble
 from incidents.records import summaries as records
 from incidents.records.repository import Folds
-from incidents.views import Change
 from probes import Finding, Fingerprint, Severity
 
 _ALONE = Placement()

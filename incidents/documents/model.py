@@ -62,3 +62,14 @@ class Document:
     previous: str  # sha256 of the incident's previous document; "" for the first
     sequence: int  # of the ledger event of the signature
     ledger_hash: str  # hash of that event: the head of the ledger when this was signed
+
+
+class NoSuchDocument(LookupError):
+    """The incident has no document of that id."""
+
+    def __init__(self, number: str, id: str) -> None:
+        self.sentence = Text(
+            "Insiden {number} tidak mempunyai dokumen {id}.",
+            "Incident {number} has no document {id}.",
+        ).format(number=number, id=id)
+        super().__init__(self.sentence.en)

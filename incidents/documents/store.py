@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from incidents.documents.model import Document
+from incidents.documents.model import Document, NoSuchDocument
 from incidents.ledger.canonical_json import canonical
 from incidents.store import tables
-from incidents.views import NoSuchDocument
 from probes import Text
 
 _kept = tables.documents

@@ -20,7 +20,6 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from incidents.ledger.canonical_json import canonical, digest
 from incidents.model import JSON, Event, EventKind
 from incidents.store import LONG_ANSWER_SECONDS, Store, tables
-from incidents.views import Head
 from probes import Text
 
 GENESIS = "0" * 64
@@ -34,6 +33,14 @@ _HEAD = "ledger_head"
 _BEGINNING = re.compile(
     rb'\{"actor":"(?:[^"\\]|\\.)*","at":"[^"]*","incident":"([^"\\]*)","kind":"([a-z_]+)",'
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the ledger: what a letter prints and a metric exports."""
+
+    sequence: int  # 0: nothing written yet
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,8 @@ from typing import Any
 from sqlalchemy import select
 
 from incidents.ledger.canonical_json import canonical, digest
-from incidents.ledger.chain import Broken, Chain, Verdict, written
+from incidents.ledger.chain import Broken, Chain, Head, Verdict, written
 from incidents.store import Store, tables
-from incidents.views import Head
 from probes import Text
 
 FORMAT = 1

@@ -8,8 +8,7 @@ from incidents.ledger import payloads
 from incidents.ledger.canonical_json import NotCanonical, canonical
 from incidents.model import JSON
 from incidents.records.repository import Rulebook
-from incidents.views import ActionRefused
-from incidents.workflow.permissions import Refusal, RefusalKind
+from incidents.workflow.actions import ActionRefused, Refusal, RefusalKind
 from probes import Severity, Text
 
 SOURCES = ("person", "agency", "alertmanager")

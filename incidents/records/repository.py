@@ -18,8 +18,8 @@ from incidents.model import Incident
 from incidents.procedure import load as procedure
 from incidents.procedure.load import Procedure
 from incidents.records import summaries as records
-from incidents.views import NoSuchIncident
-from incidents.workflow import fold as workflow
+from incidents.records.rows import NoSuchIncident
+from incidents.workflow import fold
 
 MOST_REMEMBERED = 2000
 
@@ -81,7 +81,7 @@ class Folds:
             rules = self._rules.procedure_of(connection, before.procedure)
         incident = before
         for event in news:
-            incident = workflow.apply(incident, event, rules)
+            incident = fold.apply(incident, event, rules)
         if incident is None:
             raise NoSuchIncident(number)
         with self._guard:

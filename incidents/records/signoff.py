@@ -10,12 +10,12 @@ from incidents.ledger.canonical_json import canonical, digest, mended
 from incidents.model import Assignment, Decision, Event, EventKind, Person
 from incidents.people import accounts as people
 from incidents.procedure import sla
-from incidents.records.transaction import Change
-from incidents.workflow.permissions import Dismiss, Sign
+from incidents.records.transaction import Transaction
+from incidents.workflow.actions import Dismiss, Sign
 
 
 def leave_document(
-    change: Change, office: Office, action: Sign | Dismiss, person: Person, by: Assignment
+    change: Transaction, office: Office, action: Sign | Dismiss, person: Person, by: Assignment
 ) -> Event:
     """Write the signature of an allowed action and store its document.
 

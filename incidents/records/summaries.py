@@ -17,8 +17,8 @@ from incidents.calendar.load import Calendar
 from incidents.model import Event, Incident, Outcome
 from incidents.procedure import sla
 from incidents.procedure.load import Procedure
+from incidents.records.rows import IncidentRow, NoSuchIncident, Page
 from incidents.store import tables
-from incidents.views import IncidentRow, NoSuchIncident, Page
 from probes import Severity, Text
 
 _rows = tables.incidents

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from incidents.model import JSON, SYSTEM, Event, EventKind
 from incidents.procedure.load import Procedure
-from incidents.views import Line
 from probes import Text
 
 _SYSTEM_NAME = "Sigap"
 
 
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One event of a timeline, ready to show."""
+
+    sequence: int
+    at: datetime
+    kind: EventKind
+    actor: str  # username, or SYSTEM
+    actor_name: str  # as printed; "Sigap" for the system
+    text: Text
+    detail: JSON  # the event's own payload
+    hash: str
+
+
 def lines(
     events: Iterable[Event], procedure: Procedure, names: Mapping[str, str]
-) -> tuple[Line, ...]:
+) -> tuple[TimelineEntry, ...]:
     """The timeline of one incident; ``names`` gives the printed name of a username.
 
     A reminder and a breach stand at their deadline, not at the moment they were noticed.
@@ -31,7 +45,7 @@ def lines(
         said = _SENTENCES[event.kind](event.payload, procedure, titles)
         name = event.payload.get("name") or names.get(event.actor) or event.actor
         found.append(
-            Line(
+            TimelineEntry(
                 sequence=event.sequence,
                 at=_stands_at(event),
                 kind=event.kind,

@@ -18,10 +18,10 @@ from incidents.notify import outbox
 from incidents.procedure import sla
 from incidents.procedure.load import Procedure
 from incidents.records import summaries as records
-from incidents.workflow import fold as workflow
+from incidents.workflow import fold
 
 
-class Change:
+class Transaction:
     """Appends events to one incident; ``finish`` writes what lists and senders read."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Change:
         """Append one event. Raises ``NotCanonical`` and, for what cannot follow, ``FoldError``."""
         draft = Draft(self.number, kind, self.now, actor, payload)
         (event,) = ledger.append(self.connection, [draft])
-        self._incident = workflow.apply(self._incident, event, self.procedure)
+        self._incident = fold.apply(self._incident, event, self.procedure)
         self._last = event
         return event
 

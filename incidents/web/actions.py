@@ -6,12 +6,11 @@ of its kind.
 
 from __future__ import annotations
 
-from incidents.views import ActionRefused
 from incidents.web.access.auth import Member
 from incidents.web.access.problem import Problem, problem_of
 from incidents.web.rendering import Site
-from incidents.workflow import fold as workflow
-from incidents.workflow.fold import Action
+from incidents.workflow import actions
+from incidents.workflow.actions import Action, ActionRefused
 
 
 def attempt(site: Site, number: str, action: Action, member: Member) -> Problem | None:
@@ -26,13 +25,13 @@ def attempt(site: Site, number: str, action: Action, member: Member) -> Problem 
 def _do(site: Site, number: str, action: Action, member: Member) -> None:
     desk, signer, now = site.desk, member.signer, member.now
     match action:
-        case workflow.Sign():
+        case actions.Sign():
             desk.sign(number, action, signer, now)
-        case workflow.Claim():
+        case actions.Claim():
             desk.claim(number, action, signer, now)
-        case workflow.Dismiss():
+        case actions.Dismiss():
             desk.dismiss(number, action, signer, now)
-        case workflow.Note():
+        case actions.Note():
             desk.note(number, action, signer, now)
-        case workflow.Dispense():
+        case actions.Dispense():
             desk.dispense(number, action, signer, now)

@@ -19,46 +19,13 @@ from incidents.model import (
     EventKind,
     Incident,
     Outcome,
+    Remark,
     SignOff,
     Trouble,
     Visit,
 )
-from incidents.model import Note as Remark
-from incidents.procedure.forms import field_problems, normalise
 from incidents.procedure.load import Procedure
-from incidents.workflow.permissions import (
-    Action,
-    Claim,
-    Dismiss,
-    Dispense,
-    Note,
-    Refusal,
-    RefusalKind,
-    Sign,
-    held,
-    objection,
-    refusal,
-)
 from probes import Severity, Text
-
-__all__ = [
-    "Action",
-    "Claim",
-    "Dismiss",
-    "Dispense",
-    "FoldError",
-    "Note",
-    "Refusal",
-    "RefusalKind",
-    "Sign",
-    "apply",
-    "field_problems",
-    "fold",
-    "held",
-    "normalise",
-    "objection",
-    "refusal",
-]
 
 
 class FoldError(ValueError):

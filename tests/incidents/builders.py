@@ -21,7 +21,7 @@ from incidents.model import (
 )
 from incidents.procedure import load as procedure
 from incidents.procedure.load import Field, FieldKind
-from incidents.workflow import fold as workflow
+from incidents.workflow import actions, fold, permissions
 from probes import Finding, Severity, Text
 
 PROCEDURE = procedure.load("kaltim")
@@ -126,7 +126,7 @@ class Case:
     ) -> Incident:
         number = len(self.events) + 1
         event = Event(number, "GDB-2026-0001", kind, when, actor, payload, hash=f"h{number}")
-        after = workflow.apply(before, event, PROCEDURE)
+        after = fold.apply(before, event, PROCEDURE)
         self.events.append(event)
         return after
 
@@ -135,26 +135,26 @@ class Case:
     ) -> None:
         self.incident = self._write(self.incident, kind, when, actor, payload)
 
-    def objection(
-        self, action: workflow.Action, who: Signer, when: datetime
-    ) -> workflow.Refusal | None:
-        return workflow.objection(self.incident, action, who, PROCEDURE, when, ZONE)
+    def check_permission(
+        self, action: actions.Action, who: Signer, when: datetime
+    ) -> actions.Refusal | None:
+        return permissions.check_permission(self.incident, action, who, PROCEDURE, when, ZONE)
 
-    def act(self, action: workflow.Action, who: Signer, when: datetime) -> workflow.Refusal | None:
+    def act(self, action: actions.Action, who: Signer, when: datetime) -> actions.Refusal | None:
         """Judge and, if allowed, write: what the desk does."""
-        refused = self.objection(action, who, when)
+        refused = self.check_permission(action, who, when)
         if refused is None:
             kind, payload = self._payload(action, who, when)
             self.write(kind, when, who.person.username, payload)
         return refused
 
     def _payload(
-        self, action: workflow.Action, who: Signer, when: datetime
+        self, action: actions.Action, who: Signer, when: datetime
     ) -> tuple[EventKind, Mapping[str, Any]]:
         step = PROCEDURE.step(self.incident.step)
-        role = workflow.held(who, step.role, when.astimezone(ZONE).date())
+        role = permissions.held(who, step.role, when.astimezone(ZONE).date())
         match action:
-            case workflow.Sign():
+            case actions.Sign():
                 assert role is not None
                 return EventKind.SIGNED, payloads.signed(
                     step.number,
@@ -165,10 +165,10 @@ class Case:
                     document_id=f"d{len(self.events)}",
                     red=self.incident.red,
                 )
-            case workflow.Claim():
+            case actions.Claim():
                 assert role is not None
                 return EventKind.CLAIMED, payloads.claimed(step.number, who.person, role)
-            case workflow.Dismiss():
+            case actions.Dismiss():
                 assert role is not None
                 return EventKind.DISMISSED, payloads.dismissed(
                     step.number,
@@ -179,9 +179,9 @@ class Case:
                     document_id="d",
                     duplicate_of=action.duplicate_of,
                 )
-            case workflow.Note():
+            case actions.Note():
                 return EventKind.NOTED, payloads.noted(action.text)
-            case workflow.Dispense():
+            case actions.Dispense():
                 return EventKind.DISPENSED, payloads.dispensed(
                     action.step, action.username, action.reason
                 )
@@ -192,11 +192,11 @@ class Case:
         decision: Decision = Decision.APPROVE,
         who: Signer | None = None,
         **changes: Any,
-    ) -> workflow.Refusal | None:
+    ) -> actions.Refusal | None:
         """Sign the waiting step with a full form, by the member of staff whose turn it is."""
         step = self.incident.step
         signs = who or STAFF[PROCEDURE.step(step).role]
-        action = workflow.Sign(
+        action = actions.Sign(
             step, decision, form(step, decision, **changes), self.incident.version
         )
         return self.act(action, signs, when)
@@ -208,7 +208,7 @@ class Case:
         return self
 
     def dismiss(self, when: datetime, outcome: Outcome, reason: str = "keliru") -> Any:
-        action = workflow.Dismiss(outcome, reason, self.incident.version, "GDB-2026-0007")
+        action = actions.Dismiss(outcome, reason, self.incident.version, "GDB-2026-0007")
         return self.act(action, STAFF["PA"], when)
 
     def clear(self, when: datetime) -> None:

@@ -19,7 +19,7 @@ from incidents.people.passwords import hashed
 from incidents.procedure import load as procedure
 from incidents.procedure.load import Field, FieldKind, Procedure
 from incidents.store import Store, tables
-from incidents.workflow.fold import Sign
+from incidents.workflow.actions import Sign
 from probes import Finding, Severity, Text
 
 MONDAY = datetime(2026, 7, 6, 0, 0, tzinfo=UTC)  # 08.00 WITA on a working Monday

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from incidents.correlation.match import Placement, place
 from incidents.ledger import payloads
 from incidents.model import JSON, Event, EventKind, Incident
-from incidents.workflow import fold as workflow
+from incidents.workflow import fold
 from probes import Finding, Severity
 from tests.incidents.builders import CALENDAR, PROCEDURE, at, finding
 
@@ -44,7 +44,7 @@ class Desk:
         self.sequence += 1
         event = Event(self.sequence, number, kind, found.at, "sigap", payload)
         before = self.incidents.get(number)
-        self.incidents[number] = workflow.apply(before, event, PROCEDURE)
+        self.incidents[number] = fold.apply(before, event, PROCEDURE)
 
     @property
     def only(self) -> Incident:

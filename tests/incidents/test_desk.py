@@ -8,10 +8,9 @@ from datetime import timedelta
 import pytest
 
 from incidents.desk import Desk
-from incidents.model import Outcome, Refused
+from incidents.model import Change, Outcome, Refused
 from incidents.store import Store
-from incidents.views import ActionRefused, Change
-from incidents.workflow.fold import Dismiss
+from incidents.workflow.actions import ActionRefused, Dismiss
 from probes import Severity, Text
 from tests.incidents.office_of_five import (
     MINUTE,

@@ -27,13 +27,20 @@ from hypothesis.stateful import (
 )
 
 from incidents.ledger.chain import verify
-from incidents.model import Assignment, Decision, EventKind, Incident, Outcome, Person, Signer
+from incidents.model import (
+    Assignment,
+    Change,
+    Decision,
+    EventKind,
+    Incident,
+    Outcome,
+    Person,
+    Signer,
+)
 from incidents.people.accounts import People
 from incidents.store import open_store
-from incidents.views import ActionRefused, Change
-from incidents.workflow import fold as workflow
-from incidents.workflow.fold import Claim, Dismiss, Note, Sign
-from incidents.workflow.permissions import RefusalKind
+from incidents.workflow import fold
+from incidents.workflow.actions import ActionRefused, Claim, Dismiss, Note, RefusalKind, Sign
 from probes import Severity
 from tests.incidents.conftest import BOTH, new_database
 from tests.incidents.office_of_five import (
@@ -134,7 +141,7 @@ class DeskMachine(RuleBasedStateMachine):
         action = Sign(
             step.number, decision, form_for(step.number, decision, incident.red), incident.version
         )
-        said = self.desk.refusal(incident.number, action, by, self.now)
+        said = self.desk.check_permission(incident.number, action, by, self.now)
         if mine & set(step.not_signed_by):
             self.must_refuse(incident, action, by, RefusalKind.SEPARATION)
             assert said is not None
@@ -247,7 +254,7 @@ class DeskMachine(RuleBasedStateMachine):
         for row in self.desk.search("all", limit=200).rows:
             incident = self.desk.incident(row.number)
             events = self.desk.events(row.number)
-            assert workflow.fold(events, procedure_kaltim()) == incident
+            assert fold.fold(events, procedure_kaltim()) == incident
             assert (row.version, row.step, row.open, row.red) == (
                 incident.version,
                 incident.step,

@@ -9,12 +9,11 @@ from datetime import timedelta
 import pytest
 
 from incidents.desk import Desk
-from incidents.model import Assignment, Basis, Decision, Outcome, Refused
+from incidents.documents.model import NoSuchDocument
+from incidents.model import Assignment, Basis, Change, Decision, Outcome, Refused
 from incidents.people.accounts import People
 from incidents.store import Store
-from incidents.views import ActionRefused, Change, NoSuchDocument
-from incidents.workflow.fold import Claim, Dispense, Note, Sign
-from incidents.workflow.permissions import RefusalKind
+from incidents.workflow.actions import ActionRefused, Claim, Dispense, Note, RefusalKind, Sign
 from tests.incidents.office_of_five import (
     DAY,
     FIVE,
@@ -108,11 +107,11 @@ def test_the_person_who_repaired_cannot_verify(desk: Desk, store: Store) -> None
     both = signer("PP", "PW")
     form = form_for(7)
     action = Sign(7, Decision.APPROVE, form, desk.incident(number).version)
-    said = desk.refusal(number, action, both, now)
+    said = desk.check_permission(number, action, both, now)
     with pytest.raises(ActionRefused) as caught:
         desk.sign(number, action, both, now)
     assert caught.value.refusal.kind is RefusalKind.SEPARATION
-    assert caught.value.reason == said
+    assert caught.value.refusal == said
     assert desk.incident(number).step == 7
 
 
@@ -140,9 +139,9 @@ def test_a_role_that_ended_is_refused_with_its_last_day(desk: Desk, store: Store
     old = people.signer("lama", DAY)
     assert old is not None
     assert old.assignments == ()
-    said = desk.refusal(number, Claim(desk.incident(number).version), old, MONDAY)
+    said = desk.check_permission(number, Claim(desk.incident(number).version), old, MONDAY)
     assert said is not None
-    assert "ended on" in said.en
+    assert "ended on" in said.reason.en
 
 
 def test_two_people_signing_at_once_sign_once(desk: Desk) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from incidents.desk import Desk
 from incidents.ledger.chain import verify
-from incidents.model import EventKind
+from incidents.model import Change, EventKind
 from incidents.notify import outbox
+from incidents.records.rows import NoSuchIncident
 from incidents.store import Store, StoreUnavailable
-from incidents.views import Change, NoSuchIncident
 from tests.incidents.office_of_five import (
     HOUR,
     MINUTE,

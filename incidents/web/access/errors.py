@@ -13,9 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
+from incidents.documents.model import NoSuchDocument
 from incidents.model import Refused
+from incidents.records.rows import NoSuchIncident
 from incidents.store import StoreUnavailable
-from incidents.views import NoSuchDocument, NoSuchIncident
 from incidents.web.access.auth import LANGUAGE_COOKIE, Visitor, site_of, visitor_of
 from incidents.web.access.problem import Problem, SignInFirst
 from incidents.web.access.security import BODY_LIMIT_BYTES

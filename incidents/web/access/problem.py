@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from incidents.workflow.fold import Refusal, RefusalKind
+from incidents.workflow.actions import Refusal, RefusalKind
 from probes import Text
 
 STATUS = {

@@ -13,7 +13,6 @@ from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from incidents.model import Decision, Outcome, Refused
-from incidents.views import ActionRefused
 from incidents.web import actions as act
 from incidents.web.access.auth import (
     Here,
@@ -30,7 +29,8 @@ from incidents.web.i18n import known
 from incidents.web.rendering import Site
 from incidents.web.views.document_view import draw
 from incidents.web.views.incident_view import open_case
-from incidents.workflow import fold as workflow
+from incidents.workflow import actions
+from incidents.workflow.actions import ActionRefused
 
 DESCRIPTION = (
     "Refused actions answer with the sentence the pages show: 403 wrong role or separation of "
@@ -136,7 +136,7 @@ def post_signoff(
     site: Here, member: Caller, number: str, wish: schemas.SignOffIn
 ) -> schemas.IncidentBody:
     """Approve or return; leaves a document."""
-    action = workflow.Sign(wish.step, Decision(wish.decision), wish.form, wish.version)
+    action = actions.Sign(wish.step, Decision(wish.decision), wish.form, wish.version)
     return _done(site, member, number, action)
 
 
@@ -145,7 +145,7 @@ def post_claim(
     site: Here, member: Caller, number: str, wish: schemas.ClaimIn
 ) -> schemas.IncidentBody:
     """Stops no clock."""
-    return _done(site, member, number, workflow.Claim(wish.version))
+    return _done(site, member, number, actions.Claim(wish.version))
 
 
 @router.post("/incidents/{number}/notes", status_code=201, summary="Add a remark")
@@ -153,7 +153,7 @@ def post_note(
     site: Here, member: Caller, number: str, wish: schemas.NoteIn
 ) -> schemas.IncidentBody:
     """Does not change the version."""
-    return _done(site, member, number, workflow.Note(wish.text.strip()))
+    return _done(site, member, number, actions.Note(wish.text.strip()))
 
 
 @router.post("/incidents/{number}/dismissals", status_code=201, summary="Close without repair")
@@ -161,7 +161,7 @@ def post_dismissal(
     site: Here, member: Caller, number: str, wish: schemas.DismissIn
 ) -> schemas.IncidentBody:
     """Not a disruption, or a duplicate; only where the procedure allows it."""
-    action = workflow.Dismiss(
+    action = actions.Dismiss(
         Outcome(wish.outcome), wish.reason.strip(), wish.version, wish.duplicate_of.strip()
     )
     return _done(site, member, number, action)
@@ -172,7 +172,7 @@ def post_dispensation(
     site: Here, member: Caller, number: str, wish: schemas.DispenseIn
 ) -> schemas.IncidentBody:
     """One person may sign one step although the separation of duties forbids it."""
-    action = workflow.Dispense(wish.step, wish.username, wish.reason.strip(), wish.version)
+    action = actions.Dispense(wish.step, wish.username, wish.reason.strip(), wish.version)
     return _done(site, member, number, action)
 
 
@@ -222,7 +222,7 @@ def list_targets(site: Here, member: Caller) -> schemas.TargetList:
     return schemas.TargetList(targets=[serializers.target(each) for each in site.targets()])
 
 
-def _done(site: Site, member: Member, number: str, action: workflow.Action) -> schemas.IncidentBody:
+def _done(site: Site, member: Member, number: str, action: actions.Action) -> schemas.IncidentBody:
     refused = act.attempt(site, number, action, member)
     if refused is not None:
         raise refused

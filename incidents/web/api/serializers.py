@@ -8,7 +8,8 @@ from typing import Any
 from incidents.documents.model import Document
 from incidents.model import Trouble, Visit
 from incidents.procedure.sla import SlaClock
-from incidents.views import IncidentRow, Line
+from incidents.records.rows import IncidentRow
+from incidents.records.timeline import TimelineEntry
 from incidents.web.access.auth import Member
 from incidents.web.api import schemas
 from incidents.web.views.incident_view import Case, sign_refusal
@@ -137,7 +138,7 @@ def _clock(clock: SlaClock) -> schemas.ClockBody:
     )
 
 
-def line_of(line: Line) -> schemas.TimelineLine:
+def line_of(line: TimelineEntry) -> schemas.TimelineLine:
     return schemas.TimelineLine(
         sequence=line.sequence,
         at=line.at,

@@ -29,7 +29,7 @@ from incidents.web.views.incident_view import (
     sign_refusal,
 )
 from incidents.web.views.prefill import prefilled, source_words
-from incidents.workflow import fold as workflow
+from incidents.workflow import actions
 from probes import Text
 
 router = APIRouter()
@@ -96,7 +96,7 @@ def sign(request: Request, site: Here, member: Posting, form: Posted, number: st
     except (ValueError, KeyError):
         raise Problem(400, "unreadable", UNREADABLE) from None
     typed = posted_form(step, form, case.calendar.zone)
-    action = workflow.Sign(step.number, decision, typed, _whole(form, "version"))
+    action = actions.Sign(step.number, decision, typed, _whole(form, "version"))
     refused = act.attempt(site, number, action, member)
     if refused is None:
         return RedirectResponse(f"/incidents/{number}?signed={step.number}", status_code=303)
@@ -144,7 +144,7 @@ def _stale(
 @router.post("/incidents/{number}/claim")
 def claim(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
     """Claim the waiting step ("I am on it")."""
-    action = workflow.Claim(_whole(form, "version"))
+    action = actions.Claim(_whole(form, "version"))
     return _small(request, site, member, number, action, {})
 
 
@@ -152,7 +152,7 @@ def claim(request: Request, site: Here, member: Posting, form: Posted, number: s
 def note(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
     """Add a remark to the timeline."""
     text = text_of(form, "note").strip()
-    return _small(request, site, member, number, workflow.Note(text), {"note": text}, "note")
+    return _small(request, site, member, number, actions.Note(text), {"note": text}, "note")
 
 
 @router.post("/incidents/{number}/dismiss")
@@ -164,7 +164,7 @@ def dismiss(request: Request, site: Here, member: Posting, form: Posted, number:
         raise Problem(400, "unreadable", UNREADABLE) from None
     reason = text_of(form, "dismiss_reason").strip()
     twin = text_of(form, "duplicate_of").strip()
-    action = workflow.Dismiss(outcome, reason, _whole(form, "version"), twin)
+    action = actions.Dismiss(outcome, reason, _whole(form, "version"), twin)
     typed = {"outcome": outcome.value, "dismiss_reason": reason, "duplicate_of": twin}
     return _small(request, site, member, number, action, typed, "dismiss_reason")
 
@@ -174,7 +174,7 @@ def dispense(request: Request, site: Here, member: Posting, form: Posted, number
     """Record a dispensation from the separation of duties."""
     reason = text_of(form, "dispense_reason").strip()
     username = text_of(form, "dispense_to").strip()
-    action = workflow.Dispense(
+    action = actions.Dispense(
         _whole(form, "dispense_step"), username, reason, _whole(form, "version")
     )
     typed = {
@@ -190,7 +190,7 @@ def _small(
     site: Site,
     member: Member,
     number: str,
-    action: workflow.Action,
+    action: actions.Action,
     typed: Mapping[str, str],
     field: str = "",
 ) -> Response:

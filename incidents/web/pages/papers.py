@@ -6,7 +6,8 @@ import hmac
 
 from fastapi import APIRouter, Request, Response
 
-from incidents.views import NoSuchDocument, NoSuchIncident
+from incidents.documents.model import NoSuchDocument
+from incidents.records.rows import NoSuchIncident
 from incidents.web.access.auth import Anyone, Here, Signed
 from incidents.web.views.document_view import SHORT_HASH, draw
 

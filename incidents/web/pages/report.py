@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from incidents.model import Refused
-from incidents.views import ActionRefused
 from incidents.web.access.auth import Here, Member, Posted, Posting, Signed, text_of
 from incidents.web.rendering import Site
 from incidents.web.views.form_values import with_offset
+from incidents.workflow.actions import ActionRefused
 from probes import Text
 
 router = APIRouter()

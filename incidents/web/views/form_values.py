@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData
 
+from incidents.procedure import forms
 from incidents.procedure.load import FieldKind, Step
 from incidents.web.access.auth import text_of
-from incidents.workflow import fold as workflow
 
 PREFIX = "form."
 """Prefix of a field's name in the page, so that no field can clash with ``step`` or ``csrf``."""
@@ -32,7 +32,7 @@ def posted_form(step: Step, form: FormData, zone: ZoneInfo) -> dict[str, Any]:
             raw[field.name] = with_offset(text_of(form, name), zone)
         else:
             raw[field.name] = text_of(form, name)
-    return workflow.normalise(step, raw)
+    return forms.normalise(step, raw)
 
 
 def with_offset(text: str, zone: ZoneInfo) -> str:

@@ -15,12 +15,12 @@ from incidents.documents.model import Document
 from incidents.model import Decision, Incident, Outcome, SignOff, Trouble, Visit
 from incidents.procedure.load import Procedure, Step
 from incidents.procedure.sla import Clocks
-from incidents.views import Line
+from incidents.records.timeline import TimelineEntry
 from incidents.web.access.auth import Member
 from incidents.web.rendering import Site
 from incidents.web.views.target_health import Standing, standing
-from incidents.workflow import fold as workflow
-from incidents.workflow.fold import Action, Refusal, RefusalKind
+from incidents.workflow import actions, permissions
+from incidents.workflow.actions import Action, Refusal, RefusalKind
 from probes import Severity, Text
 
 _ABOUT_THE_FORM = frozenset({RefusalKind.FORM, RefusalKind.RED, RefusalKind.DECISION})
@@ -44,7 +44,7 @@ class Case:
     procedure: Procedure
     calendar: Calendar
     clocks: Clocks
-    timeline: tuple[Line, ...]
+    timeline: tuple[TimelineEntry, ...]
     documents: tuple[Document, ...]
     holders: dict[str, dict[str, str]]  # role -> username -> name
     standing: Mapping[str, Standing] = field(default_factory=dict)  # by fingerprint, as read now
@@ -133,9 +133,9 @@ def open_case(site: Site, number: str, member: Member) -> Case:
     )
 
 
-def objection(case: Case, action: Action, member: Member) -> Refusal | None:
+def refusal_of(case: Case, action: Action, member: Member) -> Refusal | None:
     """Why this person may not do this now."""
-    return workflow.objection(
+    return permissions.check_permission(
         case.incident,
         action,
         member.signer,
@@ -148,7 +148,7 @@ def objection(case: Case, action: Action, member: Member) -> Refusal | None:
 
 def may(case: Case, action: Action, member: Member) -> Text | None:
     """Why the form for ``action`` is not offered; None where it is."""
-    refused = objection(case, action, member)
+    refused = refusal_of(case, action, member)
     if refused is None or refused.kind in _ABOUT_THE_FORM:
         return None
     return refused.reason
@@ -156,13 +156,13 @@ def may(case: Case, action: Action, member: Member) -> Text | None:
 
 def sign_refusal(case: Case, member: Member) -> Text | None:
     """Why this person may not sign the waiting step."""
-    action = workflow.Sign(case.incident.step, Decision.APPROVE, {}, case.incident.version)
+    action = actions.Sign(case.incident.step, Decision.APPROVE, {}, case.incident.version)
     return may(case, action, member)
 
 
 def may_claim(case: Case, member: Member) -> bool:
     """Whether "I am on it" is offered."""
-    return may(case, workflow.Claim(case.incident.version), member) is None
+    return may(case, actions.Claim(case.incident.version), member) is None
 
 
 def may_dismiss(case: Case, member: Member) -> bool:
@@ -170,7 +170,7 @@ def may_dismiss(case: Case, member: Member) -> bool:
     rule = case.procedure.dismissal
     if rule is None or rule.step != case.incident.step or not case.incident.open:
         return False
-    action = workflow.Dismiss(Outcome.NOT_A_DISRUPTION, "", case.incident.version)
+    action = actions.Dismiss(Outcome.NOT_A_DISRUPTION, "", case.incident.version)
     return may(case, action, member) is None
 
 

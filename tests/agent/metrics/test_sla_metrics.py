@@ -20,7 +20,7 @@ from incidents.people.accounts import People
 from incidents.procedure import load as procedure
 from incidents.procedure.model import Field, FieldKind
 from incidents.store import Store, StoreUnavailable, open_store
-from incidents.workflow.fold import Claim, Dismiss, Sign
+from incidents.workflow.actions import Claim, Dismiss, Sign
 from probes import Severity, Text
 from tests.agent.metrics.test_metrics import promtool
 from tests.support.builders import NOON, a_finding

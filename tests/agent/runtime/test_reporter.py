@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent.runtime.reporter import Reporter
-from incidents.views import Change, Reported
+from incidents.model import Change, Reported
 from probes import Finding, Severity, Text
 from tests.support.builders import NOON, a_finding
 from tests.support.wait import until

@@ -18,7 +18,7 @@ from typing import Any
 
 from incidents.desk import Desk
 from incidents.model import Assignment, Basis, Decision, Outcome, Signer
-from incidents.workflow.fold import Claim, Dismiss, Dispense, Note, Sign
+from incidents.workflow.actions import Claim, Dismiss, Dispense, Note, Sign
 from probes import Finding, Severity, Text
 from tests.incidents.kept_store.reading import PAGES, STORE, pages
 from tests.incidents.web import world as office

@@ -16,7 +16,7 @@ from incidents.ledger import payloads
 from incidents.model import Decision, EventKind
 from incidents.procedure import sla
 from incidents.procedure.sla import Clocks, ClockState
-from incidents.workflow.fold import Claim
+from incidents.workflow.actions import Claim
 from probes import Severity
 from tests.incidents.builders import CALENDAR, PROCEDURE, STAFF, Case, at, finding
 

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from incidents.model import Decision
-from incidents.workflow.fold import Sign
+from incidents.workflow.actions import Sign
 from tests.incidents.web.world import CAST, World
 
 ANSWERS: Mapping[int, Mapping[str, Any]] = {

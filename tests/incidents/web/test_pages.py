@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from incidents.model import Assignment, Basis, Decision
-from incidents.workflow.fold import Sign
+from incidents.workflow.actions import Sign
 from probes import Severity
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import ANSWERS, form_of, plain, post_sign, sign_up_to, token

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from incidents.model import Assignment, Basis, Decision, Outcome, Signer
-from incidents.workflow import fold as workflow
-from incidents.workflow.fold import Claim, Dismiss, Dispense, Note, RefusalKind, Sign
+from incidents.procedure import forms
+from incidents.workflow import permissions
+from incidents.workflow.actions import Action, Claim, Dismiss, Dispense, Note, RefusalKind, Sign
 from tests.incidents.builders import (
     MORNING,
     PROCEDURE,
@@ -29,15 +30,15 @@ def test_a_closed_incident_refuses_everything() -> None:
     case = green(9)
     case.sign(MORNING)
     version = case.incident.version
-    actions: list[workflow.Action] = [
+    tried: list[Action] = [
         Sign(9, Decision.APPROVE, form(9), version),
         Claim(version),
         Dismiss(Outcome.NOT_A_DISRUPTION, "x", version),
         Note("x"),
         Dispense(7, "putri", "x", version),
     ]
-    for action in actions:
-        refused = case.objection(action, STAFF["PP"], MORNING)
+    for action in tried:
+        refused = case.check_permission(action, STAFF["PP"], MORNING)
         assert refused is not None
         assert refused.kind is RefusalKind.CLOSED
 
@@ -46,7 +47,7 @@ def test_a_page_read_before_somebody_signed_is_stale() -> None:
     case = Case(MORNING)
     seen = Sign(1, Decision.APPROVE, form(1), case.incident.version)
     assert case.act(Claim(case.incident.version), STAFF["PP"], MORNING) is None
-    refused = case.objection(seen, STAFF["PP"], MORNING)
+    refused = case.check_permission(seen, STAFF["PP"], MORNING)
     assert refused is not None
     assert refused.kind is RefusalKind.STALE
     assert "Muat ulang" in refused.reason.id
@@ -57,7 +58,7 @@ def test_signing_a_step_that_is_over_says_who_signed_it() -> None:
     case = Case(MORNING)
     seen = Sign(1, Decision.APPROVE, form(1), case.incident.version)
     case.sign(MORNING)
-    refused = case.objection(seen, STAFF["PP"], MORNING)
+    refused = case.check_permission(seen, STAFF["PP"], MORNING)
     assert refused is not None
     assert refused.kind is RefusalKind.STALE
     assert "Nama Putri" in refused.reason.id
@@ -70,7 +71,7 @@ def test_only_the_role_of_the_step_may_sign(step: int) -> None:
     for role, who in STAFF.items():
         version = case.incident.version
         action = Sign(step, Decision.APPROVE, form(step), version)
-        refused = case.objection(action, who, MORNING)
+        refused = case.check_permission(action, who, MORNING)
         if role == right:
             assert refused is None
         else:
@@ -109,7 +110,7 @@ def test_an_acting_official_signs_by_letter_and_the_definitive_one_comes_first()
         Assignment("wati", "PW", Basis.PLT, "800/1"),
         Assignment("wati", "PW", Basis.DEFINITIVE, "800/2"),
     )
-    held = workflow.held(both, "PW", date(2026, 7, 2))
+    held = permissions.held(both, "PW", date(2026, 7, 2))
     assert held is not None
     assert held.letter_number == "800/2"
     acting = signer("tono", "PW", basis=Basis.PLH)
@@ -185,7 +186,7 @@ def test_a_dispensation_is_the_heads_with_a_reason_and_not_for_himself(
 ) -> None:
     case = Case(MORNING)
     action = replace(Dispense(7, "semua", "alasan", case.incident.version), **change)
-    refused = case.objection(action, who, MORNING)
+    refused = case.check_permission(action, who, MORNING)
     assert refused is not None
     assert refused.kind is kind
 
@@ -246,7 +247,7 @@ def test_whoever_is_named_as_administrator_holds_that_role() -> None:
     case = Case(MORNING).to(4, MORNING)
     action = Sign(4, Decision.APPROVE, form(4, participants=["{x}"]), case.incident.version)
     holders = {"AJ": {"anwar"}}
-    refused = workflow.objection(
+    refused = permissions.check_permission(
         case.incident, action, STAFF["PP"], PROCEDURE, MORNING, ZONE, holders
     )
     assert refused is not None
@@ -290,7 +291,7 @@ def test_the_page_sees_the_same_problems_as_the_guard() -> None:
     case = Case(MORNING).to(7, MORNING)
     step = PROCEDURE.step(7)
     lacking = {"colour": "red"}
-    seen = workflow.field_problems(step, Decision.APPROVE, lacking, case.incident)
+    seen = forms.field_problems(step, Decision.APPROVE, lacking, case.incident)
     assert set(seen) == {"verification", "red_reason", "colour"}
 
 
@@ -306,7 +307,7 @@ def test_the_first_reason_speaks() -> None:
         (replace(wrong, version=case.incident.version), STAFF["AJ"]),
         (Sign(5, Decision.RETURN, form(5), case.incident.version), STAFF["AJ"]),
     ):
-        refused = case.objection(action, who, MORNING)
+        refused = case.check_permission(action, who, MORNING)
         assert refused is not None
         kinds.append(refused.kind)
     assert kinds == ["stale", "role", "separation", "form", "decision"]
@@ -332,21 +333,21 @@ def test_a_dismissal_needs_a_reason_and_a_duplicate_its_original() -> None:
     assert case.dismiss(MORNING, Outcome.NOT_A_DISRUPTION, "").kind is RefusalKind.FORM
     for number in ("", case.incident.number):
         alone = Dismiss(Outcome.DUPLICATE, "sama", case.incident.version, number)
-        refused = case.objection(alone, STAFF["PA"], MORNING)
+        refused = case.check_permission(alone, STAFF["PA"], MORNING)
         assert refused is not None
         assert set(refused.fields) == {"duplicate_of"}
     resolved = Dismiss(Outcome.RESOLVED, "selesai", case.incident.version)
-    refused = case.objection(resolved, STAFF["PA"], MORNING)
+    refused = case.check_permission(resolved, STAFF["PA"], MORNING)
     assert refused is not None
     assert refused.kind is RefusalKind.DECISION
 
 
 def test_a_claim_belongs_to_the_role_and_may_be_taken_over() -> None:
     case = Case(MORNING)
-    assert case.objection(Claim(1), STAFF["AJ"], MORNING) is not None
+    assert case.check_permission(Claim(1), STAFF["AJ"], MORNING) is not None
     assert case.act(Claim(1), STAFF["PP"], MORNING) is None
     assert case.incident.visits[-1].claimed_by == "putri"
-    assert case.objection(Claim(2), STAFF["PP"], MORNING) is not None
+    assert case.check_permission(Claim(2), STAFF["PP"], MORNING) is not None
     assert case.act(Claim(2), signer("budi", "PP"), MORNING) is None
     assert case.incident.visits[-1].claimed_by == "budi"
 
@@ -362,8 +363,8 @@ def test_a_note_does_not_make_a_page_stale() -> None:
 @pytest.mark.parametrize("text", ["", "  ", "x" * 10_001, "\0"])
 def test_a_note_is_a_readable_text_of_a_person_with_a_role(text: str) -> None:
     case = Case(MORNING)
-    assert case.objection(Note(text), STAFF["AJ"], MORNING) is not None
-    assert case.objection(Note("x"), signer("tamu"), MORNING) is not None
+    assert case.check_permission(Note(text), STAFF["AJ"], MORNING) is not None
+    assert case.check_permission(Note("x"), signer("tamu"), MORNING) is not None
 
 
 def test_a_posted_form_becomes_the_forms_own_types() -> None:
@@ -374,10 +375,10 @@ def test_a_posted_form_becomes_the_forms_own_types() -> None:
         "action": "  ",
         "change": "tidak ada",
     }
-    assert workflow.normalise(PROCEDURE.step(4), posted) == {
+    assert forms.normalise(PROCEDURE.step(4), posted) == {
         "participants": ["anwar"],
         "backup": False,
         "cause": "disk penuh\nlagi",
         "change": "tidak ada",
     }
-    assert workflow.normalise(PROCEDURE.step(2), {"breach": "maybe"}) == {"breach": "maybe"}
+    assert forms.normalise(PROCEDURE.step(2), {"breach": "maybe"}) == {"breach": "maybe"}

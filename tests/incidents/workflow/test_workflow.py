@@ -9,8 +9,8 @@ import pytest
 
 from incidents.ledger import payloads
 from incidents.model import Decision, Event, EventKind, Outcome
-from incidents.workflow import fold as workflow
-from incidents.workflow.fold import RefusalKind
+from incidents.workflow import fold
+from incidents.workflow.actions import RefusalKind
 from probes import Evidence, Exhibit, Severity, Text
 from tests.incidents.builders import (
     CALENDAR,
@@ -118,8 +118,8 @@ def opening(**extra: object) -> Event:
 
 
 def test_payload_keys_nobody_knows_are_passed_over() -> None:
-    plain = workflow.apply(None, opening(), PROCEDURE)
-    assert workflow.apply(None, opening(colour="red"), PROCEDURE) == plain
+    plain = fold.apply(None, opening(), PROCEDURE)
+    assert fold.apply(None, opening(colour="red"), PROCEDURE) == plain
 
 
 @pytest.mark.parametrize(
@@ -134,23 +134,23 @@ def test_payload_keys_nobody_knows_are_passed_over() -> None:
     ],
 )
 def test_an_event_that_cannot_follow_is_refused(event: Event) -> None:
-    incident = workflow.apply(None, opening(), PROCEDURE)
-    with pytest.raises(workflow.FoldError):
-        workflow.apply(incident, event, PROCEDURE)
+    incident = fold.apply(None, opening(), PROCEDURE)
+    with pytest.raises(fold.FoldError):
+        fold.apply(incident, event, PROCEDURE)
 
 
 def test_a_history_without_an_opening_is_refused() -> None:
-    with pytest.raises(workflow.FoldError):
-        workflow.fold([], PROCEDURE)
+    with pytest.raises(fold.FoldError):
+        fold.fold([], PROCEDURE)
     note = Event(1, "GDB-2026-0001", EventKind.NOTED, MORNING, "x", {"text": "x"})
-    with pytest.raises(workflow.FoldError):
-        workflow.apply(None, note, PROCEDURE)
+    with pytest.raises(fold.FoldError):
+        fold.apply(None, note, PROCEDURE)
 
 
 def test_nothing_can_be_signed_into_a_closed_history() -> None:
     case = Case(MORNING).to(2, MORNING)
     case.dismiss(MORNING, Outcome.DUPLICATE)
-    with pytest.raises(workflow.FoldError):
+    with pytest.raises(fold.FoldError):
         case.write(EventKind.NOTED, MORNING, "putri", payloads.noted("x"))
     late = payloads.breached(1, 1, MORNING)
     case.write(EventKind.BREACHED, MORNING, "sigap", late)
@@ -169,6 +169,6 @@ def test_a_reported_incident_opens_without_a_probe() -> None:
         application="SIMPEG",
     )
     event = Event(1, "GDB-2026-0002", EventKind.OPENED, MORNING, "putri", payload)
-    incident = workflow.apply(None, event, PROCEDURE)
+    incident = fold.apply(None, event, PROCEDURE)
     assert (incident.troubles, incident.red, incident.source) == ((), False, "person")
     assert incident.report == {"title": "Aplikasi lambat"}

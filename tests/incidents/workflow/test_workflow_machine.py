@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from incidents.ledger import payloads
 from incidents.model import Decision, EventKind, Outcome, Signer, SignOff
-from incidents.workflow import fold as workflow
-from incidents.workflow.fold import Claim, Dismiss, Dispense, Note, Sign
+from incidents.workflow import fold
+from incidents.workflow.actions import Claim, Dismiss, Dispense, Note, Sign
 from probes import Severity
 from tests.incidents.builders import PROCEDURE, Case, at, finding, form, signer
 
@@ -101,7 +101,7 @@ class Office(RuleBasedStateMachine):
 
     @invariant()
     def replay_equals_live(self) -> None:
-        assert workflow.fold(self.case.events, PROCEDURE) == self.case.incident
+        assert fold.fold(self.case.events, PROCEDURE) == self.case.incident
 
     @invariant()
     def no_step_is_done_without_its_signature(self) -> None:

@@ -1,35 +1,15 @@
-"""What the desk answers when it is asked: rows for lists, lines for a timeline.
+"""Incidents as lists show them.
 
-Plain values, ready to show; nobody who reads them needs the store.
+Plain values, ready to show: whoever reads them needs no store.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from incidents.model import JSON, EventKind, Outcome, Refused
-from incidents.workflow.permissions import Refusal
+from incidents.model import Outcome
 from probes import Severity, Text
-
-
-class Change(StrEnum):
-    """What a stated finding did to the record."""
-
-    OPENED = "opened"
-    ATTACHED = "attached"
-    OBSERVED = "observed"
-    CLEARED = "cleared"
-    NOTHING = "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """The answer to ``Desk.report``; ``number`` is empty when no incident is concerned."""
-
-    change: Change
-    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +69,6 @@ class Page:
     after: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One event of a timeline, ready to show."""
-
-    sequence: int
-    at: datetime
-    kind: EventKind
-    actor: str  # username, or SYSTEM
-    actor_name: str  # as printed; "Sigap" for the system
-    text: Text
-    detail: JSON  # the event's own payload
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The end of the ledger: what a letter prints and a metric exports."""
-
-    sequence: int  # 0: nothing written yet
-    hash: str
-
-
 class NoSuchIncident(LookupError):
     """Nobody opened an incident of that number; ``sentence`` says so to the reader."""
 
@@ -120,22 +78,3 @@ class NoSuchIncident(LookupError):
             "There is no incident {number}; check the number.",
         ).format(number=number)
         super().__init__(self.sentence.en)
-
-
-class NoSuchDocument(LookupError):
-    """The incident has no document of that id."""
-
-    def __init__(self, number: str, id: str) -> None:
-        self.sentence = Text(
-            "Insiden {number} tidak mempunyai dokumen {id}.",
-            "Incident {number} has no document {id}.",
-        ).format(number=number, id=id)
-        super().__init__(self.sentence.en)
-
-
-class ActionRefused(Refused):
-    """``Refused`` with its kind and, for forms, a sentence per field: what the desk raises."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.reason)
-        self.refusal = refusal
