@@ -45,6 +45,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         "agent.yaml",
         "deploy/sigap.service",
+        "requirements/agent.txt",
         "requirements/run.txt",
         "docs/installing.md",
         "README.md",

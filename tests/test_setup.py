@@ -1,7 +1,7 @@
-"""The locks and set-up scripts of a fresh clone.
+"""The lock and the set-up scripts of a fresh clone.
 
-A lock is complete and names no package index, and a machine that lacks something gets one sentence
-that says what to do.
+The lock is complete, holds each package once and names no package index, and a machine that lacks
+something gets one sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -23,9 +23,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;]+)", re.MULTILINE)
 
 
-def pins(lock: str) -> dict[str, str]:
-    text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
-    return dict(PINNED.findall(text))
+PARTS = ("agent.txt", "run.txt", "dev.txt")
+INCLUDED = re.compile(r"^-r (\S+)$", re.MULTILINE)
+
+
+def text_of(part: str) -> str:
+    return (ROOT / "requirements" / part).read_text(encoding="utf-8")
+
+
+def pins(part: str) -> dict[str, str]:
+    """What a part of the lock pins, with the parts it includes."""
+    text = text_of(part)
+    held: dict[str, str] = {}
+    for included in INCLUDED.findall(text):
+        held |= pins(included)
+    return held | dict(PINNED.findall(text))
 
 
 def wanted(*extras: str) -> list[Requirement]:
@@ -64,16 +76,17 @@ def test_a_range_that_the_lock_misses_is_found() -> None:
     assert outside(requirements, held) == ["segno>=2 (locked: 1.6.6)", "absent (locked: None)"]
 
 
-@pytest.mark.parametrize(("smaller", "larger"), [("agent.txt", "run.txt"), ("run.txt", "dev.txt")])
-def test_a_larger_lock_holds_the_smaller_in_the_same_versions(smaller: str, larger: str) -> None:
-    assert pins(smaller).items() <= pins(larger).items()
+def test_each_package_is_locked_once_and_each_part_includes_the_one_before() -> None:
+    names = [name for part in PARTS for name, _ in PINNED.findall(text_of(part))]
+    assert len(names) == len(set(names)) == len(pins("dev.txt"))
+    assert [INCLUDED.findall(text_of(part)) for part in PARTS] == [[], ["agent.txt"], ["run.txt"]]
 
 
-@pytest.mark.parametrize("lock", ["agent.txt", "run.txt", "dev.txt"])
-def test_every_locked_version_has_a_hash_and_no_line_says_where_from(lock: str) -> None:
-    text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
+@pytest.mark.parametrize("part", PARTS)
+def test_every_locked_version_has_a_hash_and_no_line_says_where_from(part: str) -> None:
+    text = INCLUDED.sub("", text_of(part))
     entries = re.split(r"\n(?=\S)", text.strip())
-    assert len(entries) == len(pins(lock))
+    assert len(entries) == len(PINNED.findall(text))
     assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
     assert "://" not in text
     assert "index-url" not in text
