@@ -126,7 +126,7 @@ class Daemon:
         self.metrics.reloaded(self._clocks.now())
         self._server.start()
         log.info(
-            "Sigap watches %d targets and listens on %s", len(self.config.targets), self.address
+            "Sigap monitors %d targets and listens on %s", len(self.config.targets), self.address
         )
 
     def reload(self, read: Callable[[Path], Config] = load) -> bool:
@@ -136,16 +136,16 @@ class Daemon:
         except ConfigError as error:
             self.metrics.reloaded(None)
             for problem in error.problems:
-                log.error("configuration not taken over: %s", problem)
+                log.error("configuration rejected, the running one stays in use: %s", problem)
             return False
         for fixed in ("name", "host", "port", "store", "procedure", "calendar", "office"):
             if getattr(config, fixed) != getattr(self.config, fixed):
-                log.warning("a changed '%s' takes effect at the next start only", fixed)
+                log.warning("'%s' has changed; restart Sigap to apply it", fixed)
         started, ended = self._watch(config)
         self.config = config
         self.metrics.reloaded(self._clocks.now())
         log.info(
-            "configuration taken over: %d targets new or changed, %d gone, %d untouched",
+            "configuration applied: %d targets new or changed, %d removed, %d unchanged",
             len(started),
             len(ended),
             len(config.targets) - len(started),
@@ -174,16 +174,18 @@ class Daemon:
         self._state.stop(left(0.2))
         untold = self._office.stop(left(0.5)) if self._office else 0
         if untold:
-            log.warning("%d findings were not told; the next start states them again", untold)
+            log.warning(
+                "%d findings undelivered at shutdown; they are sent again after restart", untold
+            )
         self._server.join(left(1.0))
         if held:
-            log.warning("left behind, still waiting for an answer: %s", ", ".join(held))
+            log.warning("still waiting for an answer at shutdown: %s", ", ".join(held))
         log.info("Sigap has stopped")
         return not held
 
     def _open_office(self, demo: bool) -> BackOffice | None:
         if self.config.store is None:
-            log.info("no store is configured: no incidents here, verdicts on /metrics only")
+            log.info("no store configured: no incidents; verdicts are on /metrics and in this log")
             return None
         from agent.desk_services import BackOffice  # loads the desk's libraries, only for a desk
 
@@ -227,7 +229,7 @@ class Daemon:
         try:
             self._pipeline.recall(recalled(office.desk.open_incidents()))
         except StoreUnavailable as error:
-            log.warning("what stood before this start is not known yet: %s", error)
+            log.warning("open incidents not restored, store unavailable: %s", error)
 
     def _owner(self, plan: Plan) -> Owner:
         owner = Owner(plan.target, registry.engine(plan.target.engine), plan.deadline)

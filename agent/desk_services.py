@@ -76,9 +76,11 @@ class BackOffice:
         metrics.add(self.figures.collect)
         metrics.add(self._own)
         if self._store.prepared:
-            log.info("incidents are kept in %s", self._store.describe())
+            log.info("incidents are stored in %s", self._store.describe())
         else:
-            log.error("%s does not answer yet; findings wait in memory", self._store.describe())
+            log.error(
+                "%s does not answer yet; findings are queued in memory", self._store.describe()
+            )
 
     def start(self) -> None:
         self.reporter.start()
@@ -141,18 +143,18 @@ class BackOffice:
             else:
                 log.error("%s Run 'sigap verify' and keep the last backup.", verdict.problem.en)
 
-        self._attempt("looking over the ledger", verify)
+        self._attempt("ledger verification", verify)
 
     def _clean_up(self) -> None:
         def clean_up(now: datetime) -> None:
             self.people.clean_up(now)
 
-        self._attempt("forgetting old sessions", clean_up)
+        self._attempt("removal of old sessions", clean_up)
 
     def _refresh(self) -> None:
         while not self._stopping:
             self._nudged.clear()
-            self._attempt("making the incident figures", self.figures.refresh)
+            self._attempt("update of incident metrics", self.figures.refresh)
             self._nudged.wait(REFRESH_SECONDS)
 
     def _attempt(self, what: str, work: Callable[[datetime], None]) -> None:
@@ -165,11 +167,11 @@ class BackOffice:
             self._away.add(what)
             return
         except Exception:  # the next run must come, whatever this one met
-            log.exception("%s broke; please report this", what)
+            log.exception("%s failed unexpectedly; please report this", what)
             return
         if what in self._away:
             self._away.discard(what)
-            log.warning("%s goes on: the store answers again", what)
+            log.warning("%s resumed, store available again", what)
 
     def _own(self) -> Sequence[Any]:
         return [

@@ -58,7 +58,9 @@ def take(
     except ProbeError as error:
         failure = error.failure
     except Exception as error:  # the only broad catch: a bug in one probe must not end the others
-        log.exception("%s on %s broke; please report this", probe.name, target.name)
+        log.exception(
+            "probe %s on %s failed unexpectedly; please report this", probe.name, target.name
+        )
         failure = Failure(
             FailureKind.BROKEN,
             f"{type(error).__name__}: {error}",
@@ -353,7 +355,11 @@ class Owner:
         except ProbeError as error:
             said: Words = failure_text.shown(error.failure)
         except Exception as error:  # evidence is a courtesy: its bugs must not stop the finding
-            log.exception("evidence of %s on %s broke", probe.name, self.target.name)
+            log.exception(
+                "evidence of probe %s on %s failed unexpectedly; please report this",
+                probe.name,
+                self.target.name,
+            )
             said = f"{type(error).__name__}: {error}"
         missing = Text("Bukti tidak dapat diambil", "Evidence could not be taken")
         return Evidence(now, evidence.bounded([Exhibit(missing, (), (), note=said)]))
@@ -443,4 +449,4 @@ class Owner:
         except ProbeError as error:
             if error.failure.kind in CONNECTION_KINDS:
                 raise
-            log.info("%s does not say where its files are: %s", self.target.name, error)
+            log.info("%s does not report where its files are: %s", self.target.name, error)

@@ -72,10 +72,10 @@ class _Request(socketserver.StreamRequestHandler):
         except DemoError as error:
             answer = {"ok": False, "id": error.reason.id, "en": error.reason.en}
         except (ValueError, OSError) as error:
-            log.warning("the control socket got something it cannot read: %s", error)
+            log.warning("unreadable request on the control socket: %s", error)
             answer = {"ok": False, "id": "Permintaan tidak terbaca.", "en": "Unreadable request."}
         except Exception as error:  # whoever asked must hear of it, whatever it was
-            log.exception("the demo could not do what it was asked for")
+            log.exception("demo command failed unexpectedly; please report this")
             said = " ".join(str(error).split()) or type(error).__name__
             answer = {
                 "ok": False,

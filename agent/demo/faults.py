@@ -85,7 +85,7 @@ class Faults:
                 )
             self._refuse_frozen(chosen, fault)
             self._guarded(fault, chosen, fault.apply)
-        log.info("demo fault %s on %s", name, chosen)
+        log.info("demo fault %s caused on %s", name, chosen)
         said = fault.said_of(self.world.servers[chosen].engine)
         return Text(f"{chosen}: {said.id}", f"{chosen}: {said.en}")
 

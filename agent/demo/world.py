@@ -72,7 +72,7 @@ class World:
         self.home.control.unlink(missing_ok=True)  # whoever listened there holds no lock any more
         ended = process.sweep(self.home.run, [self.home.server(name) for name in NAMES])
         if ended:
-            log.warning("ended what an earlier demo left running: %s", ", ".join(ended))
+            log.warning("ended processes of an earlier demo: %s", ", ".join(ended))
 
     def stop(self) -> None:
         """Stop everything; data stays for the next start. Never fails half-way."""

@@ -203,10 +203,10 @@ class Pipeline:
         if on == memory.on:
             return
         if on is None and memory.on is not None:
-            log.info("%s: maintenance '%s' is over", plan.target.name, memory.on.name)
+            log.info("%s: maintenance '%s' ended", plan.target.name, memory.on.name)
         elif on is not None:
             log.info(
-                "%s: maintenance '%s' holds incidents back until %s",
+                "%s: maintenance '%s' began; no incidents open until %s",
                 plan.target.name,
                 on.name,
                 on.until.isoformat(timespec="minutes"),
@@ -246,7 +246,7 @@ def _tell_change(memory: Memory, probe: Probe, reading: Reading) -> None:
     if up:
         log.info("%s answers%s", reading.target, "" if memory.up is None else " again")
     else:
-        why = reading.failure.message if reading.failure else "it says so itself"
+        why = reading.failure.message if reading.failure else "its availability probe measures 0"
         log.warning("%s cannot be used: %s", reading.target, why)
     memory.up = up
 

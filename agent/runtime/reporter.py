@@ -156,7 +156,7 @@ class Reporter:
             awaited = {Fingerprint.parse(each) for each in self._desk.awaited()}
         except self._store_errors as error:
             if not self._away:
-                log.error("the store takes no findings; they wait in memory: %s", error)
+                log.error("store unavailable; findings are queued in memory: %s", error)
             self._away = True
             return
         self._asked_at = self._monotonic()
@@ -220,12 +220,14 @@ class Reporter:
             reported = self._desk.report(finding, self._now())
         except self._store_errors as error:
             if not self._away:
-                log.error("the store takes no findings; they wait in memory: %s", error)
+                log.error("store unavailable; findings are queued in memory: %s", error)
             self._away = True
             return self._pause()
         except Exception:  # one finding the desk chokes on must not stop the others
             if finding.fingerprint not in self._broken:
-                log.exception("reporting %s broke; please report this", finding.fingerprint)
+                log.exception(
+                    "reporting %s failed unexpectedly; please report this", finding.fingerprint
+                )
             self._broken.add(finding.fingerprint)
             with self._wake:
                 for queue in (self._urgent, self._calm):
@@ -251,7 +253,7 @@ class Reporter:
 
     def _done(self, finding: Finding, reported: Reported) -> None:
         if self._away:
-            log.warning("the store takes findings again; %d are waiting", len(self._waiting))
+            log.warning("store available again; %d findings queued", len(self._waiting))
         self._away = False
         self._in_a_row = 0
         self._told += 1

@@ -119,7 +119,9 @@ class Loop:
             try:
                 self.round(started)
             except Exception:  # a bug of ours in one round must not end this target's watch
-                log.exception("a round of %s broke; please report this", self.plan.target.name)
+                log.exception(
+                    "round of %s failed unexpectedly; please report this", self.plan.target.name
+                )
             self._beat = self._clocks.monotonic()
         self.owner.drop()
 
@@ -129,7 +131,9 @@ class Loop:
             try:
                 errand(self.plan, self.owner, self._clocks.now())
             except Exception:  # an errand is a courtesy to another target
-                log.exception("an errand of %s broke; please report this", self.plan.target.name)
+                log.exception(
+                    "errand for %s failed unexpectedly; please report this", self.plan.target.name
+                )
 
     def _wait(self) -> float:
         # Event.wait takes no infinity, and a target without probes has nothing due.

@@ -31,7 +31,7 @@ def tell(before: Finding | None, now: Finding) -> None:
     if now.severity > Severity.CLEAR:
         log.warning("%s: %s", _NAMES[now.severity], now.title.en)
     elif before is not None:  # its own title now holds the figures of a good reading
-        log.info("over after %s: %s", duration_of(before, now), before.title.en)
+        log.info("clear after %s: %s", duration_of(before, now), before.title.en)
 
 
 def duration_of(before: Finding, now: Finding) -> str:

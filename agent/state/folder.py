@@ -63,7 +63,9 @@ class State:
         try:
             text = json.dumps(kept, allow_nan=False)
         except (TypeError, ValueError):
-            log.exception("what the probes of %s keep is no JSON; please report this", target)
+            log.exception(
+                "memory of the probes of %s is not valid JSON; please report this", target
+            )
             return
         with self._lock:
             self._changed = self._changed or self._texts.get(target) != text
@@ -98,7 +100,11 @@ class State:
         try:
             write_whole(self._folder / KEPT_FILE, "{\n" + body + "\n}\n")
         except OSError as error:
-            log.error("%s cannot be written: %s", self._folder / KEPT_FILE, error)
+            log.error(
+                "%s cannot be written, probe history is lost at restart: %s",
+                self._folder / KEPT_FILE,
+                error,
+            )
 
     def _read_kept(self) -> dict[str, Any]:
         if self._folder is None:
@@ -109,7 +115,7 @@ class State:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            log.error("%s cannot be read, so forecasts begin anew: %s", file, error)
+            log.error("%s cannot be read, forecasts start again: %s", file, error)
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -123,6 +129,10 @@ def _usable(folder: Path | None) -> Path | None:
         trial.touch()
         trial.unlink()
     except OSError as error:
-        log.warning("nothing learned will outlive this process: %s: %s", folder, error.strerror)
+        log.warning(
+            "state folder %s is not writable, learned members are lost at restart: %s",
+            folder,
+            error.strerror,
+        )
         return None
     return folder

@@ -78,7 +78,11 @@ class Notebook:
             notes = edit(self._file, pending) if pending else read(self._file)
         except (OSError, NotebookError) as error:
             if not self._told:
-                log.error("what is learned is lost at a restart: %s: %s", self._file, error)
+                log.error(
+                    "learned members are lost at restart, %s cannot be written: %s",
+                    self._file,
+                    error,
+                )
             self._told = True
             return
         self._told = False
@@ -135,13 +139,13 @@ def _read_or_set_aside(file: Path) -> Notes:
         return read(file)
     except NotebookError as error:
         aside = file.with_name(file.name + ".unreadable")
-        log.error("%s: %s; it is kept as %s and learning begins anew", file, error, aside.name)
+        log.error("%s: %s; renamed to %s, learning starts again", file, error, aside.name)
         try:
             file.replace(aside)
         except OSError as trouble:
-            log.error("%s cannot be put aside: %s", file, trouble)
+            log.error("%s cannot be renamed: %s", file, trouble)
     except OSError as error:
-        log.error("%s cannot be read: %s; learning begins anew", file, error)
+        log.error("%s cannot be read: %s; learning starts again", file, error)
     return Notes()
 
 

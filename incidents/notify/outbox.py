@@ -113,7 +113,7 @@ def failed(store: Store, message: Message, now: datetime, error: str) -> None:
 
 def to_log(message: Message) -> None:
     """Deliver a message as one line in the log."""
-    _log.info("tell %s: %s %s", message.role, message.incident, message.topic)
+    _log.info("message to %s: %s %s", message.role, message.incident, message.topic)
 
 
 def deliver(store: Store, now: datetime, send: Callable[[Message], None] = to_log) -> int:

@@ -114,7 +114,7 @@ def test_a_frozen_store_does_not_hold_the_end(
         started = time.monotonic()
         assert agent.stop() == 0
         assert time.monotonic() - started < 3.0
-        assert "findings were not told; the next start states them again" in agent.log
+        assert "findings undelivered at shutdown; they are sent again after restart" in agent.log
 
 
 def _sessions(server: postgresql.Server) -> int:

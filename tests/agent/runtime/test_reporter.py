@@ -138,7 +138,7 @@ def test_a_finding_the_desk_chokes_on_does_not_stop_the_others(
         reporter.put(a_finding(target=f"other-{n}"))
     until("the others told", lambda: len(desk.told) == 5)
     assert reporter.counts().pending == 1
-    assert caplog.text.count("reporting odd/availability/up/ broke") == 1
+    assert caplog.text.count("reporting odd/availability/up/ failed unexpectedly") == 1
     desk.chokes_on = ""
     until("the odd one told as well", lambda: len(desk.told) == 6, 40)
 
@@ -250,7 +250,7 @@ def test_a_warning_is_in_the_log_once_when_it_is_raised_and_once_when_it_is_over
     until("nothing waits", lambda: reporter.counts().pending == 0)
     assert [(each.levelname, each.message) for each in caplog.records] == [
         ("WARNING", "warning: simpeg is slow"),
-        ("INFO", "over after 2 min: simpeg is slow"),
+        ("INFO", "clear after 2 min: simpeg is slow"),
     ]
 
 
