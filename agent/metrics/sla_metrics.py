@@ -22,6 +22,7 @@ from prometheus_client.core import (
 from incidents.desk import Desk
 from incidents.model import Decision, Incident, Outcome
 from incidents.procedure.sla import Clocks, ClockState
+from probes.words.finding_json import severity
 
 HOUR = 3600.0
 WORKING_BUCKETS = (900.0, 1800.0, HOUR, 2 * HOUR, 4 * HOUR, 7.5 * HOUR, 15 * HOUR, 22.5 * HOUR)
@@ -203,7 +204,7 @@ def _standing(incident: Incident, clocks: Clocks) -> Standing:
     current = clocks.current
     return Standing(
         incident.step,
-        incident.severity.name.lower(),
+        severity(incident.severity),
         current.due_at if current else None,
         current is not None and current.state is ClockState.BREACHED,
         clocks.overall.state is ClockState.BREACHED,

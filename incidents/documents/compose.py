@@ -17,6 +17,7 @@ from incidents.model import JSON, Assignment, Basis, Decision, Incident, Person,
 from incidents.procedure.load import Field, Procedure, Step
 from incidents.procedure.sla import SlaClock
 from probes import Text
+from probes.words.finding_json import severity, text
 
 UNNUMBERED = "(belum dinomori)"
 
@@ -51,14 +52,14 @@ def document_data(
     step = procedure.step(incident.step)
     data: dict[str, Any] = {
         "incident": _facts(incident),
-        "procedure": {"name": procedure.name, "title": _said(procedure.title)},
+        "procedure": {"name": procedure.name, "title": text(procedure.title)},
         "step": {
             "number": step.number,
             "attempt": incident.visits[-1].attempt,
-            "title": _said(step.title),
-            "question": _said(step.question),
+            "title": text(step.title),
+            "question": text(step.question),
             "role": step.role,
-            "role_title": _said(procedure.role(step.role).title),
+            "role_title": text(procedure.role(step.role).title),
         },
         "decision": signature.decision.value,
         "form": _form(step, signature.form, names),
@@ -92,19 +93,15 @@ def document_data(
     return data
 
 
-def _said(text: Text) -> dict[str, str]:
-    return {"id": text.id, "en": text.en}
-
-
 def _facts(incident: Incident) -> dict[str, Any]:
     return {
         "number": incident.number,
-        "title": _said(incident.title),
+        "title": text(incident.title),
         "target": incident.target,
         "cluster": incident.cluster,
         "application": incident.application,
         "agency": incident.agency,
-        "severity": incident.severity.name.lower(),
+        "severity": severity(incident.severity),
         "opened_at": written(incident.opened_at),
         "source": incident.source,
         "report": dict(incident.report),
@@ -122,9 +119,9 @@ def _form(step: Step, form: JSON, names: Mapping[str, str]) -> list[dict[str, An
                 {
                     "name": field.name,
                     "kind": field.kind.value,
-                    "label": _said(field.label),
+                    "label": text(field.label),
                     "value": value,
-                    "printed": _said(_printed(field, value, names)),
+                    "printed": text(_printed(field, value, names)),
                 }
             )
     return rows
@@ -168,11 +165,11 @@ def _verdict(trouble: Trouble, now: datetime) -> dict[str, Any]:
         green += max(0.0, (now - trouble.cleared_at).total_seconds())
     return {
         "fingerprint": trouble.fingerprint,
-        "title": _said(trouble.title),
+        "title": text(trouble.title),
         "target": trouble.target,
         "root": trouble.root,
         "red": red,
-        "severity": trouble.severity.name.lower(),
+        "severity": severity(trouble.severity),
         "first_red": written(trouble.first_at),
         "last_red": written(now if trouble.cleared_at is None else trouble.cleared_at),
         "green_minutes": int(green // 60),
@@ -203,7 +200,7 @@ def _visits(
         {
             "step": visit.step,
             "attempt": visit.attempt,
-            "title": _said(procedure.step(visit.step).title),
+            "title": text(procedure.step(visit.step).title),
             "role": visit.signoff.role,
             "name": visit.signoff.name,
             "position": visit.signoff.position,
@@ -237,7 +234,7 @@ def _letter(
         "nature": _printed(nature, form.get("urgency"), {}).id if nature else office.nature,
         "attachment": "1 (satu) berkas" if attached else "-",
         "attached_document": attached.id if attached else "",
-        "attached_title": _said(attached.title) if attached else _said(Text("", "")),
+        "attached_title": text(attached.title) if attached else text(Text("", "")),
         "subject": f"Laporan Penyelesaian Gangguan Database {application}",
         "recipient": str(form.get("recipient") or incident.agency),
         "opening": (

@@ -8,11 +8,14 @@ before it was written).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from incidents.model import Assignment, Decision, Outcome, Person
-from probes import Evidence, Finding, Severity, Text, Words
+from probes import Finding, Severity, Text
+from probes.words import finding_json
+from probes.words.finding_json import moment, text
+from probes.words.finding_json import severity as level
 
 Payload = dict[str, Any]
 
@@ -29,8 +32,8 @@ def opened(
     the number of the closed incident with the same fingerprint."""
     return {
         "source": "probe",
-        "title": _text(headline(finding)),
-        "severity": _severity(finding.severity),
+        "title": text(finding.name),
+        "severity": level(finding.severity),
         "family": finding.family,
         "target": finding.target,
         "cluster": finding.about.get("cluster", ""),
@@ -65,8 +68,8 @@ def reported(
     ``report`` is the Form Laporan as it came in."""
     return {
         "source": source,
-        "title": _text(title),
-        "severity": _severity(severity),
+        "title": text(title),
+        "severity": level(severity),
         "family": family,
         "target": target,
         "cluster": cluster,
@@ -82,7 +85,7 @@ def reported(
 
 def attached(finding: Finding, *, root: bool, because: Text = Text("", "")) -> Payload:
     """ATTACHED: another finding joined; as ``root`` it becomes the incident's cause and title."""
-    return {"trouble": _trouble(finding, root=root), "because": _text(because)}
+    return {"trouble": _trouble(finding, root=root), "because": text(because)}
 
 
 def observed(finding: Finding) -> Payload:
@@ -97,17 +100,12 @@ def cleared(finding: Finding, *, moved: bool = False) -> Payload:
 
     ``moved``: it is not clear, but continues in another incident.
     """
-    found: Payload = {"fingerprint": str(finding.fingerprint), "seen_at": _moment(finding.at)}
+    found: Payload = {"fingerprint": str(finding.fingerprint), "seen_at": moment(finding.at)}
     if moved:
         found["moved"] = True
     if finding.seen_last.en:
-        found["last"] = _text(finding.seen_last)
+        found["last"] = text(finding.seen_last)
     return found
-
-
-def headline(finding: Finding) -> Text:
-    """The finding's name without figures, or its title."""
-    return finding.headline if finding.headline.en else finding.title
 
 
 def claimed(step: int, person: Person, assignment: Assignment) -> Payload:
@@ -173,55 +171,21 @@ def dispensed(step: int, username: str, reason: str) -> Payload:
 
 def reminded(step: int, attempt: int, deadline: datetime) -> Payload:
     """REMINDED: 75 % had passed at ``deadline``. Step 0 is the overall standard."""
-    return {"step": step, "attempt": attempt, "deadline": _moment(deadline)}
+    return {"step": step, "attempt": attempt, "deadline": moment(deadline)}
 
 
 def breached(step: int, attempt: int, deadline: datetime) -> Payload:
     """BREACHED: the standard was exceeded at ``deadline``. Step 0 is the overall standard."""
-    return {"step": step, "attempt": attempt, "deadline": _moment(deadline)}
+    return {"step": step, "attempt": attempt, "deadline": moment(deadline)}
 
 
-def evidence(taken: Evidence) -> Payload:
-    """Evidence as JSON: ``taken_at`` (ISO) and ``exhibits``, each with ``title`` {id, en},
-    ``columns``, ``rows``, ``note``. A cell and a note are {id, en} if the words are Sigap's own and
-    differ, else a string; older evidence has strings only (decision 15).
-    """
-    return {
-        "taken_at": _moment(taken.taken_at),
-        "exhibits": [
-            {
-                "title": _text(exhibit.title),
-                "columns": list(exhibit.columns),
-                "rows": [[_words(cell) for cell in row] for row in exhibit.rows],
-                "note": _words(exhibit.note),
-            }
-            for exhibit in taken.exhibits
-        ],
-    }
+_OF_THE_WIRE = frozenset({"opens", "last"})
+"""What a finding on its way to the desk says, and a record of it does not."""
 
 
 def _trouble(finding: Finding, *, root: bool) -> Payload:
-    found: Payload = {
-        "fingerprint": str(finding.fingerprint),
-        "target": finding.target,
-        "family": finding.family,
-        "title": _text(finding.title),
-        "headline": _text(headline(finding)),
-        "hint": _text(finding.hint),
-        "runbook": _text(finding.runbook),
-        "severity": _severity(finding.severity),
-        "root": root,
-        "since": _moment(finding.since),
-        "seen_at": _moment(finding.at),
-        "value": finding.value,
-        "limit": finding.limit,
-        "unit": finding.unit,
-        "about": dict(finding.about),
-        "cause": finding.cause,
-    }
-    if finding.evidence is not None:
-        found["evidence"] = evidence(finding.evidence)
-    return found
+    said = finding_json.to_json(finding)
+    return {key: value for key, value in said.items() if key not in _OF_THE_WIRE} | {"root": root}
 
 
 def _signer(person: Person, assignment: Assignment) -> Payload:
@@ -233,21 +197,3 @@ def _signer(person: Person, assignment: Assignment) -> Payload:
         "basis": str(assignment.basis),
         "letter_number": assignment.letter_number,
     }
-
-
-def _text(text: Text) -> Payload:
-    return {"id": text.id, "en": text.en}
-
-
-def _words(words: Words) -> Payload | str:
-    if isinstance(words, Text):
-        return words.en if words.id == words.en else _text(words)
-    return words
-
-
-def _severity(severity: Severity) -> str:
-    return severity.name.lower()
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat()

@@ -9,7 +9,8 @@ from incidents.ledger.canonical_json import NotCanonical, canonical
 from incidents.model import JSON
 from incidents.records.repository import Rulebook
 from incidents.workflow.actions import ActionRefused, Refusal, RefusalKind
-from probes import Severity, Text
+from probes import Text
+from probes.words.finding_json import severity_of
 
 SOURCES = ("person", "agency", "alertmanager")
 
@@ -50,7 +51,7 @@ def manual_report(form: JSON, source: str, rules: Rulebook) -> JSON:
         report,
         source=source,
         title=Text(report["title"], report["title"]),
-        severity=Severity[str(report.get("severity", "critical")).upper()],
+        severity=severity_of(str(report.get("severity", "critical"))),
         procedure=rules.procedure.hash,
         calendar=rules.calendar.hash,
         first_step=rules.procedure.first,

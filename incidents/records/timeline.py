@@ -10,6 +10,7 @@ from typing import Any
 from incidents.model import JSON, SYSTEM, Event, EventKind
 from incidents.procedure.load import Procedure
 from probes import Text
+from probes.words.finding_json import moment_of, text_of
 
 _SYSTEM_NAME = "Sigap"
 
@@ -41,7 +42,7 @@ def lines(
         trouble = event.payload.get("trouble")
         if trouble:
             named = trouble.get("headline") or trouble["title"]
-            titles[trouble["fingerprint"]] = _text(named)
+            titles[trouble["fingerprint"]] = text_of(named)
         said = _SENTENCES[event.kind](event.payload, procedure, titles)
         name = event.payload.get("name") or names.get(event.actor) or event.actor
         found.append(
@@ -61,15 +62,11 @@ def lines(
 
 def _stands_at(event: Event) -> datetime:
     if event.kind in (EventKind.REMINDED, EventKind.BREACHED):
-        return datetime.fromisoformat(event.payload["deadline"])
+        return moment_of(event.payload["deadline"])
     return event.at
 
 
 _Titles = Mapping[str, Text]
-
-
-def _text(said: Mapping[str, str]) -> Text:
-    return Text(said.get("id", ""), said.get("en", ""))
 
 
 def _step(payload: JSON, procedure: Procedure) -> Text:
@@ -83,7 +80,7 @@ def _step(payload: JSON, procedure: Procedure) -> Text:
 def _opened(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
     source = _SOURCES.get(payload["source"], _SOURCES["person"])
     return Text("Insiden dibuka {source}: {title}", "Incident opened {source}: {title}").format(
-        source=source, title=_text((payload.get("trouble") or payload)["title"])
+        source=source, title=text_of((payload.get("trouble") or payload)["title"])
     )
 
 
@@ -108,17 +105,17 @@ def _attached(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
         if trouble["root"]
         else Text("Gejala menyusul: {title}{because}", "A symptom joined: {title}{because}")
     )
-    because = _text(payload.get("because") or {})
+    because = text_of(payload.get("because") or {})
     if because.id:
         because = Text(f" ({because.id})", f" ({because.en})")
-    return form.format(title=_text(trouble["title"]), because=because)
+    return form.format(title=text_of(trouble["title"]), because=because)
 
 
 def _observed(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
     trouble = payload["trouble"]
     return Text(
         "Pemantauan menyatakan {severity}: {title}", "Monitoring says {severity}: {title}"
-    ).format(severity=_SEVERITIES[trouble["severity"]], title=_text(trouble["title"]))
+    ).format(severity=_SEVERITIES[trouble["severity"]], title=text_of(trouble["title"]))
 
 
 def _cleared(payload: JSON, _procedure: Procedure, titles: _Titles) -> Text:
@@ -128,11 +125,11 @@ def _cleared(payload: JSON, _procedure: Procedure, titles: _Titles) -> Text:
         return Text(
             "Berlanjut di insiden lain: {title}", "Goes on in another incident: {title}"
         ).format(title=title)
-    if payload.get("last") and _text(payload["last"]) != title:
+    if payload.get("last") and text_of(payload["last"]) != title:
         return Text(
             "Pemantauan menyatakan pulih: {title}. Terakhir terlihat: {last}",
             "Monitoring says it is clear: {title}. Seen last: {last}",
-        ).format(title=title, last=_text(payload["last"]))
+        ).format(title=title, last=text_of(payload["last"]))
     return Text(
         "Pemantauan menyatakan pulih: {title}", "Monitoring says it is clear: {title}"
     ).format(title=title)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from incidents.model import (
@@ -25,7 +24,8 @@ from incidents.model import (
     Visit,
 )
 from incidents.procedure.load import Procedure
-from probes import Severity, Text
+from probes import Severity
+from probes.words.finding_json import from_json, moment_of, severity_of, text_of
 
 
 class FoldError(ValueError):
@@ -81,8 +81,8 @@ def _opened(event: Event) -> Incident:
         source=payload["source"],
         procedure=payload["procedure"],
         calendar=payload["calendar"],
-        title=_text(payload["title"]),
-        severity=_severity(payload["severity"]),
+        title=text_of(payload["title"]),
+        severity=severity_of(payload["severity"]),
         family=payload["family"],
         target=payload.get("target", ""),
         cluster=payload.get("cluster", ""),
@@ -146,12 +146,12 @@ def _observed(incident: Incident, event: Event, procedure: Procedure) -> Inciden
 
 
 def _cleared(incident: Incident, event: Event, procedure: Procedure) -> Incident:
-    seen_at = _moment(event.payload["seen_at"])
+    seen_at = moment_of(event.payload["seen_at"])
 
     def change(old: Trouble) -> Trouble:
         return replace(
             old,
-            title=_text(event.payload["last"]) if event.payload.get("last") else old.title,
+            title=text_of(event.payload["last"]) if event.payload.get("last") else old.title,
             severity=Severity.CLEAR,
             last_at=seen_at,
             cleared_at=old.cleared_at or seen_at,
@@ -258,14 +258,14 @@ def _dispensed(incident: Incident, event: Event, procedure: Procedure) -> Incide
 
 
 def _reminded(incident: Incident, event: Event, procedure: Procedure) -> Incident:
-    deadline = _moment(event.payload["deadline"])
+    deadline = moment_of(event.payload["deadline"])
     if event.payload["step"] == 0:
         return replace(incident, overall_reminded_at=deadline)
     return _with_visit(incident, event, lambda visit: replace(visit, reminded_at=deadline))
 
 
 def _breached(incident: Incident, event: Event, procedure: Procedure) -> Incident:
-    deadline = _moment(event.payload["deadline"])
+    deadline = moment_of(event.payload["deadline"])
     if event.payload["step"] == 0:
         return replace(incident, overall_breached_at=deadline)
     return _with_visit(incident, event, lambda visit: replace(visit, breached_at=deadline))
@@ -285,34 +285,23 @@ def _with_visit(incident: Incident, event: Event, change: Callable[[Visit], Visi
 
 
 def _trouble(payload: Mapping[str, Any], *, root: bool) -> Trouble:
+    said = from_json(payload, with_evidence=False)
     return Trouble(
-        fingerprint=payload["fingerprint"],
-        target=payload["target"],
-        family=payload["family"],
-        title=_text(payload["title"]),
-        hint=_text(payload["hint"]),
-        severity=_severity(payload["severity"]),
+        fingerprint=str(said.fingerprint),
+        target=said.target,
+        family=said.family,
+        title=said.title,
+        hint=said.hint,
+        severity=said.severity,
         root=root,
-        first_at=_moment(payload["since"]),
-        last_at=_moment(payload["seen_at"]),
+        first_at=said.since,
+        last_at=said.at,
         evidence=payload.get("evidence"),
-        runbook=_text(payload.get("runbook", {})),
-        about=dict(payload.get("about") or {}),
-        cause=payload.get("cause", ""),
-        headline=_text(payload.get("headline", {})),
+        runbook=said.runbook,
+        about=said.about,
+        cause=said.cause,
+        headline=said.headline,
     )
-
-
-def _text(payload: Mapping[str, str]) -> Text:
-    return Text(payload.get("id", ""), payload.get("en", ""))
-
-
-def _severity(word: str) -> Severity:
-    return Severity[word.upper()]
-
-
-def _moment(iso: str) -> datetime:
-    return datetime.fromisoformat(iso)
 
 
 _AFTER_THE_END = frozenset({EventKind.REMINDED, EventKind.BREACHED})

@@ -69,3 +69,8 @@ class Finding:
     def fingerprint(self) -> Fingerprint:
         """What the finding is about, whatever its verdict."""
         return Fingerprint(self.target, self.probe, self.measure, self.subject)
+
+    @property
+    def name(self) -> Text:
+        """What the trouble is called while its figures change."""
+        return self.headline if self.headline.en else self.title

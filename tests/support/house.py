@@ -168,7 +168,7 @@ def more_than_words(tree: Tree) -> list[str]:
         for each in tree.imports
         if (within(each.source, "incidents") or within(each.source, "files"))
         and each.target.startswith("probes.")
-        and not within(each.target, SENTENCES)
+        and not any(within(each.target, words) for words in (SENTENCES, "probes.words"))
     ]
 
 

@@ -14,11 +14,12 @@ from incidents.web.access.auth import Member
 from incidents.web.api import schemas
 from incidents.web.views.incident_view import Case, sign_refusal
 from incidents.web.views.target_health import ProbeHealth, TargetHealth
-from probes import Text
+from probes import Severity, Text
+from probes.words import finding_json
 
 
 def said(text: Text) -> schemas.Said:
-    return schemas.Said(id=text.id, en=text.en)
+    return schemas.Said(**finding_json.text(text))
 
 
 def summary(row: IncidentRow, member: Member) -> schemas.IncidentSummary:
@@ -30,7 +31,7 @@ def summary(row: IncidentRow, member: Member) -> schemas.IncidentSummary:
         attempt=row.attempt,
         step_title=said(row.step_title),
         role=row.role,
-        severity=_level(row.severity.name),
+        severity=_level(row.severity),
         red=row.red,
         title=said(row.title),
         source=row.source,
@@ -55,7 +56,7 @@ def whole(case: Case, member: Member) -> schemas.IncidentBody:
         version=incident.version,
         step=incident.step,
         title=said(incident.title),
-        severity=_level(incident.severity.name),
+        severity=_level(incident.severity),
         red=incident.red,
         source=incident.source,
         family=incident.family,
@@ -81,8 +82,8 @@ def whole(case: Case, member: Member) -> schemas.IncidentBody:
     )
 
 
-def _level(name: str) -> Any:
-    return name.lower()
+def _level(severity: Severity) -> Any:
+    return finding_json.severity(severity)
 
 
 def _finding(trouble: Trouble) -> schemas.FindingBody:
@@ -93,7 +94,7 @@ def _finding(trouble: Trouble) -> schemas.FindingBody:
         headline=said(trouble.name),
         title=said(trouble.title),
         hint=said(trouble.hint),
-        severity=_level(trouble.severity.name),
+        severity=_level(trouble.severity),
         root=trouble.root,
         first_at=trouble.first_at,
         last_at=trouble.last_at,
@@ -226,9 +227,9 @@ def _probe(probe: ProbeHealth) -> schemas.ProbeBody:
         hint=said(probe.hint),
         findings=[
             {
-                "severity": finding.severity.name.lower(),
-                "title": asdict(finding.title),
-                "hint": asdict(finding.hint),
+                "severity": finding_json.severity(finding.severity),
+                "title": finding_json.text(finding.title),
+                "hint": finding_json.text(finding.hint),
                 "since": finding.since,
                 "incident": finding.incident,
             }

@@ -12,6 +12,7 @@ from incidents.model import Decision, Event, EventKind, Outcome
 from incidents.workflow import fold
 from incidents.workflow.actions import RefusalKind
 from probes import Evidence, Exhibit, Severity, Text
+from probes.words import finding_json
 from tests.incidents.builders import (
     CALENDAR,
     MORNING,
@@ -104,11 +105,11 @@ def test_words_of_ours_in_evidence_are_kept_in_both_languages_and_a_servers_as_s
     state, size = Text("menganggur", "idle"), Text("5 kB", "5 kB")
     note = Text("20 tertua", "the oldest 20")
     exhibit = Exhibit(Text("Sesi", "Sessions"), ("pid", "s", "b"), (("7", state, size),), note)
-    (kept,) = payloads.evidence(Evidence(MORNING, (exhibit,)))["exhibits"]
+    (kept,) = finding_json.evidence(Evidence(MORNING, (exhibit,)))["exhibits"]
     assert kept["rows"] == [["7", {"id": "menganggur", "en": "idle"}, "5 kB"]]
     assert kept["note"] == {"id": "20 tertua", "en": "the oldest 20"}
     said = replace(exhibit, note="permission denied for table x")
-    (kept,) = payloads.evidence(Evidence(MORNING, (said,)))["exhibits"]
+    (kept,) = finding_json.evidence(Evidence(MORNING, (said,)))["exhibits"]
     assert kept["note"] == "permission denied for table x"
 
 
