@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import sdnotify
 from agent.config import Config, ConfigError, load
-from agent.http import DeskServer, PlainServer, Routes, Server, listen, routes
+from agent.http import DeskServer, HttpServer, PlainServer, Routes, listen, routes
 from agent.metrics.readings import Latest
 from agent.metrics.registry import Metrics, of_scheduler, skipped_rounds
 from agent.metrics.text_format import Board
@@ -191,7 +191,7 @@ class Daemon:
 
         return BackOffice(self.config, self._latest, self.metrics, self._clocks, demo)
 
-    def _serve(self, answers: Routes, routers: Iterable[Any]) -> Server:
+    def _serve(self, answers: Routes, routers: Iterable[Any]) -> HttpServer:
         if self._office is None:
             return PlainServer(self._listener, answers)
         for router in routers:

@@ -95,7 +95,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class Server(Protocol):
+class HttpServer(Protocol):
     """A listener that runs in its own threads."""
 
     def start(self) -> None: ...

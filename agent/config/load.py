@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import ValidationError
 
 from agent.config.explain import explain
-from agent.config.models import OfficeSection, Root, WindowSection
+from agent.config.models import OfficeSection, RootSection, WindowSection
 from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source, read
 from agent.config.targets import targets
@@ -137,22 +137,22 @@ def load(
     )
 
 
-def _root(source: Source) -> Root:
+def _root(source: Source) -> RootSection:
     """The top-level sections; the targets are checked one by one elsewhere."""
     sections = {key: value for key, value in source.tree.items() if key != "targets"}
-    known = tuple(Root.model_fields)
+    known = tuple(RootSection.model_fields)
     for key in [key for key in sections if key not in known]:
         source.problems.at((key,), f"is not a key this place knows; {nearest(key, known)}")
         del sections[key]
     try:
-        return Root.model_validate(sections)
+        return RootSection.model_validate(sections)
     except ValidationError as error:
-        explain(error, Root, (), source.problems)
+        explain(error, RootSection, (), source.problems)
         bad = {detail["loc"][0] for detail in error.errors()}  # the others are checked further
-        return Root.model_validate({k: v for k, v in sections.items() if k not in bad})
+        return RootSection.model_validate({k: v for k, v in sections.items() if k not in bad})
 
 
-def _deadline(problems: Problems, root: Root) -> float:
+def _deadline(problems: Problems, root: RootSection) -> float:
     interval, given = root.agent.interval, root.agent.deadline
     if given is None:
         return min(LONGEST_DEADLINE_SECONDS, max(1.0, interval / 2))
@@ -161,7 +161,7 @@ def _deadline(problems: Problems, root: Root) -> float:
     return given
 
 
-def _store(source: Source, root: Root) -> Secret | None:
+def _store(source: Source, root: RootSection) -> Secret | None:
     """The store's URL with its driver written out, its path absolute and its password in it."""
     url = root.store
     if not url:
@@ -192,7 +192,7 @@ def _store(source: Source, root: Root) -> Secret | None:
     return Secret(url)
 
 
-def _windows(source: Source, root: Root, found: tuple[Target, ...]) -> Iterator[Window]:
+def _windows(source: Source, root: RootSection, found: tuple[Target, ...]) -> Iterator[Window]:
     """The windows of the whole office, then those of single targets."""
     yield from windows(source.problems, ("maintenance",), root.maintenance, found)
     listed = source.tree.get("targets")
@@ -212,7 +212,7 @@ def _sections(raw: Any) -> list[WindowSection]:
         return []
 
 
-def _state(source: Source, root: Root, store: Secret | None) -> File | None:
+def _state(source: Source, root: RootSection, store: Secret | None) -> File | None:
     """The state folder: as configured, beside the SQLite file, or where the service may write."""
     main = source.problems.main.absolute().parent
     if root.agent.state:

@@ -267,7 +267,7 @@ class TargetSection(Strict):
     """Whether its files are on this machine; default: yes for loopback and Unix sockets."""
 
 
-class Root(Strict):
+class RootSection(Strict):
     """agent.yaml as a whole."""
 
     agent: AgentSection = AgentSection()

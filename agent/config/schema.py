@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.config.models import Root
+from agent.config.models import RootSection
 from probes import registry
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of agent.yaml, with the engines and probes of this installation."""
-    made = Root.model_json_schema()
+    made = RootSection.model_json_schema()
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     made["title"] = "Sigap agent.yaml"
     target = made["$defs"]["TargetSection"]["properties"]

@@ -15,7 +15,7 @@ from agent.demo.errors import DemoError
 from agent.demo.ground import PG_PRIMARY, PG_REPLICA, READY_SECONDS, Ground
 from agent.demo.pileup import ACCOUNTS
 from agent.demo.postgresql import PostgreSQL
-from agent.demo.volume import Volume
+from agent.demo.volume import SmallVolume
 from probes import Text
 
 PG_SCHEMA = """\
@@ -29,7 +29,7 @@ create table presensi (id bigint generated always as identity primary key,
 class Simpeg:
     """Both servers, created when missing; ``servers`` is empty until ``start``."""
 
-    def __init__(self, ground: Ground, volume: Volume) -> None:
+    def __init__(self, ground: Ground, volume: SmallVolume) -> None:
         self._ground = ground
         self._volume = volume
         self.servers: dict[str, PostgreSQL] = {}

@@ -47,7 +47,7 @@ def enter_namespace(arguments: Sequence[str]) -> None:
     os.execv(unshare, [*start, sys.executable, "-m", "agent.demo", *arguments])  # noqa: S606 - replacing this process is the point; no shell is involved
 
 
-class Volume:
+class SmallVolume:
     """The small volume at one mount point."""
 
     def __init__(self, path: Path) -> None:

@@ -17,7 +17,7 @@ from agent.demo.home import Home
 from agent.demo.mariadb import MariaDB
 from agent.demo.postgresql import PostgreSQL
 from agent.demo.simpeg import Simpeg
-from agent.demo.volume import Volume
+from agent.demo.volume import SmallVolume
 from probes import Text
 
 log = logging.getLogger("sigap.demo")
@@ -30,7 +30,7 @@ class World:
         """Raises ``DemoError`` when root finds no account for the servers."""
         self.home = home
         self.ground = Ground(home)
-        self.volume = Volume(home.volume)
+        self.volume = SmallVolume(home.volume)
         self.simpeg = Simpeg(self.ground, self.volume)
         self.esurat = Esurat(self.ground)
         self._with_mariadb = with_mariadb

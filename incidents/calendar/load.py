@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 
 from files.problems import InvalidFileError, Problem, Problems
 from files.strict_yaml import Entry, read
-from incidents.calendar.working_time import Calendar, Holiday, Line, Rule, Span
+from incidents.calendar.working_time import Calendar, Holiday, HoursRule, Line, Span
 from incidents.ledger.canonical_json import content
 
-__all__ = ["Calendar", "CalendarError", "Holiday", "Line", "Rule", "Span", "load", "parse"]
+__all__ = ["Calendar", "CalendarError", "Holiday", "HoursRule", "Line", "Span", "load", "parse"]
 
 _SHIPPED = Path(__file__).parent.parent / "calendars"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -198,7 +198,7 @@ def _zone(entry: Entry) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _check_rules(own: Entry, rules: tuple[Rule, ...]) -> None:
+def _check_rules(own: Entry, rules: tuple[HoursRule, ...]) -> None:
     if all(rule.first is not None or rule.last is not None for rule in rules):
         own.wrong("one rule must have neither from nor to, so that every day has hours", "rules")
     firsts = [rule.first for rule in rules]
@@ -206,7 +206,7 @@ def _check_rules(own: Entry, rules: tuple[Rule, ...]) -> None:
         own.wrong(f"two rules begin on the same day ({first})", "rules")
 
 
-def _rule(entry: Entry, midday_break: Week) -> Rule:
+def _rule(entry: Entry, midday_break: Week) -> HoursRule:
     entry.only(("name", "decree", "from", "to", "hours", "breaks"))
     first, last = entry.day("from", optional=True), entry.day("to", optional=True)
     if first is not None and last is not None and last < first:
@@ -215,7 +215,7 @@ def _rule(entry: Entry, midday_break: Week) -> Rule:
     if not any(hours):
         entry.wrong("a week has at least one working hour", "hours")
     breaks = _week(entry, "breaks") if entry.has("breaks") else midday_break
-    return Rule(
+    return HoursRule(
         name=entry.text("name"),
         decree=entry.string("decree", ""),
         first=first,

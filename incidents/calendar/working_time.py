@@ -28,7 +28,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class HoursRule:
     """Weekly working hours over a period; of several rules the one that began last applies."""
 
     name: Text
@@ -103,7 +103,7 @@ class Calendar:
     zone: ZoneInfo
     zone_label: str  # WITA
     day_seconds: float  # one "hari kerja" in working seconds (27000: 7.5 h)
-    rules: tuple[Rule, ...]  # at least one without a first day, so that every day has hours
+    rules: tuple[HoursRule, ...]  # at least one without a first day, so that every day has hours
     holidays: Mapping[date, Holiday]
     published: frozenset[int]  # years whose holidays are decreed
     content: str
@@ -187,7 +187,7 @@ class Calendar:
         """``at`` in the calendar's zone."""
         return _utc(at).astimezone(self.zone)
 
-    def rule(self, day: date) -> Rule:
+    def rule(self, day: date) -> HoursRule:
         """The rule in force on that day."""
         return max(
             (rule for rule in self.rules if rule.covers(day)),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from incidents.correlation.table import ANY, Kind, Rule, Scope, Table, shipped
+from incidents.correlation.table import ANY, CausalRule, FindingPattern, Scope, Table, shipped
 from incidents.model import Incident, Trouble
 from probes import Finding, Fingerprint, Severity, Text
 
@@ -40,7 +40,7 @@ class _Sight:
     about: Mapping[str, str]
     reason: str
 
-    def is_a(self, kind: Kind) -> bool:
+    def is_a(self, kind: FindingPattern) -> bool:
         family = kind.family in (ANY, self.family) and self.family not in kind.but
         return (
             family
@@ -140,7 +140,7 @@ def _trouble_of(finding: Finding, incident: Incident) -> Trouble | None:
 
 def _ties(
     finding: Finding, incident: Incident, table: Table
-) -> Iterator[tuple[Trouble, Rule, bool]]:
+) -> Iterator[tuple[Trouble, CausalRule, bool]]:
     """The findings of its incident that explain a finding, open or cleared, and the rule; the last
     value: only if it failed in another way than it does.
     """
@@ -187,7 +187,7 @@ def drawn_in(
 
 def _rule_between(
     found: _Sight, effect: _Sight, table: Table, *, standing: bool = True
-) -> Rule | None:
+) -> CausalRule | None:
     for rule in table.rules:
         if (
             not rule.root_only
@@ -227,7 +227,7 @@ _WIDE = "reach"
 """The family of findings common to a whole agent; they explain nothing about its other targets."""
 
 
-def _explained(found: _Sight, sights: _Sights, rule: Rule) -> _Sight | None:
+def _explained(found: _Sight, sights: _Sights, rule: CausalRule) -> _Sight | None:
     """What in the incident explains the finding by this rule."""
     if not any(found.is_a(effect) for effect in rule.effects):
         return None
@@ -242,7 +242,7 @@ def _explained(found: _Sight, sights: _Sights, rule: Rule) -> _Sight | None:
     return None
 
 
-def _explains(found: _Sight, sights: _Sights, rule: Rule) -> bool:
+def _explains(found: _Sight, sights: _Sights, rule: CausalRule) -> bool:
     """Whether the finding is the late-reported cause of the incident's root."""
     if not found.is_a(rule.cause) or found.severity < rule.severity:
         return False
@@ -259,7 +259,7 @@ def _explains(found: _Sight, sights: _Sights, rule: Rule) -> bool:
     return False
 
 
-def _still_explains(trouble: Trouble, found: _Sight, rule: Rule) -> bool:
+def _still_explains(trouble: Trouble, found: _Sight, rule: CausalRule) -> bool:
     """A cause explains what began while it was present, not older findings and not the next
     fault.
     """
@@ -270,13 +270,13 @@ def _still_explains(trouble: Trouble, found: _Sight, rule: Rule) -> bool:
     return trouble.severity >= rule.severity
 
 
-def _because(rule: Rule, cause: _Sight) -> Text:
+def _because(rule: CausalRule, cause: _Sight) -> Text:
     """The rule's text, as far as it is known to be true."""
     needs_role = rule.scope in (Scope.REPLICAS, Scope.POOLERS)
     return rule.unsure if needs_role and not cause.about.get("role") else rule.because
 
 
-def _within(rule: Rule, cause: _Sight, effect: _Sight) -> bool:
+def _within(rule: CausalRule, cause: _Sight, effect: _Sight) -> bool:
     same_target = cause.target == effect.target
     same_cluster = _same(cause, effect, "cluster")
     roles = (cause.about.get("role", ""), effect.about.get("role", ""))
@@ -310,7 +310,7 @@ def _within(rule: Rule, cause: _Sight, effect: _Sight) -> bool:
             return same_cluster and not same_target and roles == ("replica", "primary")
 
 
-def _leads(cause: _Sight, rule: Rule) -> bool:
+def _leads(cause: _Sight, rule: CausalRule) -> bool:
     """Whether the cause is its cluster's primary or, if the rule has a text for it, may be: its
     role is not known yet, and no other server is known to be the primary.
     """

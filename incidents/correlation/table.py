@@ -36,7 +36,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FindingPattern:
     """A kind of finding: a family, optionally only some of its measures."""
 
     family: str
@@ -46,13 +46,13 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CausalRule:
     """One cause and its effects."""
 
     name: str
-    cause: Kind
+    cause: FindingPattern
     severity: Severity  # the least at which the cause explains anything
-    effects: tuple[Kind, ...]
+    effects: tuple[FindingPattern, ...]
     scope: Scope
     root_only: bool
     because: Text
@@ -67,7 +67,7 @@ class Rule:
 class Table:
     """The causes and effects, in the order they are tried."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[CausalRule, ...]
     lead: timedelta  # of a rule that says nothing else
 
 
@@ -97,7 +97,7 @@ def _table(top: Entry) -> Table:
     return Table(rules=rules, lead=timedelta(minutes=lead))
 
 
-def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> Rule:
+def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> CausalRule:
     times = ("linger_minutes", "early_minutes", "lead_minutes", "parts_minutes")
     entry.only(
         ("name", "cause", "effects", "scope", "root_only", *times, "because", "because_unsure")
@@ -116,7 +116,7 @@ def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> Rule:
         effect.only(("family", "measures", "reasons", "but"))
     if not effects:
         entry.wrong("a cause without effects explains nothing", "effects")
-    return Rule(
+    return CausalRule(
         name=entry.string("name"),
         cause=_kind(cause),
         severity=Severity.WARNING if severity == "warning" else Severity.CRITICAL,
@@ -132,8 +132,8 @@ def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> Rule:
     )
 
 
-def _kind(entry: Entry) -> Kind:
-    return Kind(
+def _kind(entry: Entry) -> FindingPattern:
+    return FindingPattern(
         entry.string("family"),
         entry.strings("measures"),
         entry.strings("but"),

@@ -38,7 +38,7 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TargetVolumes:
     """The volumes found behind all paths of one target."""
 
     volumes: Mapping[str, tuple[Volume, tuple[str, ...]]]  # mount -> volume and what it holds
@@ -88,7 +88,7 @@ def paths_seen_elsewhere(session: Session) -> Mapping[str, str]:
         raise ProbeError(FailureKind.UNSUPPORTED, failure_text.words(error.failure)) from error
 
 
-def look_at(paths: Mapping[str, str], mounts: Mounts) -> Seen:
+def look_at(paths: Mapping[str, str], mounts: Mounts) -> TargetVolumes:
     """Find the volume of every path, data first; volumes on one device count once."""
     by_device: dict[int, tuple[Volume, list[str]]] = {}
     unseen: dict[str, Unseen] = {}
@@ -108,7 +108,7 @@ def look_at(paths: Mapping[str, str], mounts: Mounts) -> Seen:
         else:
             readable[purpose] = path
             by_device.setdefault(volume.device, (volume, []))[1].append(purpose)
-    return Seen(
+    return TargetVolumes(
         {volume.mount: (volume, tuple(holds)) for volume, holds in by_device.values()},
         unseen,
         readable,

@@ -12,7 +12,7 @@ from typing import Any
 
 from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast
 from probes.host.samples import from_plain
-from probes.host.seen import Seen, look_at, paths_seen_elsewhere
+from probes.host.seen import TargetVolumes, look_at, paths_seen_elsewhere
 from probes.local.mounts import SHARED
 from probes.model import KEPT, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.words.units import written
@@ -31,7 +31,9 @@ def read(session: Session) -> Iterable[Measurement]:
     )
 
 
-def forecasts(seen: Seen, memory: MutableMapping[str, Any], now: float) -> Iterable[Measurement]:
+def forecasts(
+    seen: TargetVolumes, memory: MutableMapping[str, Any], now: float
+) -> Iterable[Measurement]:
     """Record the used space of every volume at ``now`` (seconds since the epoch), and forecast.
 
     The values under ``KEPT`` in ``memory`` are plain JSON and survive a restart of the agent.

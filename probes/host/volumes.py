@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probes.host.seen import Seen, data_unseen, fix, look_at, paths_of
+from probes.host.seen import TargetVolumes, data_unseen, fix, look_at, paths_of
 from probes.local.down_evidence import READ_ONLY
 from probes.local.mounts import SHARED, Volume
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
@@ -31,7 +31,7 @@ def read(session: Session) -> Iterable[Measurement]:
     return tuple(measurements(seen, session.target.engine))
 
 
-def measurements(seen: Seen, engine: str) -> Iterable[Measurement]:
+def measurements(seen: TargetVolumes, engine: str) -> Iterable[Measurement]:
     """The figures of every volume found, and a state for every path that was not readable."""
     for mount, (volume, holds) in seen.volumes.items():
         yield from _of_volume(mount, volume, ", ".join(holds))

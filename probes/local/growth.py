@@ -39,8 +39,8 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """The volume behind one path."""
+class Headroom:
+    """Free space of the volume behind one path."""
 
     mount: str
     free_bytes: float
@@ -50,7 +50,7 @@ class Room:
 class Filling:
     """The consumers that together fill one volume, the fastest first."""
 
-    room: Room
+    room: Headroom
     seconds: float  # until it is full at their growth
     speeds: tuple[tuple[Use, float], ...] = field(default=())
 
@@ -90,7 +90,7 @@ def _speed(samples: list[list[float]]) -> float | None:
     return (samples[-1][1] - samples[0][1]) / span
 
 
-def room_on(session: Session, purposes: Iterable[str]) -> Mapping[str, Room]:
+def room_on(session: Session, purposes: Iterable[str]) -> Mapping[str, Headroom]:
     """The volumes behind those paths, for a server on this host and as far as they are readable.
 
     A volume that cannot be read is absent here; the probe ``volumes`` reports it with the fix.
@@ -108,19 +108,19 @@ def room_on(session: Session, purposes: Iterable[str]) -> Mapping[str, Room]:
             volume = SHARED.look(paths[purpose], seconds)
         except (OSError, StuckError, FailingError):
             continue
-        found[purpose] = Room(volume.mount, float(volume.free_bytes))
+        found[purpose] = Headroom(volume.mount, float(volume.free_bytes))
     return found
 
 
 def fillings(
-    uses: Iterable[Use], growth: Mapping[str, float], rooms: Mapping[str, Room]
+    uses: Iterable[Use], growth: Mapping[str, float], rooms: Mapping[str, Headroom]
 ) -> list[Filling]:
     """Which volumes fill up, because of which consumers, and when they are full.
 
     A consumer that stops at its own limit before the volume is full is not included.
     """
     by_mount: dict[str, list[tuple[Use, float]]] = {}
-    room_of: dict[str, Room] = {}
+    room_of: dict[str, Headroom] = {}
     for use in uses:
         room, speed = rooms.get(use.place), growth.get(use.consumer, 0.0)
         if room is not None and speed > 0 and not _stops(use, room):
@@ -136,7 +136,7 @@ def fillings(
     ]
 
 
-def _stops(use: Use, room: Room) -> bool:
+def _stops(use: Use, room: Headroom) -> bool:
     return use.ceiling is not None and use.bytes < use.ceiling < use.bytes + room.free_bytes
 
 

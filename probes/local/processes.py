@@ -84,7 +84,7 @@ _MAYBE_ANOTHERS = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ListedProcess:
     """One process as the process table showed it."""
 
     pid: int
@@ -115,7 +115,7 @@ def processes(target: Target, data: str) -> Exhibit:
             notes.append(said.format(data=data, why=why(error)))
     names = SERVER_NAMES.get(target.engine, ())
     own = SHARED.run("the process table", seconds(), lambda: servers(names, home))
-    listening: Mapping[int | None, Seen | None] = {}
+    listening: Mapping[int | None, ListedProcess | None] = {}
     try:
         listening = SHARED.run("who listens", _longest_look(), lambda: listeners(kind, wanted))
     except CANNOT_LOOK as error:
@@ -161,9 +161,11 @@ def _address(target: Target) -> tuple[str, Callable[[object], bool]]:
     )
 
 
-def listeners(kind: str, wanted: Callable[[object], bool]) -> dict[int | None, Seen | None]:
+def listeners(
+    kind: str, wanted: Callable[[object], bool]
+) -> dict[int | None, ListedProcess | None]:
     """The processes that listen on the wanted address, by pid; None: one that is not readable."""
-    found: dict[int | None, Seen | None] = {}
+    found: dict[int | None, ListedProcess | None] = {}
     for each in psutil.net_connections(kind):
         if kind == "tcp" and each.status != psutil.CONN_LISTEN:
             continue
@@ -172,7 +174,7 @@ def listeners(kind: str, wanted: Callable[[object], bool]) -> dict[int | None, S
     return found
 
 
-def servers(names: tuple[str, ...], home: str) -> list[Seen]:
+def servers(names: tuple[str, ...], home: str) -> list[ListedProcess]:
     """Processes with those names in the directory ``home``, or whose directory is not readable."""
     found = []
     for process in psutil.process_iter(["name"]):
@@ -184,7 +186,7 @@ def servers(names: tuple[str, ...], home: str) -> list[Seen]:
     return found
 
 
-def _is_ours(seen: Seen, names: tuple[str, ...], home: str) -> bool:
+def _is_ours(seen: ListedProcess, names: tuple[str, ...], home: str) -> bool:
     """Whether a process that listens on our address is the server although its directory is above
     ``home``: the configuration may name the volume of ``base``.
     """
@@ -192,14 +194,14 @@ def _is_ours(seen: Seen, names: tuple[str, ...], home: str) -> bool:
     return seen.name in names and above
 
 
-def _look(pid: int) -> Seen | None:
+def _look(pid: int) -> ListedProcess | None:
     """One process; None if it has ended meanwhile. The state is read from a single file of
     /proc.
     """
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            return Seen(
+            return ListedProcess(
                 pid, process.ppid(), process.name(), process.status(), process.create_time(),
                 process.memory_info().rss, _standing_in(process),
             )  # fmt: skip
@@ -216,7 +218,7 @@ def _standing_in(process: psutil.Process) -> str | None:
         return None
 
 
-def _worth_showing(own: list[Seen]) -> list[Seen]:
+def _worth_showing(own: list[ListedProcess]) -> list[ListedProcess]:
     """The main processes, and of the rest those in a state that explains something."""
     pids = {each.pid for each in own}
     leading = [each for each in own if each.parent not in pids]
@@ -224,7 +226,7 @@ def _worth_showing(own: list[Seen]) -> list[Seen]:
     return leading + rest
 
 
-def _about(own: list[Seen], names: tuple[str, ...], home: str) -> list[Text]:
+def _about(own: list[ListedProcess], names: tuple[str, ...], home: str) -> list[Text]:
     called = ", ".join(names)
     if not own:
         return [(_NONE_IN if home else _NONE).format(called=called, home=home)]
@@ -248,7 +250,7 @@ def _state(status: str) -> Words:
     return _STATES.get(status, status)
 
 
-def _row(seen: Seen, listens: str) -> tuple[Words, ...]:
+def _row(seen: ListedProcess, listens: str) -> tuple[Words, ...]:
     resident = "-" if seen.resident_bytes is None else written(seen.resident_bytes, "bytes")
     since = moment(datetime.fromtimestamp(seen.since, UTC))
     directory = seen.directory or "-"

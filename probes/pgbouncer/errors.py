@@ -13,12 +13,12 @@ import psycopg2
 
 from probes.model import Address, FailureKind, ProbeError, Text
 from probes.wire import libpq_errors
-from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, Known
+from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, KnownError
 
-_LOGIN: tuple[Known, ...] = (
+_LOGIN: tuple[KnownError, ...] = (
     FOREIGN,
     ERROR_FOR_TLS,
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "PgBouncer mengenal akun {user} tetapi tidak mengizinkannya melihat: tambahkan pada "
@@ -32,7 +32,7 @@ _LOGIN: tuple[Known, ...] = (
             "does not let account {user} use the admin console (stats_users)",
         ),
     ),
-    Known(
+    KnownError(
         FailureKind.EXHAUSTED,
         Text(
             "Batas klien tercapai: cari siapa yang menimbun sambungan (SHOW CLIENTS), lalu naikkan "
@@ -43,7 +43,7 @@ _LOGIN: tuple[Known, ...] = (
         r"no more connections allowed|client connections exceeded|max_client_conn|"
         r"too many (client )?connections",
     ),
-    Known(
+    KnownError(
         FailureKind.REFUSED,
         Text(
             "Basis data {database} dinonaktifkan dengan DISABLE. Bila pekerjaan itu sudah selesai, "
@@ -53,7 +53,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"is disabled|database does not allow connections",
     ),
-    Known(
+    KnownError(
         FailureKind.REFUSED,
         Text(
             "PgBouncer sedang dimatikan. Bila tidak direncanakan, lognya menyebut siapa yang "
@@ -63,7 +63,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"shutting down|server shutdown|terminating connection due to administrator",
     ),
-    Known(
+    KnownError(
         FailureKind.REFUSED,
         Text(
             "PgBouncer hidup, tetapi tidak berhasil masuk ke PostgreSQL di belakang {database}: "
@@ -76,7 +76,7 @@ _LOGIN: tuple[Known, ...] = (
         r"server_login_retry|connect failed|pgbouncer cannot connect to server|"
         r"server DNS lookup failed|query_wait_timeout",
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Basis data {database} tidak ada pada bagian [databases] pgbouncer.ini: perbaiki url "
@@ -86,7 +86,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"no such database",
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Sandi akun {user} salah, atau akun itu tidak ada pada auth_file (userlist.txt) maupun "
@@ -98,7 +98,7 @@ _LOGIN: tuple[Known, ...] = (
         r"authentication failed|no such user|login rejected|no pg_hba|role .* does not exist|"
         r"password|auth",
     ),
-    Known(
+    KnownError(
         FailureKind.BROKEN,
         Text(
             "PgBouncer menolak pilihan pada url target: hapus pilihan itu, atau tambahkan pada "
@@ -108,7 +108,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"unsupported startup parameter|unrecognized configuration",
     ),
-    Known(
+    KnownError(
         FailureKind.BROKEN,
         Text(
             "TLS tidak cocok: samakan sslmode pada url target dengan client_tls_sslmode pada "
@@ -118,7 +118,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"SSL|TLS|certificate",
     ),
-    Known(
+    KnownError(
         FailureKind.REFUSED,
         Text(
             "Tidak ada yang mendengarkan di {host} port {port}: PgBouncer mati, atau listen_addr "
@@ -128,7 +128,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"Connection refused|No such file or directory",
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Agen tidak boleh membuka soket di {host}: periksa izin direktori itu dan "
@@ -177,8 +177,8 @@ _NO_SERVER = Text(
     "DATABASES.",
 )
 
-_STATEMENT: tuple[Known, ...] = (
-    Known(
+_STATEMENT: tuple[KnownError, ...] = (
+    KnownError(
         FailureKind.BLIND,
         Text(
             "Konsol admin tidak mengenal perintah itu pada versi ini, atau akun {user} bukan "

@@ -17,7 +17,7 @@ from probes.words import failure_text
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownError:
     """One kind of error: libpq's wording, the code, and the next move."""
 
     kind: FailureKind
@@ -27,7 +27,7 @@ class Known:
     title: Text = NOTHING_SAID  # instead of the server's words, where the kind alone would mislead
 
 
-FOREIGN = Known(
+FOREIGN = KnownError(
     FailureKind.REFUSED,
     Text(
         "Sesuatu yang lain menjawab di {host} port {port}; ia tidak berbicara dengan protokol "
@@ -44,7 +44,7 @@ FOREIGN = Known(
 )
 """Comes first in an engine's table: the quoted bytes may look like anything."""
 
-ERROR_FOR_TLS = Known(
+ERROR_FOR_TLS = KnownError(
     FailureKind.REFUSED,
     Text(
         "Yang mendengarkan di {host} port {port} menjawab dengan galat sebelum login dimulai: "
@@ -58,7 +58,7 @@ ERROR_FOR_TLS = Known(
     title=Text("menjawab permintaan TLS dengan galat", "answers the request for TLS with an error"),
 )
 
-NO_WAY = Known(
+NO_WAY = KnownError(
     FailureKind.UNREACHABLE,
     Text(
         "Tidak ada jalan ke {host} port {port}: periksa jaringan, firewall, dan apakah host "
@@ -70,7 +70,7 @@ NO_WAY = Known(
     r"Host is down",
 )
 
-HUNG_UP = Known(
+HUNG_UP = KnownError(
     FailureKind.REFUSED,
     Text(
         "{host} port {port} terjangkau, tetapi yang mendengarkan di sana memutus sambungan sebelum "
@@ -101,7 +101,7 @@ _UNKNOWN = Text(
 
 
 def of_login(
-    known: tuple[Known, ...], error: psycopg2.Error, address: Address, code: str | None = None
+    known: tuple[KnownError, ...], error: psycopg2.Error, address: Address, code: str | None = None
 ) -> ProbeError:
     """The error for a failed login; ``code`` is the server's SQLSTATE if known."""
     message = one_line(error)
@@ -116,7 +116,7 @@ def of_login(
 
 
 def of_statement(
-    known: tuple[Known, ...], error: psycopg2.Error, address: Address, *, closed: bool
+    known: tuple[KnownError, ...], error: psycopg2.Error, address: Address, *, closed: bool
 ) -> ProbeError:
     """The error for a failed statement; ``closed``: the connection was lost with it."""
     message = one_line(error)
@@ -149,12 +149,12 @@ def server_answered(error: psycopg2.Error) -> bool:
     return bool(re.search(r"(?:^|failed: +)[^\s:]+ ?: ", one_line(error)))
 
 
-def by_text(known: tuple[Known, ...], message: str) -> Known | None:
+def by_text(known: tuple[KnownError, ...], message: str) -> KnownError | None:
     """The first entry whose wording occurs in the message."""
     return next((k for k in known if k.said and re.search(k.said, message)), None)
 
 
-def _by_code(known: tuple[Known, ...], code: str | None) -> Known | None:
+def _by_code(known: tuple[KnownError, ...], code: str | None) -> KnownError | None:
     return next((k for k in known if code in k.codes), None) if code else None
 
 

@@ -22,7 +22,7 @@ from probes.mysql.connection import errors as mysql
 from probes.pgbouncer import errors as pgbouncer
 from probes.postgresql.connection import errors as postgresql
 from probes.templates import login as logins
-from probes.wire.libpq_errors import Known
+from probes.wire.libpq_errors import KnownError
 from probes.words.failure_text import NOT_ITS_PROTOCOL
 from tests.support.builders import NOON, a_target
 
@@ -69,7 +69,7 @@ def test_a_server_that_is_down_is_told_in_the_same_sentence_on_every_engine(
 
 def known_words() -> list[Text]:
     """Every phrase that stands in place of a kind's own."""
-    tables: tuple[Known, ...] = (*postgresql._LOGIN, *pgbouncer._LOGIN)
+    tables: tuple[KnownError, ...] = (*postgresql._LOGIN, *pgbouncer._LOGIN)
     own = {each.title for each in tables if each.title.en and each.kind in CONNECTION_KINDS}
     own |= {NOT_ITS_PROTOCOL, mysql._HUNG_UP, mysql._NOT_OFFERED, mysql._ACCOUNT_AT_LIMIT}
     return sorted(own, key=lambda each: each.en)

@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 
 from incidents.model import Signer
 from incidents.people.accounts import Session
-from incidents.web.access.problem import Problem, SignInFirst
+from incidents.web.access.problem import RequestError, SignInFirst
 from incidents.web.i18n import known
 from incidents.web.rendering import Site
 from probes import Text
@@ -118,17 +118,17 @@ def refuse_foreign(request: Request) -> None:
     else:
         fine = True
     if not fine:
-        raise Problem(403, "foreign_request", FOREIGN)
+        raise RequestError(403, "foreign_request", FOREIGN)
 
 
 def refuse_without_token(session: Session | None, given: str) -> None:
     """Raise unless the form carries the token of its session."""
     if session is not None and not hmac.compare_digest(session.csrf.encode(), given.encode()):
-        raise Problem(403, "csrf", WORN_OUT)
+        raise RequestError(403, "csrf", WORN_OUT)
 
 
 async def form_of(request: Request) -> FormData:
-    """A form posted by one of our own pages; raises ``Problem`` for any other."""
+    """A form posted by one of our own pages; raises ``RequestError`` for any other."""
     refuse_foreign(request)
     return await request.form()
 

@@ -18,7 +18,7 @@ from incidents.model import Refused
 from incidents.records.rows import NoSuchIncident
 from incidents.store import StoreUnavailable
 from incidents.web.access.auth import LANGUAGE_COOKIE, Visitor, site_of, visitor_of
-from incidents.web.access.problem import Problem, SignInFirst
+from incidents.web.access.problem import RequestError, SignInFirst
 from incidents.web.access.security import BODY_LIMIT_BYTES
 from incidents.web.i18n import DEFAULT, known
 from incidents.web.rendering import Site
@@ -89,7 +89,7 @@ NOT_JSON = Text(
 
 def install(app: FastAPI) -> None:
     """Register every handler on the application."""
-    app.add_exception_handler(Problem, _answer)
+    app.add_exception_handler(RequestError, _answer)
     app.add_exception_handler(SignInFirst, _answer)
     app.add_exception_handler(Refused, _answer)
     app.add_exception_handler(NoSuchIncident, _answer)
@@ -111,42 +111,42 @@ def _answer(request: Request, error: Exception) -> Response:
     return body(problem) if api else _page(request, problem)
 
 
-def _problem(error: Exception) -> Problem:
+def _problem(error: Exception) -> RequestError:
     match error:
-        case Problem():
+        case RequestError():
             return error
         case SignInFirst():
-            return Problem(401, "sign_in", SIGN_IN)
+            return RequestError(401, "sign_in", SIGN_IN)
         case Refused():
-            return Problem(403, "refused", error.reason)
+            return RequestError(403, "refused", error.reason)
         case NoSuchIncident():
-            return Problem(404, "no_such_incident", error.sentence)
+            return RequestError(404, "no_such_incident", error.sentence)
         case NoSuchDocument():
-            return Problem(404, "no_such_document", error.sentence)
+            return RequestError(404, "no_such_document", error.sentence)
         case StoreUnavailable():
-            return Problem(503, "store_unavailable", error.sentence)
+            return RequestError(503, "store_unavailable", error.sentence)
         case RequestValidationError():
             return _validation(error)
         case HTTPException():
-            return Problem(
+            return RequestError(
                 error.status_code,
                 f"http_{error.status_code}",
                 SENTENCES.get(error.status_code, TROUBLE),
             )
         case _:
-            return Problem(500, "unexpected", UNEXPECTED)
+            return RequestError(500, "unexpected", UNEXPECTED)
 
 
-def _validation(error: RequestValidationError) -> Problem:
+def _validation(error: RequestValidationError) -> RequestError:
     if any(each["type"] == "json_invalid" for each in error.errors()):
-        return Problem(400, "not_json", NOT_JSON)
+        return RequestError(400, "not_json", NOT_JSON)
     fields: dict[str, Text] = {}
     for each in error.errors():
         where = [str(part) for part in each["loc"] if part not in ("body", "query", "path")]
         if not where:
-            return Problem(422, "form", NO_OBJECT)
+            return RequestError(422, "form", NO_OBJECT)
         fields[".".join(where)] = _field_words(each["type"], each["msg"], each.get("ctx", {}))
-    return Problem(422, "form", WRONG_FIELDS.format(names=", ".join(fields)), fields)
+    return RequestError(422, "form", WRONG_FIELDS.format(names=", ".join(fields)), fields)
 
 
 def _field_words(kind: str, message: str, context: Mapping[str, object]) -> Text:
@@ -157,7 +157,7 @@ def _field_words(kind: str, message: str, context: Mapping[str, object]) -> Text
     return known_words.format(expected=Text(expected.replace(" or ", " atau "), expected))
 
 
-def body(problem: Problem) -> JSONResponse:
+def body(problem: RequestError) -> JSONResponse:
     """The body programs get."""
     headers = {"www-authenticate": 'Basic realm="Sigap"'} if problem.status == 401 else None
     return JSONResponse(
@@ -177,7 +177,7 @@ def body(problem: Problem) -> JSONResponse:
     )
 
 
-def _page(request: Request, problem: Problem) -> Response:
+def _page(request: Request, problem: RequestError) -> Response:
     site: Site = site_of(request)
     if problem.status == 503:  # asking the store who this is would wait for it once more
         visitor = Visitor(site.clock(), known(request.cookies.get(LANGUAGE_COOKIE)))

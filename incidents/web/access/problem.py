@@ -1,6 +1,6 @@
 """Failures of a request, as one sentence and an HTTP status.
 
-The same ``Problem`` becomes a page for people and a body for programs, with the same sentence.
+The same ``RequestError`` becomes a page for people and a body for programs, with the same sentence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STATUS = {
 """The HTTP status of a refused action, by its kind."""
 
 
-class Problem(Exception):
+class RequestError(Exception):
     """A refused request; ``code`` is a word for programs, ``reason`` the sentence."""
 
     def __init__(
@@ -39,6 +39,6 @@ class SignInFirst(Exception):
     """The page is for people who are signed in."""
 
 
-def problem_of(refusal: Refusal) -> Problem:
+def problem_of(refusal: Refusal) -> RequestError:
     """The answer to a refused action."""
-    return Problem(STATUS[refusal.kind], refusal.kind.value, refusal.reason, refusal.fields)
+    return RequestError(STATUS[refusal.kind], refusal.kind.value, refusal.reason, refusal.fields)

@@ -23,7 +23,7 @@ from incidents.web.access.auth import (
     refuse_without_token,
     site_of,
 )
-from incidents.web.access.problem import Problem, SignInFirst, problem_of
+from incidents.web.access.problem import RequestError, SignInFirst, problem_of
 from incidents.web.api import schemas, serializers
 from incidents.web.i18n import known
 from incidents.web.rendering import Site
@@ -56,7 +56,7 @@ basic = HTTPBasic(auto_error=False, description="A person's username and passwor
 def caller(
     request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(basic)] = None
 ) -> Member:
-    """The caller; raises ``SignInFirst``, and ``Problem`` for a page's session without its
+    """The caller; raises ``SignInFirst``, and ``RequestError`` for a page's session without its
     token.
     """
     if request.method not in ("GET", "HEAD"):
@@ -76,7 +76,7 @@ def _by_password(request: Request, given: HTTPBasicCredentials) -> Member:
     try:
         person = site.people.check(given.username, given.password, address, now)
     except Refused as refused:
-        raise Problem(401, "credentials", refused.reason) from refused
+        raise RequestError(401, "credentials", refused.reason) from refused
     signer = site.people.signer(person.username, site.today(now))
     if signer is None:
         raise SignInFirst
@@ -126,7 +126,7 @@ def post_incident(
     except ActionRefused as refused:
         raise problem_of(refused.refusal) from refused
     except Refused as refused:
-        raise Problem(422, "form", refused.reason) from refused
+        raise RequestError(422, "form", refused.reason) from refused
     response.headers["location"] = f"/api/v1/incidents/{incident.number}"
     return serializers.whole(open_case(site, incident.number, member), member)
 

@@ -16,7 +16,7 @@ from incidents.model import Decision, Outcome
 from incidents.procedure.load import Field
 from incidents.web import actions as act
 from incidents.web.access.auth import Here, Member, Posted, Posting, Signed, text_of
-from incidents.web.access.problem import Problem
+from incidents.web.access.problem import RequestError
 from incidents.web.rendering import Site
 from incidents.web.views.form_values import posted_form, shown
 from incidents.web.views.formatting import Sayer
@@ -94,7 +94,7 @@ def sign(request: Request, site: Here, member: Posting, form: Posted, number: st
         decision = Decision(text_of(form, "decision"))
         step = case.procedure.step(_whole(form, "step"))
     except (ValueError, KeyError):
-        raise Problem(400, "unreadable", UNREADABLE) from None
+        raise RequestError(400, "unreadable", UNREADABLE) from None
     typed = posted_form(step, form, case.calendar.zone)
     action = actions.Sign(step.number, decision, typed, _whole(form, "version"))
     refused = act.attempt(site, number, action, member)
@@ -161,7 +161,7 @@ def dismiss(request: Request, site: Here, member: Posting, form: Posted, number:
     try:
         outcome = Outcome(text_of(form, "outcome") or Outcome.NOT_A_DISRUPTION)
     except ValueError:
-        raise Problem(400, "unreadable", UNREADABLE) from None
+        raise RequestError(400, "unreadable", UNREADABLE) from None
     reason = text_of(form, "dismiss_reason").strip()
     twin = text_of(form, "duplicate_of").strip()
     action = actions.Dismiss(outcome, reason, _whole(form, "version"), twin)
@@ -215,8 +215,8 @@ def _answer(field: Field, value: Any) -> Any:
 
 
 def _whole(form: FormData, name: str) -> int:
-    """A hidden integer of our own page; raises ``Problem`` when it is missing or invalid."""
+    """A hidden integer of our own page; raises ``RequestError`` when it is missing or invalid."""
     text = text_of(form, name)
     if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise Problem(400, "unreadable", UNREADABLE)
+        raise RequestError(400, "unreadable", UNREADABLE)
     return int(text)

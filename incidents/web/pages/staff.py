@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from incidents.web.access.auth import Here, Signed
-from incidents.web.access.problem import Problem
+from incidents.web.access.problem import RequestError
 from probes import Text
 
 router = APIRouter()
@@ -20,7 +20,7 @@ FOR_LEADERS = Text(
 def show(request: Request, site: Here, member: Signed) -> Response:
     """Read only: accounts and letters of assignment are kept with ``sigap people``."""
     if not any(member.signer.holds(role) for role in LEADERS):
-        raise Problem(403, "role", FOR_LEADERS)
+        raise RequestError(403, "role", FOR_LEADERS)
     on = site.today(member.now)
     staff = [
         (

@@ -23,7 +23,7 @@ from probes.model import (
 )
 from probes.mysql.grants import INSTRUMENTS, PROCESS
 from probes.mysql.locks import sessionless, sleeping
-from probes.mysql.locks.blocking import UNSEEN, Node, Picture, Root, roots, tree
+from probes.mysql.locks.blocking import UNSEEN, Node, Picture, RootBlocker, roots, tree
 from probes.mysql.locks.waits import count, look
 from probes.words.tables import TRUNCATED, remarks
 from probes.words.units import duration
@@ -47,7 +47,7 @@ def read(session: Session) -> Iterator[Measurement]:
     yield Measurement("blocked_seconds", longest, detail=detail)
 
 
-def facts(root: Root, others: int) -> dict[str, object]:
+def facts(root: RootBlocker, others: int) -> dict[str, object]:
     """The root blocker for a title (``cause``, a whole clause) and as single values."""
     node = root.node
     return {
@@ -66,7 +66,7 @@ def facts(root: Root, others: int) -> dict[str, object]:
     }
 
 
-def cause(root: Root, others: int) -> Text:
+def cause(root: RootBlocker, others: int) -> Text:
     """Which session blocks, since when, on which object; ``others`` counts further roots."""
     node = root.node
     doing = state(node)
@@ -175,7 +175,7 @@ _SHOW = {
 }
 
 
-def advice(root: Root | None, flavour: str) -> Text:
+def advice(root: RootBlocker | None, flavour: str) -> Text:
     """Whom to contact; if the blocker is not certain, first how to find it."""
     find = _FIND.format(show=_SHOW[flavour])
     if root is None or root.node.key == UNSEEN:

@@ -45,7 +45,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class RootBlocker:
     """A blocker that waits for nobody visible, and its waiters."""
 
     node: Node
@@ -70,7 +70,7 @@ class Picture:
         return sum(1 for node in self.nodes.values() if node.waiting_seconds is not None)
 
 
-def roots(picture: Picture) -> list[Root]:
+def roots(picture: Picture) -> list[RootBlocker]:
     """The roots, the one with most waiters first; empty when nobody waits."""
     up = _blockers(picture.edges)
     victims: dict[str, list[Node]] = {}
@@ -86,7 +86,7 @@ def roots(picture: Picture) -> list[Root]:
     for key, held in victims.items():
         longest = max(held, key=_waited)
         found.append(
-            Root(
+            RootBlocker(
                 picture.nodes.get(key, Node(key)),
                 len(held),
                 _waited(longest),

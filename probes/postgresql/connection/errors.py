@@ -14,12 +14,12 @@ import psycopg2
 
 from probes.model import Address, FailureKind, ProbeError, Text
 from probes.wire import libpq_errors
-from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, Known
+from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, KnownError
 
-_LOGIN: tuple[Known, ...] = (
+_LOGIN: tuple[KnownError, ...] = (
     FOREIGN,
     ERROR_FOR_TLS,
-    Known(
+    KnownError(
         FailureKind.REFUSED,
         Text(
             "Server sedang menyala atau memulihkan diri: tunggu, dan ikuti kemajuannya di log "
@@ -31,7 +31,7 @@ _LOGIN: tuple[Known, ...] = (
         r"not accepting connections",
         ("57P03",),
     ),
-    Known(
+    KnownError(
         FailureKind.REFUSED,
         Text(
             "Server sedang dimatikan. Bila tidak direncanakan, cari di log server siapa yang "
@@ -42,7 +42,7 @@ _LOGIN: tuple[Known, ...] = (
         r"is shutting down|terminating connection due to administrator command",
         ("57P01", "57P02"),
     ),
-    Known(
+    KnownError(
         FailureKind.EXHAUSTED,
         Text(
             "Slot koneksi habis: cari aplikasi yang menimbun sesi (SELECT usename, "
@@ -57,7 +57,7 @@ _LOGIN: tuple[Known, ...] = (
         r"too many clients|connection slots are reserved",
         ("53300",),
     ),
-    Known(
+    KnownError(
         FailureKind.EXHAUSTED,  # the server has room, but not for us
         Text(
             "CONNECTION LIMIT akun {user} tercapai: cari siapa yang memakai akun itu (SELECT pid, "
@@ -73,7 +73,7 @@ _LOGIN: tuple[Known, ...] = (
             "has reached the connection limit of account {user} itself",
         ),
     ),
-    Known(
+    KnownError(
         FailureKind.EXHAUSTED,
         Text(
             "CONNECTION LIMIT basis data {database} tercapai, bagi aplikasinya juga: cari siapa "
@@ -89,7 +89,7 @@ _LOGIN: tuple[Known, ...] = (
             "is out of connections for the database {database}",
         ),
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Tidak ada baris pg_hba.conf yang mengizinkan akun {user} dari alamat ini: "
@@ -99,7 +99,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Kata sandi akun {user} salah atau tidak diberikan: periksa password_file target, "
@@ -110,7 +110,7 @@ _LOGIN: tuple[Known, ...] = (
         r"password authentication failed|no password supplied|fe_sendauth",
         ("28P01",),
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Akun {user} tidak ada atau tidak boleh login: jalankan skrip dari "
@@ -120,7 +120,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r'role "[^"]*" does not exist|not permitted to log in',
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Basis data {database} tidak ada atau tertutup bagi {user}: perbaiki url target "
@@ -136,7 +136,7 @@ _LOGIN: tuple[Known, ...] = (
             "does not offer the database {database} to {user}",
         ),
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "TLS tidak disepakati: cocokkan sslmode dan sslrootcert target dengan sertifikat "
@@ -147,7 +147,7 @@ _LOGIN: tuple[Known, ...] = (
         r"SSL error|SSL SYSCALL|does not support SSL|server certificate for|root certificate|"
         r"certificate",
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Server menolak akun {user}: pesan di atas menyebut alasannya; periksa pg_hba.conf "
@@ -158,7 +158,7 @@ _LOGIN: tuple[Known, ...] = (
         r"authentication failed|GSSAPI|SCRAM|peer auth",
         ("28000",),
     ),
-    Known(
+    KnownError(
         FailureKind.BROKEN,
         Text(
             "Ini pooler, bukan server: arahkan target langsung ke PostgreSQL, sebab pooler "
@@ -171,7 +171,7 @@ _LOGIN: tuple[Known, ...] = (
         r"unsupported startup parameter",
         ("08P01",),
     ),
-    Known(
+    KnownError(
         FailureKind.REFUSED,
         Text(
             "Tidak ada yang mendengarkan di {host} port {port}: server mati, atau alamat dan "
@@ -181,7 +181,7 @@ _LOGIN: tuple[Known, ...] = (
         ),
         r"Connection refused|No such file or directory",
     ),
-    Known(
+    KnownError(
         FailureKind.DENIED,
         Text(
             "Agen tidak boleh membuka soket di {host}: periksa izin direktori itu dan "
@@ -231,8 +231,8 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
     ),
 }
 
-_STATEMENT: tuple[Known, ...] = (
-    Known(
+_STATEMENT: tuple[KnownError, ...] = (
+    KnownError(
         FailureKind.BLIND,
         Text(
             "Akun {user} tidak boleh melihatnya. Jalankan: GRANT pg_monitor TO {user};",
@@ -240,7 +240,7 @@ _STATEMENT: tuple[Known, ...] = (
         ),
         codes=("42501",),
     ),
-    Known(
+    KnownError(
         FailureKind.BLIND,  # it answered that it would not go on: it lives
         Text(
             "Server membatalkan pertanyaan Sigap karena terlalu lama (statement_timeout) atau "
@@ -250,7 +250,7 @@ _STATEMENT: tuple[Known, ...] = (
         ),
         codes=("57014",),
     ),
-    Known(
+    KnownError(
         FailureKind.BLIND,
         Text(
             "Pertanyaan Sigap menunggu kunci lebih dari batasnya dan menyerah: sebuah sesi "
@@ -260,7 +260,7 @@ _STATEMENT: tuple[Known, ...] = (
         ),
         codes=("55P03",),
     ),
-    Known(
+    KnownError(
         FailureKind.BLIND,
         Text(
             "Versi server ini tidak memiliki tampilan atau kolom itu: perbarui Sigap, atau "
@@ -269,7 +269,7 @@ _STATEMENT: tuple[Known, ...] = (
         ),
         codes=("42P01", "42703", "42883", "42704"),
     ),
-    Known(
+    KnownError(
         FailureKind.BLIND,
         Text(
             "Server kehabisan memori atau ruang disk saat menjawab: lihat volume dan memori host.",
@@ -278,7 +278,7 @@ _STATEMENT: tuple[Known, ...] = (
         ),
         codes=("53100", "53200", "53400"),
     ),
-    Known(
+    KnownError(
         FailureKind.BLIND,
         Text(
             "Pemulihan pada replika membatalkan pertanyaan ini; Sigap bertanya lagi pada "
@@ -287,9 +287,9 @@ _STATEMENT: tuple[Known, ...] = (
         ),
         codes=("40001", "40P01"),
     ),
-    Known(FailureKind.REFUSED, _LOGIN[1].hint, codes=("57P01", "57P02", "57P03")),
-    Known(FailureKind.EXHAUSTED, _LOGIN[2].hint, codes=("53300",)),
-    Known(
+    KnownError(FailureKind.REFUSED, _LOGIN[1].hint, codes=("57P01", "57P02", "57P03")),
+    KnownError(FailureKind.EXHAUSTED, _LOGIN[2].hint, codes=("53300",)),
+    KnownError(
         FailureKind.BROKEN,
         Text(
             "Berkas basis data rusak atau tidak terbaca server: hentikan penulisan, amankan "

@@ -18,7 +18,7 @@ from probes.local.growth import (
     FILLED_BY,
     MEASURES,
     Filling,
-    Room,
+    Headroom,
     Use,
     fillings,
     measurements,
@@ -259,13 +259,13 @@ def _first(lost_in: float, full_in: float | None) -> Text:
     ).format(full=duration(full_in))
 
 
-def _wal_filling(found: Iterable[Filling], rooms: Mapping[str, Room]) -> float | None:
+def _wal_filling(found: Iterable[Filling], rooms: Mapping[str, Headroom]) -> float | None:
     room = rooms.get("wal")
     times = [each.seconds for each in found if room is not None and each.room == room]
     return times[0] if times else None
 
 
-def _first_words(lost: Iterable[Measurement], rooms: Mapping[str, Room]) -> Mapping[str, Text]:
+def _first_words(lost: Iterable[Measurement], rooms: Mapping[str, Headroom]) -> Mapping[str, Text]:
     """For the title of the WAL volume's finding: the slot that would be lost first."""
     soonest = min(lost, key=lambda each: each.value, default=None)
     room = rooms.get("wal")

@@ -13,7 +13,7 @@ from pathlib import Path
 from agent.demo import process
 from agent.demo.ground import NAMES
 from agent.demo.home import Home
-from agent.demo.volume import Volume
+from agent.demo.volume import SmallVolume
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def demo_folder() -> Iterator[Path]:
     finally:
         home = Home(above / "demo")
         process.sweep(home.run, data_folders(home))
-        Volume(home.volume).unmount()
+        SmallVolume(home.volume).unmount()
         shutil.rmtree(above)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from incidents.correlation.table import Rule, Scope, shipped
+from incidents.correlation.table import CausalRule, Scope, shipped
 from probes import Finding
 from tests.incidents.builders import finding
 from tests.incidents.reported import MINUTE, NOW, Desk, down, full, lag, on
@@ -81,7 +81,7 @@ UNSURE = [each for each in shipped().rules if each.unsure.en]
 
 
 @pytest.mark.parametrize("rule", UNSURE, ids=lambda rule: rule.name)
-def test_words_for_a_role_not_known_claim_none(rule: Rule) -> None:
+def test_words_for_a_role_not_known_claim_none(rule: CausalRule) -> None:
     assert rule.scope in (Scope.REPLICAS, Scope.POOLERS)
     assert "primary" not in rule.unsure.en
     assert "utama" not in rule.unsure.id

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from incidents.correlation.table import ANY, Kind, Rule, shipped
+from incidents.correlation.table import ANY, CausalRule, FindingPattern, shipped
 from probes import Probe, Threshold, registry
 from probes.fleet.catalogue import EVERY_DERIVED_PROBE
 
@@ -40,12 +40,12 @@ SLOT_MEASURES = sorted(
 )
 
 
-def _kinds(rule: Rule) -> tuple[Kind, ...]:
+def _kinds(rule: CausalRule) -> tuple[FindingPattern, ...]:
     return (rule.cause, *rule.effects)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_rule_names_only_what_some_probe_judges_in_that_family(rule: Rule) -> None:
+def test_a_rule_names_only_what_some_probe_judges_in_that_family(rule: CausalRule) -> None:
     for kind in _kinds(rule):
         assert kind.family in FAMILIES or kind.family == ANY
         assert set(kind.measures) <= FAMILIES.get(kind.family, set())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from probes import Measurement, Reading, Text
 from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast, theil_sen
 from probes.host.samples import DAY, HOUR, History, Hour, from_plain
-from probes.host.seen import Seen
+from probes.host.seen import TargetVolumes
 from probes.host.volume_forecast import PROBE, forecasts
 from probes.judge import Judge
 from probes.local.mounts import Volume
@@ -273,10 +273,10 @@ def test_theil_sen_ignores_a_quarter_of_wild_points(slope: float, wild: list[int
 # -- the probe -----------------------------------------------------------------------------------
 
 
-def volume(used: float, free: float = 60 * GB) -> Seen:
+def volume(used: float, free: float = 60 * GB) -> TargetVolumes:
     size = int(used + free)
     found = Volume("/srv", 1, size, int(free), 0, 0, read_only=False, used_bytes=int(used))
-    return Seen({"/srv": (found, ("data", "wal"))}, {}, {}, {})
+    return TargetVolumes({"/srv": (found, ("data", "wal"))}, {}, {}, {})
 
 
 def test_the_past_outlives_the_agent() -> None:
@@ -305,9 +305,9 @@ def test_what_is_not_known_has_no_number_and_a_reason() -> None:
 def test_a_stuck_volume_keeps_its_past_and_a_removed_one_is_forgotten() -> None:
     memory: dict[str, Any] = {}
     list(forecasts(volume(100 * GB), memory, START))
-    list(forecasts(Seen({}, {}, {}, {"/srv": (5.0, ("data",))}), memory, START + 60))
+    list(forecasts(TargetVolumes({}, {}, {}, {"/srv": (5.0, ("data",))}), memory, START + 60))
     assert set(memory[KEPT]["used"]) == {"/srv"}
-    list(forecasts(Seen({}, {}, {}, {}), memory, START + 120))
+    list(forecasts(TargetVolumes({}, {}, {}, {}), memory, START + 120))
     assert memory[KEPT]["used"] == {}
 
 

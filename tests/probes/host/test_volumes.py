@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from probes import Address, FailureKind, Measurement, ProbeError, Target, Text
-from probes.host.seen import Seen, look_at, paths_of
+from probes.host.seen import TargetVolumes, look_at, paths_of
 from probes.host.volumes import PROBE, measurements, room_ratio
 from probes.local.mounts import Mounts, Volume
 from probes.postgresql.connection.connect import open_session
@@ -251,7 +251,8 @@ def test_a_large_volume_is_not_full_while_hundreds_of_gigabytes_are_free(
 def test_a_file_system_without_inodes_has_no_inode_measure() -> None:
     volume = Volume("/v", 1, 100, 50, 0, 0, read_only=False)
     found = {
-        m.measure for m in measurements(Seen({"/v": (volume, ("data",))}, {}, {}, {}), "postgresql")
+        m.measure
+        for m in measurements(TargetVolumes({"/v": (volume, ("data",))}, {}, {}, {}), "postgresql")
     }
     assert "volume_free_inodes_ratio" not in found
 

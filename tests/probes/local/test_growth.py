@@ -10,7 +10,7 @@ import pytest
 from probes import Target, Text
 from probes.local.growth import (
     Filling,
-    Room,
+    Headroom,
     Use,
     fillings,
     measurements,
@@ -69,7 +69,7 @@ def test_the_memory_of_consumers_is_bounded_and_forgets_the_gone() -> None:
 
 def test_the_fastest_on_a_volume_is_named_and_all_of_its_consumers_count() -> None:
     uses = [use("temp", 5 * MB), use("wal", 900 * MB, "wal"), use("database:simpeg", 50 * MB)]
-    both = Room("/srv", 600 * MB)
+    both = Headroom("/srv", 600 * MB)
     found = fillings(
         uses, {"temp": 1 * MB, "wal": 2 * MB, "database:simpeg": 0.0}, {"data": both, "wal": both}
     )
@@ -83,7 +83,7 @@ def test_the_fastest_on_a_volume_is_named_and_all_of_its_consumers_count() -> No
 
 def test_two_volumes_are_two_findings() -> None:
     uses = [use("temp"), use("wal", place="wal")]
-    rooms = {"data": Room("/", 100 * MB), "wal": Room("/wal", 50 * MB)}
+    rooms = {"data": Headroom("/", 100 * MB), "wal": Headroom("/wal", 50 * MB)}
     found = fillings(uses, {"temp": MB, "wal": MB}, rooms)
     assert {each.room.mount: each.seconds for each in found} == {"/": 100, "/wal": 50}
 
@@ -91,7 +91,7 @@ def test_two_volumes_are_two_findings() -> None:
 def test_wal_on_its_way_to_its_usual_size_is_no_filler() -> None:
     """After a quiet night WAL grows back to max_wal_size, and stops."""
     small = use("wal", 200 * MB, "wal", ceiling=1000 * MB)
-    roomy, tight = Room("/wal", 5000 * MB), Room("/wal", 500 * MB)
+    roomy, tight = Headroom("/wal", 5000 * MB), Headroom("/wal", 500 * MB)
     assert fillings([small], {"wal": MB}, {"wal": roomy}) == []
     assert len(fillings([small], {"wal": MB}, {"wal": tight})) == 1
     beyond = use("wal", 1100 * MB, "wal", ceiling=1000 * MB)
@@ -118,6 +118,6 @@ def test_rooms_are_only_those_that_can_be_seen(tmp_path: Path) -> None:
 
 
 def test_a_filling_without_words_still_has_a_title() -> None:
-    filling = Filling(Room("/srv", MB), 10.0, ((use("wal"), MB),))
+    filling = Filling(Headroom("/srv", MB), 10.0, ((use("wal"), MB),))
     (found,) = measurements([], {}, [filling])
     assert found.detail["more"] == Text("", "")
