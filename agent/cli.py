@@ -71,7 +71,7 @@ def _guarded(run: Callable[[], int], command: str) -> int:
         if os.environ.get("SIGAP_DEBUG"):
             traceback.print_exc()
         print(
-            f"sigap: a bug of ours ({type(error).__name__}: {error}); "
+            f"sigap: internal error ({type(error).__name__}: {error}); "
             "run again with SIGAP_DEBUG=1 and report what it prints",
             file=sys.stderr,
         )
@@ -99,8 +99,8 @@ def _demo(words: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sigap",
-        description="Watches application databases and leads the office through its procedure.",
-        epilog="'sigap COMMAND --help' says more. The configuration is agent.yaml here, "
+        description="Monitors databases and guides the office through its incident procedure.",
+        epilog="See 'sigap COMMAND --help' for details. The configuration is ./agent.yaml, "
         "/etc/sigap/agent.yaml, or what -c or SIGAP_CONFIG names.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -145,7 +145,7 @@ def _with_lang(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--lang",
         choices=("id", "en"),
-        help="language of what is printed (agent.language of the configuration)",
+        help="language of the output (default: agent.language of the configuration)",
     )
     return parser
 
@@ -161,11 +161,13 @@ def _with_password(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _daemon_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
-    _with_config(_command(commands, "run", "serve:run", "watch, and serve pages and /metrics"))
-    # listed for --help only: main() hands its words over before they get here
-    _command(commands, "demo", "serve:run", "show it on real databases that break and heal")
     _with_config(
-        _command(commands, "check-config", "serve:check", "name every problem of agent.yaml")
+        _command(commands, "run", "serve:run", "run the agent: probes, pages and /metrics")
+    )
+    # listed for --help only: main() hands its words over before they get here
+    _command(commands, "demo", "serve:run", "start a demo with real databases to break and repair")
+    _with_config(
+        _command(commands, "check-config", "serve:check", "list every problem of agent.yaml")
     )
     _command(commands, "schema", "serve:schema", "print the JSON Schema of agent.yaml")
     _command(commands, "version", "serve:version", "print the version")
@@ -176,7 +178,7 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "try",
         "probing:attempt",
-        "read a target now; exits 0 ok, 1 warning, 2 critical, 3 unknown",
+        "run probes now; exits 0 ok, 1 warning, 2 critical, 3 unknown",
     )
     attempt.add_argument("target", metavar="TARGET")
     attempt.add_argument("probe", metavar="PROBE", nargs="?")
@@ -184,7 +186,7 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     probes = _command(commands, "probes", "probing:listing", "list every probe and its limits")
     _with_lang(_with_json(_with_config(probes)))
     learn = _command(
-        commands, "learn", "learn:learn", "show and mend what was learned to belong to each target"
+        commands, "learn", "learn:learn", "show and edit the learned members of each target"
     )
     learn.add_argument("target", metavar="TARGET", nargs="?")
     learn.add_argument(
@@ -192,10 +194,10 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="KIND/NAME",
         action="append",
         default=[],
-        help="it does not belong here, e.g. slot/standby1",
+        help="forget this member, e.g. slot/standby1",
     )
     learn.add_argument(
-        "--accept", action="store_true", help="what is missing or different now is as it should be"
+        "--accept", action="store_true", help="accept what is missing or different now"
     )
     _with_lang(_with_json(_with_config(learn)))
     grants = _command(commands, "grants", "probing:grants", "print the script for the account")
@@ -207,13 +209,13 @@ def _probe_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
         "e.g. sigap@10.0.0.5 (sigap@localhost)",
     )
     grants.add_argument(
-        "--canary", action="store_true", help="and the small table for the write canary (optional)"
+        "--canary", action="store_true", help="also print the table for the write canary (optional)"
     )
     _with_lang(_with_config(grants))
 
 
 def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
-    people = _group(commands, "people", "who may sign")
+    people = _group(commands, "people", "manage who may sign")
     add = _command(people, "add", "people:add", "add a person")
     add.add_argument("username")
     add.add_argument("--name", required=True, help="full name with titles, as on letters")
@@ -255,32 +257,32 @@ def _incident_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     each = _group(commands, "incidents", "read, open and sign incidents")
     listing = _command(each, "list", "incidents:listing", "list incidents")
     listing.add_argument("--state", choices=("open", "closed", "all"), default="open")
-    listing.add_argument("--text", default="", help="words that must occur")
+    listing.add_argument("--text", default="", help="words to search for; all must occur")
     _with_lang(_with_json(_with_config(listing)))
     show = _command(each, "show", "incidents:show", "show one incident")
     show.add_argument("number")
     show.add_argument(
-        "--as", dest="username", default="", help="say with --json whether this person may sign"
+        "--as", dest="username", default="", help="with --json: whether this person may sign"
     )
     _with_lang(_with_json(_with_config(show)))
-    report = _command(each, "open", "incidents:report", "report a disruption by hand")
+    report = _command(each, "open", "incidents:report", "report a disruption manually")
     report.add_argument("--title", required=True)
     for word in ("description", "target", "application", "agency", "reporter", "contact"):
         report.add_argument(f"--{word}", default="")
     report.add_argument("--severity", choices=("warning", "critical"), default="critical")
     sign = _command(each, "sign", "incidents:sign", "sign the waiting step of an incident")
     sign.add_argument("number")
-    sign.add_argument("--step", type=int, help="the step you mean (the one that waits)")
+    sign.add_argument("--step", type=int, help="the step to sign (default: the one that waits)")
     sign.add_argument("--decision", choices=("approve", "return"), default="approve")
     sign.add_argument("--form", default="{}", help="JSON of the form, or @FILE")
     sign.add_argument("--version", type=int, help="version of the incident you saw")
     for parser in (report, sign):
-        parser.add_argument("--as", dest="username", required=True, help="who you are")
+        parser.add_argument("--as", dest="username", required=True, help="your username")
         _with_password(_with_lang(_with_json(_with_config(parser))))
 
 
 def _ledger_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
-    verify = _command(commands, "verify", "ledger:verify", "check the ledger, or an exported one")
+    verify = _command(commands, "verify", "ledger:verify", "verify the ledger, or an exported one")
     verify.add_argument("file", nargs="?", metavar="FILE", help="a bundle made by 'sigap export'")
     _with_lang(_with_config(verify))
     export = _command(commands, "export", "ledger:export", "write the ledger as one file")

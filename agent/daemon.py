@@ -154,7 +154,7 @@ class Daemon:
 
     def unready(self) -> list[str]:
         """Which loops have not advanced, in words; empty when all have."""
-        reasons = [f"{name} was not read yet" for name in self.scheduler.waiting()]
+        reasons = [f"{name} has not been read yet" for name in self.scheduler.waiting()]
         return reasons + self.stalled()
 
     def stalled(self) -> list[str]:

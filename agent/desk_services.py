@@ -177,7 +177,7 @@ class BackOffice:
         return [
             CounterMetricFamily(
                 "sigap_desk_jobs_skipped",
-                "Runs of the desk's own jobs that were left out or came too late.",
+                "Runs of the desk's periodic jobs that were skipped or late.",
                 value=self._skipped,
             )
         ]

@@ -32,7 +32,7 @@ SCRAPERS = 4
 TEXT = "text/plain; charset=utf-8"
 
 LANDING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sigap</title>
-<h1>Sigap</h1><p>This agent watches databases; it keeps no incidents (no <code>store:</code>).
+<h1>Sigap</h1><p>This agent records no incidents (no <code>store:</code> configured).
 <ul><li><a href="/metrics">/metrics</a><li><a href="/healthz">/healthz</a>
 <li><a href="/readyz">/readyz</a></ul></html>
 """
@@ -86,7 +86,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise ListenError(
-                f"port {port} on {host or 'every address'} is taken by another process; "
+                f"port {port} on {host or 'every address'} is in use by another process; "
                 "stop that one or choose another port under agent.listen"
             ) from None
         raise ListenError(

@@ -46,12 +46,12 @@ def parse(url: str, engine: Engine, user: str = "sigap") -> Parsed:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     host = options.pop("unix_socket", "") or options.pop("host", "") or (parts.hostname or "")
     if "password" in options:
-        raise AddressError("must not hold a password option; use password_file")
+        raise AddressError("must not contain a password option; use password_file")
     host = unquote(host)
     if not host:
-        raise AddressError("names no host; write it, or ?host=/directory for a Unix socket")
+        raise AddressError("has no host; add one, or ?host=/directory for a Unix socket")
     if not host.startswith("/") and any(c.isspace() or c == "/" for c in host):
-        raise AddressError("names a host with a blank or '/' in it")
+        raise AddressError("has a host with a space or '/' in it")
     password = unquote(parts.password) if parts.password else None
     address = Address(
         host=host,

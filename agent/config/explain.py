@@ -35,7 +35,7 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], where: Path) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         known = fields_at(model, where[:-1])
-        return f"is not a key this place knows; {nearest(str(where[-1]), known)}"
+        return f"unknown key; {nearest(str(where[-1]), known)}"
     if kind == "missing":
         return "is missing"
     if kind == "value_error":

@@ -104,7 +104,7 @@ def load(
     name = root.agent.name or socket.gethostname()
     found = tuple(replace(target, agent=name) for target in targets(source))
     if not found and not problems.found:
-        problems.at(("targets",), "names no server to watch; add one under 'targets:'")
+        problems.at(("targets",), "has no server to monitor; add one under 'targets:'")
     store = _store(source, root)
     deadline = _deadline(problems, root)
     announced = tuple(_windows(source, root, found))
@@ -142,7 +142,7 @@ def _root(source: Source) -> RootSection:
     sections = {key: value for key, value in source.tree.items() if key != "targets"}
     known = tuple(RootSection.model_fields)
     for key in [key for key in sections if key not in known]:
-        source.problems.at((key,), f"is not a key this place knows; {nearest(key, known)}")
+        source.problems.at((key,), f"unknown key; {nearest(key, known)}")
         del sections[key]
     try:
         return RootSection.model_validate(sections)
@@ -188,7 +188,7 @@ def _store(source: Source, root: RootSection) -> Secret | None:
             return None
         url = _with_password(url, password)
     elif urlsplit(url).password and ("store",) not in source.substituted:
-        problems.warn(("store",), "holds a password; move it to store_password_file")
+        problems.warn(("store",), "contains a password; move it to store_password_file")
     return Secret(url)
 
 

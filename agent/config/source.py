@@ -73,7 +73,7 @@ class Source:
                 return
         if earlier is not None:
             self.problems.in_file(
-                file, line, f"is defined already in {earlier.file}:{earlier.line}; keep one", (key,)
+                file, line, f"is already defined in {earlier.file}:{earlier.line}; keep one", (key,)
             )
             return
         self.tree[key] = reader.value(node, (key,), (key,), line)
@@ -92,7 +92,7 @@ class Source:
             self.problems.in_file(file, 0, f"cannot be read: {reason}")
             return None
         if node is None:
-            self.problems.in_file(file, 0, "is empty; 'sigap schema' lists what it may hold")
+            self.problems.in_file(file, 0, "is empty; 'sigap schema' lists the possible keys")
         return node
 
     def _substitute(self, text: str, path: Path) -> str:

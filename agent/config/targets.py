@@ -102,7 +102,7 @@ def _check_expected(
     for kind in KINDS:
         name = f"{kind.name}s"
         if getattr(section.expects, name) and kind.label not in seen:
-            said = f"no probe of {section.engine} can see {name}, so none would be missed"
+            said = f"no probe of {section.engine} can see {name}, so none could be missed"
             problems.at((*at, name), said)
 
 
@@ -137,11 +137,11 @@ def _probes(problems: Problems, at: Path, engine: Any) -> tuple[Probe, ...] | No
     if not isinstance(engine, str):
         return None
     if engine == "mariadb":
-        problems.at((*at, "engine"), "write 'mysql'; MariaDB is found out when connecting")
+        problems.at((*at, "engine"), "write 'mysql'; MariaDB is detected when connecting")
         return None
     if engine not in registry.engine_names():
         known = nearest(engine, registry.engine_names())
-        problems.at((*at, "engine"), f"{engine!r} is not an engine; {known}")
+        problems.at((*at, "engine"), f"{engine!r} is not a known engine; {known}")
         return None
     try:
         return registry.probes_for(engine)
@@ -160,7 +160,7 @@ def _address(source: Source, at: Path, raw: Mapping[str, Any]) -> Parsed | None:
         source.problems.at((*at, "url"), str(error))
         return None
     if parsed.password_in_url and (*at, "url") not in source.substituted:
-        source.problems.warn((*at, "url"), "holds a password; move it to password_file")
+        source.problems.warn((*at, "url"), "contains a password; move it to password_file")
     return parsed
 
 
@@ -181,7 +181,7 @@ def _password(
             problems.at((*at, "password_file"), str(error))
     if isinstance(literal, str) and literal:
         if (*at, "password") not in source.substituted:
-            problems.warn((*at, "password"), "is written here; move it to password_file")
+            problems.warn((*at, "password"), "must not be written here; move it to password_file")
         return Secret(literal)
     return None
 

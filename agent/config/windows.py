@@ -40,19 +40,23 @@ def _check_names(
     ):
         for index, name in enumerate(given):
             if name not in names:
-                problems.at((*at, key, index), f"{name!r} is not watched; {nearest(name, names)}")
+                problems.at(
+                    (*at, key, index), f"{name!r} is not a configured name; {nearest(name, names)}"
+                )
 
 
 def _window(problems: Problems, at: Path, section: WindowSection) -> Window | None:
     try:
         zone = ZoneInfo(section.zone)
     except (LookupError, ValueError, OSError):
-        problems.at((*at, "zone"), f"{section.zone!r} is no time zone, e.g. Asia/Makassar")
+        problems.at(
+            (*at, "zone"), f"{section.zone!r} is not a time zone; write it like Asia/Makassar"
+        )
         return None
     once = bool(section.from_ or section.to)
     again = bool(section.days or section.at or section.lasts)
     if once == again:
-        problems.at(at, "needs either 'from' and 'to' (once), or 'at' and 'lasts' (again)")
+        problems.at(at, "needs either 'from' and 'to' (once), or 'at' and 'lasts' (recurring)")
         return None
     if once:
         return _once(problems, at, section, zone)
@@ -83,10 +87,10 @@ def _again(problems: Problems, at: Path, section: WindowSection) -> Window | Non
         problems.at((*at, "at"), f"must be a time of day, e.g. 22:00, not {section.at!r}")
         return None
     if section.lasts is None or timedelta(seconds=section.lasts) > LONGEST:
-        problems.at((*at, "lasts"), "must say how long it lasts, e.g. 2h, at most 7d")
+        problems.at((*at, "lasts"), "needs 'lasts', e.g. 2h, at most 7d")
         return None
     if begins.tzinfo is not None:
-        problems.at((*at, "at"), "must not name a zone; 'zone' does")
+        problems.at((*at, "at"), "must not contain a zone; set 'zone' instead")
         return None
     return Window(
         section.name,

@@ -47,7 +47,7 @@ SEVERITY = Family(
 THRESHOLD = Family(
     "sigap_threshold", "Limit from which a measure is a warning or critical, in the measure's unit."
 )
-SESSIONS = Family("sigap_agent_sessions", "Sessions the agent holds open on the server.")
+SESSIONS = Family("sigap_agent_sessions", "Open sessions of the agent on the server.")
 SPENT = Family(
     "sigap_agent_db_seconds_total", "Time the agent waited for the server's answers.", "counter"
 )
@@ -63,10 +63,10 @@ LONGEST = Family(
     "sigap_agent_longest_statement_seconds", "The longest single statement of the agent so far."
 )
 STALE = Family(
-    "sigap_probe_stale", "1 when the probe's last reading is too old to say anything, 0 when not."
+    "sigap_probe_stale", "1 when the probe's last reading is too old to be used, 0 when not."
 )
 MAINTENANCE = Family(
-    "sigap_maintenance_active", "A maintenance window holds this target's incidents back."
+    "sigap_maintenance_active", "1 while a maintenance window suppresses this target's incidents."
 )
 
 

@@ -37,7 +37,7 @@ def sigap_version() -> str:
 
 SKIPPED = Family(
     "sigap_agent_rounds_skipped_total",
-    "Runs of probes left out because the round before took too long.",
+    "Probe runs skipped because the previous round took too long.",
     "counter",
 )
 
@@ -74,12 +74,12 @@ class Metrics:
         info.labels(sigap_version(), platform.python_version()).set(1)
         self._reload_ok = Gauge(
             "sigap_config_last_reload_successful",
-            "Whether the newest agent.yaml could be used (1) or the one before still runs (0).",
+            "Whether the newest agent.yaml was applied (1) or was rejected (0).",
             registry=self.registry,
         )
         self._reload_at = Gauge(
             "sigap_config_last_reload_success_timestamp_seconds",
-            "When a configuration was last taken over.",
+            "When a configuration was last applied.",
             registry=self.registry,
         )
 
@@ -126,18 +126,18 @@ def of_reporter(reporter: Reporter) -> Iterator[Metric]:
     """What the reporter says of itself and of the store."""
     counts = reporter.counts()
     yield GaugeMetricFamily(
-        "sigap_store_up", "Whether the store took the last finding.", value=int(counts.store_up)
+        "sigap_store_up", "Whether the store accepted the last finding.", value=int(counts.store_up)
     )
     yield GaugeMetricFamily(
         "sigap_reporter_pending_findings",
-        "Findings that wait in memory to be told to the desk.",
+        "Findings queued in memory for the desk.",
         value=counts.pending,
     )
     yield CounterMetricFamily(
-        "sigap_reporter_findings", "Findings told to the desk.", value=counts.told
+        "sigap_reporter_findings", "Findings delivered to the desk.", value=counts.told
     )
     yield CounterMetricFamily(
         "sigap_reporter_failures",
-        "Findings the desk could not take just then.",
+        "Attempts to deliver a finding that failed.",
         value=counts.failed,
     )

@@ -187,7 +187,7 @@ class Figures:
         if self._verified_at is not None:
             yield GaugeMetricFamily(
                 "sigap_ledger_verified_timestamp_seconds",
-                "When the whole ledger was last looked over and found whole.",
+                "When the whole ledger was last verified successfully.",
                 value=self._verified_at.timestamp(),
             )
         if self._snapshot is not None:
@@ -215,14 +215,14 @@ def _counters(snapshot: Snapshot) -> Iterator[Metric]:
     totals = snapshot.totals
     yield _counter(
         "sigap_incidents_opened",
-        "Incidents opened, by what reported them and the family of trouble.",
+        "Incidents opened, by source and family of the finding.",
         ("source", "family"),
         totals.opened.items(),
     )
     outcomes = {(outcome.value,): 0 for outcome in Outcome}
     yield _counter(
         "sigap_incidents_closed",
-        "Incidents closed, by how they ended.",
+        "Incidents closed, by outcome.",
         ("outcome",),
         (outcomes | {(key,): count for key, count in totals.closed.items()}).items(),
     )

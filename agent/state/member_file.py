@@ -101,7 +101,7 @@ def read(file: Path) -> Notes:
     try:
         return _parsed(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotebookError(f"it is not a file of learned members ({error})") from error
+        raise NotebookError(f"this is not a file of learned members ({error})") from error
 
 
 def edit(file: Path, changes: Iterable[Change]) -> Notes:

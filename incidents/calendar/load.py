@@ -118,7 +118,7 @@ class _Holidays:
             each.string("decree", "")
             day = each.day("day")
             if day is not None and self.days.pop(day, None) is None:
-                each.wrong(f"{day} is no holiday, so it cannot be taken away", "day")
+                each.wrong(f"{day} is not a holiday, so it cannot be removed", "day")
 
     def _put(self, entry: Entry, kind: str) -> None:
         entry.only(("day", "kind", "name", "decree", "estimated"))
@@ -194,7 +194,7 @@ def _zone(entry: Entry) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):  # unknown, a directory, or no key at all
-        entry.wrong(f"{name!r} is no time zone; write it like Asia/Makassar", "zone")
+        entry.wrong(f"{name!r} is not a time zone; write it like Asia/Makassar", "zone")
         return ZoneInfo("UTC")
 
 
@@ -238,7 +238,7 @@ def _week(entry: Entry, key: str) -> Week:
         spans = _spans(block, str(name))
         for day in range(_DAYS.index(first), _DAYS.index(last or first) + 1):
             if days[day]:
-                block.wrong(f"{_DAYS[day]} is told twice", str(name))
+                block.wrong(f"{_DAYS[day]} is given twice", str(name))
             days[day] = spans
     return tuple(days)
 

@@ -115,7 +115,7 @@ def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> CausalRule
     for effect in effects:
         effect.only(("family", "measures", "reasons", "but"))
     if not effects:
-        entry.wrong("a cause without effects explains nothing", "effects")
+        entry.wrong("a cause needs at least one effect", "effects")
     return CausalRule(
         name=entry.string("name"),
         cause=_kind(cause),

@@ -130,10 +130,10 @@ def _standard(entry: Entry) -> Standard:
     if entry.has("minutes") == entry.has("days"):
         entry.wrong("give either minutes or days")
     elif minutes + days <= 0:
-        entry.wrong("a limit must be more than nothing")
+        entry.wrong("a limit must be greater than 0")
     target = entry.number("target_days") if entry.has("target_days") else None
     if target is not None and not 0 < target <= days:
-        entry.wrong("a target must be more than nothing and within the limit", "target_days")
+        entry.wrong("a target must be greater than 0 and within the limit", "target_days")
     return Standard(minutes, days, target)
 
 
@@ -152,7 +152,7 @@ def _step(entry: Entry, roles: frozenset[str], documents: frozenset[str]) -> Ste
         if asked and asked not in names:
             each.wrong(f"the form has no field {asked!r}", "required_when")
     if returns and not any(_asks_why(field) for field in form):
-        entry.wrong("a return needs a reason: no field is required when the decision is return")
+        entry.wrong("a return needs a reason: make a field required for the decision return")
     return Step(
         number=entry.integer("number"),
         key=entry.string("key"),
@@ -194,7 +194,7 @@ def _field(entry: Entry, roles: frozenset[str], returns: bool) -> Field:
     kind = _one_of(entry, "kind", frozenset(FieldKind))
     options = tuple(Option(each.string("value"), each.text("label")) for each in _options(entry))
     if (kind == FieldKind.CHOICE) != bool(options):
-        entry.wrong("options belong to a choice, and a choice has some", "options")
+        entry.wrong("options belong to fields of kind choice, which need at least one", "options")
     if len({option.value for option in options}) != len(options):
         entry.wrong("two options have the same value", "options")
     if entry.has("role") and kind != FieldKind.PEOPLE:
@@ -230,7 +230,7 @@ def _condition(entry: Entry, returns: bool) -> Condition | None:
     if decision == Decision.RETURN and not returns:
         when.wrong("this step cannot be returned", "decision")
     if when.has("field") != when.has("equals"):
-        when.wrong("field and equals go together")
+        when.wrong("give field and equals together, or neither")
     if not when.value:
         when.wrong("expected at least one of decision, red, field")
     equals = when.value.get("equals")
@@ -275,14 +275,14 @@ def _check_flow(top: Entry, entries: list[Entry], steps: tuple[Step, ...]) -> No
         if step.next is not None and step.next not in numbers:
             entry.wrong(f"there is no step {step.next}", "next")
         elif step.next is not None and step.next <= step.number:
-            entry.wrong("next must lie ahead; a way back is return_to", "next")
+            entry.wrong("next must be a later step; use return_to for a way back", "next")
         if step.return_to is not None and step.return_to not in numbers:
             entry.wrong(f"there is no step {step.return_to}", "return_to")
         elif step.return_to is not None and step.return_to >= step.number:
-            entry.wrong("a loop must point backwards", "return_to")
+            entry.wrong("return_to must be an earlier step", "return_to")
         for other in step.not_signed_by:
             if other not in numbers or other == step.number:
-                entry.wrong(f"{other} is no other step", "not_signed_by")
+                entry.wrong(f"{other} is not another step", "not_signed_by")
     ends = [step.number for step in steps if step.next is None]
     if steps and len(ends) != 1:
         top.wrong(f"exactly one step must have no next; these have none: {ends}", "steps")

@@ -433,5 +433,5 @@ def test_a_bug_is_one_sentence_and_a_traceback_only_on_request(tmp_path: Path) -
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    assert "a bug of ours (ZeroDivisionError: boom)" in one_sentence(run(), 70)
+    assert "internal error (ZeroDivisionError: boom)" in one_sentence(run(), 70)
     assert "Traceback" in run(SIGAP_DEBUG="1").stderr

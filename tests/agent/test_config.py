@@ -78,13 +78,13 @@ def test_reading_twice_gives_equal_targets(tmp_path: Path) -> None:
         ("", "agent.yaml: is empty"),
         ("agent: [\n", "agent.yaml:2: is not valid YAML"),
         ("- a\n", "agent.yaml:1: must be a mapping"),
-        (GOOD + "stroe: x\n", "stroe: is not a key this place knows; did you mean 'store'?"),
+        (GOOD + "stroe: x\n", "stroe: unknown key; did you mean 'store'?"),
         (GOOD + "agent: {}\n", "agent.yaml:6: agent: is written twice (first in line 1)"),
         (
             GOOD + "    probes: {blocked: {every: 5s}}\n",
             "probes.blocked: is not a probe of this engine; did you mean 'blocked_sessions'?",
         ),
-        ("agent: {}\n", "targets: names no server to watch"),
+        ("agent: {}\n", "targets: has no server to monitor"),
         ("targets: simpeg\n", "agent.yaml:1: targets: must be a list"),
         ("targets: [simpeg]\n", "agent.yaml:1: targets[0]: must be a mapping of keys, not"),
         ("targets:\n  - {}\n", "agent.yaml:2: targets[0].url: is missing"),
@@ -109,11 +109,11 @@ def test_reading_twice_gives_equal_targets(tmp_path: Path) -> None:
         ),
         (
             GOOD.replace("engine: postgresql", "engine: postgres"),
-            "agent.yaml:4: targets[0].engine: 'postgres' is not an engine; did you mean",
+            "agent.yaml:4: targets[0].engine: 'postgres' is not a known engine; did you mean",
         ),
         (
             GOOD.replace("engine: postgresql", "engine: mariadb"),
-            "agent.yaml:4: targets[0].engine: write 'mysql'; MariaDB is found out",
+            "agent.yaml:4: targets[0].engine: write 'mysql'; MariaDB is detected",
         ),
         (
             GOOD.replace("postgresql://", "mysql://"),
@@ -125,7 +125,7 @@ def test_reading_twice_gives_equal_targets(tmp_path: Path) -> None:
         ),
         (
             GOOD.replace("sigap@127.0.0.1:5432", ""),
-            "agent.yaml:5: targets[0].url: names no host",
+            "agent.yaml:5: targets[0].url: has no host",
         ),
         (GOOD.replace("name: simpeg", "name: a/b"), "targets[0].name: 'a/b' is not allowed here"),
         (target(role="master"), "agent.yaml:6: targets[0].role: must be 'primary' or 'replica'"),
@@ -142,7 +142,7 @@ def test_reading_twice_gives_equal_targets(tmp_path: Path) -> None:
         ),
         (
             target(probes="{blocked_sessions: {evry: 5s}}"),
-            "targets[0].probes.blocked_sessions.evry: is not a key this place knows; "
+            "targets[0].probes.blocked_sessions.evry: unknown key; "
             "did you mean 'every'?",
         ),
         (
@@ -217,14 +217,14 @@ def test_conf_d_adds_targets_and_keeps_their_own_places(tmp_path: Path) -> None:
     assert [t.name for t in read(tmp_path, GOOD).targets] == ["simpeg", "surat"]
     (folder / "surat.yaml").write_text(extra.replace("10.0.0.9", ""))
     (found,) = problems(tmp_path, GOOD)
-    assert found.startswith("conf.d/surat.yaml:2: targets[0].url: names no host")
+    assert found.startswith("conf.d/surat.yaml:2: targets[0].url: has no host")
 
 
 def test_a_key_in_two_files_names_both(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "x.yaml").write_text("agent: {name: other}\n")
     (found,) = problems(tmp_path, GOOD)
-    assert found.startswith("conf.d/x.yaml:1: agent: is defined already in ")
+    assert found.startswith("conf.d/x.yaml:1: agent: is already defined in ")
     assert "agent.yaml:1" in found
 
 

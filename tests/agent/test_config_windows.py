@@ -68,9 +68,9 @@ def test_windows_of_further_files_add_up(tmp_path: Path) -> None:
         ("{name: x, from: 2026-11-23 12:00, to: 2026-11-22 12:00}", "must come after 'from'"),
         ("{name: x, at: '25:00', lasts: 1h}", "maintenance[0].at: must be a time of day"),
         ("{name: x, at: '12:00', lasts: 8d}", "at most 7d"),
-        ("{name: x, at: '12:00', lasts: 1h, zone: Asia/Makasar}", "is no time zone"),
+        ("{name: x, at: '12:00', lasts: 1h, zone: Asia/Makasar}", "is not a time zone"),
         ("{name: x, at: '12:00', lasts: 1h, targets: [simpg]}", "did you mean 'simpeg'?"),
-        ("{name: x, at: '12:00', lasts: 1h, clusters: [c2]}", "'c2' is not watched"),
+        ("{name: x, at: '12:00', lasts: 1h, clusters: [c2]}", "'c2' is not a configured name"),
         ("{name: x, at: '12:00', lasts: 1h, days: [monday]}", "maintenance[0].days[0]"),
         ("{name: x, at: '12:00', last: 1h}", "maintenance[0].last"),
     ],
@@ -94,7 +94,7 @@ def test_members_that_no_probe_of_the_engine_can_see_are_refused(tmp_path: Path)
         load(file)
     (found,) = caught.value.problems
     assert found.path == "targets[0].expects.slots"
-    assert found.message == "no probe of mysql can see slots, so none would be missed"
+    assert found.message == "no probe of mysql can see slots, so none could be missed"
 
 
 def test_two_expected_roles_that_contradict_are_a_problem(tmp_path: Path) -> None:

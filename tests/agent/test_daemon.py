@@ -206,7 +206,7 @@ def test_a_bad_reload_changes_nothing_and_is_told(tmp_path: Path) -> None:
         until(
             "the refusal", lambda: agent.metric("sigap_config_last_reload_successful") == [failed]
         )
-        assert "colour: is not a key this place knows" in agent.log
+        assert "colour: unknown key" in agent.log
         assert agent.metric("sigap_target_up{")
         assert agent.process.poll() is None
 

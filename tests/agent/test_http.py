@@ -58,8 +58,8 @@ def test_head_has_no_body(port: int) -> None:
 
 def test_ready_says_what_does_not_advance(port: int, unready: list[str]) -> None:
     assert get(port, "/readyz")[:2] == (200, b"ready\n")
-    unready.append("simpeg was not read yet")
-    assert get(port, "/readyz")[:2] == (503, b"not ready: simpeg was not read yet\n")
+    unready.append("simpeg has not been read yet")
+    assert get(port, "/readyz")[:2] == (503, b"not ready: simpeg has not been read yet\n")
     assert get(port, "/healthz")[0] == 200
 
 
@@ -93,7 +93,7 @@ def test_a_page_larger_than_the_buffer_is_not_held_back_on_a_kept_connection() -
 def test_a_taken_port_is_one_sentence_with_the_next_move() -> None:
     taken = listen("127.0.0.1", 0)
     number = taken.getsockname()[1]
-    with pytest.raises(ListenError, match=f"port {number} .* is taken .* agent.listen"):
+    with pytest.raises(ListenError, match=f"port {number} .* is in use .* agent.listen"):
         listen("127.0.0.1", number)
     taken.close()
 

@@ -300,11 +300,11 @@ def test_the_canonical_content_gives_the_same_calendar_again() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("remove: [{day: 2026-07-02}]", "is no holiday"),
+        ("remove: [{day: 2026-07-02}]", "is not a holiday"),
         ("add: [{day: 2026-12-25, name: {id: a, en: b}}]", "is a holiday already"),
         ("add: [{day: someday, name: {id: a, en: b}}]", "expected a date"),
-        ("zone: Mars/Base", "is no time zone"),
-        ("zone: ../etc", "is no time zone"),
+        ("zone: Mars/Base", "is not a time zone"),
+        ("zone: ../etc", "is not a time zone"),
         ("midday_break: {noon: 12:00-13:00}", "expected days like"),
         ("midday_break: {mon: 12-13}", "expected hours like"),
         ("midday_break: {mon: 24:00-24:00}", "expected hours like"),
