@@ -115,7 +115,7 @@ class Event:
     """One line of the ledger.
 
     ``sequence`` counts over the whole ledger; ``hash`` is SHA-256 over the stored canonical
-    bytes, which contain ``prev_hash``.
+    bytes, which contain the hash of the event before.
     """
 
     sequence: int
@@ -124,7 +124,6 @@ class Event:
     at: datetime  # aware, UTC
     actor: str  # a username, or SYSTEM
     payload: JSON
-    prev_hash: str = ""
     hash: str = ""
 
 

@@ -144,13 +144,13 @@ def _calendar(chain: list[Entry]) -> Calendar:
     hours = _last(chain, "hours_per_day").number("hours_per_day")
     if not 0 < hours <= 24:
         own.wrong("a working day has more than 0 and at most 24 hours", "hours_per_day")
-    name, label = own.string("name"), _last(chain, "zone_label").string("zone_label")
+    name, label = own.string("name"), _last(chain, "zone_label").string("zone_label", "")
     zone_entry = _last(chain, "zone")
     body, digest = content(
         {
             "name": name,
             "zone": zone_entry.string("zone"),
-            "zone_label": label,
+            "zone_label": label or None,  # read by nobody; part of the hash of older calendars
             "hours_per_day": hours,
             "rules": [each.value for entry in chain for each in entry.entries("rules")],
             "midday_break": _last(chain, "midday_break").value.get("midday_break") or {},
@@ -161,7 +161,6 @@ def _calendar(chain: list[Entry]) -> Calendar:
     return Calendar(
         name=name,
         zone=_zone(zone_entry),
-        zone_label=label,
         day_seconds=hours * 3600,
         rules=rules,
         holidays=holidays.days,

@@ -101,7 +101,6 @@ class Calendar:
 
     name: str
     zone: ZoneInfo
-    zone_label: str  # WITA
     day_seconds: float  # one "hari kerja" in working seconds (27000: 7.5 h)
     rules: tuple[HoursRule, ...]  # at least one without a first day, so that every day has hours
     holidays: Mapping[date, Holiday]
@@ -111,11 +110,6 @@ class Calendar:
     _days: dict[date, tuple[Interval, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-
-    def is_working(self, at: datetime) -> bool:
-        """Whether ``at`` is in working time; the closing instant is not."""
-        at = _utc(at)
-        return any(a <= at < b for a, b in self._intervals(self._date(at)))
 
     def next_opening(self, at: datetime) -> datetime:
         """``at`` itself in working time, else the next opening."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -137,7 +137,6 @@ def read_event(body: bytes, hash_: str) -> Event:
         at=datetime.fromisoformat(said["at"]),
         actor=said["actor"],
         payload=said["payload"],
-        prev_hash=said["prev"],
         hash=hash_,
     )
 
@@ -297,10 +296,3 @@ def _check_documents(connection: Connection) -> int:
 def _head(value: str) -> Head:
     sequence, _, hash_ = value.partition(" ")
     return Head(int(sequence), hash_)
-
-
-def drafts(
-    incident: str, at: datetime, actor: str, parts: Iterable[tuple[EventKind, JSON]]
-) -> list[Draft]:
-    """Several events of one incident by one actor at one moment."""
-    return [Draft(incident, kind, at, actor, payload) for kind, payload in parts]

@@ -37,7 +37,6 @@ class SlaClock:
     state: ClockState
     entered_at: datetime  # the predecessor's sign-off, or the opening
     starts_at: datetime  # from when working time counts: entered_at rolled to an opening
-    target_at: datetime | None  # when the target (step 4: 1 day) is reached
     remind_at: datetime  # 75 % of the limit
     due_at: datetime
     ended_at: datetime | None  # signed, or closed; None while it runs
@@ -162,7 +161,6 @@ def _clock(
         state=running if ended is None or late else ClockState.MET,
         entered_at=entered,
         starts_at=calendar.next_opening(entered),
-        target_at=None if target is None else calendar.add(entered, target),
         remind_at=calendar.add(entered, limit * procedure.remind_ratio),
         due_at=due,
         ended_at=ended,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from incidents.calendar import load as calendar
+from incidents.calendar.load import Calendar
 from incidents.ledger import payloads
 from incidents.model import (
     Assignment,
@@ -27,6 +28,11 @@ from probes import Finding, Severity, Text
 PROCEDURE = procedure.load("kaltim")
 CALENDAR = calendar.load("kaltim")
 ZONE = CALENDAR.zone
+
+
+def is_working(cal: Calendar, moment: datetime) -> bool:
+    """Whether the microsecond that begins at ``moment`` counts as working time."""
+    return cal.between(moment, moment + timedelta(microseconds=1)) > 0
 
 
 def at(text: str) -> datetime:

@@ -26,12 +26,6 @@ _SHORT_MONTHS = {
     "id": "Jan Feb Mar Apr Mei Jun Jul Agu Sep Okt Nov Des".split(),
     "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(),
 }
-_ZONES = {
-    "Asia/Makassar": "WITA",
-    "Asia/Jakarta": "WIB",
-    "Asia/Pontianak": "WIB",
-    "Asia/Jayapura": "WIT",
-}
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")  # powers of 1,000, as in titles
 
 
@@ -44,8 +38,8 @@ class Sayer:
     now: datetime  # aware, UTC
 
     def zone_name(self, at: datetime) -> str:
-        """WIB, WITA or WIT where the zone is Indonesian, else what the zone calls itself."""
-        return _ZONES.get(str(self.zone)) or at.astimezone(self.zone).strftime("%Z")
+        """What the zone calls itself at that time: WITA, CEST."""
+        return at.astimezone(self.zone).strftime("%Z")
 
     def clock(self, at: datetime) -> str:
         """14.05 WITA (id), 14:05 WITA (en)."""
