@@ -24,14 +24,13 @@ from agent.http import DeskServer, HttpServer, PlainServer, Routes, listen, rout
 from agent.metrics.readings import Latest
 from agent.metrics.registry import Metrics, of_scheduler, skipped_rounds
 from agent.metrics.text_format import Board
-from agent.runtime import verdict_log
 from agent.runtime.maintenance import Maintenance
-from agent.runtime.pipeline import Mailbox, Pipeline
+from agent.runtime.pipeline import Pipeline, Queue
 from agent.runtime.scheduler import Clocks, Scheduler
+from agent.runtime.verdict_log import NoDesk
 from agent.state.folder import State
-from probes import Finding, Fingerprint, Probe, Reading, Severity, registry
-from probes.fleet.cluster_roles import Clusters
-from probes.fleet.reachability import Reach
+from probes import registry
+from probes.fleet.fleet import Fleet
 from probes.plan import Plan, plan
 from probes.runner import Owner
 
@@ -42,25 +41,6 @@ log = logging.getLogger("sigap")
 
 REAL = Clocks(lambda: datetime.now(UTC), time.monotonic)
 STOP_SECONDS = 2.5
-
-
-class NoDesk:
-    """The mailbox of an agent that keeps no incidents: verdicts are on /metrics and in the log."""
-
-    def __init__(self) -> None:
-        self._standing: dict[Fingerprint, Finding] = {}  # as it was raised
-
-    def put(self, finding: Finding) -> None:
-        """Nobody to tell but the log."""
-        name = finding.fingerprint
-        before = self._standing.get(name)
-        if not verdict_log.changed(before, finding):
-            return
-        verdict_log.tell(before, finding)
-        if finding.severity > Severity.CLEAR:
-            self._standing[name] = finding
-        else:
-            self._standing.pop(name, None)
 
 
 class Daemon:
@@ -91,24 +71,14 @@ class Daemon:
         except BaseException:
             self._listener.close()
             raise
-        mailbox: Mailbox = self._office.reporter if self._office else NoDesk()
+        queue: Queue = self._office.reporter if self._office else NoDesk()
         self._state = State(config.state)
-        self._clusters = Clusters()
-        self._reach = Reach(config.name)
-        self._pipeline = Pipeline(
-            self._latest,
-            mailbox,
-            notebook=self._state.notebook,
-            together=self._clusters,
-            shared=self._reach,
-            ask=lambda target, errand: self.scheduler.ask(target, errand),
-            hold=self._office.reporter.hold if self._office else _no_hold,
-        )
-        self.scheduler = Scheduler(self._handle, self._owner, clocks, self._gone)
+        fleet = Fleet(config.name, self._state.notebook)
+        self._pipeline = Pipeline(self._latest, queue, fleet, self._state.keep)
+        self.scheduler = Scheduler(self._pipeline, self._owner, clocks, self._gone)
         self.metrics.add(lambda: of_scheduler(self.scheduler))
         self.metrics.add_text(lambda: skipped_rounds(self.scheduler))
-        self.metrics.add(self._clusters.collect)
-        self.metrics.add(self._reach.collect)
+        self.metrics.add(fleet.collect)
         self._server = self._serve(routes(self.metrics.page, self.unready), routers)
 
     @property
@@ -209,15 +179,10 @@ class Daemon:
             )
             for target in config.targets
         ]
-        self._pipeline.maintenance = Maintenance(config.windows)
-        self._clusters.take_seats(config.targets)
-        self._reach.take_seats(config.targets)
-        for each in plans:
-            self._latest.declare(each)
+        self._pipeline.watch(plans, Maintenance(config.windows))
         return self.scheduler.apply(plans)
 
     def _gone(self, target: str) -> None:
-        self._latest.forget(target)
         self._pipeline.forget(target)
         self._state.forget(target)
 
@@ -227,7 +192,7 @@ class Daemon:
         from incidents.store import StoreUnavailable
 
         try:
-            self._pipeline.recall(recalled(office.desk.open_incidents()))
+            self._pipeline.restore(recalled(office.desk.open_incidents()))
         except StoreUnavailable as error:
             log.warning("open incidents not restored, store unavailable: %s", error)
 
@@ -235,17 +200,6 @@ class Daemon:
         owner = Owner(plan.target, registry.engine(plan.target.engine), plan.deadline)
         owner.remember(self._state.kept(plan.target.name))
         return owner
-
-    def _handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
-        in_doubt = self._pipeline.handle(plan, probe, reading, owner)
-        kept = owner.kept
-        if probe.name in kept:
-            self._state.keep(plan.target.name, kept)
-        return in_doubt
-
-
-def _no_hold(fingerprint: Fingerprint, seconds: float) -> None:
-    """An agent without a desk reports to nobody, so nothing waits."""
 
 
 def _shown(host: str, port: int) -> str:

@@ -65,7 +65,7 @@ def _probe(plan: Plan, seen: Seen, now: datetime, incident: Incidents) -> ProbeH
     return ProbeHealth(
         name=probe.name,
         question=probe.question,
-        state=_state(plan, seen, now),
+        state=_state(seen, now),
         read_at=reading.at if reading else None,
         duration_seconds=reading.duration_seconds if reading else None,
         values=tuple(_value(plan, probe, m) for m in (reading.measurements if reading else ())),
@@ -86,11 +86,11 @@ def _probe(plan: Plan, seen: Seen, now: datetime, incident: Incidents) -> ProbeH
     )
 
 
-def _state(plan: Plan, seen: Seen, now: datetime) -> ProbeState:
+def _state(seen: Seen, now: datetime) -> ProbeState:
     reading = seen.reading
     if reading is None:
         return ProbeState.STALE
-    if now - reading.at > timedelta(seconds=plan.stale_after(seen.probe)):
+    if now - reading.at > timedelta(seconds=seen.stale_after):
         return ProbeState.STALE
     judged = [f.severity for f in list(seen.findings.values()) if f.measure != BLIND]
     worst = max(judged, default=Severity.CLEAR)

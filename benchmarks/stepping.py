@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from agent.daemon import NoDesk
 from agent.metrics.readings import Latest
 from agent.metrics.text_format import Board
-from agent.runtime.pipeline import Pipeline
+from agent.runtime.evidence import Request
+from agent.runtime.maintenance import Maintenance
+from agent.runtime.pipeline import Outcome, Pipeline
 from agent.runtime.scheduler import Clocks, Loop
-from probes import Address, Probe, Reading, Secret, Target
+from agent.runtime.verdict_log import NoDesk
+from probes import Address, Evidence, Probe, Reading, Secret, Target
 from probes.plan import Plan, plan
 from probes.registry import engine, probes_for
 from probes.runner import Owner
@@ -47,16 +49,21 @@ class Steps:
         clocks = Clocks(lambda: datetime.now(UTC), lambda: self.hand)
         self._board = Board()
         latest = Latest(self._board, clocks.monotonic)
-        latest.declare(self._plan)
         self._pipeline = Pipeline(latest, NoDesk())
+        self._pipeline.watch([self._plan], Maintenance())
         self.owner = Owner(self.target, engine(self.target.engine), DEADLINE_SECONDS)
-        self._loop = Loop(self._plan, self.owner, self._handle, clocks, self.hand)
+        self._loop = Loop(self._plan, self.owner, self, clocks, self.hand, lambda request: None)
 
-    def _handle(self, of: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+        """Count a reading and hand it to the pipeline."""
         self.readings += 1
         if reading.failure is not None:
             self.failures[f"{probe.name}: {reading.failure.kind.value}"] += 1
-        return self._pipeline.handle(of, probe, reading, owner)
+        return self._pipeline.handle(plan, probe, reading, owner)
+
+    def answer(self, request: Request, taken: Evidence | None) -> None:
+        """A single target has no partner that could answer."""
+        self._pipeline.answer(request, taken)
 
     def obey(self, order: str) -> None:
         """Seconds of timetable, 0 for every probe, or the name of one."""
@@ -85,7 +92,7 @@ class Steps:
         now = Clocks(lambda: datetime.now(UTC), lambda: self.hand).now
         probes = {probe.name: probe for probe in due}
         for reading in self.owner.round(due, now):
-            self._handle(self._plan, probes[reading.probe], reading, self.owner)
+            self.handle(self._plan, probes[reading.probe], reading, self.owner)
 
     @property
     def page(self) -> str:

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ from probes.model import (
 from probes.wire import deadline
 from probes.wire.abandoned_logins import Abandoned
 from probes.words import evidence, failure_text
+from probes.words.cost import Cost
 from probes.words.engine import Engine
 
 log = logging.getLogger("sigap.probes")
@@ -112,20 +113,6 @@ def _too_slow(budget_seconds: float) -> Failure:
 _NO_SESSION = Text("tidak ada sesi untuk bertanya", "there is no session to ask")
 
 
-@dataclass(slots=True)
-class Cost:
-    """What this agent costs one target; exported, and watched by ourselves."""
-
-    sessions: int = 0  # open now
-    logins: int = 0
-    statements: int = 0
-    rows: int = 0
-    seconds: float = 0.0  # spent waiting for this server's answers, logins included
-    lock_waits: int = 0  # statements of ours that gave up on somebody's lock
-    longest_seconds: float = 0.0  # the longest single statement
-    most_sessions: int = 0  # ever open at once
-
-
 class _Metered:
     """A session that counts what it costs."""
 
@@ -136,9 +123,7 @@ class _Metered:
         self.memory: MutableMapping[str, Any] = {}
         self.shared = Shared()
         self.refused: Failure | None = None  # why the last further session could not be had
-        cost.sessions += 1
-        cost.most_sessions = max(cost.most_sessions, cost.sessions)
-        cost.logins += 1
+        cost.opened()
         self._open = True
 
     @property
@@ -201,7 +186,7 @@ class _Metered:
     def closed(self) -> None:
         if self._open:
             self._open = False
-            self._cost.sessions -= 1
+            self._cost.closed()
 
     def close(self) -> None:
         self.closed()

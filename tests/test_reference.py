@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 
 from probes import Probe
-from probes.fleet.membership import DERIVED
+from probes.fleet.observation import DERIVED
 from tools.reference import PAGES, ROOT
 
 

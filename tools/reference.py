@@ -15,7 +15,7 @@ from agent.metrics.readings import measure_family
 from incidents.web.views.advice import guide
 from probes import Probe, Threshold, registry
 from probes.fleet.catalogue import EVERY_DERIVED_PROBE
-from probes.fleet.membership import DERIVED
+from probes.fleet.observation import DERIVED
 from probes.words.units import written
 
 ROOT = Path(__file__).resolve().parents[1]

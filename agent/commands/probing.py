@@ -35,7 +35,7 @@ from probes import (
     registry,
 )
 from probes.fleet.catalogue import EVERY_DERIVED_PROBE
-from probes.fleet.membership import DERIVED
+from probes.fleet.observation import DERIVED
 from probes.judge import Judge, tuned, why
 from probes.plan import plan
 from probes.runner import Owner

@@ -1,18 +1,17 @@
-"""Why: the newest word of every probe, kept in memory for /metrics and for the pages.
+"""The newest reading and verdicts of every probe, in memory, for /metrics and the pages.
 
-Promise: nothing here waits for a database or a disk. A probe that could not look shows no values:
-they are left out, never faked; so are values older than three of the probe's intervals.
+Nothing here waits for a database or a disk. A probe that could not look shows no values, and values
+that are too old are left out.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.metrics.text_format import Board, Family, line, sample, written
-from agent.runtime.maintenance import On
+from agent.metrics.text_format import Board, Family, Key, line, sample, written
 from probes import (
     CONNECTION_KINDS,
     Finding,
@@ -24,10 +23,11 @@ from probes import (
     Reading,
     Severity,
 )
-from probes.fleet.membership import DERIVED
+from probes.fleet.observation import DERIVED, Observation
 from probes.judge import tuned
 from probes.plan import Plan
-from probes.runner import HOST, Cost
+from probes.runner import HOST
+from probes.words.cost import Cost
 from probes.words.units import version_in_words
 
 TARGET_UP = Family("sigap_target_up", "Whether the server answered and can be used (1) or not (0).")
@@ -89,6 +89,7 @@ class Seen:
     failures: dict[str, int] = field(default_factory=dict)
     findings: dict[Fingerprint, Finding] = field(default_factory=dict)
     measured: frozenset[str] = frozenset()  # families with lines on the board
+    stale_after: float = 0.0  # seconds after which the reading says nothing of the present
 
 
 @dataclass(slots=True)
@@ -102,11 +103,11 @@ class Watched:
     role: str = ""  # the expected one, declared or learned
     window: str = ""  # the maintenance window that holds its incidents back
 
-    def seen(self, probe: Probe) -> Seen | None:
+    def seen(self, each: Observation) -> Seen | None:
         """What was seen of a probe; one that is derived appears with its first reading."""
-        if probe.engine == DERIVED:
-            return self.probes.setdefault(probe.name, Seen(probe))
-        return self.probes.get(probe.name)
+        if each.source is not None:
+            return self.probes.setdefault(each.probe.name, Seen(each.probe))
+        return self.probes.get(each.probe.name)
 
 
 class Latest:
@@ -116,9 +117,11 @@ class Latest:
         self._board = board
         self._monotonic = monotonic
         self._targets: dict[str, Watched] = {}
+        self._shared: dict[str, Watched] = {}  # clusters, hosts and the agent
         self._lock = threading.Lock()
 
     def watched(self) -> tuple[Watched, ...]:
+        """The targets; not what several of them share."""
         with self._lock:
             return tuple(self._targets.values())
 
@@ -154,34 +157,44 @@ class Latest:
             self._targets.pop(target, None)
         self._board.forget(target)
 
-    def update(self, plan: Plan, probe: Probe, reading: Reading, cost: Cost) -> None:
-        """Take in one reading."""
-        watched = self._targets.get(reading.target)
-        seen = watched.seen(probe) if watched else None
-        if watched is None or seen is None or watched.plan is not plan:
+    def keep_shared(self, names: Collection[str]) -> None:
+        """Of clusters, hosts and agents, everything said of others than these vanishes."""
+        with self._lock:
+            gone = [name for name in self._shared if name not in names]
+            for name in gone:
+                del self._shared[name]
+        for name in gone:
+            self._board.forget(_SHARED, name)
+
+    def publish(self, each: Observation, cost: Cost | None = None) -> None:
+        """Take in one reading; ``cost``: what the target has cost so far, if it was asked."""
+        found = self._find(each)
+        if found is None:
             return
-        seen.reading = reading
+        watched, seen = found
+        reading = each.reading
+        seen.reading, seen.stale_after = reading, each.stale_after
         seen.readings += 1
         if reading.failure is not None:
             kind = reading.failure.kind.value
             seen.failures[kind] = seen.failures.get(kind, 0) + 1
-        if probe.engine == DERIVED:
-            if seen.readings == 1:
-                self._board.put(THRESHOLD, (reading.target, probe.name), _limits(plan, probe))
-        else:
-            self._show_probe(plan, seen, reading)
-            self._show_target(watched, probe, reading, cost)
-        self._show_measures(plan, seen, reading)
+        if each.source is not None and seen.readings == 1:
+            self._board.put(THRESHOLD, _key(each), _limits(each.plan, each.probe))
+        self._show_probe(each, seen)
+        if cost is not None:
+            self._show_target(watched, each.probe, reading, cost)
+        self._show_measures(each, seen)
 
-    def judged(self, plan: Plan, probe: Probe, reading: Reading, said: Iterable[Finding]) -> None:
+    def export(self, each: Observation, said: Iterable[Finding]) -> None:
         """Take in the verdicts on one reading."""
-        watched = self._targets.get(reading.target)
-        seen = watched.seen(probe) if watched else None
-        if watched is None or seen is None or watched.plan is not plan:
+        found = self._find(each)
+        if found is None:
             return
+        _, seen = found
         before = _verdicts(seen.findings)
         stated = {finding.fingerprint: finding for finding in said}
-        connected = reading.failure is None or reading.failure.kind not in CONNECTION_KINDS
+        failure = each.reading.failure
+        connected = failure is None or failure.kind not in CONNECTION_KINDS
         kept = {
             fingerprint: finding
             for fingerprint, finding in seen.findings.items()
@@ -199,36 +212,51 @@ class Latest:
             )
             for f in seen.findings.values()
         )
-        self._board.put(SEVERITY, (reading.target, probe.name), text)
+        self._board.put(SEVERITY, _key(each), text)
 
-    def window(self, plan: Plan, on: On | None) -> None:
-        """A maintenance window began, or the last one ended (None)."""
-        name = plan.target.name
-        watched = self._targets.get(name)
+    def window(self, plan: Plan, name: str) -> None:
+        """The maintenance window that is on for a target now; empty: none is."""
+        target = plan.target.name
+        watched = self._targets.get(target)
         if watched is not None:
-            watched.window = on.name if on else ""
-        if on is None:
-            self._board.drop(MAINTENANCE.name, (name,))
+            watched.window = name
+        if name:
+            labels = {"target": target, "window": name}
+            self._board.put(MAINTENANCE, (target,), line(MAINTENANCE.name, labels, 1.0))
         else:
-            labels = {"target": name, "window": on.name}
-            self._board.put(MAINTENANCE, (name,), line(MAINTENANCE.name, labels, 1.0))
+            self._board.drop(MAINTENANCE.name, (target,))
 
-    def _show_probe(self, plan: Plan, seen: Seen, reading: Reading) -> None:
-        key = (reading.target, reading.probe)
+    def _find(self, each: Observation) -> tuple[Watched, Seen] | None:
+        """Where a reading belongs; None: its target has left or was changed meanwhile."""
+        watched: Watched | None
+        if each.shared:
+            with self._lock:
+                watched = self._shared.setdefault(each.target.name, Watched(each.plan, {}))
+        else:
+            watched = self._targets.get(each.target.name)
+            if watched is None or watched.plan is not each.plan:
+                return None
+        seen = watched.seen(each)
+        return (watched, seen) if seen is not None else None
+
+    def _show_probe(self, each: Observation, seen: Seen) -> None:
+        key, reading = _key(each), each.reading
         named = {"target": reading.target, "probe": reading.probe}
         labels = written(named)
         for family, value in (
             (SUCCESS, 0.0 if reading.failure else 1.0),
-            (DURATION, reading.duration_seconds),
             (READ_AT, reading.at.timestamp()),
             (READINGS, float(seen.readings)),
         ):
             self._board.put(family, key, sample(family.name, labels, value))
+        if each.source is None:  # what is derived takes no time of its own
+            text = sample(DURATION.name, labels, reading.duration_seconds)
+            self._board.put(DURATION, key, text)
         self._board.put(
             STALE,
             key,
             sample(STALE.name, labels, 0.0),
-            self._monotonic() + plan.stale_after(seen.probe),
+            self._monotonic() + each.stale_after,
             sample(STALE.name, labels, 1.0),
         )
         if seen.failures:
@@ -238,9 +266,9 @@ class Latest:
             )
             self._board.put(FAILURES, key, text)
 
-    def _show_measures(self, plan: Plan, seen: Seen, reading: Reading) -> None:
-        probe, key = seen.probe, (reading.target, reading.probe)
-        expires = self._monotonic() + plan.stale_after(probe)
+    def _show_measures(self, each: Observation, seen: Seen) -> None:
+        probe, key, reading = each.probe, _key(each), each.reading
+        expires = self._monotonic() + each.stale_after
         shown: set[str] = set()
         of_target = written({"target": reading.target})
         for measure in probe.measures:
@@ -290,6 +318,15 @@ def usable(probe: Probe, reading: Reading) -> bool | None:
         if measurement.measure == probe.judged_on_failure:
             return measurement.value > 0
     return None
+
+
+_SHARED = ""
+"""Begins the keys of what several targets share; no target has an empty name."""
+
+
+def _key(each: Observation) -> Key:
+    name, probe = each.target.name, each.probe.name
+    return (_SHARED, name, probe) if each.shared else (name, probe)
 
 
 def _sample(family: Family, measure: Measure, of_target: str, measurement: Measurement) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Key = tuple[str, ...]
-"""Whose lines they are: (target,) or (target, probe)."""
+"""Whose lines they are, from the whole to the part: (target,) or (target, probe)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,11 @@ class Board:
         if kept is not None:
             kept.drop(key)
 
-    def forget(self, first: str) -> None:
+    def forget(self, *first: str) -> None:
         """Drop every line whose key begins with ``first``: the target has left."""
         for kept in list(self._families.values()):
             for key in list(kept.chunks):
-                if key[0] == first:
+                if key[: len(first)] == first:
                     kept.drop(key)
 
     def families(self, at: float) -> Iterator[bytes]:

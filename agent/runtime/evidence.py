@@ -1,25 +1,27 @@
-"""Why: half the truth about a broken replication stands on the other server.
+"""Evidence of findings: taken at the first bad reading, for replication on both sides.
 
-Promise: no thread touches another target's session. The other side is asked through its own loop
-and answers between two of its rounds; whoever asks never waits. Only the report of an opening
-finding is held, and for less than a second.
+No thread touches another target's session. The partner is asked through its own loop, between two
+of its rounds; whoever asks does not wait. Only the report of an opening finding is delayed, and for
+less than a second.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from probes import Evidence, Exhibit, Finding, Fingerprint, Probe, Severity, Text
+from probes.fleet.observation import Observation
+from probes.judge import Assessment
 from probes.plan import Plan
 from probes.runner import Owner
 from probes.words.evidence import labelled
 
 KEPT_WHILE_CLEAR = timedelta(minutes=10)
-"""Evidence is thrown away once its finding has been clear for so long: a flapping finding keeps
-what was seen at its first onset, and nothing is asked again."""
+"""Evidence is dropped once its finding has been clear for so long: a flapping finding keeps what
+was seen at its first onset, and nothing is asked again."""
 
 PAIRED = frozenset({"replication"})
 """Families whose evidence takes both sides."""
@@ -27,54 +29,78 @@ PAIRED = frozenset({"replication"})
 PATIENCE_SECONDS = 0.8
 """How long the report of an opening finding waits for the other side."""
 
-Send = Callable[[Finding, float], None]
-"""Takes a finding for the desk, and for how many seconds it should wait."""
-
 _UNASKED = Text("sisi ini tidak dapat ditanya", "this side could not be asked")
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Asks a replication partner to show its side; its own thread answers between two rounds."""
+
+    partner: str
+    target: str  # on whose behalf
+    probe: Probe
+    findings: tuple[Fingerprint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finding for the desk, and how long it waits for better evidence."""
+
+    finding: Finding
+    wait_seconds: float = 0.0
+
+
 @dataclass(slots=True)
-class Frozen:
+class EvidenceStore:
     """The evidence of one target's findings. Its own thread and its partners' use it."""
 
     _evidence: dict[Fingerprint, Evidence] = field(default_factory=dict)
-    _asked: dict[Fingerprint, int] = field(
-        default_factory=dict
-    )  # partners that have not answered yet
-    _held: dict[Fingerprint, Finding] = field(
-        default_factory=dict
-    )  # reports that wait for a partner
+    _asked: dict[Fingerprint, int] = field(default_factory=dict)  # partners without an answer yet
+    _delayed: dict[Fingerprint, Finding] = field(default_factory=dict)  # reports that wait for one
     _waited: set[Fingerprint] = field(default_factory=set)
     _causes: dict[Fingerprint, str] = field(default_factory=dict)  # of the newest onset
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def missing(self, onsets: Iterable[Fingerprint]) -> tuple[Fingerprint, ...]:
-        """The onsets of which nothing is frozen yet."""
-        with self._lock:
-            return tuple(name for name in onsets if name not in self._evidence)
+    def take(
+        self, each: Observation, assessment: Assessment, owner: Owner, partners: Sequence[str]
+    ) -> tuple[Request, ...]:
+        """Take evidence of what begins with this reading, while the cause can still be seen.
 
-    def onset(self, findings: Iterable[Finding]) -> None:
-        """These begin now: what was frozen of one that had another cause proves nothing of this."""
+        Returns what is to be asked of the partners. May wait for the server.
+        """
+        missing = self._missing(assessment)
+        if not missing:
+            return ()
+        taken = each.evidence or owner.gather(each.asked.probe, each.reading.at)
+        if taken is None:
+            return ()
+        paired = tuple(
+            finding.fingerprint
+            for finding in assessment.findings
+            if finding.fingerprint in missing and finding.family in PAIRED
+        )
         with self._lock:
-            for finding in findings:
-                name = finding.fingerprint
-                if self._causes.get(name, finding.cause) != finding.cause:
-                    self._evidence.pop(name, None)
-                    self._waited.discard(name)
-                self._causes[name] = finding.cause
+            self._evidence |= dict.fromkeys(missing, taken)
+            for name in paired if partners else ():
+                self._asked[name] = self._asked.get(name, 0) + len(partners)
+        if not paired:
+            return ()
+        return tuple(
+            Request(partner, each.target.name, each.asked.probe, paired) for partner in partners
+        )
 
-    def keep(self, names: Iterable[Fingerprint], taken: Evidence) -> None:
+    def attach(self, findings: Iterable[Finding]) -> list[Report]:
+        """The findings with their evidence; an opening one waits a little, and only once, for
+        partners that are asked."""
         with self._lock:
-            self._evidence |= dict.fromkeys(names, taken)
+            return [self._attached(finding) for finding in findings]
 
-    def ask(self, names: Iterable[Fingerprint]) -> None:
-        """A partner was asked on behalf of these findings."""
-        with self._lock:
-            for name in names:
-                self._asked[name] = self._asked.get(name, 0) + 1
+    def answer(self, names: Collection[Fingerprint], taken: Evidence | None) -> list[Report]:
+        """Add what a partner has shown; None: it could not be asked.
 
-    def answered(self, names: Iterable[Fingerprint], taken: Evidence, send: Send) -> None:
-        """A partner's side has come; the reports that waited for it go with it."""
+        Returns the reports that waited for it.
+        """
+        reports = []
         with self._lock:
             for name in names:
                 left = self._asked.pop(name, 1) - 1
@@ -83,36 +109,49 @@ class Frozen:
                 own = self._evidence.get(name)
                 if own is None:
                     continue
-                whole = replace(own, exhibits=own.exhibits + taken.exhibits)
-                self._evidence[name] = whole
-                if left <= 0 and name in self._held:
-                    send(replace(self._held.pop(name), evidence=whole), 0.0)
+                if taken is not None:
+                    own = replace(own, exhibits=own.exhibits + taken.exhibits)
+                    self._evidence[name] = own
+                if left <= 0 and name in self._delayed:
+                    reports.append(Report(replace(self._delayed.pop(name), evidence=own)))
+        return reports
 
-    def report(self, finding: Finding, send: Send) -> None:
-        """Send a finding with what is frozen of it; an opening one waits a little, and only once,
-        for partners that were asked."""
-        name = finding.fingerprint
+    def _missing(self, assessment: Assessment) -> frozenset[Fingerprint]:
+        """What begins now without evidence; what was taken for another cause does not count."""
         with self._lock:
-            self._held.pop(name, None)
-            evidence = self._evidence.get(name)
-            patience = 0.0
-            if evidence is not None and finding.severity is Severity.CLEAR:
-                if finding.at - finding.since > KEPT_WHILE_CLEAR:
-                    del self._evidence[name]
+            for finding in assessment.findings:
+                name = finding.fingerprint
+                if name not in assessment.onsets:
+                    continue
+                if self._causes.get(name, finding.cause) != finding.cause:
+                    self._evidence.pop(name, None)
                     self._waited.discard(name)
-            elif evidence is not None:
-                finding = replace(finding, evidence=evidence)
-                if finding.opens and self._asked.get(name) and name not in self._waited:
-                    self._waited.add(name)
-                    self._held[name] = finding
-                    patience = PATIENCE_SECONDS
-            send(finding, patience)
+                self._causes[name] = finding.cause
+            return frozenset(name for name in assessment.onsets if name not in self._evidence)
+
+    def _attached(self, finding: Finding) -> Report:
+        name = finding.fingerprint
+        self._delayed.pop(name, None)
+        evidence = self._evidence.get(name)
+        if evidence is None:
+            return Report(finding)
+        if finding.severity is Severity.CLEAR:
+            if finding.at - finding.since > KEPT_WHILE_CLEAR:
+                del self._evidence[name]
+                self._waited.discard(name)
+            return Report(finding)
+        finding = replace(finding, evidence=evidence)
+        if finding.opens and self._asked.get(name) and name not in self._waited:
+            self._waited.add(name)
+            self._delayed[name] = finding
+            return Report(finding, PATIENCE_SECONDS)
+        return Report(finding)
 
 
-def other_side(probe: Probe, plan: Plan, owner: Owner, now: datetime) -> Evidence:
+def other_side(request: Request, plan: Plan, owner: Owner, now: datetime) -> Evidence:
     """What a partner shows of the same question; called in the partner's own thread."""
     name = plan.target.name
-    asked = next((each for each in plan.probes if each.name == probe.name), None)
+    asked = next((each for each in plan.probes if each.name == request.probe.name), None)
     taken = owner.gather(asked, now) if asked is not None else None
     if taken is None:
         return Evidence(now, labelled([Exhibit(_UNASKED, (), ())], name))

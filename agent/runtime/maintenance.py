@@ -8,11 +8,11 @@ Recurring windows begin at a wall-clock time of their zone; their length is real
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from probes import Target
+from probes import Finding, Fingerprint, Severity, Target, Text
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LONGEST = timedelta(days=7)
@@ -69,15 +69,44 @@ class Maintenance:
     def __init__(self, windows: Iterable[Window] = ()) -> None:
         self._windows = tuple(windows)
 
-    def on(self, target: Target, now: datetime) -> On | None:
-        """The window that holds this target's incidents back now: the one that ends last."""
-        return self.of(target.name, target.cluster, now)
-
-    def of(self, target: str, cluster: str, now: datetime) -> On | None:
-        """The same by name; a cluster's own findings are asked for as (cluster, cluster)."""
+    def over(self, targets: Iterable[Target], now: datetime) -> On | None:
+        """The window that is on for any of these targets: the one that ends last."""
         found = [
             On(window.name, end)
             for window in self._windows
-            if window.covers(target, cluster) and (end := window.until(now)) is not None
+            for target in targets
+            if window.covers(target.name, target.cluster) and (end := window.until(now)) is not None
         ]
         return max(found, key=lambda each: each.until, default=None)
+
+
+_STANDS_SINCE = Text(
+    "Bertahan sejak jendela pemeliharaan {window}.",
+    "It has stood since the maintenance window {window}.",
+)
+
+
+@dataclass(slots=True)
+class Suppression:
+    """Findings that a window keeps from opening incidents; afterwards they say so."""
+
+    _windows: dict[Fingerprint, str] = field(default_factory=dict)  # that suppressed a finding
+
+    def apply(self, findings: Iterable[Finding], window: On | None) -> list[Finding]:
+        """The findings as they go to the desk while this window is on, or none is."""
+        return [self._applied(finding, window) for finding in findings]
+
+    def _applied(self, finding: Finding, window: On | None) -> Finding:
+        name = finding.fingerprint
+        if finding.severity is Severity.CLEAR:
+            self._windows.pop(name, None)
+            return finding
+        if window is not None and finding.opens:
+            self._windows[name] = window.name
+            return replace(finding, opens=False)
+        if name not in self._windows:
+            return finding
+        since = _STANDS_SINCE.format(window=self._windows[name])
+        return replace(
+            finding, hint=Text(f"{finding.hint.id} {since.id}", f"{finding.hint.en} {since.en}")
+        )

@@ -1,280 +1,194 @@
-"""Why: the whole product on one screen: measure, publish, judge, respond.
+"""The path of every reading: publish, derive, judge, export, suppress, add evidence, queue.
 
-Promise: a reading is on /metrics before anything that could fail is tried with it.
+A reading is on /metrics before anything that could fail is tried with it. What is derived from it,
+for its target or for what several targets share, takes the same steps.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from agent.metrics.readings import Latest, usable
-from agent.runtime import evidence as pairing
-from agent.runtime.evidence import Frozen
-from agent.runtime.maintenance import Maintenance, On
-from agent.runtime.scheduler import Errand
-from agent.state.member_file import Notebook
-from probes import Evidence, Finding, Fingerprint, Probe, Reading, Severity, Target, Text
-from probes.fleet import cluster_roles, reachability
-from probes.fleet import self_cost as budget
-from probes.fleet.cluster_roles import Clusters
-from probes.fleet.membership import Membership, role_of
-from probes.fleet.reachability import Reach
+from agent.runtime.evidence import EvidenceStore, Request
+from agent.runtime.maintenance import Maintenance, On, Suppression
+from agent.runtime.verdict_log import tell_up, tell_window
+from probes import Evidence, Finding, Probe, Reading
+from probes.fleet.fleet import Fleet
+from probes.fleet.observation import Observation, observed
 from probes.judge import Assessment, Judge, Recalled
 from probes.plan import Plan
 from probes.runner import Owner
 
-log = logging.getLogger("sigap.pipeline")
+
+class Queue(Protocol):
+    """Where findings wait for the desk; taking one never waits and never fails."""
+
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
+        """``wait_seconds``: how long it waits for a better word before it is reported."""
+        ...
 
 
-class Mailbox(Protocol):
-    """Where findings go; taking one never waits and never fails."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What handling a reading asks of the scheduler."""
 
-    def put(self, finding: Finding) -> None: ...
+    in_doubt: bool
+    """The probe comes sooner: the reading failed, or a measure is bad or not clear yet."""
+    requests: tuple[Request, ...] = ()
 
 
 @dataclass(slots=True)
 class Memory:
-    """What is remembered of one target between two readings."""
+    """What is remembered of a target, or of what several share, between two readings."""
 
-    membership: Membership
     judge: Judge = field(default_factory=Judge)
-    frozen: Frozen = field(default_factory=Frozen)
-    budget: budget.Budget = field(default_factory=budget.Budget)
-    held: dict[Fingerprint, str] = field(default_factory=dict)  # the window that held it
-    on: On | None = None
+    suppression: Suppression = field(default_factory=Suppression)
+    evidence: EvidenceStore = field(default_factory=EvidenceStore)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    window: On | None = None
     up: bool | None = None
 
 
 class Pipeline:
-    """Hands every reading on; each target is served by its own thread."""
+    """Takes every reading to the desk's queue; each target is served by its own thread."""
 
     def __init__(
         self,
-        latest: Latest,
-        mailbox: Mailbox,
-        *,
-        notebook: Notebook | None = None,
-        together: Clusters | None = None,
-        shared: Reach | None = None,
-        ask: Callable[[str, Errand], bool] = lambda target, errand: False,
-        hold: Callable[[Fingerprint, float], None] = lambda fingerprint, seconds: None,
+        readings: Latest,
+        queue: Queue,
+        fleet: Fleet | None = None,
+        keep: Callable[[str, Mapping[str, Any]], None] = lambda target, kept: None,
     ) -> None:
-        """``ask(target, errand)`` has the thread of another target do something between its rounds
-        and says whether it will; ``hold(fingerprint, seconds)`` keeps a report waiting."""
-        self.maintenance = Maintenance()
-        self._recalled: Mapping[str, tuple[Recalled, ...]] = {}
-        self._latest = latest
-        self._mailbox = mailbox
-        self._notebook = notebook or Notebook(None)
-        self._clusters = together or Clusters()
-        self._reach = shared or Reach()
-        self._ask = ask
-        self._hold = hold
-        self._memories: dict[str, Memory] = {}
+        """``keep(target, kept)`` takes what a target's probes want to outlive the process."""
+        self._readings = readings
+        self._queue = queue
+        self._fleet = fleet or Fleet()
+        self._keep = keep
+        self._maintenance = Maintenance()
+        self._restored: Mapping[str, tuple[Recalled, ...]] = {}
+        self._memories: dict[tuple[bool, str], Memory] = {}  # by whether it is shared, and name
 
-    def recall(self, standing: Mapping[str, tuple[Recalled, ...]]) -> None:
-        """What stood at the desk before this start, by target or cluster; before any reading."""
-        self._recalled = standing
-        for name, troubles in standing.items():
-            if any(each.probe == cluster_roles.PROBE.name for each in troubles):
-                self._clusters.recall(name, troubles)
-            if any(each.probe == reachability.PROBE.name for each in troubles):
-                self._reach.recall(name, troubles)
+    def restore(self, standing: Mapping[str, tuple[Recalled, ...]]) -> None:
+        """Restore what the desk has open, by target or what several share; before any reading."""
+        self._restored = standing
+        self._fleet.restore(standing)
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
-        """One reading, all the way to the desk's mailbox; whether it leaves its probe in doubt."""
-        memory = self._memory(plan)
-        self._tell_window(memory, plan, reading)
-        memory.budget.asked(probe, reading)
-        if probe.judged_on_failure:
-            self._look_around(memory, plan, reading)
-        self._clusters.note_timeline(plan.target, reading)
-        in_doubt = self._take(memory, plan, probe, reading, probe, owner)
-        _tell_change(memory, probe, reading)
-        for derived, answer in memory.membership.derive(
-            plan.target, plan.probes, probe, reading, calm=memory.on is None
-        ):
-            self._take(memory, plan, derived, answer, probe, owner)
-        if probe.judged_on_failure:
-            self._look_at_cost(memory, plan, reading, owner)
-            self._look_at_cluster(memory, plan, reading)
-        return in_doubt
+    def watch(self, plans: Sequence[Plan], maintenance: Maintenance) -> None:
+        """Exactly these targets and windows from now on."""
+        shared = self._fleet.watch([plan.target for plan in plans])
+        for is_shared, name in list(self._memories):
+            if is_shared and name not in shared:
+                self._memories.pop((True, name), None)
+        self._readings.keep_shared(shared)
+        for plan in plans:
+            self._readings.declare(plan)
+        self._maintenance = maintenance
 
     def forget(self, target: str) -> None:
         """A target left the configuration: its streaks and its evidence go too."""
-        self._memories.pop(target, None)
+        self._memories.pop((False, target), None)
+        self._fleet.forget(target)
+        self._readings.forget(target)
 
-    def _memory(self, plan: Plan) -> Memory:
-        name = plan.target.name
-        memory = self._memories.get(name)
-        if memory is None:
-            learn_after = timedelta(seconds=plan.learn_after)
-            memory = Memory(Membership(name, self._notebook, learn_after))
-            memory.judge.recall(name, self._recalled.get(name, ()))
-            self._memories[name] = memory
-        return memory
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+        """One reading, all the way to the desk's queue."""
+        own = observed(plan, probe, reading)
+        window = self._window(own)
+        self._publish(own, owner)
+        path = self._fleet.derive(own, owner.cost, announced=window is not None)
+        for each in path:
+            if each.source is not None:
+                self._publish_derived(each)
+        in_doubt, requests = False, list[Request]()
+        for each in path:
+            assessment, findings = self._judge(each)
+            findings = self._suppress(each, findings, window)
+            requests += self._take_evidence(each, assessment, owner)
+            self._report(each, findings)
+            if each.source is None:
+                in_doubt = assessment.in_doubt
+        kept = owner.kept
+        if probe.name in kept:
+            self._keep(plan.target.name, kept)
+        return Outcome(in_doubt, tuple(requests))
 
-    def _take(
-        self,
-        memory: Memory,
-        plan: Plan,
-        probe: Probe,
-        reading: Reading,
-        source: Probe,
-        owner: Owner,
-    ) -> bool:
-        """Publish, judge and report one reading; ``source`` is who can show evidence of it.
+    def answer(self, request: Request, taken: Evidence | None) -> None:
+        """A replication partner has shown its side; None: it could not be asked."""
+        memory = self._memories.get((False, request.target))
+        for report in memory.evidence.answer(request.findings, taken) if memory else ():
+            self._queue.put(report.finding, report.wait_seconds)
 
-        Returns whether the reading leaves its probe in doubt.
-        """
-        role = memory.membership.role(plan.target)
-        seen = role or memory.membership.actual  # what was seen is known before it is learned
-        leader = "" if seen else self._clusters.leader(plan.target)
-        self._latest.identify(plan.target.name, owner.flavour, owner.version, role)
-        self._latest.update(plan, probe, reading, owner.cost)
-        target = replace(plan.target, role=seen) if seen != plan.target.role else plan.target
-        assessment = memory.judge.assess(target, probe, reading)
-        self._latest.judged(plan, probe, reading, assessment.findings)
-        self._freeze(memory, target, assessment, source, reading, owner)
-        for finding in assessment.findings:
-            if finding.fingerprint not in assessment.undecided:
-                known = _beside(finding, leader) if leader else finding
-                self._report(memory, known, self._patience(plan, probe, finding))
-        return assessment.in_doubt
+    def _window(self, own: Observation) -> On | None:
+        """The maintenance window that is on for the target, shown when it begins and ends."""
+        memory = self._memory(own)
+        window = self._maintenance.over([own.target], own.reading.at)
+        if window != memory.window:
+            tell_window(own.target.name, memory.window, window)
+            self._readings.window(own.plan, window.name if window else "")
+            memory.window = window
+        return window
 
-    def _freeze(
-        self,
-        memory: Memory,
-        target: Target,
-        assessment: Assessment,
-        source: Probe,
-        reading: Reading,
-        owner: Owner,
-    ) -> None:
-        """At the first bad reading, while the cause is still there to be seen; once for all."""
-        memory.frozen.onset(f for f in assessment.findings if f.fingerprint in assessment.onsets)
-        names = memory.frozen.missing(assessment.onsets)
-        taken = owner.gather(source, reading.at) if names else None
-        if taken is None:
-            return
-        memory.frozen.keep(names, taken)
-        paired = tuple(
-            finding.fingerprint
+    def _publish(self, own: Observation, owner: Owner) -> None:
+        """The reading and what its target turned out to be, for /metrics and the pages."""
+        name = own.target.name
+        role = self._fleet.role(own.plan)
+        self._readings.identify(name, owner.flavour, owner.version, role)
+        self._readings.publish(own, owner.cost)
+        memory, up = self._memory(own), usable(own.probe, own.reading)
+        if own.probe.judged_on_failure and up is not None and up != memory.up:
+            tell_up(own.reading, up, before=memory.up)
+            memory.up = up
+
+    def _publish_derived(self, each: Observation) -> None:
+        with self._memory(each).turn:
+            self._readings.publish(each)
+
+    def _judge(self, each: Observation) -> tuple[Assessment, list[Finding]]:
+        """The verdicts, exported; those that say something follow."""
+        memory = self._memory(each)
+        with memory.turn:  # of what several targets share, several threads bring readings
+            assessment = memory.judge.assess(each.target, each.probe, each.reading)
+            self._readings.export(each, assessment.findings)
+        if each.shared:
+            self._fleet.judged(assessment.findings)
+        decided = [
+            replace(finding, about={**finding.about, **each.about}) if each.about else finding
             for finding in assessment.findings
-            if finding.fingerprint in names and finding.family in pairing.PAIRED
-        )
-        for partner in self._clusters.partners(target) if paired else ():
+            if finding.fingerprint not in assessment.undecided
+        ]
+        return assessment, decided
 
-            def other_side(plan: Plan, owner: Owner, now: datetime) -> None:
-                shown = pairing.other_side(source, plan, owner, now)
-                memory.frozen.answered(paired, shown, self._send)
+    def _suppress(
+        self, each: Observation, findings: Iterable[Finding], window: On | None
+    ) -> list[Finding]:
+        """No incident opens while a maintenance window is on for the target or a member."""
+        if each.shared:
+            window = self._maintenance.over([each.target, *each.members], each.reading.at)
+        memory = self._memory(each)
+        with memory.turn:
+            return memory.suppression.apply(findings, window)
 
-            memory.frozen.ask(paired)
-            if not self._ask(partner, other_side):
-                memory.frozen.answered(paired, Evidence(reading.at, ()), self._send)
+    def _take_evidence(
+        self, each: Observation, assessment: Assessment, owner: Owner
+    ) -> tuple[Request, ...]:
+        """What can be seen at the first bad reading, and requests for the partner's side."""
+        partners = () if each.shared else self._fleet.partners(each.target)
+        return self._memory(each).evidence.take(each, assessment, owner, partners)
 
-    def _report(self, memory: Memory, finding: Finding, patience_seconds: float) -> None:
-        """One verdict for the desk, with its evidence, held back while a window is on."""
+    def _report(self, each: Observation, findings: Iterable[Finding]) -> None:
+        """The findings with their evidence into the queue for the desk."""
+        for report in self._memory(each).evidence.attach(findings):
+            patience = self._fleet.patience(each, report.finding)
+            self._queue.put(report.finding, max(report.wait_seconds, patience))
 
-        def send(finding: Finding, seconds: float) -> None:
-            self._send(finding, max(seconds, patience_seconds))
-
-        memory.frozen.report(_in_window(memory, finding, memory.on), send)
-
-    def _patience(self, plan: Plan, probe: Probe, finding: Finding) -> float:
-        """How long an outage waits while others may turn out to be silent as well."""
-        if not probe.judged_on_failure or finding.measure != probe.judged_on_failure:
-            return 0.0
-        if finding.severity is Severity.CLEAR:
-            return 0.0
-        return self._reach.patience(plan.target.name, plan.interval, plan.deadline)
-
-    def _send(self, finding: Finding, patience_seconds: float) -> None:
-        self._hold(finding.fingerprint, patience_seconds)
-        self._mailbox.put(finding)
-
-    def _tell_window(self, memory: Memory, plan: Plan, reading: Reading) -> None:
-        """One log sentence and one line on /metrics when a maintenance window begins or ends."""
-        on = self.maintenance.on(plan.target, reading.at)
-        if on == memory.on:
-            return
-        if on is None and memory.on is not None:
-            log.info("%s: maintenance '%s' ended", plan.target.name, memory.on.name)
-        elif on is not None:
-            log.info(
-                "%s: maintenance '%s' began; no incidents open until %s",
-                plan.target.name,
-                on.name,
-                on.until.isoformat(timespec="minutes"),
-            )
-        memory.on = on
-        self._latest.window(plan, on)
-
-    def _look_around(self, memory: Memory, plan: Plan, reading: Reading) -> None:
-        """What several targets have in common is told before any of them is told alone."""
-        announced = memory.on is not None
-        for finding in self._reach.observe(
-            plan.target, reading, plan.interval, announced=announced
-        ):
-            self._mailbox.put(finding)
-
-    def _look_at_cost(self, memory: Memory, plan: Plan, reading: Reading, owner: Owner) -> None:
-        if reading.failure is None:
-            cost = memory.budget.derive(plan, reading, owner.cost)
-            self._take(memory, plan, budget.PROBE, cost, budget.PROBE, owner)
-
-    def _look_at_cluster(self, memory: Memory, plan: Plan, reading: Reading) -> None:
-        target = plan.target
-        expected = memory.membership.role(target)
-        findings = self._clusters.observe(
-            target, expected, role_of(reading), reading.at, plan.interval
-        )
-        on = self.maintenance.of(target.cluster, target.cluster, reading.at) or memory.on
-        for finding in findings:
-            self._mailbox.put(_in_window(memory, finding, on))
-
-
-def _tell_change(memory: Memory, probe: Probe, reading: Reading) -> None:
-    """One log sentence when a server goes away or comes back."""
-    up = usable(probe, reading) if probe.judged_on_failure else None
-    if up is None or up == memory.up:
-        return
-    if up:
-        log.info("%s answers%s", reading.target, "" if memory.up is None else " again")
-    else:
-        why = reading.failure.message if reading.failure else "its availability probe measures 0"
-        log.warning("%s cannot be used: %s", reading.target, why)
-    memory.up = up
-
-
-def _beside(finding: Finding, leader: str) -> Finding:
-    """Of a server whose role is not known yet, that another one is its cluster's primary."""
-    return replace(finding, about={**finding.about, "leader": leader})
-
-
-def _in_window(memory: Memory, finding: Finding, on: On | None) -> Finding:
-    """Held back while a window is on; told afterwards that it was."""
-    name = finding.fingerprint
-    if finding.severity is Severity.CLEAR:
-        memory.held.pop(name, None)
-        return finding
-    if on is not None and finding.opens:
-        memory.held[name] = on.name
-        return replace(finding, opens=False)
-    window = memory.held.get(name)
-    if window is None:
-        return finding
-    held = _HELD.format(window=window)
-    return replace(
-        finding, hint=Text(f"{finding.hint.id} {held.id}", f"{finding.hint.en} {held.en}")
-    )
-
-
-_HELD = Text(
-    "Bertahan sejak jendela pemeliharaan {window}.",
-    "It has stood since the maintenance window {window}.",
-)
+    def _memory(self, each: Observation) -> Memory:
+        key = (each.shared, each.target.name)
+        memory = self._memories.get(key)
+        if memory is None:
+            memory = Memory()
+            memory.judge.recall(each.target.name, self._restored.get(each.target.name, ()))
+            memory = self._memories.setdefault(key, memory)
+        return memory

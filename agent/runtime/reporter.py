@@ -96,8 +96,9 @@ class Reporter:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, finding: Finding) -> None:
-        """Leave a finding for the desk; returns at once."""
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
+        """Leave a finding for the desk; returns at once. It is reported after ``wait_seconds``,
+        unless a newer word of it replaces it."""
         name = finding.fingerprint
         with self._wake:
             if name not in self._waiting and not self._news(finding):
@@ -105,16 +106,12 @@ class Reporter:
             waiting = self._waiting.get(name, [])
             worst = next((word for word in waiting if word.opens and not finding.opens), None)
             self._waiting[name] = [worst, finding] if worst else [finding]
+            if wait_seconds > 0:
+                self._not_before[name] = self._monotonic() + wait_seconds
+            else:
+                self._not_before.pop(name, None)
             self._queue(name)
             self._wake.notify()
-
-    def hold(self, fingerprint: Fingerprint, seconds: float) -> None:
-        """Keep the words of a finding for so long before telling them; 0: no longer."""
-        with self._wake:
-            if seconds > 0:
-                self._not_before[fingerprint] = self._monotonic() + seconds
-            elif self._not_before.pop(fingerprint, None) is not None:
-                self._wake.notify()
 
     def stop(self, seconds: float) -> int:
         """Tell what waits, for so long at most; returns how many findings stay untold."""

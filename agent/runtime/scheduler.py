@@ -1,8 +1,8 @@
-"""Why: every target is looked at in time, whatever the others do.
+"""Asks every target in time, whatever the others do.
 
-One thread for each target, on the monotonic clock, never overlapping itself. Promise: a frozen
-target delays nobody else; rounds missed are counted, not piled up; a reload leaves the thread and
-the session of an untouched target alone.
+One thread for each target, on the monotonic clock, never overlapping itself. A frozen target delays
+no other; rounds missed are counted, not piled up; a reload leaves the thread and the session of an
+untouched target alone.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
+from agent.runtime.evidence import Request, other_side
+from agent.runtime.pipeline import Outcome
 from agent.runtime.timetable import Timetable, phase
-from probes import CONNECTION_KINDS, Probe, Reading
+from probes import CONNECTION_KINDS, Evidence, Probe, Reading
 from probes.plan import Plan
 from probes.runner import HOST, Owner
 
@@ -39,13 +42,15 @@ class Clocks:
     monotonic: Callable[[], float]
 
 
-Handle = Callable[[Plan, Probe, Reading, Owner], bool]
-"""Where a reading goes (``Pipeline.handle``); answers whether it leaves its probe in doubt."""
+class Handler(Protocol):
+    """Where readings and the answers to requests go (``Pipeline``)."""
 
-Errand = Callable[[Plan, Owner, datetime], None]
-"""Something a target's own thread does between two rounds, asked for by another thread."""
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome: ...
 
-MOST_ERRANDS = 20
+    def answer(self, request: Request, taken: Evidence | None) -> None: ...
+
+
+MOST_REQUESTS = 20
 """That wait for one target; a frozen one takes no more."""
 
 
@@ -56,24 +61,27 @@ class Loop:
         self,
         plan: Plan,
         owner: Owner,
-        handle: Handle,
+        handler: Handler,
         clocks: Clocks,
         first: float,
+        send: Callable[[Request], None],
         previous: Loop | None = None,
     ) -> None:
+        """``send`` takes requests to the loops of other targets."""
         self.plan = plan
         self.owner = owner
         self.timetable = Timetable(plan.periods, first, plan.periods_in_doubt, plan.shifts)
         self.rounds = 0
         self.eased = False
-        self._handle = handle
+        self._handler = handler
         self._clocks = clocks
+        self._send = send
         self._previous = previous
         self._failed = 0
         self._beat = first
         self._stop = threading.Event()
         self._woken = threading.Event()
-        self._errands: deque[Errand] = deque()
+        self._requests: deque[Request] = deque()
         self._probes = {probe.name: probe for probe in plan.probes}
         self._thread = threading.Thread(
             target=self._run, name=f"target {plan.target.name}", daemon=True
@@ -87,11 +95,11 @@ class Loop:
         self._stop.set()
         self._woken.set()
 
-    def ask(self, errand: Errand) -> bool:
-        """Have this target's thread do something soon; False when it has too much to do."""
-        if self._stop.is_set() or len(self._errands) >= MOST_ERRANDS:
+    def ask(self, request: Request) -> bool:
+        """Have this target's thread answer soon; False if it has too much to do."""
+        if self._stop.is_set() or len(self._requests) >= MOST_REQUESTS:
             return False
-        self._errands.append(errand)
+        self._requests.append(request)
         self._woken.set()
         return True
 
@@ -113,7 +121,7 @@ class Loop:
         while not self._stop.is_set():
             if self._woken.wait(max(0.0, self._wait())):
                 self._woken.clear()
-                self._run_errands()
+                self._answer_requests()
                 continue
             started = self._clocks.monotonic()
             try:
@@ -125,14 +133,15 @@ class Loop:
             self._beat = self._clocks.monotonic()
         self.owner.drop()
 
-    def _run_errands(self) -> None:
-        while self._errands and not self._stop.is_set():
-            errand = self._errands.popleft()
+    def _answer_requests(self) -> None:
+        while self._requests and not self._stop.is_set():
+            request = self._requests.popleft()
             try:
-                errand(self.plan, self.owner, self._clocks.now())
-            except Exception:  # an errand is a courtesy to another target
+                shown = other_side(request, self.plan, self.owner, self._clocks.now())
+                self._handler.answer(request, shown)
+            except Exception:  # an answer is a courtesy to another target
                 log.exception(
-                    "errand for %s failed unexpectedly; please report this", self.plan.target.name
+                    "answer of %s failed unexpectedly; please report this", self.plan.target.name
                 )
 
     def _wait(self) -> float:
@@ -141,7 +150,7 @@ class Loop:
 
     def round(self, started: float) -> None:
         """Ask what is due at ``started`` and hand every reading on."""
-        self._run_errands()
+        self._answer_requests()
         before = self.owner.cost.seconds
         planned = min(self.timetable.next, started)
         due = [self._probes[name] for name in self.timetable.take(started)]
@@ -152,8 +161,10 @@ class Loop:
             probe = self._probes[reading.probe]
             if reading.failure and reading.failure.kind in CONNECTION_KINDS:
                 down = down or probe.engine != HOST
-            in_doubt = self._handle(self.plan, probe, reading, self.owner)
-            self.timetable.doubt(probe.name, in_doubt, started)
+            outcome = self._handler.handle(self.plan, probe, reading, self.owner)
+            self.timetable.doubt(probe.name, outcome.in_doubt, started)
+            for request in outcome.requests:
+                self._send(request)
         if due:
             self.rounds += 1
         if down:  # what is dear comes with the first round in which the server is back
@@ -189,13 +200,13 @@ class Scheduler:
 
     def __init__(
         self,
-        handle: Handle,
+        handler: Handler,
         owner_for: Callable[[Plan], Owner],
         clocks: Clocks,
         gone: Callable[[str], None],
     ) -> None:
         """``gone(target)`` is told once a target that left the configuration has ended."""
-        self._handle = handle
+        self._handler = handler
         self._owner_for = owner_for
         self._clocks = clocks
         self._gone = gone
@@ -226,17 +237,19 @@ class Scheduler:
             if running is not None:
                 running.stop()
             first = self._clocks.monotonic() + phase(name, each.between_rounds, len(wanted))
-            loop = Loop(each, self._owner_for(each), self._handle, self._clocks, first, running)
+            owner = self._owner_for(each)
+            loop = Loop(each, owner, self._handler, self._clocks, first, self.send, running)
             self._loops[name] = loop
             loop.start()
             started.append(name)
         self._leaving = [loop for loop in self._leaving if not loop.join(0)]
         return started, ended
 
-    def ask(self, target: str, errand: Errand) -> bool:
-        """Have the thread of a target do something between two rounds; False: it will not."""
-        loop = self._loops.get(target)
-        return loop is not None and loop.ask(errand)
+    def send(self, request: Request) -> None:
+        """Have the partner's thread answer between two rounds, or say that it will not."""
+        loop = self._loops.get(request.partner)
+        if loop is None or not loop.ask(request):
+            self._handler.answer(request, None)
 
     def waiting(self) -> list[str]:
         """Targets that have not finished their first round."""

@@ -1,7 +1,7 @@
-"""Why: what was raised and is over again must be in the log also where no incident tells of it.
+"""Log lines for what changes: verdicts, servers that go away or come back, maintenance windows.
 
-Promise: one line each time a verdict changes, never one for each reading: a warning when trouble
-is raised, an information when it is over, with how long it stood.
+One line at each change, never one for each reading, so that the log tells what happened also where
+no incident does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from probes import Finding, Severity
+from agent.runtime.maintenance import On
+from probes import Finding, Fingerprint, Reading, Severity
 from probes.words.units import duration
 
 log = logging.getLogger("sigap.verdicts")
@@ -37,3 +38,44 @@ def tell(before: Finding | None, now: Finding) -> None:
 def duration_of(before: Finding, now: Finding) -> str:
     """How long it stood, from the first bad reading to the first good one."""
     return duration(max(0.0, (now.since - before.since).total_seconds())).en
+
+
+class NoDesk:
+    """The queue of an agent that keeps no incidents: verdicts are on /metrics and in the log."""
+
+    def __init__(self) -> None:
+        self._standing: dict[Fingerprint, Finding] = {}  # as it was raised
+
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
+        """Log a verdict that has changed."""
+        name = finding.fingerprint
+        before = self._standing.get(name)
+        if not changed(before, finding):
+            return
+        tell(before, finding)
+        if finding.severity > Severity.CLEAR:
+            self._standing[name] = finding
+        else:
+            self._standing.pop(name, None)
+
+
+def tell_up(reading: Reading, up: bool, *, before: bool | None) -> None:
+    """Log that a server can be used or not; ``before`` None: it was not read yet."""
+    if up:
+        log.info("%s answers%s", reading.target, "" if before is None else " again")
+    else:
+        why = reading.failure.message if reading.failure else "its availability probe measures 0"
+        log.warning("%s cannot be used: %s", reading.target, why)
+
+
+def tell_window(target: str, before: On | None, now: On | None) -> None:
+    """Log that a maintenance window has begun or ended."""
+    if now is not None:
+        log.info(
+            "%s: maintenance '%s' began; no incidents open until %s",
+            target,
+            now.name,
+            now.until.isoformat(timespec="minutes"),
+        )
+    elif before is not None:
+        log.info("%s: maintenance '%s' ended", target, before.name)

@@ -1,11 +1,10 @@
-"""Why: two primaries, or none, or a replica of somebody else's past, is nothing that any single
-server can know of itself.
+"""The roles of a cluster's servers, taken together: two primaries, none, a strayed replica.
 
-Promise: the verdict is made from the roles of all watched targets of a cluster, only while they
-are fresh; a server that is down makes "no primary" unknown, not true, for its own outage is told
-already. Clusters where several servers take writes by design (Galera, circular replication) are
-known by the roles that were declared or learned: only more primaries than expected are too many.
-Safe for the threads of all targets.
+A verdict is made from the roles of all watched targets of a cluster while they are fresh. A server
+that is down makes "no primary" unknown, not true: its own outage is reported already. Clusters
+where several servers take writes by design (Galera, circular replication) are known by the roles
+that were declared or learned: only more primaries than expected are too many. Safe for the threads
+of all targets.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from datetime import datetime, timedelta
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from probes import (
-    Address,
-    Finding,
+    Evidence,
+    Exhibit,
     Measure,
     Measurement,
     Probe,
@@ -28,13 +27,14 @@ from probes import (
     Text,
     Threshold,
 )
-from probes.fleet.membership import DERIVED, nothing_to_ask
-from probes.judge import Judge, Recalled
+from probes.fleet.observation import DERIVED, NOWHERE, Observation, nothing_to_ask
+from probes.plan import Plan
+
+MOST_SHOWN = 50
+"""Servers of a cluster that are listed as evidence."""
 
 POOLER = "pooler"
 """The role of what stands in front of a cluster's servers."""
-
-_NOWHERE = Address("", 0, "")
 
 PROBE = Probe(
     name="cluster_roles",
@@ -121,24 +121,26 @@ class _Seat:
     expected: str = ""  # the role it should have: declared or learned
     actual: str = ""  # "": not known
     at: datetime | None = None
-    fresh_for: timedelta = timedelta()
+    fresh_until: datetime | None = None
     timeline: int | None = None
-    timeline_at: datetime | None = None
+    timeline_until: datetime | None = None
+
+    def is_fresh(self, at: datetime) -> bool:
+        return bool(self.actual) and self.fresh_until is not None and at <= self.fresh_until
 
 
-class Clusters:
+class ClusterRoles:
     """The roles of all targets, by cluster."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seats: dict[str, dict[str, _Seat]] = {}
-        self._judged_at: dict[str, datetime] = {}
-        self._judge = Judge()
+        self._due: dict[str, datetime] = {}  # when a cluster is looked at again
 
-    def recall(self, cluster: str, troubles: Iterable[Recalled]) -> None:
-        """What the desk has open of a cluster at the start."""
+    def clusters(self) -> frozenset[str]:
+        """The names under which something can be derived."""
         with self._lock:
-            self._judge.recall(cluster, troubles)
+            return frozenset(map(_named, self._seats))
 
     def take_seats(self, targets: Iterable[Target]) -> None:
         """Exactly these targets are watched from now on; what is known of them stays."""
@@ -154,39 +156,52 @@ class Clusters:
                 seat.target = target
                 self._seats.setdefault(target.cluster, {})[target.name] = seat
 
-    def note_timeline(self, target: Target, reading: Reading) -> None:
-        """The timeline a server stands on, where this reading tells one."""
-        for measurement in reading.measurements:
+    def note_timeline(self, own: Observation) -> None:
+        """The timeline a server is on, if this reading shows one."""
+        for measurement in own.reading.measurements:
             if measurement.measure != "timeline":
                 continue
             with self._lock:
-                seat = self._seats.get(target.cluster, {}).get(target.name)
+                seat = self._seats.get(own.target.cluster, {}).get(own.target.name)
                 if seat is not None:
-                    seat.timeline, seat.timeline_at = int(measurement.value), reading.at
+                    seat.timeline = int(measurement.value)
+                    seat.timeline_until = own.reading.at + timedelta(seconds=own.stale_after)
 
-    def observe(
-        self, target: Target, expected: str, actual: str, at: datetime, interval_seconds: float
-    ) -> list[Finding]:
-        """One target's role as just seen; ``actual`` empty: it could not be seen.
+    def derive(self, own: Observation, expected: str, actual: str) -> list[Observation]:
+        """What one target's role, as just seen, says about its cluster; once an interval.
 
-        Returns the cluster's findings once an interval, nothing in between.
+        ``expected``: the role it should have; ``actual`` empty: its role could not be seen.
         """
+        at, interval = own.reading.at, timedelta(seconds=own.plan.interval)
         with self._lock:
-            seats = self._seats.get(target.cluster, {})
-            seat = seats.get(target.name)
+            seats = self._seats.get(own.target.cluster, {})
+            seat = seats.get(own.target.name)
             if seat is None:
                 return []
             seat.expected, seat.actual, seat.at = expected, actual, at
-            seat.fresh_for = timedelta(seconds=3 * interval_seconds)
-            last = self._judged_at.get(target.cluster)
-            if last is not None and at - last < timedelta(seconds=0.9 * interval_seconds):
+            seat.fresh_until = at + timedelta(seconds=own.stale_after)
+            due = self._due.get(own.target.cluster)
+            # A clock that was set back by hours must not silence this for as long.
+            if due is not None and at < due <= at + interval:
                 return []
-            self._judged_at[target.cluster] = at
-            found = tuple(_measured(seats, at))
+            self._due[own.target.cluster] = at + 0.9 * interval
             cluster = _as_target(seats)
-            reading = Reading(cluster.name, PROBE.name, at, 0.0, found)
-            assessment = self._judge.assess(cluster, PROBE, reading)
-            return [f for f in assessment.findings if f.fingerprint not in assessment.undecided]
+            found = tuple(_measured(seats, at))
+            plan = Plan(cluster, (PROBE,), own.plan.interval, own.plan.deadline)
+            reading = Reading(cluster.name, PROBE.name, own.ended_at, 0.0, found)
+            members = tuple(each.target for each in seats.values())
+            return [
+                Observation(
+                    plan,
+                    PROBE,
+                    reading,
+                    cluster,
+                    own,
+                    shared=True,
+                    members=members,
+                    evidence=_evidence(seats, own.ended_at),
+                )
+            ]
 
     def partners(self, target: Target, most: int = 2) -> list[str]:
         """The other ends of a target's replication: a replica's primary, a primary's replicas."""
@@ -224,11 +239,7 @@ class Clusters:
 
 
 def _measured(seats: dict[str, _Seat], at: datetime) -> Iterator[Measurement]:
-    fresh = {
-        name: seat.actual
-        for name, seat in seats.items()
-        if seat.actual and seat.at is not None and at - seat.at <= seat.fresh_for
-    }
+    fresh = {name: seat.actual for name, seat in seats.items() if seat.is_fresh(at)}
     primaries = sorted(name for name, role in fresh.items() if role == "primary")
     expected = sum(seat.expected == "primary" for seat in seats.values())
     surplus = len(primaries) - max(1, expected)
@@ -259,8 +270,8 @@ def _strayed(
         for name, seat in seats.items()
         if name in fresh
         and seat.timeline is not None
-        and seat.timeline_at is not None
-        and at - seat.timeline_at <= seat.fresh_for
+        and seat.timeline_until is not None
+        and at <= seat.timeline_until
     }
     its = known.pop(primary, None)
     theirs = {name: each for name, each in known.items() if fresh[name] == "replica"}
@@ -283,10 +294,33 @@ def _as_target(seats: dict[str, _Seat]) -> Target:
     """The cluster in the place of a target, so that a finding can be about it."""
     first = next(iter(seats.values())).target
     return Target(
-        name=first.cluster.replace("/", "-"),  # a fingerprint's parts are parted by slashes
+        name=_named(first.cluster),
         engine=first.engine,
-        address=_NOWHERE,
+        address=NOWHERE,
         cluster=first.cluster,
         application=first.application,
         agency=first.agency,
     )
+
+
+def _named(cluster: str) -> str:
+    return cluster.replace("/", "-")  # slashes separate the parts of a fingerprint
+
+
+_ROLES = Text("Peran server klaster ini", "Roles of this cluster's servers")
+
+
+def _evidence(seats: dict[str, _Seat], at: datetime) -> Evidence:
+    """Every server of the cluster as last seen."""
+    rows = tuple(
+        (
+            name,
+            seat.actual if seat.is_fresh(at) else "?",
+            seat.expected,
+            "" if seat.timeline is None else str(seat.timeline),
+            seat.at.isoformat(timespec="seconds") if seat.at else "",
+        )
+        for name, seat in sorted(seats.items())[:MOST_SHOWN]
+    )
+    columns = ("target", "role", "expected", "timeline", "at")
+    return Evidence(at, (Exhibit(_ROLES, columns, rows),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -85,3 +86,18 @@ class MemberNotes(Protocol):
     def note(self, *changes: Change) -> None:
         """Remember changes."""
         ...
+
+
+class UnwrittenNotes:
+    """Members that are forgotten when the process ends."""
+
+    def __init__(self) -> None:
+        self._notes = Notes()
+        self._lock = threading.Lock()
+
+    def of(self, target: str) -> Members:
+        return self._notes.of(target)
+
+    def note(self, *changes: Change) -> None:
+        with self._lock:
+            self._notes = self._notes.after(changes)

@@ -1,24 +1,21 @@
-"""Why: what vanishes is silent. A standby that is gone shows no lag, a slot that was dropped holds
-no WAL; only somebody who remembers that they belong here can miss them.
+"""Who belongs to a target: reports expected standbys, slots and volumes that are missing.
 
-Members are the subjects of measures (replica, slot, channel, volume, member of a cluster), besides
-the role and the upstream. They are declared (``expects`` of a target) or learned: seen often
-enough, for long enough. Promise: a probe that cannot look makes nobody disappear; a member is
-missing only by the word of every probe that ever showed its kind. The verdict is the judge's: from
-each reading this module derives readings of its own, of probes that ask nothing.
+A missing member produces no rows to alert on: a standby that is gone shows no lag. Members are the
+subjects of measures (replica, slot, channel, volume, member of a cluster), besides the role and the
+upstream. They are declared (``expects`` of a target) or learned: seen often enough, for long
+enough. A probe that cannot look makes nobody disappear; a member is missing only if every probe
+that ever showed its kind has looked and does not show it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from probes import Measure, Measurement, Probe, Reading, Session, Target, Text, Threshold
+from probes import Measure, Measurement, Probe, Reading, Target, Text, Threshold
 from probes.fleet.members import Change, MemberNotes, Members, Noted, Verb
-
-DERIVED = "agent"
-"""The engine of probes that ask nothing: their readings are derived from others'."""
+from probes.fleet.observation import DERIVED, Observation, nothing_to_ask
 
 LEARN_READINGS = 5
 """Seen at least so often before something counts as belonging here."""
@@ -77,11 +74,6 @@ SINGLE = (ROLE, UPSTREAM)
 """Kinds of which a target has one: another value takes the place of the one before."""
 
 KIND_NAMES = (*(kind.name for kind in KINDS), *SINGLE)
-
-
-def nothing_to_ask(session: Session) -> Sequence[Measurement]:
-    """What a derived probe reads by itself."""
-    return ()
 
 
 def _probe_of(kind: Kind) -> Probe:
@@ -280,27 +272,24 @@ class Membership:
             return target.role
         return next((name for kind, name in self._noted() if kind == ROLE), "")
 
-    def derive(
-        self, target: Target, probes: Sequence[Probe], probe: Probe, reading: Reading, calm: bool
-    ) -> Iterator[tuple[Probe, Reading]]:
-        """What this reading means for membership, as readings for the judge.
+    def derive(self, own: Observation, *, calm: bool) -> Iterator[Observation]:
+        """What a reading of this target means for membership.
 
         ``calm`` False: a maintenance window is on, in which a new role is taken for the plan.
         """
-        if reading.failure is not None:
+        if own.reading.failure is not None:
             return
-        self.actual = role_of(reading) or self.actual
+        self.actual = role_of(own.reading) or self.actual
         for kind in KINDS:
-            if kind.shown_by(probe):
-                yield from self._members(target, probes, probe, reading, kind)
-        yield from self._place(target, reading, calm)
+            if kind.shown_by(own.probe):
+                yield from self._members(own, kind)
+        yield from self._place(own, calm)
 
     def _noted(self) -> Members:
         return self.notebook.of(self.target)
 
-    def _members(
-        self, target: Target, probes: Sequence[Probe], probe: Probe, reading: Reading, kind: Kind
-    ) -> Iterator[tuple[Probe, Reading]]:
+    def _members(self, own: Observation, kind: Kind) -> Iterator[Observation]:
+        target, probe, reading = own.plan.target, own.probe, own.reading
         subjects = {m.name for m in probe.measures if m.subject == kind.label}
         shown = frozenset(
             m.subject
@@ -309,7 +298,7 @@ class Membership:
         )
         by_probe = self._shown.setdefault(kind.name, {})
         by_probe[probe.name] = shown
-        askers = {each.name for each in probes if kind.shown_by(each)}
+        askers = {each.name for each in own.plan.probes if kind.shown_by(each)}
         if not askers <= by_probe.keys():
             return  # another probe may still show what this one does not
         if kind.sees_itself and not shown:
@@ -329,11 +318,10 @@ class Membership:
                 found.append(
                     Measurement(f"learned_{what}_missing_seconds", seconds, name, {"kind": what})
                 )
-        yield PROBES[kind.name], _derived(reading, PROBES[kind.name], found)
+        yield own.derive(PROBES[kind.name], found)
 
-    def _place(
-        self, target: Target, reading: Reading, calm: bool
-    ) -> Iterator[tuple[Probe, Reading]]:
+    def _place(self, own: Observation, calm: bool) -> Iterator[Observation]:
+        target, reading = own.plan.target, own.reading
         found = []
         role = role_of(reading)
         if role and not target.role:
@@ -351,7 +339,7 @@ class Membership:
             learned = self._single(UPSTREAM, upstream, reading.at, relearn=not calm)
             found.append(_compared("learned_upstream_changed", learned, upstream))
         if found:
-            yield STANDING, _derived(reading, STANDING, found)
+            yield own.derive(STANDING, found)
 
     def _single(self, kind: str, actual: str, at: datetime, relearn: bool) -> str:
         """The value that was learned; notes a new one, or that it is another now."""
@@ -404,10 +392,6 @@ class Membership:
 
     def _note(self, verb: Verb, kind: str, name: str, at: datetime, instead: str = "") -> None:
         self.notebook.note(Change(self.target, verb, kind, name, at, instead))
-
-
-def _derived(reading: Reading, probe: Probe, found: Sequence[Measurement]) -> Reading:
-    return Reading(reading.target, probe.name, reading.at, 0.0, tuple(found))
 
 
 def _compared(measure: str, expected: str, actual: str) -> Measurement:

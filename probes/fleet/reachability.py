@@ -1,25 +1,22 @@
-"""Why: a network that fails between the agent and everybody looks, to each target, like that
-target's own outage; so does a host that goes down with several servers on it.
+"""Servers that do not answer, taken together: the agent's network or a host they share.
 
-Promise: what the targets have in common (the agent that asks, the host they run on) is judged from
-all of them together, and told before any of them is told alone. Only silence counts (no route, no
-answer within our deadline): who refuses or rejects us was reached. Servers on the agent's own host
-prove nothing about its network, nor do those in a maintenance window. Few servers may well go down
-together; the agent's network is named for them only when none gives any sign (decision 14), and
-then as one of two possibilities. Safe for all threads.
+What several targets have in common is reported before any of them is reported alone. Only silence
+counts (no route, no answer within the deadline); a server that refuses was reached. Servers on the
+agent's own host say nothing about its network, nor do servers in a maintenance window. Few servers
+may well go down together: the agent's network is named for them only if none gives any sign
+(decision 14), and then as one of two possibilities. Safe for the threads of all targets.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from probes import (
-    Address,
     Evidence,
     Exhibit,
     FailureKind,
@@ -34,9 +31,9 @@ from probes import (
     Threshold,
     Words,
 )
-from probes.fleet.membership import DERIVED, nothing_to_ask
-from probes.judge import Judge, Recalled
+from probes.fleet.observation import DERIVED, NOWHERE, Observation, nothing_to_ask
 from probes.model import NOTHING_SAID
+from probes.plan import Plan
 
 SILENT = frozenset({FailureKind.TIMEOUT, FailureKind.UNREACHABLE})
 """Kinds of failure of which the way to the server may be the reason."""
@@ -52,8 +49,6 @@ TOGETHER = timedelta(minutes=5)
 
 MOST_NAMED = 8
 MOST_SHOWN = 50
-
-_NOWHERE = Address("", 0, "")
 
 _LOOK_BETWEEN = Text(
     "{between}: kabel, switch, firewall, rute, DNS, VPN. Dari host agen: ip route get, ping "
@@ -151,13 +146,16 @@ PROBE = Probe(
 )
 
 
+_MEASURES = frozenset(measure.name for measure in PROBE.measures)
+
+
 @dataclass(slots=True)
 class _Seat:
     """One target as last seen from here."""
 
     target: Target
     at: datetime | None = None
-    fresh_for: timedelta = timedelta()
+    fresh_until: datetime | None = None
     silent: int = 0  # readings in a row
     since: datetime | None = None  # the first of these
     kind: str = ""  # of the last failure, whatever it is; empty: it answered
@@ -165,7 +163,7 @@ class _Seat:
     announced: bool = False  # a maintenance window is on for it
 
 
-class Reach:
+class Reachability:
     """Who answers this agent, over all its targets."""
 
     def __init__(self, agent: str = "") -> None:
@@ -175,15 +173,26 @@ class Reach:
         self._machines: dict[str, list[_Seat]] = {}
         self._counted: set[str] = set()  # targets that were seen, and not in maintenance
         self._silent: set[str] = set()  # of these, those that gave no answer
-        self._raised: set[str] = set()  # the agent or the hosts of which trouble stands
-        self._judged_at: dict[str, datetime] = {}
-        self._judge = Judge()
+        self._raised: set[str] = set()  # the agent or the hosts with a finding that is not clear
+        self._due: dict[str, datetime] = {}  # when the agent or a host is looked at again
 
-    def recall(self, name: str, troubles: Iterable[Recalled]) -> None:
-        """What the desk has open of the agent or a host at the start."""
+    def restore(self, name: str) -> None:
+        """The desk has a finding open on the agent or on a host at the start."""
         with self._lock:
             self._raised.add(name)
-            self._judge.recall(name, troubles)
+
+    def judged(self, findings: Iterable[Finding]) -> None:
+        """Take in the verdicts on what was derived here; they decide what ends an outage."""
+        with self._lock:
+            for finding in findings:
+                if finding.probe == PROBE.name and finding.measure in _MEASURES:
+                    raised = finding.severity > Severity.CLEAR
+                    (self._raised.add if raised else self._raised.discard)(finding.target)
+
+    def machines(self) -> frozenset[str]:
+        """The names under which something can be derived: the agent and the targets' hosts."""
+        with self._lock:
+            return frozenset(map(_named, (self._agent, *self._machines)))
 
     def take_seats(self, targets: Iterable[Target]) -> None:
         """Exactly these targets are watched from now on; what is known of them stays."""
@@ -204,46 +213,49 @@ class Reach:
             self._counted &= self._seats.keys()
             self._silent &= self._seats.keys()
 
-    def observe(
-        self, target: Target, reading: Reading, interval_seconds: float, *, announced: bool
-    ) -> list[Finding]:
-        """One target's newest reading of ``up``; returns what is common to several.
+    def derive(self, own: Observation, *, announced: bool) -> list[Observation]:
+        """What one target's reading of ``up`` says about several.
 
         All targets are gone through only where that could change a verdict, and once an interval:
         this is asked at every reading of a thousand targets.
         """
         with self._lock:
-            seat = self._seats.get(target.name)
+            seat = self._seats.get(own.target.name)
             if seat is None:
                 return []
-            failure = reading.failure
-            silent = failure is not None and failure.kind in SILENT
-            seat.silent = seat.silent + 1 if silent else 0
-            seat.since = (seat.since or reading.at) if silent else None
-            seat.kind = str(failure.kind) if failure is not None else ""
-            # What is frozen takes connections until its queue is full, and was reached all the same
-            seat.reached = silent and (seat.reached or (failure is not None and failure.reached))
-            seat.at, seat.announced = reading.at, announced
-            seat.fresh_for = timedelta(seconds=3 * interval_seconds)
-            changed = self._count(target.name, seat) or seat.silent == RIPE_READINGS
-            interval = timedelta(seconds=0.9 * interval_seconds)
-            found: list[Finding] = []
+            changed = self._seat(seat, own, announced=announced)
+            found: list[Observation] = []
+            agent, machine = self._agent, own.target.machine
             most = 2 * len(self._silent) > len(self._counted)
-            if self._is_due(self._agent, changed and most, reading.at, interval):
-                seats = self._fresh(self._seats.values(), reading.at)
-                bad = _beyond_us(seats, stands=self._agent in self._raised)
-                found += self._judged(
-                    self._agent, "agent_unreached_targets", seats, reading.at, bad=bad
-                )
-            machine = target.machine
+            if self._is_due(agent, own, matters=changed and most):
+                seats = self._fresh(self._seats.values(), own.reading.at)
+                bad = _beyond_us(seats, stands=_named(agent) in self._raised)
+                found += self._observed(agent, "agent_unreached_targets", seats, own, bad=bad)
             several = machine and len(self._machines[machine]) > 1
-            matters = (several or machine in self._raised) and self._agent not in self._raised
-            if matters and self._is_due(machine, changed, reading.at, interval):
-                there = self._fresh(self._machines[machine], reading.at)
-                found += self._judged(
-                    machine, "host_unreached_targets", there, reading.at, bad=_whole_host(there)
+            matters = several or _named(machine) in self._raised
+            if (
+                matters
+                and _named(agent) not in self._raised
+                and self._is_due(machine, own, matters=changed)
+            ):
+                there = self._fresh(self._machines[machine], own.reading.at)
+                found += self._observed(
+                    machine, "host_unreached_targets", there, own, bad=_whole_host(there)
                 )
             return found
+
+    def _seat(self, seat: _Seat, own: Observation, *, announced: bool) -> bool:
+        """Take in a reading; whether it could change a verdict."""
+        reading, failure = own.reading, own.reading.failure
+        silent = failure is not None and failure.kind in SILENT
+        seat.silent = seat.silent + 1 if silent else 0
+        seat.since = (seat.since or reading.at) if silent else None
+        seat.kind = str(failure.kind) if failure is not None else ""
+        # A frozen server takes connections until its queue is full; it was reached all the same.
+        seat.reached = silent and (seat.reached or (failure is not None and failure.reached))
+        seat.at, seat.announced = reading.at, announced
+        seat.fresh_until = reading.at + timedelta(seconds=own.stale_after)
+        return self._count(own.target.name, seat) or seat.silent == RIPE_READINGS
 
     def _count(self, name: str, seat: _Seat) -> bool:
         """Keep the two sets; whether the target joined or left one of them."""
@@ -253,12 +265,14 @@ class Reach:
             (names.add if holds else names.discard)(name)
         return now != before
 
-    def _is_due(self, name: str, matters: bool, at: datetime, interval: timedelta) -> bool:
-        last = self._judged_at.get(name)
-        due = matters or last is None or at - last >= interval
-        if due:
-            self._judged_at[name] = at
-        return due
+    def _is_due(self, name: str, own: Observation, *, matters: bool) -> bool:
+        at, interval = own.reading.at, timedelta(seconds=own.plan.interval)
+        due = self._due.get(name)
+        # A clock that was set back by hours must not silence this for as long.
+        if matters or due is None or not at < due <= at + interval:
+            self._due[name] = at + 0.9 * interval
+            return True
+        return False
 
     def patience(self, target: str, interval_seconds: float, deadline_seconds: float) -> float:
         """How long a silent target's own word should wait for others that may be silent as well:
@@ -269,7 +283,7 @@ class Reach:
             if seat is None or seat.since is None or seat.at is None:
                 return 0.0
             seats = self._fresh(self._seats.values(), seat.at)
-            stands = self._agent in self._raised
+            stands = _named(self._agent) in self._raised
             if _beyond_us(seats, stands=stands):
                 return 0.0
             unread = {
@@ -296,29 +310,30 @@ class Reach:
         return [
             seat
             for seat in seats
-            if seat.at is not None and at - seat.at <= seat.fresh_for and not seat.announced
+            if seat.fresh_until is not None and at <= seat.fresh_until and not seat.announced
         ]
 
-    def _judged(
-        self, name: str, measure: str, seats: Sequence[_Seat], at: datetime, *, bad: bool
-    ) -> list[Finding]:
+    def _observed(
+        self, name: str, measure: str, seats: Sequence[_Seat], own: Observation, *, bad: bool
+    ) -> list[Observation]:
         silent = [seat for seat in seats if seat.silent]
         if bad and all(seat.silent < RIPE_READINGS for seat in silent):
-            return []  # a blip, or the first round of an outage: no word yet, and no all-clear
+            return []  # a blip, or the first round of an outage: neither raised nor clear
         names = _listed(sorted(seat.target.name for seat in silent))
         detail = {"names": names, "all": len(seats), **_words(silent, seats)}
         value = float(len(silent)) if bad else 0.0
         whole = _as_target(name, self._agent, silent or seats)
+        at = own.ended_at
         reading = Reading(
             whole.name, PROBE.name, at, 0.0, (Measurement(measure, value, detail=detail),)
         )
-        findings = self._judge.assess(whole, PROBE, reading).findings
-        for finding in findings:
-            if finding.measure == measure:
-                raised = finding.severity > Severity.CLEAR
-                (self._raised.add if raised else self._raised.discard)(name)
-        # Of the other measure and of sight nothing was asked here.
-        return [_with_evidence(each, seats, at) for each in findings if each.measure == measure]
+        plan = Plan(whole, (PROBE,), own.plan.interval, own.plan.deadline)
+        evidence = _evidence(seats, at) if bad else None
+        return [Observation(plan, PROBE, reading, whole, own, shared=True, evidence=evidence)]
+
+
+def _named(name: str) -> str:
+    return name.replace("/", "-")  # slashes separate the parts of a fingerprint
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -385,9 +400,9 @@ def _as_target(name: str, agent: str, seats: Sequence[_Seat]) -> Target:
         return named.pop() if len(named) == 1 else ""
 
     return Target(
-        name=name.replace("/", "-"),  # a fingerprint's parts are parted by slashes
+        name=_named(name),
         engine=common(lambda target: target.engine),
-        address=_NOWHERE,
+        address=NOWHERE,
         application=common(lambda target: target.application),
         agency=common(lambda target: target.agency),
         machine=common(lambda target: target.machine),
@@ -399,10 +414,8 @@ _WHO = Text("Siapa yang menjawab agen ini", "Who answers this agent")
 _SHOWN = Text("{shown} dari {all}", "{shown} of {all}")
 
 
-def _with_evidence(finding: Finding, seats: Sequence[_Seat], at: datetime) -> Finding:
-    """The same with every target as last seen, which names the ones that still answer."""
-    if finding.severity is Severity.CLEAR:
-        return finding
+def _evidence(seats: Sequence[_Seat], at: datetime) -> Evidence:
+    """Every target as last seen, which names the ones that still answer."""
     rows = tuple(
         (
             seat.target.name,
@@ -416,4 +429,4 @@ def _with_evidence(finding: Finding, seats: Sequence[_Seat], at: datetime) -> Fi
     if len(rows) < len(seats):
         note = _SHOWN.format(shown=len(rows), all=len(seats))
     table = Exhibit(_WHO, ("target", "host", "state", "since"), rows, note)
-    return replace(finding, evidence=Evidence(at, (table,)))
+    return Evidence(at, (table,))

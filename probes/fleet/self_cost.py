@@ -1,9 +1,8 @@
-"""Why: a monitor that harms what it watches is a fault of its own, and must say so itself.
+"""What the agent itself costs a server: sessions, waiting time, lock waits, probes left out.
 
-Promise: what the agent costs a server (sessions, waiting time, rows, lock waits) is measured by
-the agent, exported, and judged against a declared budget like any other measure. A server that
-cannot be used says nothing about our cost: its own outage is told already, and what we waited for
-it in vain is no load; when it is back, the account begins anew.
+The cost is exported and judged against a declared budget like any other measure. A server that
+cannot be used says nothing about our cost: its outage is reported already, and time waited for it
+is no load on it. When it is back, the account begins anew.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from probes import CONNECTION_KINDS, Measure, Measurement, Probe, Reading, Text, Threshold
-from probes.fleet.membership import DERIVED, nothing_to_ask
+from probes.fleet.observation import DERIVED, Observation, nothing_to_ask
 from probes.plan import Plan
-from probes.runner import Cost
+from probes.words.cost import Cost
 
 WINDOW = timedelta(minutes=5)
 MOST_SESSIONS = 3
@@ -137,16 +136,24 @@ class _Mark:
 
 
 @dataclass(slots=True)
-class Budget:
+class SelfCost:
     """What one target has cost over the last minutes; used by that target's thread."""
 
     _marks: deque[_Mark] = field(default_factory=deque)
     _asked: dict[str, tuple[datetime, int]] = field(default_factory=dict)  # when, in which round
     _usable_since: datetime | None = None
     _rounds: int = 0  # in which the server could be used
+    _logins: int = 0  # that were counted at the reading before
 
-    def asked(self, probe: Probe, reading: Reading) -> None:
-        """A probe was got round to, whatever it found; a server that is down stops all others."""
+    def derive(self, own: Observation, cost: Cost) -> list[Observation]:
+        """The cost up to a reading of ``up``; of any other probe it notes that it was asked."""
+        self._note(own.probe, own.reading)
+        if not own.probe.judged_on_failure or own.reading.failure is not None:
+            return []
+        return [own.derive(PROBE, self._measured(own.plan, own.reading.at, cost))]
+
+    def _note(self, probe: Probe, reading: Reading) -> None:
+        """A probe was asked, whatever it found; a server that is down stops all others."""
         self._asked[probe.name] = (reading.at, self._rounds)
         if not probe.judged_on_failure:
             return
@@ -157,7 +164,7 @@ class Budget:
         self._rounds += 1
         self._usable_since = self._usable_since or reading.at
 
-    def stale(self, plan: Plan, at: datetime) -> list[str]:
+    def _stale(self, plan: Plan, at: datetime) -> list[str]:
         """The probes whose last reading says nothing any more although the server can be used.
 
         A gap in the rounds themselves (a host that slept) is no probe's: three of them must have
@@ -174,25 +181,26 @@ class Budget:
                 late.append(probe.name)
         return late
 
-    def derive(self, plan: Plan, reading: Reading, cost: Cost) -> Reading:
-        """The cost up to ``reading``, as a reading for the judge."""
-        mark = _Mark(reading.at, cost.seconds, cost.lock_waits)
-        if not self._marks or abs(reading.at - self._marks[-1].at) >= SPACING:
+    def _measured(self, plan: Plan, at: datetime, cost: Cost) -> list[Measurement]:
+        mark = _Mark(at, cost.seconds, cost.lock_waits)
+        if not self._marks or abs(at - self._marks[-1].at) >= SPACING:
             self._marks.append(mark)
-        while len(self._marks) > 2 and reading.at - self._marks[1].at >= WINDOW:
+        while len(self._marks) > 2 and at - self._marks[1].at >= WINDOW:
             self._marks.popleft()
         before = self._marks[0]
-        if cost.seconds < before.seconds or reading.at < before.at:  # another owner, another count
+        if cost.seconds < before.seconds or at < before.at:  # another owner, another count
             self._marks = deque([mark])
             before = mark
-        sessions, cost.most_sessions = cost.most_sessions, cost.sessions
-        late = self.stale(plan, reading.at)
+        if cost.logins < self._logins:
+            self._logins = 0
+        late = self._stale(plan, at)
         found = [
-            Measurement("own_sessions", float(sessions)),
+            Measurement("own_sessions", float(cost.most_sessions(self._logins))),
             Measurement("own_lock_waits", float(mark.lock_waits - before.lock_waits)),
             Measurement("own_stale_probes", float(len(late)), detail={"names": ", ".join(late)}),
         ]
+        self._logins = cost.logins
         elapsed = (mark.at - before.at).total_seconds()
         if elapsed >= WINDOW.total_seconds() / 5:
             found.append(Measurement("own_busy_ratio", (mark.seconds - before.seconds) / elapsed))
-        return Reading(reading.target, PROBE.name, reading.at, 0.0, tuple(found))
+        return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.metrics.readings import Latest
 from agent.metrics.text_format import Board
+from agent.runtime.maintenance import Maintenance
 from agent.runtime.pipeline import Pipeline
 from incidents.calendar import load as calendar
 from incidents.desk import Desk
@@ -15,7 +16,7 @@ from incidents.model import Incident
 from incidents.procedure import load as procedure
 from incidents.store import open_store
 from probes import FailureKind, Finding, Fingerprint, Target
-from probes.fleet.reachability import Reach
+from probes.fleet.fleet import Fleet
 from probes.plan import Plan
 from probes.runner import Owner
 from tests.agent.runtime.test_pipeline import PATIENT
@@ -24,6 +25,16 @@ from tests.support.clock import HandClock
 from tests.support.fakes import FakeServer
 
 INTERVAL = 15.0
+
+
+class Told:
+    """A queue that keeps every word."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
+        self.findings.append(finding)
 
 
 class Network:
@@ -37,31 +48,31 @@ class Network:
         self.silent: dict[str, FailureKind] = {}
         self.reached: set[str] = set()  # of these: whose host takes connections all the same
         self.rounds = 0
-        self.reach = Reach("pantau")
-        self.reach.take_seats(self.targets)
-        self.held: list[tuple[str, float]] = []
+        self.waits: list[tuple[str, float]] = []
+        self.told = Told()
         self._second = 0.0
         self._not_before: dict[Fingerprint, float] = {}
         self._waiting: dict[Fingerprint, Finding] = {}
         self._store = open_store(f"sqlite:///{folder / 'reach.db'}")
         self.desk = Desk(self._store, procedure.load("kaltim"), calendar.load("kaltim"))
         clock = HandClock()
-        self._pipeline = Pipeline(
-            Latest(Board(), clock.monotonic),
-            self,
-            shared=self.reach,
-            hold=self._hold,
-        )
+        self.board = Board()
+        self.plans = {each.name: Plan(each, (PATIENT,), INTERVAL, 2.0) for each in self.targets}
+        self.pipeline = Pipeline(Latest(self.board, clock.monotonic), self, Fleet("pantau"))
+        self.pipeline.watch(list(self.plans.values()), Maintenance())
         self._engine = FakeServer().engine
 
-    def _hold(self, fingerprint: Fingerprint, seconds: float) -> None:
-        self.held.append((str(fingerprint), seconds))
-        self._not_before[fingerprint] = self._second + seconds
-
-    def put(self, finding: Finding) -> None:
-        """What is held waits, and of each finding the newest; as in the reporter."""
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
+        """What is delayed waits, and of each finding the newest; as in the reporter."""
+        self.told.put(finding)
+        self.waits.append((str(finding.fingerprint), wait_seconds))
+        self._not_before[finding.fingerprint] = self._second + wait_seconds
         self._waiting[finding.fingerprint] = finding
         self._tell()
+
+    def said(self, measure: str) -> list[Finding]:
+        """Every word of one measure so far."""
+        return [each for each in self.told.findings if each.measure == measure]
 
     def _tell(self) -> None:
         for name in list(self._waiting):
@@ -84,8 +95,8 @@ class Network:
         if kind is not None:
             failure = replace(a_failure(kind), reached=target.name in self.reached)
             reading = replace(reading, measurements=(), failure=failure)
-        plan = Plan(target, (PATIENT,), INTERVAL, 2.0)
-        self._pipeline.handle(plan, PATIENT, reading, Owner(target, self._engine, 2.0))
+        owner = Owner(target, self._engine, 2.0)
+        self.pipeline.handle(self.plans[target.name], PATIENT, reading, owner)
 
     @property
     def open(self) -> tuple[Incident, ...]:

@@ -32,7 +32,7 @@ def problem(folder: Path, windows: str, **lines: str) -> str:
 
 def test_a_window_written_once_is_on_in_its_own_zone(tmp_path: Path) -> None:
     made = config(tmp_path, "  - {name: patch, from: 2026-11-23 12:00, to: 2026-11-23 14:00}\n")
-    on = Maintenance(made.windows).on(made.targets[0], NOON)  # 12.00 WITA
+    on = Maintenance(made.windows).over([made.targets[0]], NOON)  # 12.00 WITA
     assert on is not None
     assert on.until == NOON + timedelta(hours=2)
 
@@ -41,7 +41,7 @@ def test_a_window_again_and_again_takes_every_day_unless_told(tmp_path: Path) ->
     made = config(tmp_path, "  - {name: backup, clusters: [c1], at: '11:30', lasts: 1h}\n")
     windows = Maintenance(made.windows)
     for day in range(7):
-        assert windows.on(made.targets[0], NOON + timedelta(days=day)) is not None
+        assert windows.over([made.targets[0]], NOON + timedelta(days=day)) is not None
 
 
 def test_a_window_of_one_target_is_about_that_target_alone(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from agent.metrics.text_format import Board
 from agent.target_health import targets
 from incidents.web.views.target_health import ProbeHealth, ProbeState
 from probes import FailureKind, Measurement, Probe
+from probes.fleet.observation import observed
 from probes.plan import plan
 from probes.postgresql.storage import archiver, checksums
-from probes.runner import Cost
+from probes.words.cost import Cost
 from tests.support.builders import a_failure, a_probe, a_reading, a_target
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -25,7 +26,7 @@ def test_what_does_not_apply_here_is_not_counted_as_blind() -> None:
     latest.declare(watched)
     failure = a_failure(FailureKind.UNSUPPORTED, "no path to the backups is configured")
     reading = a_reading("simpeg", "backup_age", at=NOW, measurements=(), failure=failure)
-    latest.update(watched, probe, reading, Cost())
+    latest.publish(observed(watched, probe, reading), Cost())
     (health,) = targets(latest, NOW, lambda fingerprint: "")
     assert [each.state for each in health.probes] == [ProbeState.UNUSED]
     assert health.state is ProbeState.UNUSED
@@ -36,7 +37,7 @@ def _shown(probe: Probe, *measurements: Measurement) -> ProbeHealth:
     latest = Latest(Board(), monotonic)
     latest.declare(watched)
     reading = a_reading("simpeg", probe.name, at=NOW, measurements=measurements)
-    latest.update(watched, probe, reading, Cost())
+    latest.publish(observed(watched, probe, reading), Cost())
     ((health,),) = [each.probes for each in targets(latest, NOW, lambda fingerprint: "")]
     return health
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from agent.metrics.readings import Latest
 from agent.metrics.text_format import Board
+from agent.runtime.evidence import Request, other_side
 from agent.runtime.maintenance import Maintenance, Window
 from agent.runtime.pipeline import Pipeline
 from agent.runtime.reporter import Reporter
-from agent.runtime.scheduler import Clocks, Errand, Loop
+from agent.runtime.scheduler import Clocks, Loop
 from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.model import Incident
@@ -37,8 +38,7 @@ from probes import (
     Tuning,
     registry,
 )
-from probes.fleet.cluster_roles import Clusters
-from probes.fleet.reachability import Reach
+from probes.fleet.fleet import Fleet
 from probes.plan import Plan, plan
 from probes.runner import HOST, Owner
 from tests.support.elapsed import seen_earlier
@@ -95,11 +95,11 @@ class Tap:
         self.held: set[Fingerprint] = set()  # would have opened an incident, had no window been on
         self._reporter = reporter
 
-    def put(self, finding: Finding) -> None:
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
         self.newest[finding.fingerprint] = finding
         if finding.severity is Severity.CRITICAL and not finding.opens:
             self.held.add(finding.fingerprint)
-        self._reporter.put(finding)
+        self._reporter.put(finding, wait_seconds)
 
     def bad(self) -> list[Finding]:
         """What is a warning or worse now."""
@@ -118,30 +118,19 @@ class Stage:
         self._reporter = Reporter(self.desk, self.hands.now, time.monotonic, (StoreUnavailable,))
         self.tap = Tap(self._reporter)
         latest = Latest(Board(), self.hands.monotonic)
-        together = Clusters()
-        together.take_seats(targets)
-        shared = Reach(AGENT)
-        shared.take_seats(replace(target, host=_host(setup)) for target in targets)
-        self._pipeline = Pipeline(
-            latest,
-            self.tap,
-            together=together,
-            shared=shared,
-            ask=self._ask,
-            hold=self._reporter.hold,
-        )
-        if setup.announced:
-            self._pipeline.maintenance = Maintenance([self._window()])
+        self._pipeline = Pipeline(latest, self.tap, Fleet(AGENT))
+        windows = [self._window()] if setup.announced else []
+        plans = [_plan(target, setup, self.hands) for target in targets]
+        self._pipeline.watch(plans, Maintenance(windows))
         self._loops: dict[str, Loop] = {}
         self._threads: dict[str, ThreadPoolExecutor] = {}  # one each, as the agent has them
         clocks = Clocks(self.hands.now, self.hands.monotonic)
-        for target in targets:
-            each = _plan(target, setup, self.hands)
-            latest.declare(each)
-            owner = Owner(each.target, registry.engine(target.engine), setup.deadline)
+        for each in plans:
+            name = each.target.name
+            owner = Owner(each.target, registry.engine(each.target.engine), setup.deadline)
             first = self.hands.monotonic()
-            self._loops[target.name] = Loop(each, owner, self._pipeline.handle, clocks, first)
-            self._threads[target.name] = ThreadPoolExecutor(1, thread_name_prefix=target.name)
+            self._loops[name] = Loop(each, owner, self._pipeline, clocks, first, self._send)
+            self._threads[name] = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._reporter.start()
 
     def round(self) -> None:
@@ -151,17 +140,21 @@ class Stage:
         rounds = [self._threads[n].submit(loop.round, at) for n, loop in self._loops.items()]
         for done in rounds:
             done.result()
-        for errands in [thread.submit(lambda: None) for thread in self._threads.values()]:
-            errands.result()
+        for answers in [thread.submit(lambda: None) for thread in self._threads.values()]:
+            answers.result()
         until("the desk having heard it all", lambda: self._reporter.counts().pending == 0)
         assert self._reporter.counts().failed == 0
         self.hands.move(self._seconds_a_round)
 
-    def _ask(self, target: str, errand: Errand) -> bool:
-        """Have a target's own thread do something after its round."""
-        loop = self._loops[target]
-        self._threads[target].submit(errand, loop.plan, loop.owner, self.hands.now())
-        return True
+    def _send(self, request: Request) -> None:
+        """Have the partner's own thread answer after its round."""
+        loop = self._loops[request.partner]
+
+        def answer() -> None:
+            shown = other_side(request, loop.plan, loop.owner, self.hands.now())
+            self._pipeline.answer(request, shown)
+
+        self._threads[request.partner].submit(answer)
 
     def _window(self) -> Window:
         """Maintenance of everything, announced for today."""

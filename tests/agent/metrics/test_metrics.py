@@ -12,7 +12,9 @@ import pytest
 from agent.metrics.readings import SEVERITY, Latest
 from agent.metrics.registry import Metrics, of_scheduler, skipped_rounds
 from agent.metrics.text_format import Board, Family
+from agent.runtime.pipeline import Pipeline
 from agent.runtime.scheduler import Scheduler
+from agent.runtime.verdict_log import NoDesk
 from probes import (
     FailureKind,
     Limits,
@@ -24,8 +26,10 @@ from probes import (
     Threshold,
     Tuning,
 )
+from probes.fleet.observation import observed
 from probes.plan import Plan
-from probes.runner import Cost, Owner
+from probes.runner import Owner
+from probes.words.cost import Cost
 from tests.support.builders import NOON, a_failure, a_finding, a_probe, a_reading, a_target
 from tests.support.clock import HandClock
 from tests.support.fakes import FakeServer
@@ -70,7 +74,7 @@ class Bench:
 
     def reads(self, probe: Probe, *measurements: Measurement, **changes: Any) -> None:
         reading = a_reading(probe=probe.name, measurements=measurements, **changes)
-        self.latest.update(self.plan, probe, reading, Cost(sessions=1, seconds=0.5))
+        self.latest.publish(observed(self.plan, probe, reading), Cost(sessions=1, seconds=0.5))
 
     @property
     def text(self) -> str:
@@ -153,7 +157,7 @@ def test_values_nobody_refreshes_vanish_but_the_time_of_the_last_reading_stays(
 
 def test_a_target_that_left_vanishes_whole(bench: Bench) -> None:
     bench.reads(a_probe(), Measurement("up", 1.0))
-    bench.latest.judged(bench.plan, a_probe(), a_reading(), [a_finding()])
+    bench.latest.export(observed(bench.plan, a_probe(), a_reading()), [a_finding()])
     bench.latest.forget("simpeg")
     assert bench.text == ""
     bench.reads(a_probe(), Measurement("up", 1.0))  # a round that was still under way
@@ -185,7 +189,7 @@ def test_the_page_follows_a_verdict_that_stays_worsens_and_goes(bench: Bench) ->
             a_finding(subject=f"s{number}", severity=severity)
             for number, severity in enumerate(severities)
         ]
-        bench.latest.judged(bench.plan, a_probe(), reading, found)
+        bench.latest.export(observed(bench.plan, a_probe(), reading), found)
         return sorted(line.partition("subject=")[2] for line in bench.lines(SEVERITY.name))
 
     both_clear, one_critical = ['"s0"} 0.0', '"s1"} 0.0'], ['"s0"} 0.0', '"s1"} 2.0']
@@ -224,12 +228,12 @@ def test_promtool_has_no_complaint(bench: Bench) -> None:
     )
     bench.reads(VOLUMES, Measurement("volume_free_bytes", 5e18, "/srv"))
     bench.reads(VOLUMES, failure=a_failure(FailureKind.BLIND))
-    bench.latest.judged(bench.plan, a_probe(), a_reading(), [a_finding()])
+    bench.latest.export(observed(bench.plan, a_probe(), a_reading()), [a_finding()])
     metrics = Metrics(bench.board, bench.clock.monotonic)
     metrics.reloaded(NOON)
     engine = FakeServer().engine
     scheduler = Scheduler(
-        lambda *_: False,
+        Pipeline(bench.latest, NoDesk()),
         lambda plan: Owner(plan.target, engine),
         bench.clock.clocks,
         lambda _: None,
@@ -246,7 +250,7 @@ def test_promtool_has_no_complaint(bench: Bench) -> None:
 def test_every_target_says_how_many_runs_it_missed(bench: Bench) -> None:
     engine = FakeServer().engine
     scheduler = Scheduler(
-        lambda *_: False,
+        Pipeline(bench.latest, NoDesk()),
         lambda plan: Owner(plan.target, engine),
         bench.clock.clocks,
         lambda _: None,
@@ -292,7 +296,7 @@ def test_a_probe_is_stale_before_its_first_reading_and_after_three_intervals_wit
 def test_what_the_agent_costs_a_server_is_exported() -> None:
     bench = Bench()
     cost = Cost(sessions=2, rows=7, lock_waits=3, longest_seconds=0.25)
-    bench.latest.update(bench.plan, LAG, a_reading(probe="replication_lag"), cost)
+    bench.latest.publish(observed(bench.plan, LAG, a_reading(probe="replication_lag")), cost)
     text = bench.board.text(0)
     for line in (
         'sigap_agent_sessions{target="simpeg"} 2.0',

@@ -38,13 +38,13 @@ def test_a_window_is_on_from_its_start_until_before_its_end() -> None:
     ],
 )
 def test_a_window_is_about_whom_it_names(window: Window, covered: bool) -> None:
-    on = Maintenance([window]).on(a_target(cluster="c1"), NOON)
+    on = Maintenance([window]).over([a_target(cluster="c1")], NOON)
     assert (on is not None) is covered
 
 
 def test_of_two_windows_the_one_that_ends_last_counts() -> None:
     longer = once("longer", end=NOON + 5 * HOUR)
-    on = Maintenance([once(), longer]).on(a_target(), NOON)
+    on = Maintenance([once(), longer]).over([a_target()], NOON)
     assert on == On("longer", NOON + 5 * HOUR)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from agent.metrics.readings import Latest
 from agent.metrics.text_format import Board
+from agent.runtime.evidence import Request, other_side
 from agent.runtime.maintenance import Maintenance, Window
 from agent.runtime.pipeline import Pipeline
 from agent.target_health import targets
@@ -25,7 +26,6 @@ from probes import (
     Text,
     Threshold,
 )
-from probes.fleet.cluster_roles import Clusters
 from probes.judge import Recalled
 from probes.plan import Plan
 from probes.runner import Owner
@@ -54,11 +54,14 @@ class Box:
     def __init__(self, board: Board, clock: HandClock) -> None:
         self.findings: list[Finding] = []
         self.seen: list[str] = []
+        self.waits: list[float] = []
         self._board, self._clock = board, clock
 
-    def put(self, finding: Finding) -> None:
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
         self.findings.append(finding)
-        self.seen.append(self._board.text(self._clock.monotonic()))
+        self.waits.append(wait_seconds)
+        if finding.measure == "up":
+            self.seen.append(self._board.text(self._clock.monotonic()))
 
 
 class Witness(Owner):
@@ -82,7 +85,7 @@ class Line:
         self.pipeline = Pipeline(self.latest, self.box)
         self.plan = Plan(a_target(), (probe,), 15.0, 1.0)
         self.owner = Witness(self.plan.target, FakeServer().engine)
-        self.latest.declare(self.plan)
+        self.pipeline.watch([self.plan], Maintenance())
 
     def reads(self, up: float, seconds: float = 0, **changes: Any) -> list[Finding]:
         """What the desk hears of one more reading."""
@@ -154,7 +157,7 @@ def test_after_a_start_a_single_bad_reading_is_followed_by_the_all_clear() -> No
 def test_every_target_has_streaks_of_its_own() -> None:
     line = Line()
     other = Plan(a_target("other"), line.plan.probes, 15.0, 1.0)
-    line.latest.declare(other)
+    line.pipeline.watch([line.plan, other], Maintenance())
     line.reads(0.0)
     bad = a_reading("other", measurements=(Measurement("up", 0.0),))
     line.pipeline.handle(other, other.probes[0], bad, line.owner)
@@ -166,7 +169,7 @@ def test_a_changed_target_keeps_its_streaks_and_one_that_left_starts_anew() -> N
     line = Line()
     line.reads(0.0)
     line.plan = Plan(a_target(role="replica"), line.plan.probes, 15.0, 1.0)
-    line.latest.declare(line.plan)
+    line.pipeline.watch([line.plan], Maintenance())
     assert line.reads(0.0, 15)[0].severity is Severity.CRITICAL
     line.pipeline.forget("simpeg")
     assert line.reads(0.0, 30) == []
@@ -198,38 +201,33 @@ class Pair:
 
     def __init__(self, raise_after: int) -> None:
         self.probe = replicating(raise_after=raise_after)
-        self.holds: list[float] = []
-        self.errands: list[Any] = []
-        self.willing = True
+        self.requests: list[Request] = []
         self.line = Line(self.probe)
-        self.seats = Clusters()
         self.plans = {
             role: Plan(a_target(role, cluster="c", role=role), (self.probe,), 15.0, 1.0)
             for role in ("primary", "replica")
         }
-        self.seats.take_seats(plan.target for plan in self.plans.values())
         self.box = self.line.box
-        self.pipeline = Pipeline(
-            self.line.latest,
-            self.box,
-            together=self.seats,
-            ask=self.ask,
-            hold=lambda name, seconds: self.holds.append(seconds),
-        )
+        self.pipeline = Pipeline(self.line.latest, self.box)
+        self.pipeline.watch(list(self.plans.values()), Maintenance())
         self.owners = {role: Shows(plan.target) for role, plan in self.plans.items()}
         for role in ("primary", "replica"):
             self.reads(role, 1.0)
         self.box.findings.clear()
-        self.holds.clear()
-
-    def ask(self, target: str, errand: Any) -> bool:
-        self.errands.append(lambda: errand(self.plans[target], self.owners[target], NOON))
-        return self.willing
+        self.box.waits.clear()
 
     def reads(self, role: str, up: float, seconds: float = 0) -> None:
         at = NOON + timedelta(seconds=seconds)
         reading = a_reading(role, measurements=(Measurement("up", up),), at=at)
-        self.pipeline.handle(self.plans[role], self.probe, reading, self.owners[role])
+        outcome = self.pipeline.handle(self.plans[role], self.probe, reading, self.owners[role])
+        self.requests += outcome.requests
+
+    def answers(self) -> None:
+        """The partner shows its side."""
+        request = self.requests.pop()
+        partner = request.partner
+        shown = other_side(request, self.plans[partner], self.owners[partner], NOON)
+        self.pipeline.answer(request, shown)
 
     def told(self) -> list[list[str]]:
         """The titles of the evidence of each opening finding."""
@@ -256,49 +254,50 @@ class Shows(Owner):
 def test_evidence_of_replication_takes_both_sides() -> None:
     pair = Pair(raise_after=2)
     pair.reads("replica", 0.0, 15)
-    pair.errands.pop()()
+    pair.answers()
     pair.reads("replica", 0.0, 30)
     assert pair.told() == [["Queue", "primary: Queue"]]
-    assert set(pair.holds) == {0.0}
+    assert set(pair.box.waits) == {0.0}
 
 
 def test_a_report_that_opens_at_once_waits_a_moment_for_the_other_side() -> None:
     pair = Pair(raise_after=1)
     pair.reads("replica", 0.0, 15)
-    assert max(pair.holds) == 0.8
-    pair.errands.pop()()
+    assert max(pair.box.waits) == 0.8
+    pair.answers()
     assert pair.told()[-1] == ["Queue", "primary: Queue"]
-    assert pair.holds[-1] == 0.0
+    assert pair.box.waits[-1] == 0.0
 
 
 def test_an_other_side_that_never_answers_is_waited_for_once() -> None:
     pair = Pair(raise_after=1)
     pair.reads("replica", 0.0, 15)
-    pair.holds.clear()
+    pair.box.waits.clear()
     pair.reads("replica", 0.0, 30)
-    assert set(pair.holds) == {0.0}
+    assert set(pair.box.waits) == {0.0}
     assert pair.told()[-1] == ["Queue"]
 
 
-def test_an_other_side_that_takes_no_errand_is_not_waited_for() -> None:
+def test_an_other_side_that_takes_no_request_is_not_waited_for() -> None:
     pair = Pair(raise_after=1)
-    pair.willing = False
     pair.reads("replica", 0.0, 15)
-    assert set(pair.holds) == {0.0}
+    pair.pipeline.answer(pair.requests.pop(), None)
+    assert pair.box.waits[-1] == 0.0
+    assert pair.told()[-1] == ["Queue"]
 
 
 def test_an_other_side_that_cannot_be_asked_is_said_so() -> None:
     pair = Pair(raise_after=2)
     pair.owners["primary"].can_show = False
     pair.reads("replica", 0.0, 15)
-    pair.errands.pop()()
+    pair.answers()
     pair.reads("replica", 0.0, 30)
     assert pair.told() == [["Queue", "primary: this side could not be asked"]]
 
 
 def windowed(line: Line, minutes: int) -> None:
     window = Window("patch", start=NOON, end=NOON + timedelta(minutes=minutes))
-    line.pipeline.maintenance = Maintenance([window])
+    line.pipeline.watch([line.plan], Maintenance([window]))
 
 
 def test_a_window_holds_incidents_back_and_what_still_fails_at_its_end_opens() -> None:
@@ -347,7 +346,7 @@ def test_the_begin_and_end_of_a_window_are_logged_and_on_metrics(
 def test_trouble_that_stood_before_a_start_stays_until_readings_clear_it() -> None:
     line = Line()
     stood = Recalled("availability", "up", "", Severity.CRITICAL, NOON - timedelta(hours=1))
-    line.pipeline.recall({"simpeg": (stood,)})
+    line.pipeline.restore({"simpeg": (stood,)})
     (first,) = line.reads(0.0)
     assert (first.severity, first.since) == (Severity.CRITICAL, stood.since)
     line.reads(1.0, 15)
@@ -357,7 +356,8 @@ def test_trouble_that_stood_before_a_start_stays_until_readings_clear_it() -> No
 
 def test_what_sigap_costs_is_on_metrics_and_judged() -> None:
     line = Line()
-    line.owner.cost.most_sessions = 4
+    for _ in range(4):
+        line.owner.cost.opened()
     line.reads(1.0)
     own = [f for f in line.box.findings if f.measure == "own_sessions"]
     assert own[0].opens

@@ -278,12 +278,10 @@ def test_what_an_incident_has_known_since_before_a_start_is_no_news(
 
 
 def test_a_held_report_waits_for_its_second_half(desk: FakeDesk, reporter: Reporter) -> None:
-    reporter.hold(a_finding().fingerprint, 30.0)
-    reporter.put(a_finding(value=1.0))
+    reporter.put(a_finding(value=1.0), 30.0)
     reporter.put(a_finding(target="other"))
     until("the other told", lambda: [f.target for f in desk.told] == ["other"])
     reporter.put(a_finding(value=2.0))
-    reporter.hold(a_finding().fingerprint, 0.0)
     until("the whole told", lambda: len(desk.told) == 2)
     assert desk.told[1].value == 2.0
 
@@ -291,8 +289,7 @@ def test_a_held_report_waits_for_its_second_half(desk: FakeDesk, reporter: Repor
 def test_a_held_report_goes_alone_when_its_second_half_does_not_come(
     desk: FakeDesk, reporter: Reporter
 ) -> None:
-    reporter.hold(a_finding().fingerprint, 0.2)
-    reporter.put(a_finding())
+    reporter.put(a_finding(), 0.2)
     until("the report told", lambda: len(desk.told) == 1)
 
 

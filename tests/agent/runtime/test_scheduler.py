@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from agent.runtime.scheduler import MOST_ERRANDS, Clocks, Handle, Loop, Scheduler
-from probes import FailureKind, Measurement, Probe, Reading, Session, Tuning
+from agent.runtime.evidence import Request
+from agent.runtime.pipeline import Outcome
+from agent.runtime.scheduler import MOST_REQUESTS, Clocks, Loop, Scheduler
+from probes import Evidence, FailureKind, Measurement, Probe, Reading, Session, Tuning
 from probes.plan import Plan, plan
 from probes.runner import Owner
 from tests.support.builders import a_probe, a_target
@@ -28,6 +30,10 @@ def asks(session: Session) -> list[Measurement]:
     return [Measurement("up", 1.0)]
 
 
+REQUEST = Request("a", "b", a_probe(), ())
+"""What b asks of a."""
+
+
 class Bench:
     """A scheduler over fake servers, with everything it handed on."""
 
@@ -35,15 +41,19 @@ class Bench:
         self.servers: dict[str, FakeServer] = {}
         self.readings: list[Reading] = []
         self.gone: list[str] = []
-        self.scheduler = Scheduler(self.handle, self.owner, REAL, self.gone.append)
+        self.answers: list[tuple[Request, Evidence | None]] = []
+        self.scheduler = Scheduler(self, self.owner, REAL, self.gone.append)
 
     def owner(self, plan: Plan) -> Owner:
         server = self.servers.setdefault(plan.target.name, FakeServer())
         return Owner(plan.target, server.engine, plan.deadline)
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
         self.readings.append(reading)
-        return False
+        return Outcome(in_doubt=False)
+
+    def answer(self, request: Request, taken: Evidence | None) -> None:
+        self.answers.append((request, taken))
 
     def count(self, target: str) -> int:
         return sum(reading.target == target for reading in self.readings)
@@ -128,16 +138,14 @@ def test_a_changed_target_waits_for_its_own_session_to_end(bench: Bench) -> None
 def test_a_bug_in_one_round_does_not_end_the_watch(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broke = False
+    class Breaking(Handed):
+        def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+            if not self.readings:
+                self.readings.append(reading)
+                raise ValueError("boom")
+            return bench.handle(plan, probe, reading, owner)
 
-    def handle(plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
-        nonlocal broke
-        if not broke:
-            broke = True
-            raise ValueError("boom")
-        return bench.handle(plan, probe, reading, owner)
-
-    bench.scheduler = Scheduler(handle, bench.owner, REAL, bench.gone.append)
+    bench.scheduler = Scheduler(Breaking([]), bench.owner, REAL, bench.gone.append)
     bench.scheduler.apply([bench.plan("a")])
     until("a reading after the bug", lambda: bench.count("a"))
     assert "round of a failed unexpectedly" in caplog.text
@@ -157,17 +165,28 @@ def a_loop(server: FakeServer, clock: HandClock, handed: list[Reading]) -> Loop:
     probes = (a_probe(read=asks), a_probe("locks", read=asks, every=5.0, judged_on_failure=""))
     made = Plan(a_target("a"), probes, 15.0, 1.0)
     owner = Owner(made.target, server.engine, 1.0)
-    return Loop(made, owner, handing(handed), clock.clocks, clock.monotonic())
+    return Loop(made, owner, Handed(handed), clock.clocks, clock.monotonic(), nobody)
 
 
-def handing(handed: list[Reading]) -> Handle:
+class Handed:
     """A pipeline that notes what it is handed, and doubts what failed or says 0."""
 
-    def handle(plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> bool:
-        handed.append(reading)
-        return reading.failure is not None or any(not m.value for m in reading.measurements)
+    def __init__(self, readings: list[Reading]) -> None:
+        self.readings = readings
+        self.threads: list[str] = []  # that brought answers
 
-    return handle
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+        self.readings.append(reading)
+        return Outcome(
+            reading.failure is not None or any(not m.value for m in reading.measurements)
+        )
+
+    def answer(self, request: Request, taken: Evidence | None) -> None:
+        self.threads.append(threading.current_thread().name)
+
+
+def nobody(request: Request) -> None:
+    """There is no other target."""
 
 
 def test_a_target_that_is_down_is_asked_at_the_plain_interval_and_recovers_within_it() -> None:
@@ -217,7 +236,7 @@ def a_loop_with_a_rare_login(
     made = Plan(a_target("b"), (a_probe(read=asks), login), 15.0, 1.0)
     assert made.shifts["login"] == 0.0
     owner = Owner(made.target, server.engine, 1.0)
-    return Loop(made, owner, handing(handed), clock.clocks, clock.monotonic())
+    return Loop(made, owner, Handed(handed), clock.clocks, clock.monotonic(), nobody)
 
 
 def turn(loop: Loop, clock: HandClock, handed: list[Reading]) -> set[str]:
@@ -317,37 +336,45 @@ def test_a_loop_that_no_longer_advances_is_said() -> None:
     assert loop.join(5)
 
 
-def test_an_errand_is_done_by_the_targets_own_thread_between_two_rounds() -> None:
-    server, clock = FakeServer(), HandClock()
-    loop = a_loop(server, clock, [])
+def test_a_request_is_answered_by_the_targets_own_thread_between_two_rounds() -> None:
+    server, clock, handed = FakeServer(), HandClock(), Handed([])
+    made = Plan(a_target("a"), (a_probe(read=asks),), 15.0, 1.0)
+    owner = Owner(made.target, server.engine, 1.0)
+    loop = Loop(made, owner, handed, clock.clocks, clock.monotonic(), nobody)
     loop.start()
     until("the first round", lambda: loop.rounds)
-    done: list[str] = []
-    assert loop.ask(lambda plan, owner, now: done.append(threading.current_thread().name))
-    until("the errand", lambda: done)
-    assert done == ["target a"]
+    assert loop.ask(REQUEST)
+    until("the answer", lambda: handed.threads)
+    assert handed.threads == ["target a"]
     loop.stop()
     assert loop.join(5)
-    assert not loop.ask(lambda plan, owner, now: None)
+    assert not loop.ask(REQUEST)
 
 
-def test_an_errand_that_breaks_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_that_breaks_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Breaking(Handed):
+        def answer(self, request: Request, taken: Evidence | None) -> None:
+            raise ValueError("boom")
+
     clock = HandClock()
-    loop = a_loop(FakeServer(), clock, [])
-
-    def breaks(plan: Plan, owner: Owner, now: object) -> None:
-        raise ValueError("boom")
-
-    loop.ask(breaks)
+    made = Plan(a_target("a"), (a_probe(read=asks),), 15.0, 1.0)
+    owner = Owner(made.target, FakeServer().engine, 1.0)
+    loop = Loop(made, owner, Breaking([]), clock.clocks, clock.monotonic(), nobody)
+    loop.ask(REQUEST)
     loop.round(clock.monotonic())
     assert loop.rounds == 1
-    assert "errand for a failed unexpectedly" in caplog.text
+    assert "answer of a failed unexpectedly" in caplog.text
 
 
-def test_a_frozen_target_takes_no_more_errands_than_it_could_ever_do() -> None:
+def test_a_frozen_target_takes_no_more_requests_than_it_could_ever_answer() -> None:
     loop = a_loop(FakeServer(), HandClock(), [])
-    taken = sum(loop.ask(lambda plan, owner, now: None) for _ in range(50))
-    assert taken == MOST_ERRANDS
+    taken = sum(loop.ask(REQUEST) for _ in range(50))
+    assert taken == MOST_REQUESTS
+
+
+def test_a_request_to_a_target_that_is_not_watched_is_answered_with_nothing(bench: Bench) -> None:
+    bench.scheduler.send(REQUEST)
+    assert bench.answers == [(REQUEST, None)]
 
 
 def test_a_server_in_distress_is_asked_less_often_but_still_whether_it_lives() -> None:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from probes import Finding, Measurement, Reading, Severity
-from probes.fleet.cluster_roles import Clusters
-from probes.judge import Recalled
-from tests.support.builders import NOON, a_target
+from probes import Finding, Measurement, Reading, Severity, Target
+from probes.fleet.cluster_roles import PROBE, ClusterRoles
+from probes.fleet.observation import Observation, observed
+from probes.judge import Judge, Recalled
+from probes.plan import Plan
+from tests.support.builders import NOON, a_probe, a_reading, a_target
 
 INTERVAL = 15.0
 
 
+def seen(target: Target, reading: Reading) -> Observation:
+    return observed(Plan(target, (), INTERVAL, 2.0), a_probe(reading.probe), reading)
+
+
 class Cluster:
-    """Servers with the roles they should have and those they show."""
+    """Servers with the roles they should have and those they show, and a judge of the cluster."""
 
     def __init__(self, **expected: str) -> None:
         self.targets = {
             name: a_target(name, cluster="simpeg", application="SIMPEG") for name in expected
         }
         self.expected = expected
-        self.clusters = Clusters()
+        self.clusters = ClusterRoles()
         self.clusters.take_seats(self.targets.values())
+        self.judge = Judge()
         self.rounds = 0
 
     def stands(self, **timelines: int) -> None:
@@ -30,7 +37,7 @@ class Cluster:
         for name, timeline in timelines.items():
             told = (Measurement("timeline", float(timeline)),)
             reading = Reading(name, "replication_lag", at, 0.0, told)
-            self.clusters.note_timeline(self.targets[name], reading)
+            self.clusters.note_timeline(seen(self.targets[name], reading))
 
     def shows(self, times: int = 4, **actual: str) -> dict[str, Finding]:
         """What stands after some rounds, by measure."""
@@ -44,10 +51,14 @@ class Cluster:
             self.rounds += 1
             at = NOON + timedelta(seconds=self.rounds * INTERVAL)
             for name, role in actual.items():
-                findings = self.clusters.observe(
-                    self.targets[name], self.expected[name], role, at, INTERVAL
-                )
-                found |= {finding.measure: finding for finding in findings}
+                own = seen(self.targets[name], a_reading(name, at=at))
+                for each in self.clusters.derive(own, self.expected[name], role):
+                    assessment = self.judge.assess(each.target, PROBE, each.reading)
+                    found |= {
+                        finding.measure: finding
+                        for finding in assessment.findings
+                        if finding.fingerprint not in assessment.undecided
+                    }
         return found
 
 
@@ -71,7 +82,7 @@ def test_a_pooler_is_no_server_of_its_cluster_and_hides_no_missing_primary() -> 
     cluster = Cluster(a="primary", b="replica")
     front = a_target("front", engine="pgbouncer", cluster="simpeg", role="pooler")
     cluster.clusters.take_seats([*cluster.targets.values(), front])
-    assert cluster.clusters.observe(front, "pooler", "", NOON, INTERVAL) == []
+    assert cluster.clusters.derive(seen(front, a_reading("front")), "pooler", "") == []
     assert "cluster_has_primary" in cluster.shows(a="replica", b="replica")
     assert cluster.clusters.partners(cluster.targets["a"]) == ["b"]
 
@@ -114,7 +125,7 @@ def test_before_roles_are_learned_nobody_is_one_too_many() -> None:
 def test_trouble_of_a_cluster_that_stood_before_a_start_clears() -> None:
     cluster = Cluster(a="primary", b="replica")
     stood = Recalled("cluster_roles", "cluster_surplus_primaries", "", Severity.CRITICAL, NOON)
-    cluster.clusters.recall("simpeg", [stood])
+    cluster.judge.recall("simpeg", [stood])
     stands = cluster.says(times=2, a="primary", b="replica")
     assert stands["cluster_surplus_primaries"].severity is Severity.CRITICAL
     over = cluster.says(times=2, a="primary", b="replica")

@@ -26,6 +26,7 @@ from probes import (
     Severity,
     Target,
 )
+from probes.fleet.fleet import Fleet
 from probes.fleet.members import Change, Verb
 from probes.plan import Plan
 from probes.runner import Owner
@@ -82,11 +83,11 @@ class World:
         self.board = Board()
         latest = Latest(self.board, clock.monotonic)
         self.plan = Plan(self.target, probes or ALONE, 15.0, 1.0, learn_after=600.0)
-        latest.declare(self.plan)
-        self.pipeline = Pipeline(latest, self, notebook=self.notebook)
+        self.pipeline = Pipeline(latest, self, Fleet("", self.notebook))
+        self.pipeline.watch([self.plan], Maintenance())
         self.owner = Owner(self.target, FakeServer().engine)
 
-    def put(self, finding: Finding) -> None:
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
         self.findings.append(finding)
 
     def read(self, probe: Probe, *found: Measurement, **changes: Any) -> list[Finding]:
@@ -219,9 +220,9 @@ def test_a_new_role_in_a_window_is_taken_for_the_plan() -> None:
     world = World(ROLES)
     world.role(replica=True, times=12)
     window = Window("failover", start=NOON, end=NOON + timedelta(minutes=20))
-    world.pipeline.maintenance = Maintenance([window])
+    world.pipeline.watch([world.plan], Maintenance([window]))
     assert world.role(replica=False, times=3) == []
-    world.pipeline.maintenance = Maintenance()
+    world.pipeline.watch([world.plan], Maintenance())
     assert world.role(replica=False, times=12) == []
 
 

@@ -7,12 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from probes import FailureKind, Finding, Severity
-from probes.fleet.reachability import Reach
+from agent.metrics.readings import Latest
+from agent.metrics.text_format import Board
+from agent.runtime.maintenance import Maintenance
+from agent.runtime.pipeline import Pipeline
+from probes import FailureKind, Severity
+from probes.fleet.fleet import Fleet
 from probes.judge import Recalled
-from tests.agent.network import FOUR, INTERVAL, Network, all_silent
+from probes.plan import Plan
+from probes.runner import Owner
+from tests.agent.network import FOUR, INTERVAL, Network, Told, all_silent
+from tests.agent.runtime.test_pipeline import PATIENT
 from tests.support.builders import NOON, a_failure, a_reading, a_target
+from tests.support.clock import HandClock
 from tests.support.evidence import english
+from tests.support.fakes import FakeServer
 
 
 @pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.UNREACHABLE])
@@ -133,31 +142,24 @@ def test_a_first_silent_server_waits_for_readings_that_are_under_way(tmp_path: P
     network.silent = {"a": FailureKind.UNREACHABLE}
     a, b = network.targets
     network.ask(a, 46.0)
-    network.held.clear()
+    network.waits.clear()
     network.ask(a, 61.0)  # b's reading began before and has not ended
-    assert ("a/availability/up/", 2.0) in network.held
+    assert ("a/availability/up/", 2.0) in network.waits
     network.ask(b, 62.0)  # it was reached: a is alone
-    network.held.clear()
+    network.waits.clear()
     network.ask(a, 76.0)
-    assert ("a/availability/up/", 0.0) in network.held
+    assert ("a/availability/up/", 0.0) in network.waits
 
 
 def test_after_a_restart_of_the_agent_it_clears(tmp_path: Path) -> None:
     network = Network(tmp_path, **FOUR)
     stood = Recalled("reach", "agent_unreached_targets", "", Severity.CRITICAL, NOON)
-    network.reach.recall("pantau", [stood])
-    found = [
-        finding
-        for turn in range(3)
-        for target in network.targets
-        for finding in network.reach.observe(
-            target,
-            a_reading(target.name, at=NOON + timedelta(seconds=turn * INTERVAL)),
-            INTERVAL,
-            announced=False,
-        )
-    ]
-    assert found[-1].severity is Severity.CLEAR
+    network.pipeline.restore({"pantau": (stood,)})
+    network.round()
+    (first,) = network.said("agent_unreached_targets")[:1]
+    assert first.severity is Severity.CRITICAL
+    network.round(2)
+    assert network.said("agent_unreached_targets")[-1].severity is Severity.CLEAR
 
 
 def test_an_outage_older_than_the_networks_keeps_its_incident(tmp_path: Path) -> None:
@@ -172,23 +174,55 @@ def test_an_outage_older_than_the_networks_keeps_its_incident(tmp_path: Path) ->
 
 def test_of_very_many_silent_servers_the_first_are_named_and_the_others_counted() -> None:
     targets = [a_target(f"s{n:03}", machine=f"h{n}", agent="pantau") for n in range(200)]
-    reach = Reach("pantau")
-    reach.take_seats(targets)
-    found: list[Finding] = []
+    plans = [Plan(target, (PATIENT,), INTERVAL, 2.0) for target in targets]
+    told = Told()
+    pipeline = Pipeline(Latest(Board(), HandClock().monotonic), told, Fleet("pantau"))
+    pipeline.watch(plans, Maintenance())
     for turn in range(3):
         at = NOON + timedelta(seconds=turn * INTERVAL)
-        for target in targets:
-            failed = a_reading(
-                target.name, at=at, measurements=(), failure=a_failure(FailureKind.TIMEOUT)
-            )
-            found += reach.observe(target, failed, INTERVAL, announced=False)
-    told = found[-1].title.en
-    assert told.startswith("Agent pantau cannot reach 200 of 200 servers: s000, s001, ")
-    assert told.endswith("(+192)")
+        for plan in plans:
+            failed = a_reading(plan.target.name, at=at, failure=a_failure(FailureKind.TIMEOUT))
+            pipeline.handle(plan, PATIENT, failed, Owner(plan.target, FakeServer().engine, 2.0))
+    found = [each for each in told.findings if each.measure == "agent_unreached_targets"]
+    assert found[-1].title.en.startswith(
+        "Agent pantau cannot reach 200 of 200 servers: s000, s001, "
+    )
+    assert found[-1].title.en.endswith("(+192)")
     assert found[-1].evidence is not None
     (table,) = found[-1].evidence.exhibits
     assert (len(table.rows), english(table.note)) == (50, "50 of 200")
     assert len(found) < 2 * len(targets), "what stands is said again once an interval only"
+
+
+def test_a_network_that_is_cut_is_on_metrics_like_any_other_verdict(tmp_path: Path) -> None:
+    network = Network(tmp_path, **FOUR)
+    network.round(2)
+    all_silent(network)
+    network.round(4)
+    page = network.board.text(0)
+    labels = 'target="pantau",probe="reach"'
+    assert f'sigap_finding_severity{{{labels},measure="agent_unreached_targets"}} 2.0' in page
+    assert f'sigap_threshold{{{labels},measure="agent_unreached_targets",level="critical"}}' in page
+    assert f"sigap_probe_success{{{labels}}} 1.0" in page
+    assert 'sigap_agent_unreached_targets{target="pantau"} 4.0' in page
+
+
+def test_a_host_that_is_silent_is_on_metrics_like_any_other_verdict(tmp_path: Path) -> None:
+    network = Network(tmp_path, a="h1", b="h1", c="h2", d="h3", e="h4")
+    network.round(2)
+    network.silent = {"a": FailureKind.TIMEOUT, "b": FailureKind.UNREACHABLE}
+    network.round(5)
+    line = 'sigap_finding_severity{target="h1",probe="reach",measure="host_unreached_targets"} 2.0'
+    assert line in network.board.text(0)
+
+
+def test_a_host_that_left_the_configuration_leaves_metrics_too(tmp_path: Path) -> None:
+    network = Network(tmp_path, a="h1", b="h1", c="h2")
+    network.round(2)
+    assert 'target="h1",probe="reach"' in network.board.text(0)
+    network.pipeline.watch([network.plans["c"]], Maintenance())
+    assert 'target="h1",probe="reach"' not in network.board.text(0)
+    assert 'target="pantau",probe="reach"' in network.board.text(0)
 
 
 @pytest.mark.parametrize("during", [True, False])

@@ -9,9 +9,9 @@ import pytest
 
 from agent.metrics.readings import Latest
 from agent.metrics.text_format import Board
+from agent.runtime.maintenance import Maintenance
 from agent.runtime.pipeline import Pipeline
 from probes import Finding, Measure, Measurement, Severity
-from probes.fleet.cluster_roles import Clusters
 from probes.plan import Plan
 from probes.runner import Owner
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
@@ -26,16 +26,15 @@ class Agent:
 
     def __init__(self) -> None:
         self.told: list[Finding] = []
-        seats = Clusters()
         self.plans = {
             name: Plan(a_target(name, cluster="simpeg"), (PROBE,), 15.0, 2.0) for name in "ab"
         }
-        seats.take_seats(plan.target for plan in self.plans.values())
         latest = Latest(Board(), HandClock().monotonic)
-        self._pipeline = Pipeline(latest, self, together=seats)
+        self._pipeline = Pipeline(latest, self)
+        self._pipeline.watch(list(self.plans.values()), Maintenance())
         self._second = 0
 
-    def put(self, finding: Finding) -> None:
+    def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
         self.told.append(finding)
 
     def reads(self, name: str, role: str) -> None:

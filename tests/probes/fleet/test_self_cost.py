@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from probes import FailureKind, Severity
 from probes.fleet import self_cost
-from probes.fleet.self_cost import Budget
+from probes.fleet.observation import observed
+from probes.fleet.self_cost import SelfCost
 from probes.judge import Judge
 from probes.plan import Plan
-from probes.runner import Cost
+from probes.words.cost import Cost
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
 
 TARGET = a_target()
@@ -27,7 +28,7 @@ class Spending:
 
     def __init__(self) -> None:
         self.cost = Cost()
-        self.budget = Budget()
+        self.so_far = SelfCost()
         self.judge = Judge()
         self.seconds = 0
         self.stuck = False  # all but the first probe are never got round to
@@ -40,12 +41,12 @@ class Spending:
             self.cost.seconds += busy
             self.cost.lock_waits += lock_waits
             reading = a_reading(at=NOON + timedelta(seconds=self.seconds))
-            self.budget.asked(a_probe(), reading)
             for name in () if self.stuck else RARE:
-                self.budget.asked(a_probe(name, judged_on_failure=""), reading)
-            derived = self.budget.derive(PLAN, reading, self.cost)
-            findings = self.judge.assess(TARGET, self_cost.PROBE, derived).findings
-            verdicts |= {each.measure: each.severity for each in findings}
+                asked = observed(PLAN, a_probe(name, judged_on_failure=""), reading)
+                assert self.so_far.derive(asked, self.cost) == []
+            for each in self.so_far.derive(observed(PLAN, a_probe(), reading), self.cost):
+                findings = self.judge.assess(TARGET, self_cost.PROBE, each.reading).findings
+                verdicts |= {finding.measure: finding.severity for finding in findings}
         return verdicts
 
     def fails(self, times: int, kind: FailureKind, busy: float = 0.0) -> None:
@@ -55,7 +56,7 @@ class Spending:
             self.cost.seconds += busy
             at = NOON + timedelta(seconds=self.seconds)
             failed = a_reading(at=at, measurements=(), failure=a_failure(kind))
-            self.budget.asked(a_probe(), failed)
+            assert self.so_far.derive(observed(PLAN, a_probe(), failed), self.cost) == []
 
 
 def test_ordinary_watching_is_within_the_budget() -> None:
@@ -66,7 +67,10 @@ def test_ordinary_watching_is_within_the_budget() -> None:
 
 def test_a_fourth_session_is_a_finding_against_ourselves_and_passes() -> None:
     spending = Spending()
-    spending.cost.sessions, spending.cost.most_sessions = 1, 4
+    for _ in range(4):
+        spending.cost.opened()
+    for _ in range(3):
+        spending.cost.closed()
     assert spending.reads(1)["own_sessions"] is Severity.CRITICAL
     assert spending.reads(2)["own_sessions"] is Severity.CLEAR
 
@@ -94,9 +98,10 @@ def test_a_new_owner_begins_a_new_account() -> None:
 
 
 def test_what_a_fast_target_is_remembered_by_stays_small() -> None:
-    spent = Budget()
+    spent = SelfCost()
     for tick in range(5 * 600):  # ten minutes, five readings a second
-        spent.derive(PLAN, a_reading(at=NOON + timedelta(seconds=tick / 5)), Cost())
+        reading = a_reading(at=NOON + timedelta(seconds=tick / 5))
+        spent.derive(observed(PLAN, a_probe(), reading), Cost())
     assert len(spent._marks) <= 62
 
 
@@ -133,3 +138,14 @@ def test_a_host_that_slept_made_nothing_stale() -> None:
     spending.seconds += 7200
     spending.stuck = True
     assert spending.reads(2)["own_stale_probes"] is Severity.CLEAR
+
+
+def test_sessions_that_were_open_between_two_readings_are_counted_whoever_else_looks() -> None:
+    spending = Spending()
+    for _ in range(4):
+        spending.cost.opened()
+    for _ in range(4):
+        spending.cost.closed()
+    assert spending.cost.most_sessions(0) == 4
+    assert spending.reads(1)["own_sessions"] is Severity.CRITICAL
+    assert spending.cost.most_sessions(0) == 4, "reading it changes nothing"

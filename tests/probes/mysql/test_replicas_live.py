@@ -9,8 +9,10 @@ import pytest
 from agent.state.member_file import Notebook
 from probes import Expectations, Finding, Severity, Target
 from probes.fleet.membership import Membership
+from probes.fleet.observation import observed
 from probes.judge import Judge
 from probes.mysql.replication.replicas import PROBE, named
+from probes.plan import Plan
 from tests.probes.mysql.asking import NOW, measured, reading, shown
 from tests.servers.mariadb import MariaDBPair, eventually
 
@@ -64,8 +66,8 @@ def _missing(target: Target, membership: Membership, judge: Judge) -> set[str]:
     found: list[Finding] = []
     for _ in range(2):
         taken = reading("replicas", target)
-        derived = membership.derive(target, [PROBE], PROBE, taken, calm=True)
-        for probe, answer in derived:
-            assert answer.at == NOW
-            found = judge.assess(target, probe, answer).findings
+        own = observed(Plan(target, (PROBE,), 15.0, 5.0), PROBE, taken)
+        for each in membership.derive(own, calm=True):
+            assert each.reading.at == NOW
+            found = judge.assess(target, each.probe, each.reading).findings
     return {each.subject for each in found if each.severity is Severity.CRITICAL}
