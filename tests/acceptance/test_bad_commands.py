@@ -128,7 +128,7 @@ def test_a_port_already_taken_is_named(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         changed(folder, "127.0.0.1:0", f"127.0.0.1:{port}")
-        assert f"port {port} on 127.0.0.1 is taken" in one_sentence(sigap("run", folder=folder))
+        assert f"port {port} on 127.0.0.1 is in use" in one_sentence(sigap("run", folder=folder))
 
 
 @pytest.fixture(scope="module")

@@ -221,7 +221,7 @@ def test_a_taken_port_ends_it_with_one_sentence(tmp_path: Path) -> None:
         done = sigap("run", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1, done.stderr
-    assert f"port {port} on 127.0.0.1 is taken" in done.stderr
+    assert f"port {port} on 127.0.0.1 is in use" in done.stderr
 
 
 def test_a_store_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
