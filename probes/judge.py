@@ -7,7 +7,7 @@ does not flap. The judge holds these states and nothing else; it reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -116,6 +116,12 @@ class Assessment(NamedTuple):
     """The reading failed, or one of its measures is beyond a limit or not clear yet."""
 
 
+class _Verdict(NamedTuple):
+    finding: Finding
+    begins: bool = False  # this is its first bad reading
+    decided: bool = True
+
+
 class Judge:
     """Keeps the streaks of one agent's targets. Not thread-safe for a single target.
 
@@ -125,11 +131,6 @@ class Judge:
 
     def __init__(self) -> None:
         self._memory: dict[tuple[str, str, str], dict[str, _Memory]] = {}
-
-    def forget(self, target: str) -> None:
-        """Drop the memory of a target that was taken out of the configuration."""
-        for key in [key for key in self._memory if key[0] == target]:
-            del self._memory[key]
 
     def recall(self, target: str, troubles: Iterable[Recalled]) -> None:
         """Restore at a start what is open, so that it can clear, also for a subject that is
@@ -147,9 +148,6 @@ class Judge:
         A connection failure affects only the measure the probe names in ``judged_on_failure``. All
         other measures keep their state, because a missing value is no reason to clear.
         """
-        findings: list[Finding] = []
-        onsets: set[Fingerprint] = set()
-        undecided: set[Fingerprint] = set()
         failure = reading.failure
         measured = reading.measurements
         hint = NOTHING_SAID
@@ -159,19 +157,23 @@ class Judge:
             measured = (_as_zero(probe.judged_on_failure, failure),)
             hint = failure.hint
         tuning = target.probes.get(probe.name, _AS_DECLARED)
+        verdicts: list[_Verdict] = []
         if failure is None or failure.kind in CONNECTION_KINDS:
             for declared in probe.thresholds:
                 if failure is not None and declared.measure != probe.judged_on_failure:
                     continue
                 limits = tuning.thresholds.get(declared.measure, _NO_LIMITS)
-                self._judge(
-                    target, probe, tuned(declared, limits), measured, reading.at, hint,
-                    findings, onsets, undecided,
-                )  # fmt: skip
+                verdicts += self._judge(
+                    target, probe, tuned(declared, limits), measured, reading.at, hint
+                )
         if failure is None or failure.kind not in CONNECTION_KINDS | {FailureKind.UNSUPPORTED}:
-            self._judge_sight(target, probe, failure, reading.at, findings)
-        in_doubt = failure is not None or self._in_doubt(target, probe)
-        return Assessment(findings, frozenset(onsets), frozenset(undecided), in_doubt)
+            verdicts.append(_Verdict(self._judge_sight(target, probe, failure, reading.at)))
+        return Assessment(
+            [each.finding for each in verdicts],
+            frozenset(each.finding.fingerprint for each in verdicts if each.begins),
+            frozenset(each.finding.fingerprint for each in verdicts if not each.decided),
+            failure is not None or self._in_doubt(target, probe),
+        )
 
     def _in_doubt(self, target: Target, probe: Probe) -> bool:
         return any(
@@ -188,10 +190,8 @@ class Judge:
         measured: tuple[Measurement, ...],
         at: datetime,
         hint: Text,
-        findings: list[Finding],
-        onsets: set[Fingerprint],
-        undecided: set[Fingerprint],
-    ) -> None:
+    ) -> Iterator[_Verdict]:
+        """The verdicts on one measure, of every subject that was seen or is missing."""
         memories = self._memory.setdefault((target.name, probe.name, threshold.measure), {})
         measure = next(m for m in probe.measures if m.name == threshold.measure)
         seen = {m.subject: m for m in measured if m.measure == threshold.measure}
@@ -201,60 +201,49 @@ class Judge:
             after = _updated(before, threshold, measurement, at, hint)
             memories[subject] = after
             finding = _finding(target, probe, measure, threshold, subject, after, at)
-            findings.append(finding)
-            if not after.decided:
-                undecided.add(finding.fingerprint)
-            if _bad(after) and not _bad(before):
-                onsets.add(finding.fingerprint)
+            yield _Verdict(finding, _bad(after) and not _bad(before), after.decided)
         for subject in [subject for subject in memories if subject not in seen]:
             if not threshold.absent_clears or (threshold.unknown_without, subject) in down:
                 continue
             after = _absent(memories[subject], threshold, at)
             memories[subject] = after
-            findings.append(_finding(target, probe, measure, threshold, subject, after, at))
+            yield _Verdict(_finding(target, probe, measure, threshold, subject, after, at))
             if after.severity is Severity.CLEAR:
                 del memories[subject]
 
     def _judge_sight(
-        self,
-        target: Target,
-        probe: Probe,
-        failure: Failure | None,
-        at: datetime,
-        findings: list[Finding],
-    ) -> None:
+        self, target: Target, probe: Probe, failure: Failure | None, at: datetime
+    ) -> Finding:
         """A blind probe is a warning of its own, with the command that fixes it."""
         memories = self._memory.setdefault((target.name, probe.name, BLIND), {})
         level = memories.get("", _Memory()).warning.next(failure is not None, at, 1, 1)
         memories[""] = _Memory(warning=level, decided=True)
         reason = why(failure) if failure else NOTHING_SAID
-        findings.append(
-            Finding(
-                target=target.name,
-                probe=probe.name,
-                measure=BLIND,
-                subject="",
-                severity=Severity.WARNING if level.raised else Severity.CLEAR,
-                title=Text(
-                    f"{target.name}: {probe.name} tidak dapat melihat: {reason.id}",
-                    f"{target.name}: {probe.name} cannot see: {reason.en}",
-                )
-                if failure
-                else Text(
-                    f"{target.name}: {probe.name} dapat melihat lagi",
-                    f"{target.name}: {probe.name} can see again",
-                ),
-                hint=failure.hint if failure else NOTHING_SAID,
-                family=BLIND,
-                at=at,
-                since=level.since or at,
-                about=about(target),
-                runbook=probe.runbook,
-                headline=Text(
-                    f"{target.name}: {probe.name} tidak dapat melihat",
-                    f"{target.name}: {probe.name} cannot see",
-                ),
+        return Finding(
+            target=target.name,
+            probe=probe.name,
+            measure=BLIND,
+            subject="",
+            severity=Severity.WARNING if level.raised else Severity.CLEAR,
+            title=Text(
+                f"{target.name}: {probe.name} tidak dapat melihat: {reason.id}",
+                f"{target.name}: {probe.name} cannot see: {reason.en}",
             )
+            if failure
+            else Text(
+                f"{target.name}: {probe.name} dapat melihat lagi",
+                f"{target.name}: {probe.name} can see again",
+            ),
+            hint=failure.hint if failure else NOTHING_SAID,
+            family=BLIND,
+            at=at,
+            since=level.since or at,
+            about=about(target),
+            runbook=probe.runbook,
+            headline=Text(
+                f"{target.name}: {probe.name} tidak dapat melihat",
+                f"{target.name}: {probe.name} cannot see",
+            ),
         )
 
 
