@@ -22,11 +22,12 @@ from agent import sdnotify
 from agent.config import Config, ConfigError, load
 from agent.http import DeskServer, HttpServer, PlainServer, Routes, listen, routes
 from agent.metrics.readings import Latest
-from agent.metrics.registry import Metrics, of_scheduler, skipped_rounds
+from agent.metrics.registry import Metrics
 from agent.metrics.text_format import Board
 from agent.runtime.maintenance import Maintenance
 from agent.runtime.pipeline import Pipeline, Queue
 from agent.runtime.scheduler import Clocks, Scheduler
+from agent.runtime.self_metrics import of_scheduler, skipped_rounds
 from agent.runtime.verdict_log import NoDesk
 from agent.state.folder import State
 from probes import registry

@@ -1,6 +1,6 @@
-"""Why: what the agent says of itself, and the whole of /metrics in one text.
+"""The whole of /metrics in one text, rendered from memory only.
 
-Promise: rendering reads memory only; a dead store or a frozen server never delays a scrape.
+A dead store or a frozen server never delays a scrape.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from agent.metrics.text_format import Board, Family, line
-from agent.runtime.reporter import Reporter
-from agent.runtime.scheduler import Scheduler
+from agent.metrics.text_format import Board
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,13 +31,6 @@ def sigap_version() -> str:
         return version("sigap-db")
     except PackageNotFoundError:
         return "0"
-
-
-SKIPPED = Family(
-    "sigap_agent_rounds_skipped_total",
-    "Probe runs skipped because the previous round took too long.",
-    "counter",
-)
 
 
 class Gathered(Collector):
@@ -102,42 +93,3 @@ class Metrics:
         """The whole text in pieces, in Prometheus' text format 0.0.4."""
         written = (write().encode() for write in self._texts)
         return [*self._board.families(self._monotonic()), *written, generate_latest(self.registry)]
-
-
-def skipped_rounds(scheduler: Scheduler) -> str:
-    """How many runs each target missed."""
-    lines = (
-        line(SKIPPED.name, {"target": loop.plan.target.name}, float(loop.timetable.skipped))
-        for loop in scheduler.loops
-    )
-    return SKIPPED.header + "".join(lines)
-
-
-def of_scheduler(scheduler: Scheduler) -> Iterator[Metric]:
-    """What the scheduler says of itself."""
-    yield GaugeMetricFamily(
-        "sigap_agent_stalled_loops",
-        "Targets whose loop no longer advances.",
-        value=len(scheduler.stalled()),
-    )
-
-
-def of_reporter(reporter: Reporter) -> Iterator[Metric]:
-    """What the reporter says of itself and of the store."""
-    counts = reporter.counts()
-    yield GaugeMetricFamily(
-        "sigap_store_up", "Whether the store accepted the last finding.", value=int(counts.store_up)
-    )
-    yield GaugeMetricFamily(
-        "sigap_reporter_pending_findings",
-        "Findings queued in memory for the desk.",
-        value=counts.pending,
-    )
-    yield CounterMetricFamily(
-        "sigap_reporter_findings", "Findings delivered to the desk.", value=counts.told
-    )
-    yield CounterMetricFamily(
-        "sigap_reporter_failures",
-        "Attempts to deliver a finding that failed.",
-        value=counts.failed,
-    )

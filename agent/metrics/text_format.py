@@ -1,7 +1,7 @@
-"""Why: /metrics must cost almost nothing, so text is kept and only joined when it is scraped.
+"""Lines of /metrics in Prometheus' text format, kept as text and only joined when scraped.
 
-Promise: a family is written once with HELP and TYPE and its lines stand together; what expired or
-was forgotten is not written. Safe for many writers and scrapers.
+A family is written once with HELP and TYPE and its lines stand together; what expired or was
+forgotten is not written. Safe for many writers and scrapers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Why: work that was announced must not open incidents, and what it broke must not be forgotten.
+"""Maintenance windows: announced work opens no incidents.
 
-A window holds incidents back, never the watching: values, findings and evidence go on. Promise:
-what still fails when the window ends opens then, for the judge states it at every reading.
-Recurring windows begin at a wall-clock time of their zone; their length is real time.
+Only incidents are suppressed: values, findings and evidence go on. What still fails when a window
+ends opens then, because findings are stated at every reading. Recurring windows begin at a
+wall-clock time of their zone; their length is real time.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Why: a store that is slow or dead must neither blind the graphs nor lose a finding.
+"""Reports findings to the desk from one thread; a slow or dead store loses none.
 
-Promise: ``put`` never waits. One thread tells the desk; of the same trouble only the newest word
-waits, but trouble that came and went while the store was away is told with both its words. While
-the store is away everything is kept and tried again; one log sentence each time that changes.
+``put`` never waits. Of each finding only the newest word is kept, but one that came and went while
+the store was away is reported with both its words. While the store is away everything is kept and
+tried again, with one log line each time that changes.
 
-Findings are levels, stated at every reading; the desk hears what could change something. An
-all-clear goes to it only of what it awaits (it lists that once a minute) or has heard of as
-trouble; trouble that stands unchanged is stated once a minute. So a thousand healthy servers cost
-the store nothing.
+Findings are stated at every reading; the desk is told only what could change something. It is told
+an all-clear only of what it awaits (it lists that once a minute) or has heard of; a finding that
+stands unchanged is stated once a minute. So a thousand healthy servers cost the store nothing.
 """
 
 from __future__ import annotations

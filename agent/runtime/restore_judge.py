@@ -1,8 +1,4 @@
-"""Why: a judge that starts anew knows nothing of what stands, least of all of what has gone since.
-
-Promise: every trouble the desk has open is handed to the judge of its target, so that it clears
-by readings and by nothing else.
-"""
+"""Restores judge state from open incidents after a restart, so that findings clear by readings."""
 
 from __future__ import annotations
 

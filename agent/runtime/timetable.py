@@ -1,7 +1,7 @@
-"""Why: when a probe is due is arithmetic on the monotonic clock, apart from any thread.
+"""When each probe of a target is due: arithmetic on the monotonic clock, without threads.
 
-Promise: rounds stay on a grid of ``first + shift + n * period``; a round that comes late skips the
-grid points it missed and counts them, so work never piles up.
+Rounds stay on a grid of ``first + shift + n * period``. A round that comes late skips the grid
+points it missed and counts them, so work never piles up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Why: who lists the probes must not leave out those that ask nothing and are derived from others.
-
-They are declared beside what derives them; here they stand together.
-"""
+"""Every probe that asks nothing itself and is derived from the readings of others."""
 
 from __future__ import annotations
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from agent.metrics.readings import SEVERITY, Latest
-from agent.metrics.registry import Metrics, of_scheduler, skipped_rounds
+from agent.metrics.registry import Metrics
 from agent.metrics.text_format import Board, Family
 from agent.runtime.pipeline import Pipeline
 from agent.runtime.scheduler import Scheduler
+from agent.runtime.self_metrics import of_scheduler, skipped_rounds
 from agent.runtime.verdict_log import NoDesk
 from probes import (
     FailureKind,
