@@ -21,10 +21,8 @@ from probes import Text, registry
 from probes.wire import deadline
 
 _NO_STORE = Text(
-    "{file} tidak menyebut penyimpanan, sehingga agen ini tidak menyimpan gangguan; tambahkan "
-    "misalnya 'store: sqlite:////var/lib/sigap/sigap.db'",
     "{file} names no store, so this agent keeps no incidents; "
-    "add e.g. 'store: sqlite:////var/lib/sigap/sigap.db'",
+    "add e.g. 'store: sqlite:////var/lib/sigap/sigap.db'"
 )
 
 
@@ -57,7 +55,7 @@ def open_desk(config: Config, *, wait: bool = False, reading: bool = False) -> O
         hours = calendar.load(config.calendar)
     except (ProcedureError, CalendarError) as error:
         # Told as a configuration's problems are, in English: they name keys and lines of a file.
-        raise OpeningError(Text(str(error), str(error))) from error
+        raise OpeningError(Text.verbatim(str(error))) from error
     given = config.office.model_dump(exclude_none=True)
     if "copies" in given:
         given["copies"] = tuple(given["copies"])

@@ -70,8 +70,8 @@ def _probe(plan: Plan, seen: Seen, now: datetime, incident: Incidents) -> ProbeH
         duration_seconds=reading.duration_seconds if reading else None,
         values=tuple(_value(plan, probe, m) for m in (reading.measurements if reading else ())),
         message=failure.message if failure else (said.en if said else ""),
-        why=said or Text("", ""),
-        hint=failure.hint if failure else Text("", ""),
+        why=said or Text(""),
+        hint=failure.hint if failure else Text(""),
         findings=tuple(
             FindingView(
                 f.severity,

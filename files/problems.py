@@ -108,8 +108,8 @@ def meant(word: str, known: Iterable[str]) -> Text:
     begun.sort(key=len)  # 'volume' is more of 'volumes' than of 'volume_forecast'
     close = begun or difflib.get_close_matches(word, names, n=1, cutoff=0.55)
     if close:
-        return Text("maksud Anda '{name}'?", "did you mean '{name}'?").format(name=close[0])
+        return Text("did you mean '{name}'?", name=close[0])
     if not names:
-        return Text("tidak ada yang dikenal di sini", "nothing is known here")
-    listed = Text("yang dikenal di sini: {names}", "known here: {names}")
+        return Text("nothing is known here")
+    listed = Text("known here: {names}")
     return listed.format(names=", ".join(names))

@@ -414,7 +414,7 @@ class Desk:
                 records.hold(change.connection, other.number, trouble.fingerprint, trouble.severity)
 
 
-_DUPLICATE = Text("dari laporan duplikat", "from a duplicate report")
+_DUPLICATE = Text("from a duplicate report")
 
 
 def _by_due(rows: list[IncidentRow]) -> tuple[IncidentRow, ...]:
@@ -431,15 +431,14 @@ def _unwritable(error: NotCanonical) -> Refusal:
     return Refusal(
         RefusalKind.FORM,
         Text(
-            "Isian memuat sesuatu yang tidak dapat disimpan; tulis ulang isian itu.",
-            f"The form contains what cannot be kept ({error}); write that field again.",
+            "The form contains what cannot be kept ({error}); write that field again.", error=error
         ),
     )
 
 
 def _closed_already(number: str) -> Refusal:
     sentence = Text(
-        "Insiden {number} sudah ditutup, jadi laporan ini bukan duplikatnya; pilih yang terbuka.",
         "Incident {number} is closed, so this is no duplicate of it; choose an open one.",
-    ).format(number=number)
+        number=number,
+    )
     return Refusal(RefusalKind.FORM, sentence, {"duplicate_of": sentence})

@@ -145,11 +145,11 @@ class Trouble:
     raised_count: int = 1  # flaps show as more than one
     green_seconds: float = 0.0  # summed over its cleared spells that ended
     evidence: JSON | None = None
-    runbook: Text = Text("", "")
+    runbook: Text = Text("")
     about: Mapping[str, str] = field(default_factory=dict)
     """What the finding said of its target (cluster, role, host …); correlation reads it."""
     cause: str = ""  # which of several reasons: the kind of failure of a server that is down
-    headline: Text = Text("", "")  # the title without figures; empty in events before there was one
+    headline: Text = Text("")  # the title without figures; empty in events before there was one
 
     @property
     def name(self) -> Text:

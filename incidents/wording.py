@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, datetime
 
 from probes import Text
 
 _DAYS = (
-    ("Senin", "Monday"),
-    ("Selasa", "Tuesday"),
-    ("Rabu", "Wednesday"),
-    ("Kamis", "Thursday"),
-    ("Jumat", "Friday"),
-    ("Sabtu", "Saturday"),
-    ("Minggu", "Sunday"),
+    Text("Monday"),
+    Text("Tuesday"),
+    Text("Wednesday"),
+    Text("Thursday"),
+    Text("Friday"),
+    Text("Saturday"),
+    Text("Sunday"),
 )
 _MONTHS = (
-    ("Januari", "January"),
-    ("Februari", "February"),
-    ("Maret", "March"),
-    ("April", "April"),
-    ("Mei", "May"),
-    ("Juni", "June"),
-    ("Juli", "July"),
-    ("Agustus", "August"),
-    ("September", "September"),
-    ("Oktober", "October"),
-    ("November", "November"),
-    ("Desember", "December"),
+    Text("January"),
+    Text("February"),
+    Text("March"),
+    Text("April"),
+    Text("May"),
+    Text("June"),
+    Text("July"),
+    Text("August"),
+    Text("September"),
+    Text("October"),
+    Text("November"),
+    Text("December"),
 )
 
 
-HOUR, MINUTE, SECOND = Text("jam", "h"), Text("menit", "min"), Text("detik", "s")
+HOUR, MINUTE, SECOND = Text("h"), Text("min"), Text("s")
 """How durations are written, in findings too."""
 
 
 def on_day(day: date) -> Text:
     """ "2 Juli 2026" / "2 July 2026"."""
-    month = _MONTHS[day.month - 1]
-    return Text(f"{day.day} {month[0]} {day.year}", f"{day.day} {month[1]} {day.year}")
+    return Text("{day} {month} {year}", day=day.day, month=_MONTHS[day.month - 1], year=day.year)
 
 
 def on_weekday(day: date) -> Text:
     """ "Kamis, 2 Juli 2026" / "Thursday, 2 July 2026"."""
-    name = _DAYS[day.weekday()]
-    return Text(f"{name[0]}, {on_day(day).id}", f"{name[1]}, {on_day(day).en}")
+    return Text("{weekday}, {day}", weekday=_DAYS[day.weekday()], day=on_day(day))
+
+
+def clock(at: datetime, with_seconds: bool = False) -> Text:
+    """ "14.05" / "14:05"; with seconds "14.05.07" / "14:05:07"."""
+    hour, minute, second = f"{at:%H}", f"{at:%M}", f"{at:%S}"
+    if with_seconds:
+        return Text("{hour}:{minute}:{second}", hour=hour, minute=minute, second=second)
+    return Text("{hour}:{minute}", hour=hour, minute=minute)
 
 
 def exactly(seconds: float) -> Text:
@@ -54,11 +61,10 @@ def exactly(seconds: float) -> Text:
     for size, name in ((3600, HOUR), (60, MINUTE), (1, SECOND)):
         count, left = divmod(left, size)
         if count:
-            parts.append(Text(f"{count} {name.id}", f"{count} {name.en}"))
-    shown = parts or [Text(f"0 {MINUTE.id}", f"0 {MINUTE.en}")]
-    return Text(" ".join(part.id for part in shown), " ".join(part.en for part in shown))
+            parts.append(Text("{count} {name}", count=count, name=name))
+    return Text.joined(" ", parts or [Text("{count} {name}", count=0, name=MINUTE)])
 
 
-def listed(texts: list[Text]) -> Text:
+def listed(texts: Iterable[Text]) -> Text:
     """Several things in one sentence: "a; b; c"."""
-    return Text("; ".join(text.id for text in texts), "; ".join(text.en for text in texts))
+    return Text.joined("; ", texts)

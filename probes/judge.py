@@ -35,21 +35,21 @@ BLIND = "blind"
 """The measure (and family) of findings that report a blind probe."""
 
 REASONS: Mapping[FailureKind, Text] = {
-    FailureKind.UNREACHABLE: Text("tidak terjangkau", "is unreachable"),
-    FailureKind.REFUSED: Text("menolak sambungan", "refuses connections"),
-    FailureKind.DENIED: Text("menolak akun pemantau", "rejects the monitoring account"),
-    FailureKind.EXHAUSTED: Text("kehabisan slot koneksi", "is out of connection slots"),
-    FailureKind.TIMEOUT: Text("membeku atau tidak menjawab", "is frozen or does not answer"),
-    FailureKind.UNSUPPORTED: Text("tidak didukung", "is not supported"),
-    FailureKind.BLIND: Text("tidak dapat dilihat", "cannot be seen"),
-    FailureKind.BROKEN: Text("memberi jawaban tak terduga", "gave an unexpected answer"),
+    FailureKind.UNREACHABLE: Text("is unreachable"),
+    FailureKind.REFUSED: Text("refuses connections"),
+    FailureKind.DENIED: Text("rejects the monitoring account"),
+    FailureKind.EXHAUSTED: Text("is out of connection slots"),
+    FailureKind.TIMEOUT: Text("is frozen or does not answer"),
+    FailureKind.UNSUPPORTED: Text("is not supported"),
+    FailureKind.BLIND: Text("cannot be seen"),
+    FailureKind.BROKEN: Text("gave an unexpected answer"),
 }
 """Each is said of a server after its name: "simpeg refuses connections"."""
 
 
 _SIGHTLESS: Mapping[FailureKind, Text] = {
-    FailureKind.BLIND: Text("hak atau sarananya kurang", "a right or an instrument is missing"),
-    FailureKind.BROKEN: Text("jawaban tak terduga", "an unexpected answer"),
+    FailureKind.BLIND: Text("a right or an instrument is missing"),
+    FailureKind.BROKEN: Text("an unexpected answer"),
 }
 """Why a probe cannot measure although the server answers; the server's own message follows."""
 
@@ -226,24 +226,20 @@ class Judge:
             subject="",
             severity=Severity.WARNING if level.raised else Severity.CLEAR,
             title=Text(
-                f"{target.name}: {probe.name} tidak dapat melihat: {reason.id}",
-                f"{target.name}: {probe.name} cannot see: {reason.en}",
+                "{name}: {name2} cannot see: {reason}",
+                name=target.name,
+                name2=probe.name,
+                reason=reason,
             )
             if failure
-            else Text(
-                f"{target.name}: {probe.name} dapat melihat lagi",
-                f"{target.name}: {probe.name} can see again",
-            ),
+            else Text("{name}: {name2} can see again", name=target.name, name2=probe.name),
             hint=failure.hint if failure else NOTHING_SAID,
             family=BLIND,
             at=at,
             since=level.since or at,
             about=about(target),
             runbook=probe.runbook,
-            headline=Text(
-                f"{target.name}: {probe.name} tidak dapat melihat",
-                f"{target.name}: {probe.name} cannot see",
-            ),
+            headline=Text("{name}: {name2} cannot see", name=target.name, name2=probe.name),
         )
 
 
@@ -282,7 +278,7 @@ def why(failure: Failure) -> Text:
     if failure.said.en:
         return failure.said
     kind = _SIGHTLESS.get(failure.kind) or REASONS[failure.kind]
-    return Text(f"{kind.id} ({failure.message})", f"{kind.en} ({failure.message})")
+    return Text("{kind} ({message})", kind=kind, message=failure.message)
 
 
 def _as_zero(measure: str, failure: Failure) -> Measurement:

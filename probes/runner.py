@@ -65,10 +65,7 @@ def take(
         failure = Failure(
             FailureKind.BROKEN,
             f"{type(error).__name__}: {error}",
-            Text(
-                "Ini cacat pada Sigap: laporkan beserta baris log-nya.",
-                "This is a bug in Sigap: report it with its log lines.",
-            ),
+            Text("This is a bug in Sigap: report it with its log lines."),
         )
     return Reading(
         target.name, probe.name, now, time.perf_counter() - started, measurements, failure
@@ -98,19 +95,17 @@ MOST_SLOW = 3
 def _too_slow(budget_seconds: float) -> Failure:
     """One question had no answer in time on a server that answered another in the same round."""
     said = Text(
-        f"tidak ada jawaban dalam {budget_seconds:g} detik, padahal server menjawab yang lain",
-        f"no answer within {budget_seconds:g} s, although the server answers others",
+        "no answer within {budget_seconds:g} s, although the server answers others",
+        budget_seconds=budget_seconds,
     )
     hint = Text(
-        "Lihat apa yang ditunggu sesi Sigap (pg_stat_activity, SHOW PROCESSLIST): kunci, katalog "
-        "yang membengkak, atau penyimpanan yang lambat.",
         "Look at what Sigap's session waits for (pg_stat_activity, SHOW PROCESSLIST): a lock, a "
-        "bloated catalogue, or slow storage.",
+        "bloated catalogue, or slow storage."
     )
     return Failure(FailureKind.BLIND, said.en, hint, said)
 
 
-_NO_SESSION = Text("tidak ada sesi untuk bertanya", "there is no session to ask")
+_NO_SESSION = Text("there is no session to ask")
 
 
 class _Metered:
@@ -255,7 +250,7 @@ def _with(
         try:
             yield from lately(session)
         except ProbeError as error:  # what the probe showed stays
-            title = Text("Perubahan terakhir pada server", "Last changes on the server")
+            title = Text("Last changes on the server")
             yield Exhibit(title, (), (), note=failure_text.shown(error.failure))
 
     return both
@@ -346,7 +341,7 @@ class Owner:
                 self.target.name,
             )
             said = f"{type(error).__name__}: {error}"
-        missing = Text("Bukti tidak dapat diambil", "Evidence could not be taken")
+        missing = Text("Evidence could not be taken")
         return Evidence(now, evidence.bounded([Exhibit(missing, (), (), note=said)]))
 
     @property

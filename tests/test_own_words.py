@@ -47,7 +47,7 @@ def test_words_in_english_only_are_found(source: str, words: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        'yield Exhibit(T, ("pid", "blocked by"), rows, Text("20 tertua", "the oldest 20"))',
+        'yield Exhibit(T, ("pid", "blocked by"), rows, Text("the oldest 20"))',
         'rows = [(str(row["pid"]), _IDLE if row["state"] == "idle" else str(row["state"]))]',
         'columns = ("user", "host", "state")',
         'rows = session.rows("select pid from pg_stat_activity where state = \'idle\'")',

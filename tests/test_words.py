@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.messages.catalog import Catalog
 
 from incidents.web.views.formatting import Sayer
 from incidents.wording import exactly
 from probes.words.units import duration
+from tools import translations
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("probes", "files", "agent", "incidents")
@@ -22,33 +23,24 @@ ENGLISH = re.compile(r"(?<![\w/])(?:primary|replica|incident|finding|evidence|do
 PLACEHOLDER = re.compile(r"{\w+}")
 
 
-def indonesian(source: str) -> Iterator[tuple[int, str]]:
-    """The line and the words of each ``Text``'s first language."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Text" and node.args:
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.lineno, PLACEHOLDER.sub("", first.value)
+def english_in(known: Catalog) -> list[str]:
+    """Each Indonesian sentence that says an idea of the glossary in English."""
+    return [
+        str(entry.string)
+        for entry in known
+        if entry.id and ENGLISH.search(PLACEHOLDER.sub("", str(entry.string)))
+    ]
 
 
-def english_in(source: str) -> list[str]:
-    """Each Indonesian text that says an idea of the glossary in English."""
-    return [f"line {line}: {words}" for line, words in indonesian(source) if ENGLISH.search(words)]
+def test_indonesian_sentences_use_the_words_of_the_glossary() -> None:
+    assert english_in(translations.catalogue("id")) == []
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_indonesian_texts_use_the_words_of_the_glossary(room: str) -> None:
-    found = {
-        str(file.relative_to(ROOT)): wrong
-        for file in sorted((ROOT / room).rglob("*.py"))
-        if (wrong := english_in(file.read_text(encoding="utf-8")))
-    }
-    assert found == {}
-
-
-def test_an_english_word_in_an_indonesian_text_is_found() -> None:
-    assert english_in('Text("di primary", "on the primary")') == ["line 1: di primary"]
-    assert english_in('Text("di primer, primary_conninfo", "on the primary")') == []
+def test_an_english_word_in_an_indonesian_sentence_is_found() -> None:
+    known = Catalog(locale="id")
+    known.add("on the primary", "di primary")
+    known.add("the primary's settings", "di primer, primary_conninfo")
+    assert english_in(known) == ["di primary"]
 
 
 @pytest.mark.parametrize("seconds", [22, 720, 3600, 8 * 3600 + 30 * 60])
@@ -99,5 +91,5 @@ def test_a_failure_of_ours_is_told_in_both_languages(room: str) -> None:
 def test_a_failure_in_english_only_is_found() -> None:
     bare = 'ProbeError(FailureKind.UNSUPPORTED, "no path to the backups is configured")'
     assert said_in_english_only(bare) == ["line 1: 'no path to the backups is configured'"]
-    assert said_in_english_only('ProbeError(FailureKind.BLIND, Text("tidak ada", "none"))') == []
+    assert said_in_english_only('ProbeError(FailureKind.BLIND, Text("no such path there"))') == []
     assert said_in_english_only('ProbeError(FailureKind.BROKEN, f"{code}: {message}")') == []

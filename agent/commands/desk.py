@@ -17,11 +17,9 @@ from incidents.records.rows import NoSuchIncident
 from incidents.store import StoreUnavailable
 from probes import Text
 
-PASSWORD = Text("Kata sandi {username}", "Password of {username}")
+PASSWORD = Text("Password of {username}")
 _NOT_ACTIVE = Text(
-    "{username} tidak boleh menandatangani: akunnya tidak aktif; 'sigap people list' "
-    "memperlihatkannya",
-    "{username} may not sign: the account is not active; 'sigap people list' shows it",
+    "{username} may not sign: the account is not active; 'sigap people list' shows it"
 )
 
 

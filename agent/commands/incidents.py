@@ -26,41 +26,27 @@ if TYPE_CHECKING:
 
 
 _HEADS = (
-    Text("NOMOR", "NUMBER"),
-    Text("TINGKAT", "SEVERITY"),
-    Text("LANGKAH", "STEP"),
-    Text("DIBUKA", "OPENED"),
-    Text("BATAS WAKTU", "DUE"),
-    Text("PERIHAL", "TITLE"),
+    Text("NUMBER"),
+    Text("SEVERITY"),
+    Text("STEP"),
+    Text("OPENED"),
+    Text("DUE"),
+    Text("TITLE"),
 )
 _SEVERITIES = {
-    Severity.CLEAR: Text("pulih", "clear"),
-    Severity.WARNING: Text("peringatan", "warning"),
-    Severity.CRITICAL: Text("kritis", "critical"),
+    Severity.CLEAR: Text("clear"),
+    Severity.WARNING: Text("warning"),
+    Severity.CRITICAL: Text("critical"),
 }
-_CLOSED = Text("ditutup", "closed")
-_OPENED = Text("gangguan {number} dibuka", "opened {number}")
-_SIGNED = Text(
-    "langkah {step} dari {number} sudah ditandatangani; {after}",
-    "signed step {step} of {number}; {after}",
-)
-_NOW_AT = Text("sekarang di langkah {step} ({role})", "now at step {step} ({role})")
-_NOW_CLOSED = Text("gangguan ditutup", "closed")
-_NO_ACCOUNT = Text(
-    "tidak ada akun aktif '{username}'; 'sigap people list' memperlihatkan semuanya",
-    "no active account '{username}'; 'sigap people list' shows them",
-)
-_UNREADABLE = Text(
-    "formulir {file} tidak dapat dibaca: {error}", "the form {file} cannot be read: {error}"
-)
-_NO_JSON = Text(
-    'formulir bukan JSON: {error}; misalnya {{"summary": "…"}}',
-    'the form is not JSON: {error}; e.g. {{"summary": "…"}}',
-)
-_NO_OBJECT = Text(
-    'formulir harus berupa objek JSON, misalnya {"summary": "…"}',
-    'the form must be a JSON object, e.g. {"summary": "…"}',
-)
+_CLOSED = Text("closed")
+_OPENED = Text("opened {number}")
+_SIGNED = Text("signed step {step} of {number}; {after}")
+_NOW_AT = Text("now at step {step} ({role})")
+_NOW_CLOSED = Text("closed", context="incident")
+_NO_ACCOUNT = Text("no active account '{username}'; 'sigap people list' shows them")
+_UNREADABLE = Text("the form {file} cannot be read: {error}")
+_NO_JSON = Text('the form is not JSON: {error}; e.g. {{"summary": "…"}}')
+_NO_OBJECT = Text('the form must be a JSON object, e.g. {"summary": "…"}')
 
 
 def listing(given: argparse.Namespace) -> int:
@@ -106,23 +92,23 @@ def show(given: argparse.Namespace) -> int:
 
 
 def _shown(incident: Incident, opened: Opened, language: str) -> list[str]:
-    def say(id: str, en: str) -> str:
-        return en if language == "en" else id
+    def say(words: Text) -> str:
+        return words.said_in(language)
 
     local = opened.calendar.local
     step = opened.desk.procedure(incident.number).step(incident.step)
-    turn = f"{say('langkah', 'step')} {step.number} ({step.role}): {step.title.said_in(language)}"
+    turn = f"{say(Text('step'))} {step.number} ({step.role}): {step.title.said_in(language)}"
     outcome = incident.outcome.value if incident.outcome else ""
     worst = _SEVERITIES[incident.severity].said_in(language)
     lines = [
         f"{incident.number}  {incident.title.said_in(language)}",
-        f"{worst}, {say('dibuka', 'opened')} {_when(local(incident.opened_at))}, "
-        f"{say('versi', 'version')} {incident.version}",
+        f"{worst}, {say(Text('opened'))} {_when(local(incident.opened_at))}, "
+        f"{say(Text('version'))} {incident.version}",
         turn if incident.open else f"{_CLOSED.said_in(language)}: {outcome}",
         "",
     ]
     for trouble in incident.troubles:
-        kind = say("penyebab", "cause") if trouble.root else say("gejala", "symptom")
+        kind = say(Text("cause")) if trouble.root else say(Text("symptom"))
         state = _SEVERITIES[trouble.severity].said_in(language)
         lines.append(f"{kind:8}  {state:10}  {trouble.title.said_in(language)}")
         if trouble.hint.said_in(language) and trouble.severity > Severity.CLEAR:

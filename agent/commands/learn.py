@@ -23,54 +23,33 @@ from probes.fleet.members import Change, Members, Notes, Verb
 from probes.fleet.membership import KIND_NAMES, KINDS, LEARN_READINGS, ROLE, UPSTREAM
 from probes.words.units import written
 
-_WHICH = Text(
-    "sebutkan milik target mana, misalnya 'sigap learn simpeg --accept'",
-    "say of which target, e.g. 'sigap learn simpeg --accept'",
-)
-_UNUSABLE = Text("{file} tidak dapat dipakai: {error}", "{file} cannot be used: {error}")
-_NO_FOLDER = Text(
-    "agen ini tidak punya folder untuk yang dipelajarinya; atur 'agent: {{state: FOLDER}}'",
-    "this agent has no folder for what it learns; set 'agent: {{state: FOLDER}}'",
-)
-_SEVERAL = Text(
-    "'{word}' ada lebih dari satu di {target}: {known}",
-    "'{word}' is more than one of {target}: {known}",
-)
-_IS_DECLARED = Text(
-    "{word} dinyatakan di agent.yaml; hapus dari 'expects' di sana",
-    "{word} is declared in agent.yaml; take it out of 'expects' there",
-)
-_NOT_LEARNED = Text(
-    "'{word}' tidak pernah dipelajari dari {target}; {meant}",
-    "'{word}' was not learned of {target}; {meant}",
-)
-_NOTHING_MISSING = Text(
-    "Tidak ada yang hilang atau berbeda; tidak ada yang diubah.",
-    "Nothing was missing or different; nothing is changed.",
-)
-_FORGOTTEN = Text("dilupakan", "forgotten")
-_ACCEPTED = Text("diterima", "accepted")
+_WHICH = Text("say of which target, e.g. 'sigap learn simpeg --accept'")
+_UNUSABLE = Text("{file} cannot be used: {error}")
+_NO_FOLDER = Text("this agent has no folder for what it learns; set 'agent: {{state: FOLDER}}'")
+_SEVERAL = Text("'{word}' is more than one of {target}: {known}")
+_IS_DECLARED = Text("{word} is declared in agent.yaml; take it out of 'expects' there")
+_NOT_LEARNED = Text("'{word}' was not learned of {target}; {meant}")
+_NOTHING_MISSING = Text("Nothing was missing or different; nothing is changed.")
+_FORGOTTEN = Text("forgotten")
+_ACCEPTED = Text("accepted")
 _NOTHING_YET = Text(
-    "Belum ada yang dinyatakan atau dipelajari; selama 'sigap run' memantau, sebuah anggota "
-    "dipelajari setelah terlihat dalam {readings} pembacaan dan selama {time} "
-    "(agent.learn_after).",
     "Nothing is declared and nothing was learned yet; while 'sigap run' watches, a member is "
-    "learned once it was seen in {readings} readings and for {time} (agent.learn_after).",
+    "learned once it was seen in {readings} readings and for {time} (agent.learn_after)."
 )
 _HEADS = (
-    Text("TARGET", "TARGET"),
-    Text("ANGGOTA", "MEMBER"),
-    Text("DASAR", "BASIS"),
-    Text("SEJAK", "SINCE"),
-    Text("KINI", "NOW"),
+    Text("TARGET"),
+    Text("MEMBER"),
+    Text("BASIS"),
+    Text("SINCE"),
+    Text("NOW"),
 )
 _BASES = {
-    "declared": Text("dinyatakan", "declared"),
-    "learned": Text("dipelajari", "learned"),
+    "declared": Text("declared"),
+    "learned": Text("learned"),
 }
-_THERE = Text("ada", "there")
-_INSTEAD = Text("digantikan {instead} sejak {since}", "{instead} instead since {since}")
-_GONE = Text("hilang sejak {since}", "gone since {since}")
+_THERE = Text("there")
+_INSTEAD = Text("{instead} instead since {since}")
+_GONE = Text("gone since {since}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +180,6 @@ def _shown(listed: Sequence[Belongs], learn_after_seconds: float, language: str)
 
 def _state(each: Belongs) -> Text:
     if each.gone_since is None:
-        return Text("-", "-") if each.basis == "declared" else _THERE
+        return Text("-") if each.basis == "declared" else _THERE
     since = each.gone_since.strftime("%Y-%m-%d %H:%M UTC")
     return (_INSTEAD if each.instead else _GONE).format(instead=each.instead, since=since)

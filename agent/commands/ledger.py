@@ -13,18 +13,12 @@ from incidents.ledger.chain import Verdict
 from incidents.ledger.chain import verify as verify_store
 from probes import Text
 
-_LEDGER = Text("buku besar kejadian", "the ledger")
-_WHOLE = Text(
-    "{what} utuh: {events} kejadian, {documents} dokumen, yang terakhir {head}",
-    "{what} is whole: {events} events, {documents} documents, head {head}",
-)
-_NOT_WHOLE = Text("{what} tidak utuh: {problem}", "{what} is not whole: {problem}")
-_NO_FILE = Text(
-    "{file} tidak ada; buat dengan 'sigap export {file}'",
-    "{file} does not exist; make one with 'sigap export {file}'",
-)
-_UNWRITABLE = Text("{file} tidak dapat ditulis: {error}", "{file} cannot be written: {error}")
-_EXPORTED = Text("{file}: {n} kejadian, yang terakhir {head}", "{file}: {n} events, head {head}")
+_LEDGER = Text("the ledger")
+_WHOLE = Text("{what} is whole: {events} events, {documents} documents, head {head}")
+_NOT_WHOLE = Text("{what} is not whole: {problem}")
+_NO_FILE = Text("{file} does not exist; make one with 'sigap export {file}'")
+_UNWRITABLE = Text("{file} cannot be written: {error}")
+_EXPORTED = Text("{file}: {n} events, head {head}")
 
 
 def verify(given: argparse.Namespace) -> int:
@@ -41,7 +35,7 @@ def _verify_file(path: Path, language: str) -> int:
     if not path.is_file():
         raise Told(_NO_FILE.format(file=path))
     try:
-        return _told(bundle.verify_bundle(path), Text(str(path), str(path)), language)
+        return _told(bundle.verify_bundle(path), Text.verbatim(str(path)), language)
     except bundle.NotABundle as error:
         raise Told(error.sentence) from error
 

@@ -11,29 +11,18 @@ from agent.errors import Told
 from incidents.model import Assignment, Basis, Person
 from probes import Text
 
-_ADDED = Text(
-    "{username} ditambahkan; beri peran dengan: sigap people assign {username} PERAN",
-    "added {username}; give a role with: sigap people assign {username} ROLE",
-)
-_ASSIGNED = Text(
-    "{username} kini berperan sebagai {role} ({basis})", "{username} is {role} ({basis})"
-)
-_CHANGED = Text(
-    "kata sandi {username} sudah diganti; semua sesinya berakhir",
-    "the password of {username} is changed; sessions have ended",
-)
-_NEW_PASSWORD = Text("Kata sandi baru {username}", "New password of {username}")
+_ADDED = Text("added {username}; give a role with: sigap people assign {username} ROLE")
+_ASSIGNED = Text("{username} is {role} ({basis})")
+_CHANGED = Text("the password of {username} is changed; sessions have ended")
+_NEW_PASSWORD = Text("New password of {username}")
 _HEADS = (
-    Text("NAMA PENGGUNA", "USERNAME"),
-    Text("NAMA", "NAME"),
-    Text("PERAN HARI INI", "ROLES TODAY"),
-    Text("", ""),
+    Text("USERNAME"),
+    Text("NAME"),
+    Text("ROLES TODAY"),
+    Text(""),
 )
-_OFF = Text("nonaktif", "off")
-_NO_DAY = Text(
-    "'{text}' bukan tanggal; tulis sebagai YYYY-MM-DD, misalnya 2026-12-31",
-    "'{text}' is not a day; write it as YYYY-MM-DD, e.g. 2026-12-31",
-)
+_OFF = Text("off")
+_NO_DAY = Text("'{text}' is not a day; write it as YYYY-MM-DD, e.g. 2026-12-31")
 
 
 def add(given: argparse.Namespace) -> int:

@@ -47,30 +47,21 @@ from probes.words.units import measured, written
 PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
 UNKNOWN = 3
 WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", UNKNOWN: "UNKNOWN"}
-_NO_PROBE = Text("pemeriksaan '{name}' tidak ada; {meant}", "no probe '{name}'; {meant}")
-_NO_ENGINE = Text("jenis server '{name}' tidak ada; {meant}", "no engine '{name}'; {meant}")
-_NO_CANARY = Text("tidak ada tulisan uji bagi {name}", "there is no write canary for {name}")
+_NO_PROBE = Text("no probe '{name}'; {meant}")
+_NO_ENGINE = Text("no engine '{name}'; {meant}")
+_NO_CANARY = Text("there is no write canary for {name}")
 _HEADS = (
-    Text("JENIS", "ENGINE"),
-    Text("PEMERIKSAAN", "PROBE"),
-    Text("PERINGATAN", "WARNING"),
-    Text("KRITIS", "CRITICAL"),
-    Text("PERTANYAAN", "QUESTION"),
+    Text("ENGINE"),
+    Text("PROBE"),
+    Text("WARNING"),
+    Text("CRITICAL"),
+    Text("QUESTION"),
 )
-_ACCOUNT = Text(
-    "Akun yang dipakai Sigap untuk memantau {flavour}; jalankan sebagai administrator.",
-    "The account with which Sigap watches {flavour}; run as an administrator.",
-)
-_PASSWORD = Text(
-    "Kata sandinya baru saja dibuat: tulis ke password_file target.",
-    "Its password was made up just now: put it into the target's password_file.",
-)
-_NOTHING = Text("tidak ada yang dilaporkan", "nothing to report")
-_UNASKED = Text(
-    "{n} pemeriksaan lain tidak dapat bertanya tanpa sambungan itu",
-    "{n} more probes could not ask without that connection",
-)
-_UNUSED = Text("tidak dipakai: {why}", "not used: {why}")
+_ACCOUNT = Text("The account with which Sigap watches {flavour}; run as an administrator.")
+_PASSWORD = Text("Its password was made up just now: put it into the target's password_file.")
+_NOTHING = Text("nothing to report")
+_UNASKED = Text("{n} more probes could not ask without that connection")
+_UNUSED = Text("not used: {why}")
 _WORST = (2, 1, UNKNOWN, 0)
 
 
@@ -174,8 +165,8 @@ def _without_echoes(tried: list[Tried]) -> list[Tried]:
 def all_clear(count: int, language: str) -> str:
     """The number of probes, and that none has a finding."""
     if count == 1:
-        return Text("1 pemeriksaan, baik", "1 probe, all clear").said_in(language)
-    text = Text("{n} pemeriksaan, semuanya baik", "{n} probes, all clear")
+        return Text("1 probe, all clear").said_in(language)
+    text = Text("{n} probes, all clear")
     return text.format(n=count).said_in(language)
 
 

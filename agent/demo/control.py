@@ -70,18 +70,15 @@ class _Request(socketserver.StreamRequestHandler):
                 raise ValueError("not an object")
             answer = {"ok": True, **self.server.handle(request)}
         except DemoError as error:
-            answer = {"ok": False, "id": error.reason.id, "en": error.reason.en}
+            answer = {"ok": False, **error.reason.recorded}
         except (ValueError, OSError) as error:
             log.warning("unreadable request on the control socket: %s", error)
-            answer = {"ok": False, "id": "Permintaan tidak terbaca.", "en": "Unreadable request."}
+            answer = {"ok": False, **Text("Unreadable request.").recorded}
         except Exception as error:  # whoever asked must hear of it, whatever it was
             log.exception("demo command failed unexpectedly; please report this")
             said = " ".join(str(error).split()) or type(error).__name__
-            answer = {
-                "ok": False,
-                "id": f"Demo tidak dapat melakukannya ({said}). Coba sekali lagi.",
-                "en": f"The demo could not do that ({said}). Try once more.",
-            }
+            refusal = Text("The demo could not do that ({words}). Try once more.", words=said)
+            answer = {"ok": False, **refusal.recorded}
         with contextlib.suppress(OSError):  # whoever asked may have gone
             self.wfile.write(json.dumps(answer).encode() + b"\n")
 
@@ -95,10 +92,9 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
         except PermissionError:
             raise DemoError(
                 Text(
-                    f"Demo di {path.parent.parent} dijalankan oleh pengguna lain; "
-                    "jalankan perintah ini sebagai pengguna itu.",
-                    f"The demo in {path.parent.parent} was started by another user; run this "
-                    "command as that user.",
+                    "The demo in {parent} was started by another user; run this command "
+                    "as that user.",
+                    parent=path.parent.parent,
                 )
             ) from None
         except OSError:
@@ -109,10 +105,9 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
         except TimeoutError:
             raise DemoError(
                 Text(
-                    f"Demo tidak menjawab dalam {ANSWER_SECONDS:.0f} detik. Coba lagi, atau "
-                    "jalankan ulang demo.",
-                    f"The demo did not answer within {ANSWER_SECONDS:.0f} s. Try again, or start "
-                    "the demo anew.",
+                    "The demo did not answer within {answer_seconds:.0f} s. Try again, "
+                    "or start the demo anew.",
+                    answer_seconds=ANSWER_SECONDS,
                 )
             ) from None
         except OSError:
@@ -121,7 +116,7 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
         raise DemoError(not_running(path))
     answer = json.loads(line)
     if not answer.pop("ok"):
-        raise DemoError(Text(answer["id"], answer["en"]))
+        raise DemoError(Text.written(answer))
     return dict(answer)
 
 
@@ -129,8 +124,7 @@ def not_running(path: Path) -> Text:
     """The sentence for a demo that does not run."""
     home = path.parent.parent
     return Text(
-        f"Tidak ada demo yang berjalan di {home}. Mulai dengan `sigap demo` di terminal lain, "
-        "atau tunjukkan foldernya dengan --dir.",
-        f"No demo runs in {home}. Start one with `sigap demo` in another terminal, or name its "
-        "folder with --dir.",
+        "No demo runs in {home}. Start one with `sigap demo` in another terminal, or "
+        "name its folder with --dir.",
+        home=home,
     )

@@ -32,10 +32,8 @@ class Esurat:
         if programs is None:
             self._ground.notes.append(
                 Text(
-                    "MariaDB tidak ada di mesin ini; demo berjalan dengan PostgreSQL saja. "
-                    "Di Debian: apt-get install mariadb-server.",
                     "This machine has no MariaDB; the demo runs with PostgreSQL alone. "
-                    "On Debian: apt-get install mariadb-server.",
+                    "On Debian: apt-get install mariadb-server."
                 )
             )
             return None
@@ -106,10 +104,9 @@ class Esurat:
             words = status.get("Last_SQL_Error") or status.get("Last_IO_Error") or "?"
             raise DemoError(
                 Text(
-                    f"Replika MariaDB tidak tersambung: {words}. `sigap demo --fresh` membuatnya "
-                    "dari awal.",
-                    f"The MariaDB replica does not connect: {words}. `sigap demo --fresh` makes "
-                    "it anew.",
+                    "The MariaDB replica does not connect: {words}. `sigap demo --fresh` "
+                    "makes it anew.",
+                    words=words,
                 )
             )
 

@@ -77,17 +77,16 @@ class Faults:
             if fault.stands(self, chosen):
                 raise DemoError(
                     Text(
-                        f"{name} sudah terjadi pada {chosen}; pulihkan dengan "
-                        f"`sigap demo heal {name}`.",
-                        f"{name} already stands on {chosen}; heal it with "
-                        f"`sigap demo heal {name}`.",
+                        "{name} already stands on {chosen}; heal it with `sigap demo heal {name}`.",
+                        name=name,
+                        chosen=chosen,
                     )
                 )
             self._refuse_frozen(chosen, fault)
             self._guarded(fault, chosen, fault.apply)
         log.info("demo fault %s caused on %s", name, chosen)
         said = fault.said_of(self.world.servers[chosen].engine)
-        return Text(f"{chosen}: {said.id}", f"{chosen}: {said.en}")
+        return Text("{chosen}: {said}", chosen=chosen, said=said)
 
     def heal(self, name: str, target: str = "") -> Text:
         """Undo a fault on one target, or wherever it is present. Raises ``DemoError``."""
@@ -97,28 +96,22 @@ class Faults:
             where = [each for each in where if fault.stands(self, each)]
             if not where:
                 raise DemoError(
-                    Text(
-                        f"{name} tidak sedang terjadi; lihat `sigap demo status`.",
-                        f"{name} does not stand now; see `sigap demo status`.",
-                    )
+                    Text("{name} does not stand now; see `sigap demo status`.", name=name)
                 )
             for each in where:
                 self._refuse_frozen(each, fault)
                 self._guarded(fault, each, fault.undo)
         log.info("demo fault %s healed on %s", name, ", ".join(where))
-        return Text(
-            f"{name} dipulihkan pada {', '.join(where)}.", f"{name} healed on {', '.join(where)}."
-        )
+        return Text("{name} healed on {where}.", name=name, where=", ".join(where))
 
     def _chosen(self, fault: Fault, target: str) -> str:
         possible = self.targets(fault)
         if not possible:
             raise DemoError(
                 Text(
-                    f"Gangguan {fault.name} tidak tersedia di sini: volume kecil perlu root atau "
-                    "user namespace. Jalankan demo sebagai root.",
-                    f"The fault {fault.name} is not available here: the small volume takes root "
+                    "The fault {name} is not available here: the small volume takes root "
                     "or user namespaces. Run the demo as root.",
+                    name=fault.name,
                 )
             )
         if not target:
@@ -126,9 +119,10 @@ class Faults:
         if target not in possible:
             raise DemoError(
                 Text(
-                    f"{fault.name} tidak dapat dibuat pada {target}; pilihannya: "
-                    f"{', '.join(possible)}.",
-                    f"{fault.name} cannot be had on {target}; choose from: {', '.join(possible)}.",
+                    "{name} cannot be had on {target}; choose from: {possible}.",
+                    name=fault.name,
+                    target=target,
+                    possible=", ".join(possible),
                 )
             )
         return target
@@ -142,8 +136,8 @@ class Faults:
             if self.world.servers[name].server.frozen():
                 raise DemoError(
                     Text(
-                        f"{name} sedang dibekukan; pulihkan dulu dengan `sigap demo heal freeze`.",
-                        f"{name} is frozen; heal that first with `sigap demo heal freeze`.",
+                        "{name} is frozen; heal that first with `sigap demo heal freeze`.",
+                        name=name,
                     )
                 )
 
@@ -154,8 +148,10 @@ class Faults:
             words = " ".join(str(error).split())
             raise DemoError(
                 Text(
-                    f"{fault.name} pada {target} gagal: {words}. Lihat `sigap demo status`.",
-                    f"{fault.name} on {target} failed: {words}. See `sigap demo status`.",
+                    "{name} on {target} failed: {words}. See `sigap demo status`.",
+                    name=fault.name,
+                    target=target,
+                    words=words,
                 )
             ) from error
 
@@ -166,8 +162,7 @@ def find(name: str) -> Fault:
         known = ", ".join(FAULTS)
         raise DemoError(
             Text(
-                f"Tidak ada gangguan bernama {name!r}; yang ada: {known}.",
-                f"There is no fault named {name!r}; there are: {known}.",
+                "There is no fault named {name}; there are: {known}.", name=repr(name), known=known
             )
         )
     return FAULTS[name]
@@ -181,8 +176,8 @@ def _expect(condition: Callable[[], bool], what: Text) -> None:
 
 def _not_seen(target: str) -> Text:
     return Text(
-        f"{target} tidak terganggu seperti yang diharapkan; lihat log server di folder demo.",
-        f"{target} was not disturbed as expected; see the server's log in the demo folder.",
+        "{target} was not disturbed as expected; see the server's log in the demo folder.",
+        target=target,
     )
 
 
@@ -269,8 +264,7 @@ def _freeze_breaks(faults: Faults, target: str) -> None:
     if server.record is None or not server.running():
         raise DemoError(
             Text(
-                f"{target} tidak berjalan; hidupkan dulu dengan `sigap demo heal stop`.",
-                f"{target} does not run; start it first with `sigap demo heal stop`.",
+                "{target} does not run; start it first with `sigap demo heal stop`.", target=target
             )
         )
     freeze(server.record)
@@ -323,13 +317,10 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         Fault(
             "replication",
-            Text("Replikasi terputus", "Replication cut"),
+            Text("Replication cut"),
             Text(
-                "replika tidak lagi mengikuti primer: pada PostgreSQL, pg_hba.conf menolak "
-                "koneksi replikasi; pada MariaDB, replikasi berhenti pada kunci ganda (galat "
-                "1062).",
                 "the replica no longer follows its primary: on PostgreSQL, pg_hba.conf rejects "
-                "replication; on MariaDB, it stops at a duplicate key (error 1062).",
+                "replication; on MariaDB, it stops at a duplicate key (error 1062)."
             ),
             (names.PG_REPLICA, names.MY_REPLICA),
             _replication_breaks,
@@ -337,25 +328,21 @@ FAULTS: Mapping[str, Fault] = {
             _replication_stands,
             {
                 "postgresql": Text(
-                    "replika tidak lagi mengikuti primer: pg_hba.conf di primer menolak koneksi "
-                    "replikasi.",
                     "the replica no longer follows its primary: pg_hba.conf there rejects "
-                    "replication.",
+                    "replication."
                 ),
                 "mysql": Text(
-                    "replika tidak lagi mengikuti primer: replikasi berhenti pada kunci ganda "
-                    "(galat 1062).",
                     "the replica no longer follows its primary: replication stopped at a "
-                    "duplicate key (error 1062).",
+                    "duplicate key (error 1062)."
                 ),
             },
         ),
         Fault(
             "lock",
-            Text("Antrean kunci", "Lock pile-up"),
+            Text("Lock pile-up"),
             Text(
-                f"satu transaksi yang lupa ditutup memegang kunci dan {VICTIMS} sesi menunggu.",
-                f"one forgotten transaction holds a lock and {VICTIMS} sessions wait behind it.",
+                "one forgotten transaction holds a lock and {victims} sessions wait behind it.",
+                victims=VICTIMS,
             ),
             (names.PG_PRIMARY, names.MY_PRIMARY),
             _lock_breaks,
@@ -364,11 +351,8 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             "freeze",
-            Text("Server membeku", "Server frozen"),
-            Text(
-                "semua prosesnya dihentikan sementara (SIGSTOP): menerima koneksi, tidak menjawab.",
-                "all its processes are stopped (SIGSTOP): it takes connections and answers none.",
-            ),
+            Text("Server frozen"),
+            Text("all its processes are stopped (SIGSTOP): it takes connections and answers none."),
             names.NAMES,
             _freeze_breaks,
             _freeze_heals,
@@ -376,11 +360,8 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             "volume",
-            Text("Volume penuh", "Volume full"),
-            Text(
-                "volume kecil yang memuat WAL diisi sampai byte terakhir.",
-                "the small volume that holds the WAL is filled to its last byte.",
-            ),
+            Text("Volume full"),
+            Text("the small volume that holds the WAL is filled to its last byte."),
             (names.PG_PRIMARY,),
             _volume_breaks,
             _volume_heals,
@@ -388,11 +369,8 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             "stop",
-            Text("Server mati", "Server stopped"),
-            Text(
-                "server dimatikan secara tertib, seperti oleh systemctl stop.",
-                "the server is shut down in order, as systemctl stop does.",
-            ),
+            Text("Server stopped"),
+            Text("the server is shut down in order, as systemctl stop does."),
             (names.PG_PRIMARY, names.MY_PRIMARY, names.PG_REPLICA, names.MY_REPLICA),
             _stop_breaks,
             _stop_heals,

@@ -93,20 +93,18 @@ class Home:
         if len(os.fsencode(self.sockets / ".s.PGSQL.65535")) > SOCKET_LIMIT:
             raise DemoError(
                 Text(
-                    f"Nama folder demo terlalu panjang untuk soket Unix: {self.path}. "
-                    "Pilih yang lebih pendek dengan --dir.",
-                    f"The demo folder's name is too long for a Unix socket: {self.path}. "
+                    "The demo folder's name is too long for a Unix socket: {path}. "
                     "Choose a shorter one with --dir.",
+                    path=self.path,
                 )
             )
         try:
             if self.path.is_dir() and any(self.path.iterdir()) and not self._ours():
                 raise DemoError(
                     Text(
-                        f"{self.path} sudah berisi hal lain; demo tidak akan menyentuhnya. "
-                        "Pilih folder kosong dengan --dir.",
-                        f"{self.path} holds something else, which the demo will not touch. "
+                        "{path} holds something else, which the demo will not touch. "
                         "Choose an empty folder with --dir.",
+                        path=self.path,
                     )
                 )
             self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -116,10 +114,10 @@ class Home:
         except OSError as error:
             raise DemoError(
                 Text(
-                    f"Folder demo {self.path} tidak dapat dibuat ({error.strerror}). "
-                    "Pilih yang lain dengan --dir atau SIGAP_DEMO_DIR.",
-                    f"The demo folder {self.path} cannot be made ({error.strerror}). "
-                    "Choose another with --dir or SIGAP_DEMO_DIR.",
+                    "The demo folder {path} cannot be made ({strerror}). Choose another "
+                    "with --dir or SIGAP_DEMO_DIR.",
+                    path=self.path,
+                    strerror=error.strerror,
                 )
             ) from None
 
@@ -141,10 +139,9 @@ class Home:
             os.close(handle)
             raise DemoError(
                 Text(
-                    f"Demo di {self.path} sudah berjalan. Lihat dengan `sigap demo status`, "
-                    "atau pilih folder lain dengan --dir.",
-                    f"A demo already runs in {self.path}. See it with `sigap demo status`, "
-                    "or choose another folder with --dir.",
+                    "A demo already runs in {path}. See it with `sigap demo status`, or "
+                    "choose another folder with --dir.",
+                    path=self.path,
                 )
             ) from None
         self._lock = handle
@@ -157,11 +154,10 @@ class Home:
     def what_stays(self) -> Text:
         """What remains after the demo, and how to delete it."""
         return Text(
-            "Data server, gangguan, akun, dan rahasianya tetap di {folder} bagi demo berikutnya; "
-            "--fresh memulai dari awal, dan folder itu boleh dihapus.",
             "Its servers' data, incidents, accounts and secrets stay in {folder} for the next "
             "demo; --fresh starts anew, and the folder may be deleted.",
-        ).format(folder=self.path)
+            folder=self.path,
+        )
 
     def clear(self) -> None:
         """Delete everything but the lock (``--fresh``). The caller has stopped the servers."""

@@ -117,10 +117,10 @@ class MariaDB:
             words = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
             raise DemoError(
                 Text(
-                    f"mariadb-install-db untuk {self.name} gagal: {words}. Demo dapat berjalan "
-                    "tanpa MariaDB: --no-mariadb.",
-                    f"mariadb-install-db for {self.name} failed: {words}. The demo can run "
+                    "mariadb-install-db for {name} failed: {words}. The demo can run "
                     "without MariaDB: --no-mariadb.",
+                    name=self.name,
+                    words=words,
                 )
             )
 
@@ -155,10 +155,11 @@ class MariaDB:
             self.server.stop()
             raise DemoError(
                 Text(
-                    f"MariaDB {self.name} tidak mau berjalan: {words}. Log: {self.server.log}. "
-                    "Demo dapat berjalan tanpanya: --no-mariadb.",
-                    f"MariaDB {self.name} did not start: {words}. Log: {self.server.log}. "
-                    "The demo can run without it: --no-mariadb.",
+                    "MariaDB {name} did not start: {words}. Log: {log}. The demo can run "
+                    "without it: --no-mariadb.",
+                    name=self.name,
+                    words=words,
+                    log=self.server.log,
                 )
             )
         self._first.unlink(missing_ok=True)

@@ -25,28 +25,19 @@ from probes import Text
 TEMPLATES = Path(__file__).parent / "templates"
 
 WORDS = {
-    "title": Text("Coba sendiri: ganggu dan pulihkan", "Try it: break and heal"),
+    "title": Text("Try it: break and heal"),
     "lead": Text(
-        "Setiap gangguan di bawah ini sungguhan, pada server kecil milik demo ini. Ganggu satu, "
-        "lalu lihat insidennya muncul di Kotak masuk dalam beberapa detik. Memulihkan server tidak "
-        "menutup insiden: langkah-langkahnya tetap ditandatangani orang.",
         "Each fault below is real, on this demo's own small servers. Break one and watch its "
         "incident appear in the inbox within seconds. Healing the server does not close the "
-        "incident: its steps are still signed by people.",
+        "incident: its steps are still signed by people."
     ),
-    "fine": Text("Tidak diganggu", "Not broken"),
-    "broken": Text("Terganggu", "Broken"),
-    "break": Text("Ganggu", "Break"),
-    "heal": Text("Pulihkan", "Heal"),
-    "none": Text(
-        "Tidak tersedia di mesin ini; jalankan demo sebagai root.",
-        "Not available on this machine; run the demo as root.",
-    ),
-    "done": Text("Selesai.", "Done."),
-    "terminal": Text(
-        "Dari terminal lain hasilnya sama:",
-        "A second terminal does the same:",
-    ),
+    "fine": Text("Not broken"),
+    "broken": Text("Broken"),
+    "break": Text("Break"),
+    "heal": Text("Heal"),
+    "none": Text("Not available on this machine; run the demo as root."),
+    "done": Text("Done."),
+    "terminal": Text("A second terminal does the same:"),
 }
 
 

@@ -139,10 +139,11 @@ class PostgreSQL:
             self.server.stop()
             raise DemoError(
                 Text(
-                    f"PostgreSQL {self.name} tidak mau berjalan: {words}. Log: {self.server.log}. "
-                    "`sigap demo --fresh` membuatnya dari awal.",
-                    f"PostgreSQL {self.name} did not start: {words}. Log: {self.server.log}. "
-                    "`sigap demo --fresh` makes it anew.",
+                    "PostgreSQL {name} did not start: {words}. Log: {log}. `sigap demo "
+                    "--fresh` makes it anew.",
+                    name=self.name,
+                    words=words,
+                    log=self.server.log,
                 )
             )
 
@@ -209,10 +210,10 @@ class PostgreSQL:
             words = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
             raise DemoError(
                 Text(
-                    f"{command[0]} untuk {self.name} gagal: {words}. Perbaiki itu, lalu "
-                    "`sigap demo --fresh`.",
-                    f"{command[0]} for {self.name} failed: {words}. Mend that, then "
-                    "`sigap demo --fresh`.",
+                    "{command} for {name} failed: {words}. Mend that, then `sigap demo --fresh`.",
+                    command=command[0],
+                    name=self.name,
+                    words=words,
                 )
             )
 

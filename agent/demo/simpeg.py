@@ -45,10 +45,8 @@ class Simpeg:
         if not self.has_volume:
             self._ground.notes.append(
                 Text(
-                    "Volume kecil tidak dapat dipasang (perlu root atau user namespace), jadi "
-                    "gangguan `volume` tidak tersedia.",
                     "The small volume cannot be mounted (that takes root or user namespaces), so "
-                    "the fault `volume` is not available.",
+                    "the fault `volume` is not available."
                 )
             )
         wal = self._ground.home.volume / "pg_wal" if self.has_volume else None
@@ -105,10 +103,8 @@ class Simpeg:
         if not self._saved_wal().is_dir():
             self._ground.notes.append(
                 Text(
-                    "WAL di volume kecil hilang bersama mesin yang mati; basis data demo dibuat "
-                    "ulang.",
                     "The log on the small volume went with the machine that went down; the demo's "
-                    "database was made anew.",
+                    "database was made anew."
                 )
             )
             return False
@@ -203,10 +199,9 @@ class Simpeg:
             words = self.servers[PG_REPLICA].server.last_words()
             raise DemoError(
                 Text(
-                    f"Replika PostgreSQL tidak tersambung: {words}. `sigap demo --fresh` "
-                    "membuatnya dari awal.",
-                    f"The PostgreSQL replica does not connect: {words}. `sigap demo --fresh` "
-                    "makes it anew.",
+                    "The PostgreSQL replica does not connect: {words}. `sigap demo "
+                    "--fresh` makes it anew.",
+                    words=words,
                 )
             )
 

@@ -42,13 +42,13 @@ def hold(home: Home, options: argparse.Namespace) -> int:
     held = False
     try:
         with _signals():
-            _say(Text("Menyiapkan server …", "Preparing servers …"), options)
+            _say(Text("Preparing servers …"), options)
             world.start(fresh=options.fresh)
             held = _Demo(world, options).run()
     finally:
         world.stop()
         home.unlock()
-        _say(Text("Semua server demo sudah berhenti.", "All demo servers have ended."), options)
+        _say(Text("All demo servers have ended."), options)
         _say(home.what_stays(), options)
     if held:  # a thread that waited for a frozen server would keep the interpreter from ending
         sys.stdout.flush()
@@ -150,10 +150,9 @@ class _Demo:
         except (ConfigError, ListenError, OpeningError) as error:
             raise DemoError(
                 Text(
-                    f"Agen tidak dapat dimulai: {error}. Bila bukan port yang terpakai (--port), "
-                    "mulai dari awal dengan --fresh.",
-                    f"The agent cannot start: {error}. If it is not a port in use (--port), start "
-                    "afresh with --fresh.",
+                    "The agent cannot start: {error}. If it is not a port in use "
+                    "(--port), start afresh with --fresh.",
+                    error=error,
                 )
             ) from error
 
@@ -170,8 +169,8 @@ class _Demo:
             self._ending.set()
             return {"pid": os.getpid()}
         else:
-            raise DemoError(Text(f"Tidak mengenal {do!r}.", f"{do!r} is not known."))
-        return {"id": said.id, "en": said.en}
+            raise DemoError(Text("{do} is not known.", do=repr(do)))
+        return dict(said.recorded)
 
     def _status(self) -> dict[str, Any]:
         standing = self._faults.status()

@@ -53,10 +53,10 @@ class World:
         if not account.can_enter(self.home.sockets):
             raise DemoError(
                 Text(
-                    f"Akun {account.name}, yang menjalankan server, tidak dapat memasuki "
-                    f"{self.home.path}. Pilih folder lain dengan --dir, misalnya di /var/lib.",
-                    f"The account {account.name}, which runs the servers, cannot enter "
-                    f"{self.home.path}. Choose another folder with --dir, such as one in /var/lib.",
+                    "The account {name}, which runs the servers, cannot enter {path}. "
+                    "Choose another folder with --dir, such as one in /var/lib.",
+                    name=account.name,
+                    path=self.home.path,
                 )
             )
         self._load.append(self.simpeg.start())

@@ -29,7 +29,7 @@ PAIRED = frozenset({"replication"})
 PATIENCE_SECONDS = 0.8
 """How long the report of an opening finding waits for the other side."""
 
-_UNASKED = Text("sisi ini tidak dapat ditanya", "this side could not be asked")
+_UNASKED = Text("this side could not be asked")
 
 
 @dataclass(frozen=True, slots=True)

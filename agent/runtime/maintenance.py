@@ -80,10 +80,7 @@ class Maintenance:
         return max(found, key=lambda each: each.until, default=None)
 
 
-_STANDS_SINCE = Text(
-    "Bertahan sejak jendela pemeliharaan {window}.",
-    "It has stood since the maintenance window {window}.",
-)
+_STANDS_SINCE = Text("It has stood since the maintenance window {window}.")
 
 
 @dataclass(slots=True)
@@ -107,6 +104,4 @@ class Suppression:
         if name not in self._windows:
             return finding
         since = _STANDS_SINCE.format(window=self._windows[name])
-        return replace(
-            finding, hint=Text(f"{finding.hint.id} {since.id}", f"{finding.hint.en} {since.en}")
-        )
+        return replace(finding, hint=Text("{hint} {since}", hint=finding.hint, since=since))

@@ -179,7 +179,7 @@ def _row(holiday: Holiday) -> dict[str, Any]:
     row: dict[str, Any] = {
         "day": holiday.day.isoformat(),
         "kind": holiday.kind,
-        "name": {"id": holiday.name.id, "en": holiday.name.en},
+        "name": holiday.name.recorded,
     }
     if holiday.decree:
         row["decree"] = holiday.decree

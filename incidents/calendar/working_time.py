@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from incidents.wording import exactly, on_weekday
+from incidents.wording import clock, exactly, on_weekday
 from probes import Text
 
 Interval = tuple[datetime, datetime]
@@ -74,22 +74,19 @@ class Line:
             spans = [(a.replace(microsecond=0), b.replace(microsecond=0)) for a, b in self.spans]
             told = exactly(sum((b - a).total_seconds() for a, b in spans))
             with_seconds = any(each.second for span in spans for each in span)
-            what = Text(
-                f"{self._clock('%H.%M.%S' if with_seconds else '%H.%M')} = {told.id}",
-                f"{self._clock('%H:%M:%S' if with_seconds else '%H:%M')} = {told.en}",
-            )
+            what = Text.joined(" = ", [self._clock(with_seconds), told])
         elif self.closed:
             basis = f" ({self.decree})" if self.decree else ""
-            what = Text(self.why.id + basis, self.why.en + basis)
+            what = Text.joined("", [self.why, basis])
         else:
-            what = Text("di luar jam kerja = {none}", "outside working hours = {none}")
-            what = what.format(none=exactly(0))
+            what = Text("outside working hours = {none}", none=exactly(0))
         day = on_weekday(self.day)
-        mark = Text(" (sementara)", " (provisional)") if self.provisional else Text("", "")
-        return Text(f"{day.id}: {what.id}{mark.id}", f"{day.en}: {what.en}{mark.en}")
+        mark = Text(" (provisional)") if self.provisional else Text("")
+        return Text.joined("", [day, ": ", what, mark])
 
-    def _clock(self, form: str) -> str:
-        return ", ".join(f"{a.strftime(form)}-{b.strftime(form)}" for a, b in self.spans)
+    def _clock(self, with_seconds: bool) -> Text:
+        spans = [[clock(at, with_seconds) for at in span] for span in self.spans]
+        return Text.joined(", ", [Text.joined("-", span) for span in spans])
 
 
 @dataclass(frozen=True)
@@ -225,7 +222,7 @@ class Calendar:
         if holiday is not None:
             why, decree = holiday.name, holiday.decree
         elif not intervals:
-            why, decree = Text("bukan hari kerja", "not a working day"), ""
+            why, decree = Text("not a working day"), ""
         return Line(
             day=day,
             spans=tuple((a.astimezone(self.zone), b.astimezone(self.zone)) for a, b in counted),

@@ -24,7 +24,7 @@ class Placement:
     known: bool = False  # the incident already holds this fingerprint
     root: bool = False  # joins as the cause of what is there (re-titles the incident)
     rule: str = ""  # the name of the rule that decided
-    because: Text = Text("", "")  # the table's words for the timeline
+    because: Text = Text("")  # the table's words for the timeline
 
 
 @dataclass(frozen=True, slots=True)

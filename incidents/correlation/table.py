@@ -124,7 +124,7 @@ def _rule(entry: Entry, early_minutes: float, lead_minutes: float) -> CausalRule
         scope=Scope(scope) if scope in frozenset(Scope) else Scope.TARGET,
         root_only=root_only,
         because=entry.text("because"),
-        unsure=entry.text("because_unsure", Text("", "")),
+        unsure=entry.text("because_unsure", Text("")),
         linger=timedelta(minutes=entry.number("linger_minutes", 0.0)),
         early=timedelta(minutes=entry.number("early_minutes", early_minutes)),
         lead=timedelta(minutes=entry.number("lead_minutes", lead_minutes)),

@@ -129,14 +129,14 @@ def _form(step: Step, form: JSON, names: Mapping[str, str]) -> list[dict[str, An
 
 def _printed(field: Field, value: Any, names: Mapping[str, str]) -> Text:
     if isinstance(value, bool):
-        return Text("Ya", "Yes") if value else Text("Tidak", "No")
+        return Text("Yes") if value else Text("No")
     if isinstance(value, list | tuple):
         joined = "; ".join(names.get(str(each), str(each)) for each in value)
-        return Text(joined, joined)
+        return Text.verbatim(joined)
     for option in field.options:
         if option.value == value:
             return option.label
-    return Text(str(value), str(value))
+    return Text.verbatim(str(value))
 
 
 def _signer(procedure: Procedure, signature: Signature) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _letter(
         "nature": _printed(nature, form.get("urgency"), {}).id if nature else office.nature,
         "attachment": "1 (satu) berkas" if attached else "-",
         "attached_document": attached.id if attached else "",
-        "attached_title": text(attached.title) if attached else text(Text("", "")),
+        "attached_title": text(attached.title) if attached else text(Text("")),
         "subject": f"Laporan Penyelesaian Gangguan Database {application}",
         "recipient": str(form.get("recipient") or incident.agency),
         "opening": (

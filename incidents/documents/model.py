@@ -68,8 +68,5 @@ class NoSuchDocument(LookupError):
     """The incident has no document of that id."""
 
     def __init__(self, number: str, id: str) -> None:
-        self.sentence = Text(
-            "Insiden {number} tidak mempunyai dokumen {id}.",
-            "Incident {number} has no document {id}.",
-        ).format(number=number, id=id)
+        self.sentence = Text("Incident {number} has no document {id}.", number=number, id=id)
         super().__init__(self.sentence.en)

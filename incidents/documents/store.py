@@ -59,7 +59,7 @@ def _document(row: Row[Any]) -> Document:
         step=row.step,
         attempt=row.attempt,
         kind=row.kind,
-        title=Text(row.title_id, row.title_en),
+        title=Text.written({"id": row.title_id, "en": row.title_en}),
         revision=row.revision,
         at=row.at,
         data=json.loads(row.data),

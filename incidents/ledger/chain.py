@@ -177,26 +177,18 @@ class Chain:
         """Check the next event; raises ``Broken``."""
         expected = self.sequence + 1
         if sequence != expected:
-            raise _broken(
-                expected, "peristiwa hilang dari urutan", "the event is missing from the sequence"
-            )
+            raise _broken(expected, Text("the event is missing from the sequence"))
         if digest(body) != hash_:
-            raise _broken(expected, "isinya telah berubah", "its bytes have been changed")
+            raise _broken(expected, Text("its bytes have been changed"))
         if not body.endswith(b',"prev":"%b","sequence":%d,"v":1}' % (self.hash.encode(), expected)):
-            raise _broken(
-                expected,
-                "tidak menyambung ke peristiwa sebelumnya",
-                "it does not follow the event before it",
-            )
+            raise _broken(expected, Text("it does not follow the event before it"))
         self.sequence, self.hash = expected, hash_
 
 
-def _broken(sequence: int, id: str, en: str) -> Broken:
+def _broken(sequence: int, what: Text) -> Broken:
     return Broken(
         sequence,
-        Text(
-            "Buku besar kejadian rusak pada nomor {n}: {what}.", "The ledger breaks at {n}: {what}."
-        ).format(n=sequence, what=Text(id, en)),
+        Text("The ledger breaks at {n}: {what}.", n=sequence, what=what),
     )
 
 
@@ -231,9 +223,7 @@ def _check_columns(row: Row[Any], chain: Chain) -> None:
     found = _BEGINNING.match(row.body)
     if found is None or found.groups() != (row.incident.encode(), row.kind.encode()):
         raise _broken(
-            row.sequence,
-            "kolom insiden atau jenisnya tidak sesuai isinya",
-            "its incident or kind column does not agree with its bytes",
+            row.sequence, Text("its incident or kind column does not agree with its bytes")
         )
 
 
@@ -242,8 +232,11 @@ def _check_head(connection: Connection, chain: Chain) -> None:
     if (kept.sequence, kept.hash) != (chain.sequence, chain.hash):
         raise _broken(
             min(kept.sequence, chain.sequence) + 1,
-            f"ekornya terpotong: {chain.sequence} peristiwa ada, {kept.sequence} pernah ditulis",
-            f"its tail is cut: {chain.sequence} events are there, {kept.sequence} were written",
+            Text(
+                "its tail is cut: {sequence} events are there, {sequence2} were written",
+                sequence=chain.sequence,
+                sequence2=kept.sequence,
+            ),
         )
 
 
@@ -268,8 +261,7 @@ def _check_summaries(connection: Connection) -> None:
     if wrong is not None:
         raise _broken(
             wrong.last_sequence,
-            f"ringkasan insiden {wrong.number} menyebut peristiwa lain",
-            f"the summary of incident {wrong.number} names another last event",
+            Text("the summary of incident {number} names another last event", number=wrong.number),
         )
 
 
@@ -287,8 +279,11 @@ def _check_documents(connection: Connection) -> int:
         if digest(row.data) != row.sha256 or row.event_hash != row.ledger_hash or not bound:
             raise _broken(
                 row.sequence,
-                f"dokumen {row.id} insiden {row.incident} tidak sesuai",
-                f"document {row.id} of incident {row.incident} does not match",
+                Text(
+                    "document {id} of incident {number} does not match",
+                    id=row.id,
+                    number=row.incident,
+                ),
             )
     return count
 

@@ -97,7 +97,7 @@ def verify_bundle(path: Path) -> Verdict:
     try:
         for line, text in _lines(path):
             if footer is not None:
-                raise _not(path, "ada baris setelah penutup", "there are lines after its footer")
+                raise _not(path, Text("there are lines after its footer"))
             if "head" in line:
                 footer = line
                 continue
@@ -114,9 +114,9 @@ def verify_bundle(path: Path) -> Verdict:
         found = Head(chain.sequence, chain.hash)
         return Verdict(chain.sequence, found, documents, broken.problem, broken.sequence)
     except (KeyError, TypeError, AttributeError) as error:
-        raise _not(path, "barisnya tidak lengkap", "a line of it lacks something") from error
+        raise _not(path, Text("a line of it lacks something")) from error
     if footer is None:
-        raise _not(path, "penutupnya tidak ada", "its footer is missing: it is cut short")
+        raise _not(path, Text("its footer is missing: it is cut short"))
     head = Head(chain.sequence, chain.hash)
     if (footer.get("events"), footer.get("head")) != (chain.sequence, chain.hash):
         return Verdict(chain.sequence, head, documents, _TAIL, chain.sequence + 1)
@@ -125,14 +125,8 @@ def verify_bundle(path: Path) -> Verdict:
     return Verdict(chain.sequence, head, documents)
 
 
-_TAIL = Text(
-    "Ekor bundel terpotong: kepala pada penutup bukan peristiwa terakhirnya.",
-    "The bundle's tail is cut: the head in its footer is not its last event.",
-)
-_SEAL = Text(
-    "Segel bundel tidak cocok: ada baris yang diubah, ditambah, atau dihapus.",
-    "The bundle's seal does not match: a line was changed, added or removed.",
-)
+_TAIL = Text("The bundle's tail is cut: the head in its footer is not its last event.")
+_SEAL = Text("The bundle's seal does not match: a line was changed, added or removed.")
 
 
 def _check_document(line: dict[str, Any], bodies: dict[int, bytes]) -> None:
@@ -142,9 +136,10 @@ def _check_document(line: dict[str, Any], bodies: dict[int, bytes]) -> None:
     raise Broken(
         line["sequence"],
         Text(
-            "Dokumen {id} insiden {incident} tidak sesuai dengan tanda tangannya.",
             "Document {id} of incident {incident} does not match its signature.",
-        ).format(id=line["document"], incident=line["incident"]),
+            id=line["document"],
+            incident=line["incident"],
+        ),
     )
 
 
@@ -154,18 +149,19 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
             try:
                 line = json.loads(text)
             except ValueError as error:
-                raise _not(path, f"baris {number} rusak", f"line {number} is no JSON") from error
+                raise _not(path, Text("line {number} is no JSON", number=number)) from error
             if not isinstance(line, dict) or (
                 number == 1 and (line.get("sigap"), line.get("format")) != ("ledger", FORMAT)
             ):
-                raise _not(path, f"baris {number} asing", f"line {number} is not one of a bundle")
+                raise _not(path, Text("line {number} is not one of a bundle", number=number))
             yield line, text
 
 
-def _not(path: Path, id: str, en: str) -> NotABundle:
+def _not(path: Path, what: Text) -> NotABundle:
     return NotABundle(
         Text(
-            "{path} bukan bundel buku besar kejadian Sigap yang utuh: {what}; ekspor ulang.",
             "{path} is no whole Sigap ledger bundle: {what}; export it again.",
-        ).format(path=path.name, what=Text(id, en))
+            path=path.name,
+            what=what,
+        )
     )

@@ -83,7 +83,7 @@ def reported(
     }
 
 
-def attached(finding: Finding, *, root: bool, because: Text = Text("", "")) -> Payload:
+def attached(finding: Finding, *, root: bool, because: Text = Text("")) -> Payload:
     """ATTACHED: another finding joined; as ``root`` it becomes the incident's cause and title."""
     return {"trouble": _trouble(finding, root=root), "because": text(because)}
 

@@ -67,10 +67,7 @@ class People:
         with self._store.write() as connection:
             if _row(connection, person.username) is not None:
                 raise Refused(
-                    Text(
-                        "Nama pengguna {name} sudah ada; pilih nama lain.",
-                        "The username {name} is taken; choose another.",
-                    ).format(name=person.username)
+                    Text("The username {name} is taken; choose another.", name=person.username)
                 )
             connection.execute(
                 insert(_people).values(
@@ -124,27 +121,24 @@ class People:
         if assignment.role not in self._roles:
             raise Refused(
                 Text(
-                    "Peran {role} tidak dikenal; pilih salah satu dari {roles}.",
                     "The role {role} is not known; choose one of {roles}.",
-                ).format(role=assignment.role, roles=", ".join(self._roles))
+                    role=assignment.role,
+                    roles=", ".join(self._roles),
+                )
             )
         first, last = assignment.valid_from, assignment.valid_to
         if first and last and last < first:
-            raise Refused(
-                Text(
-                    "Masa berlaku berakhir sebelum dimulai; periksa kedua tanggalnya.",
-                    "The period ends before it begins; check both dates.",
-                )
-            )
+            raise Refused(Text("The period ends before it begins; check both dates."))
         with self._store.write() as connection:
             if _row(connection, assignment.username) is None:
                 raise _unknown(assignment.username)
             if assignment in assignments_of(connection, assignment.username):
                 raise Refused(
                     Text(
-                        "{name} sudah memegang peran {role} itu; tidak ada yang diubah.",
                         "{name} already holds the role {role} like that; nothing was changed.",
-                    ).format(name=assignment.username, role=assignment.role)
+                        name=assignment.username,
+                        role=assignment.role,
+                    )
                 )
             connection.execute(
                 insert(_held).values(
@@ -194,21 +188,16 @@ class People:
         if wait:
             raise Refused(
                 Text(
-                    "Terlalu banyak percobaan masuk; coba lagi dalam {n} menit.",
                     "Too many attempts to sign in; try again in {n} minutes.",
-                ).format(n=max(1, -(-wait.seconds // 60)))
+                    n=max(1, -(-wait.seconds // 60)),
+                )
             )
         kept = row.password if row is not None and row.active else None
         right = passwords.matches(kept, password)
         if not right or row is None:
             with self._store.write() as connection:
                 _count_failure(connection, key, now)
-            raise Refused(
-                Text(
-                    "Nama pengguna atau kata sandi tidak cocok.",
-                    "The username or the password does not match.",
-                )
-            )
+            raise Refused(Text("The username or the password does not match."))
         self._remember_success(key, row, password)
         return _person(row)
 
@@ -310,34 +299,20 @@ def _demand_sound(person: Person) -> None:
     if not _USERNAME.fullmatch(person.username):
         raise Refused(
             Text(
-                "Nama pengguna terdiri atas 2-32 huruf kecil, angka, titik, garis bawah, atau "
-                "tanda hubung, dan diawali huruf.",
                 "A username is 2-32 small letters, digits, dots, underscores or hyphens, "
-                "and begins with a letter.",
+                "and begins with a letter."
             )
         )
     if person.username == "sigap":
-        raise Refused(
-            Text(
-                "Nama pengguna sigap dipakai sistem; pilih nama lain.",
-                "The username sigap belongs to the system; choose another.",
-            )
-        )
+        raise Refused(Text("The username sigap belongs to the system; choose another."))
     if not person.name.strip():
-        raise Refused(
-            Text("Isi nama lengkap beserta gelarnya.", "Give the full name, with titles.")
-        )
+        raise Refused(Text("Give the full name, with titles."))
     if person.language not in ("id", "en"):
-        raise Refused(Text("Bahasa adalah id atau en.", "The language is id or en."))
+        raise Refused(Text("The language is id or en."))
 
 
 def _unknown(username: str) -> Refused:
-    return Refused(
-        Text(
-            "Tidak ada pengguna {name}; lihat daftarnya dengan `sigap people list`.",
-            "There is no user {name}; see `sigap people list`.",
-        ).format(name=username)
-    )
+    return Refused(Text("There is no user {name}; see `sigap people list`.", name=username))
 
 
 def _facts(person: Person) -> dict[str, Any]:

@@ -25,27 +25,13 @@ _nobody: list[str] = []  # a hash to measure unknown names against, made at firs
 def demand_good(password: str, username: str) -> None:
     """Raise ``Refused`` for a password that is too weak."""
     if len(password) < SHORTEST:
-        raise Refused(
-            Text(
-                "Kata sandi paling sedikit {n} karakter; pakai yang lebih panjang.",
-                "A password has at least {n} characters; use a longer one.",
-            ).format(n=SHORTEST)
-        )
+        raise Refused(Text("A password has at least {n} characters; use a longer one.", n=SHORTEST))
     if len(password) > LONGEST:
-        raise Refused(
-            Text(
-                "Kata sandi paling banyak {n} karakter; pakai yang lebih pendek.",
-                "A password has at most {n} characters; use a shorter one.",
-            ).format(n=LONGEST)
-        )
+        raise Refused(Text("A password has at most {n} characters; use a shorter one.", n=LONGEST))
     named = len(username) >= 4 and username.lower() in password.lower()
     if named or len(set(password)) < 4:
         raise Refused(
-            Text(
-                "Kata sandi ini mudah ditebak; jangan memuat nama pengguna "
-                "dan pakai karakter yang beragam.",
-                "This password is easy to guess; leave the username out and vary its characters.",
-            )
+            Text("This password is easy to guess; leave the username out and vary its characters.")
         )
 
 

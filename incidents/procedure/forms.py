@@ -79,18 +79,14 @@ def field_problems(
     }
     problems.update(malformed(step, form, holders))
     for name in unknown(step, form):
-        problems[name] = Text(
-            "Formulir langkah ini tidak mempunyai isian ini; hapus lalu kirim lagi.",
-            "This step's form has no such field; remove it and send again.",
-        )
+        problems[name] = Text("This step's form has no such field; remove it and send again.")
     return problems
 
 
 def _left_open(field: Field) -> Text:
-    id, en = field.label.id, field.label.en
-    if id.endswith("?") or field.kind is FieldKind.YESNO:
-        return Text(f"Jawab: {id}", f"Answer: {en}")
-    return Text(f"{id} harus diisi.", f"{en} must be filled in.")
+    if field.label.en.endswith("?") or field.kind is FieldKind.YESNO:
+        return Text("Answer: {label}", label=field.label)
+    return Text("{label} must be filled in.", label=field.label)
 
 
 def normalise(step: Step, posted: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,13 +151,11 @@ def _problem(
         case FieldKind.CHOICE:
             if any(option.value == value for option in field.options):
                 return None
-            return _say(
-                field, "pilih salah satu jawaban yang tersedia.", "choose one of the answers given."
-            )
+            return _say(field, Text("choose one of the answers given."))
         case FieldKind.YESNO:
             if isinstance(value, bool):
                 return None
-            return _say(field, "jawab Ya atau Tidak.", "answer yes or no.")
+            return _say(field, Text("answer yes or no."))
         case FieldKind.DATETIME:
             return _moment_problem(field, value)
         case FieldKind.PEOPLE:
@@ -170,28 +164,24 @@ def _problem(
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if is_number and math.isfinite(value) and abs(value) <= MOST_EXACT:
                 return None
-            return _say(field, "isi dengan angka.", "give a number.")
+            return _say(field, Text("give a number."))
 
 
-def _say(field: Field, id: str, en: str) -> Text:
-    return Text(f"{field.label.id}: {id}", f"{field.label.en}: {en}")
+def _say(field: Field, words: Text) -> Text:
+    return Text.joined(": ", [field.label, words])
 
 
 def _text_problem(field: Field, value: Any) -> Text | None:
     if not isinstance(value, str):
-        return _say(field, "isi dengan teks.", "give a text.")
+        return _say(field, Text("give a text."))
     most = MOST_CHARACTERS[field.kind]
     if len(value) > most:
         return _say(
-            field,
-            f"paling banyak {most} karakter, sekarang {len(value)}.",
-            f"at most {most} characters, now {len(value)}.",
+            field, Text("at most {most} characters, now {value}.", most=most, value=len(value))
         )
     if unreadable(value) or (field.kind is FieldKind.TEXT and "\n" in value):
         return _say(
-            field,
-            "berisi karakter yang tidak dapat dicetak; hapus lalu kirim lagi.",
-            "holds characters that cannot be printed; remove them and send again.",
+            field, Text("holds characters that cannot be printed; remove them and send again.")
         )
     return None
 
@@ -203,18 +193,14 @@ def _moment_problem(field: Field, value: Any) -> Text | None:
         moment = None
     if moment is not None and moment.tzinfo is not None:
         return None
-    return _say(
-        field,
-        "isi dengan tanggal dan jam, misalnya 2026-07-02T14:05+08:00.",
-        "give a date and a time, for example 2026-07-02T14:05+08:00.",
-    )
+    return _say(field, Text("give a date and a time, for example 2026-07-02T14:05+08:00."))
 
 
 def _people_problem(
     field: Field, value: Any, holders: Mapping[str, Collection[str]] | None
 ) -> Text | None:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        return _say(field, "isi dengan daftar orang.", "give a list of people.")
+        return _say(field, Text("give a list of people."))
     if holders is None or not field.role:
         return None
     strangers = [name for name in value if name not in holders.get(field.role, ())]
@@ -223,6 +209,9 @@ def _people_problem(
     names = ", ".join(strangers)
     return _say(
         field,
-        f"{names} hari ini tidak memegang peran {field.role}; pilih orang lain.",
-        f"{names} does not hold the role {field.role} today; choose somebody else.",
+        Text(
+            "{names} does not hold the role {role} today; choose somebody else.",
+            names=names,
+            role=field.role,
+        ),
     )

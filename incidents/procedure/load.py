@@ -165,7 +165,7 @@ def _step(entry: Entry, roles: frozenset[str], documents: frozenset[str]) -> Ste
         next=entry.integer("next") if entry.has("next") else None,
         return_to=entry.integer("return_to") if returns else None,
         with_role=_one_of(entry, "with_role", roles, optional=True),
-        question=entry.text("question", None if returns else Text("", "")),
+        question=entry.text("question", None if returns else Text("")),
         not_signed_by=entry.integers("not_signed_by"),
     )
 
@@ -207,7 +207,7 @@ def _field(entry: Entry, roles: frozenset[str], returns: bool) -> Field:
         kind=FieldKind(kind) if kind in frozenset(FieldKind) else FieldKind.TEXT,
         required=entry.boolean("required", False),
         options=options,
-        help=entry.text("help", Text("", "")),
+        help=entry.text("help", Text("")),
         prefill=_one_of(entry, "prefill", PREFILLS, optional=True),
         required_when=_condition(entry, returns),
         role=_one_of(entry, "role", roles, optional=True),

@@ -53,7 +53,7 @@ class Field:
     kind: FieldKind
     required: bool = False
     options: tuple[Option, ...] = ()
-    help: Text = Text("", "")
+    help: Text = Text("")
     prefill: str = ""  # which fact of the incident the page fills in first: PREFILLS
     required_when: Condition | None = None
     role: str = ""  # kind people: the role those named hold
@@ -138,7 +138,7 @@ class Step:
     next: int | None  # after approve; None: the end
     return_to: int | None = None  # after return; None: the step knows no "Tidak"
     with_role: str = ""  # takes part without signing
-    question: Text = Text("", "")  # what Ya / Tidak answers, at decision steps
+    question: Text = Text("")  # what Ya / Tidak answers, at decision steps
     not_signed_by: tuple[int, ...] = ()
     """Whoever signed any visit of these steps may not sign this one (READING 5.4)."""
 

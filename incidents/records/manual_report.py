@@ -39,10 +39,7 @@ def manual_report(form: JSON, source: str, rules: Rulebook) -> JSON:
         raise ActionRefused(
             Refusal(
                 RefusalKind.FORM,
-                Text(
-                    " ".join(each.id for each in problems.values()),
-                    " ".join(each.en for each in problems.values()),
-                ),
+                Text.joined(" ", problems.values()),
                 problems,
             )
         )
@@ -50,7 +47,7 @@ def manual_report(form: JSON, source: str, rules: Rulebook) -> JSON:
     return payloads.reported(
         report,
         source=source,
-        title=Text(report["title"], report["title"]),
+        title=Text.verbatim(report["title"]),
         severity=severity_of(str(report.get("severity", "critical"))),
         procedure=rules.procedure.hash,
         calendar=rules.calendar.hash,
@@ -68,41 +65,27 @@ def _problems(form: JSON) -> dict[str, Text]:
         if problem is not None:
             problems[name] = problem
     if not str(form.get("title") or "").strip():
-        problems["title"] = Text("Isi perihal gangguan.", "Say what is disrupted.")
+        problems["title"] = Text("Say what is disrupted.")
     return problems
 
 
 def _problem(name: str, value: object) -> Text | None:
     if name not in _LIMITS:
-        return Text(
-            "Form Laporan tidak mempunyai isian {name}.", "The report form has no field {name}."
-        ).format(name=name)
+        return Text("The report form has no field {name}.", name=name)
     if not isinstance(value, str):
-        return Text("Isian {name} harus berupa teks.", "The field {name} must be text.").format(
-            name=name
-        )
+        return Text("The field {name} must be text.", name=name)
     if len(value) > _LIMITS[name]:
         return Text(
-            "Isian {name} paling banyak {most} karakter.",
-            "The field {name} takes at most {most} characters.",
-        ).format(name=name, most=_LIMITS[name])
+            "The field {name} takes at most {most} characters.", name=name, most=_LIMITS[name]
+        )
     try:
         canonical(value)
     except NotCanonical:
-        return Text(
-            "Isian {name} memuat karakter yang tidak dapat disimpan.",
-            "The field {name} contains a character that cannot be kept.",
-        ).format(name=name)
+        return Text("The field {name} contains a character that cannot be kept.", name=name)
     if name == "severity" and value.strip() not in ("", "warning", "critical"):
-        return Text(
-            "Tingkat gangguan adalah warning atau critical.",
-            "The severity is warning or critical.",
-        )
+        return Text("The severity is warning or critical.")
     if name == "occurred_at" and value.strip() and not _is_instant(value.strip()):
-        return Text(
-            "Waktu kejadian ditulis seperti 2026-01-31T14:05+08:00.",
-            "The time of the event is written like 2026-01-31T14:05+08:00.",
-        )
+        return Text("The time of the event is written like 2026-01-31T14:05+08:00.")
     return None
 
 

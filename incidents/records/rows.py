@@ -73,8 +73,5 @@ class NoSuchIncident(LookupError):
     """Nobody opened an incident of that number; ``sentence`` says so to the reader."""
 
     def __init__(self, number: str) -> None:
-        self.sentence = Text(
-            "Insiden {number} tidak ada; periksa nomornya.",
-            "There is no incident {number}; check the number.",
-        ).format(number=number)
+        self.sentence = Text("There is no incident {number}; check the number.", number=number)
         super().__init__(self.sentence.en)

@@ -72,78 +72,79 @@ _Titles = Mapping[str, Text]
 def _step(payload: JSON, procedure: Procedure) -> Text:
     number = int(payload["step"])
     if number == 0:
-        return Text("keseluruhan prosedur", "the whole procedure")
+        return Text("the whole procedure")
     title = procedure.step(number).title
-    return Text("langkah {n} ({title})", "step {n} ({title})").format(n=number, title=title)
+    return Text("step {n} ({title})", n=number, title=title)
 
 
 def _opened(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
     source = _SOURCES.get(payload["source"], _SOURCES["person"])
-    return Text("Insiden dibuka {source}: {title}", "Incident opened {source}: {title}").format(
-        source=source, title=text_of((payload.get("trouble") or payload)["title"])
+    return Text(
+        "Incident opened {source}: {title}",
+        source=source,
+        title=text_of((payload.get("trouble") or payload)["title"]),
     )
 
 
 _SOURCES = {
-    "probe": Text("oleh pemantauan", "by monitoring"),
-    "person": Text("dari laporan petugas", "from a report of staff"),
-    "agency": Text("dari laporan instansi", "from a report of an agency"),
-    "alertmanager": Text("oleh sistem pemantauan lain", "by another monitoring system"),
+    "probe": Text("by monitoring"),
+    "person": Text("from a report of staff"),
+    "agency": Text("from a report of an agency"),
+    "alertmanager": Text("by another monitoring system"),
 }
 
 _SEVERITIES = {
-    "critical": Text("kritis", "critical"),
-    "warning": Text("peringatan", "warning"),
-    "clear": Text("pulih", "clear"),
+    "critical": Text("critical"),
+    "warning": Text("warning"),
+    "clear": Text("clear"),
 }
 
 
 def _attached(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
     trouble = payload["trouble"]
     form = (
-        Text("Penyebabnya ditemukan: {title}{because}", "The cause was found: {title}{because}")
+        Text("The cause was found: {title}{because}")
         if trouble["root"]
-        else Text("Gejala menyusul: {title}{because}", "A symptom joined: {title}{because}")
+        else Text("A symptom joined: {title}{because}")
     )
     because = text_of(payload.get("because") or {})
-    if because.id:
-        because = Text(f" ({because.id})", f" ({because.en})")
+    if because.en:
+        because = Text.joined("", [" (", because, ")"])
     return form.format(title=text_of(trouble["title"]), because=because)
 
 
 def _observed(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
     trouble = payload["trouble"]
     return Text(
-        "Pemantauan menyatakan {severity}: {title}", "Monitoring says {severity}: {title}"
-    ).format(severity=_SEVERITIES[trouble["severity"]], title=text_of(trouble["title"]))
+        "Monitoring says {severity}: {title}",
+        severity=_SEVERITIES[trouble["severity"]],
+        title=text_of(trouble["title"]),
+    )
 
 
 def _cleared(payload: JSON, _procedure: Procedure, titles: _Titles) -> Text:
     fingerprint = payload["fingerprint"]
-    title = titles.get(fingerprint, Text(fingerprint, fingerprint))
+    title = titles.get(fingerprint, Text.verbatim(fingerprint))
     if payload.get("moved"):
-        return Text(
-            "Berlanjut di insiden lain: {title}", "Goes on in another incident: {title}"
-        ).format(title=title)
+        return Text("Goes on in another incident: {title}", title=title)
     if payload.get("last") and text_of(payload["last"]) != title:
         return Text(
-            "Pemantauan menyatakan pulih: {title}. Terakhir terlihat: {last}",
             "Monitoring says it is clear: {title}. Seen last: {last}",
-        ).format(title=title, last=text_of(payload["last"]))
-    return Text(
-        "Pemantauan menyatakan pulih: {title}", "Monitoring says it is clear: {title}"
-    ).format(title=title)
+            title=title,
+            last=text_of(payload["last"]),
+        )
+    return Text("Monitoring says it is clear: {title}", title=title)
 
 
 def _claimed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
-    return Text("Menangani {step}", "Took on {step}").format(step=_step(payload, procedure))
+    return Text("Took on {step}", step=_step(payload, procedure))
 
 
 def _signed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
     form = (
-        Text("Menandatangani {step}", "Signed {step}")
+        Text("Signed {step}")
         if payload["decision"] == "approve"
-        else Text("Mengembalikan pada {step}: {why}", "Returned at {step}: {why}")
+        else Text("Returned at {step}: {why}")
     )
     why = str(payload["form"].get("return_reason", ""))
     return form.format(step=_step(payload, procedure), why=why)
@@ -151,34 +152,36 @@ def _signed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
 
 def _dismissed(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
     form = (
-        Text("Ditutup sebagai duplikat {other}: {why}", "Closed as a duplicate of {other}: {why}")
+        Text("Closed as a duplicate of {other}: {why}")
         if payload["outcome"] == "duplicate"
-        else Text("Ditutup, bukan gangguan: {why}", "Closed, not a disruption: {why}")
+        else Text("Closed, not a disruption: {why}")
     )
     return form.format(other=payload.get("duplicate_of", ""), why=payload["reason"])
 
 
 def _noted(payload: JSON, _procedure: Procedure, _titles: _Titles) -> Text:
-    return Text(str(payload["text"]), str(payload["text"]))
+    return Text.verbatim(str(payload["text"]))
 
 
 def _dispensed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
     return Text(
-        "Memberi dispensasi kepada {who} untuk {step}: {why}",
         "Granted {who} a dispensation for {step}: {why}",
-    ).format(who=payload["username"], step=_step(payload, procedure), why=payload["reason"])
+        who=payload["username"],
+        step=_step(payload, procedure),
+        why=payload["reason"],
+    )
 
 
 def _reminded(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
     return Text(
-        "{ratio} % waktu {step} telah terpakai", "{ratio} % of the time for {step} has passed"
-    ).format(ratio=round(procedure.remind_ratio * 100), step=_step(payload, procedure))
+        "{ratio} % of the time for {step} has passed",
+        ratio=round(procedure.remind_ratio * 100),
+        step=_step(payload, procedure),
+    )
 
 
 def _breached(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
-    return Text("Batas waktu {step} terlampaui", "The time limit of {step} has passed").format(
-        step=_step(payload, procedure)
-    )
+    return Text("The time limit of {step} has passed", step=_step(payload, procedure))
 
 
 _SENTENCES: Mapping[EventKind, Callable[[Mapping[str, Any], Procedure, _Titles], Text]] = {

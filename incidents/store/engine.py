@@ -55,10 +55,8 @@ def store_url(text: str) -> URL:
     except (ArgumentError, ValueError) as error:
         raise StoreUnavailable(
             Text(
-                "Alamat penyimpanan tidak terbaca; tulis sqlite:///berkas.db "
-                "atau postgresql://pengguna@host/basisdata.",
                 "The store's address cannot be read; write sqlite:///file.db "
-                "or postgresql://user@host/database.",
+                "or postgresql://user@host/database."
             )
         ) from error
     if url.drivername in ("postgresql", "postgres"):
@@ -66,17 +64,15 @@ def store_url(text: str) -> URL:
     if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg2"):
         raise StoreUnavailable(
             Text(
-                "Penyimpanan {kind} tidak dikenal; pakai sqlite:/// atau postgresql://.",
                 "A store of the kind {kind} is not known; use sqlite:/// or postgresql://.",
-            ).format(kind=url.drivername)
+                kind=url.drivername,
+            )
         )
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise StoreUnavailable(
             Text(
-                "Penyimpanan di memori hilang saat layanan berhenti; "
-                "tulis berkasnya, misalnya sqlite:///sigap.db.",
                 "A store in memory is lost when the service stops; "
-                "name a file, for instance sqlite:///sigap.db.",
+                "name a file, for instance sqlite:///sigap.db."
             )
         )
     return url
@@ -195,10 +191,7 @@ class Store:
 
     def _busy(self) -> StoreUnavailable:
         return StoreUnavailable(
-            Text(
-                "Penyimpanan {where} sibuk; coba lagi sebentar lagi.",
-                "The store {where} is busy; try again in a moment.",
-            ).format(where=self.where),
+            Text("The store {where} is busy; try again in a moment.", where=self.where),
             passing=True,
         )
 

@@ -26,70 +26,43 @@ _SENTENCES: tuple[tuple[tuple[str, ...], Text], ...] = (
     # (any of these in the driver's words, what to say); the first match counts
     (
         ("readonly database", "read-only transaction", "permission denied", "readonly"),
-        Text(
-            "Penyimpanan {where} hanya dapat dibaca; beri hak tulis kepada pengguna layanan ini.",
-            "The store {where} is read-only; give the user of this service the right to write.",
-        ),
+        Text("The store {where} is read-only; give the user of this service the right to write."),
     ),
     (
         ("disk is full", "no space left", "diskfull", "could not extend file"),
-        Text(
-            "Penyimpanan {where} penuh; kosongkan ruang pada volumenya.",
-            "The store {where} is full; free space on its volume.",
-        ),
+        Text("The store {where} is full; free space on its volume."),
     ),
     (
         ("is locked", "lock timeout", "canceling statement due to"),
-        Text(
-            "Penyimpanan {where} sedang dikunci proses lain; coba lagi, atau hentikan proses itu.",
-            "The store {where} is locked by another process; try again, or end that process.",
-        ),
+        Text("The store {where} is locked by another process; try again, or end that process."),
     ),
     (
         ("unable to open database",),
-        Text(
-            "Berkas penyimpanan {where} tidak dapat dibuka; periksa folder dan hak aksesnya.",
-            "The store file {where} cannot be opened; check its folder and its permissions.",
-        ),
+        Text("The store file {where} cannot be opened; check its folder and its permissions."),
     ),
     (
         ("malformed", "not a database"),
-        Text(
-            "Berkas penyimpanan {where} rusak atau bukan basis data Sigap; "
-            "pulihkan dari cadangan terakhir.",
-            "The store file {where} is damaged or no Sigap store; restore the last backup.",
-        ),
+        Text("The store file {where} is damaged or no Sigap store; restore the last backup."),
     ),
     (
         ("disk i/o error",),
-        Text(
-            "Penyimpanan {where} gagal dibaca atau ditulis; periksa volumenya.",
-            "The store {where} could not be read or written; check its volume.",
-        ),
+        Text("The store {where} could not be read or written; check its volume."),
     ),
     (
         ("password authentication failed", "no pg_hba.conf entry", "does not exist"),
-        Text(
-            "Penyimpanan {where} menolak masuk; periksa nama, sandi, dan basis datanya.",
-            "The store {where} refuses the login; check its user, password and database.",
-        ),
+        Text("The store {where} refuses the login; check its user, password and database."),
     ),
 )
 
 _PASSING = ("disk is full", "is locked")
 """The first words of the errors above that end without a change to the configuration."""
 
-_UNREACHABLE = Text(
-    "Penyimpanan {where} tidak menjawab; periksa apakah layanannya berjalan.",
-    "The store {where} does not answer; check that its server is running.",
-)
+_UNREACHABLE = Text("The store {where} does not answer; check that its server is running.")
 
 
 _NEEDS_ITS_OWNER = Text(
-    "Penyimpanan {where} saat ini tidak dapat dibaca tanpa hak tulis; jalankan Sigap, atau "
-    "jalankan perintah ini sebagai {owner}.",
     "The store {where} cannot be read just now without the right to write; start Sigap, or run "
-    "this command as {owner}.",
+    "this command as {owner}."
 )
 """An interrupted write must be rolled back first, or a write-ahead log has no process."""
 

@@ -17,37 +17,23 @@ from pathlib import Path
 from files.private_file import open_new
 from probes import Text
 
-_NO_FOLDER = Text(
-    "Folder {folder} untuk penyimpanan tidak ada; buat dulu, atau ubah `store`.",
-    "The store's folder {folder} does not exist; make it, or change `store`.",
-)
+_NO_FOLDER = Text("The store's folder {folder} does not exist; make it, or change `store`.")
 _READ_ONLY_VOLUME = Text(
-    "Penyimpanan {path} hanya dapat dibaca; beri hak tulis lagi kepada volumenya, setelah dmesg "
-    "menjelaskan mengapa hak itu hilang.",
     "The store {path} is read-only; give its volume the right to write again, once dmesg has said "
-    "why it lost it.",
+    "why it lost it."
 )
 _OTHERS = Text(
-    "{path} dari penyimpanan milik {owner}, dan {account} tidak boleh menulisnya; "
-    "jalankan: chown {account}: {named}",
     "{path} of the store belongs to {owner}, and {account} may not write to it; "
-    "run: chown {account}: {named}",
+    "run: chown {account}: {named}"
 )
 _OWN = Text(
-    "{path} dari penyimpanan tidak boleh ditulis oleh pemiliknya, {account}; "
-    "jalankan: chmod {mode} {named}",
-    "{path} of the store may not be written by its owner, {account}; run: chmod {mode} {named}",
+    "{path} of the store may not be written by its owner, {account}; run: chmod {mode} {named}"
 )
 
-_NO_STORE = Text(
-    "Penyimpanan {file} belum ada; jalankan Sigap dulu, atau ubah `store`.",
-    "The store {file} does not exist yet; run Sigap first, or change `store`.",
-)
+_NO_STORE = Text("The store {file} does not exist yet; run Sigap first, or change `store`.")
 _NOT_TO_READ = Text(
-    "{path} dari penyimpanan tidak boleh dibaca oleh {account}; jalankan: "
-    "usermod -aG {group} {account} && chmod g+rX {folder} {file}*",
     "{path} of the store may not be read by {account}; run: "
-    "usermod -aG {group} {account} && chmod g+rX {folder} {file}*",
+    "usermod -aG {group} {account} && chmod g+rX {folder} {file}*"
 )
 
 

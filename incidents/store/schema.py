@@ -61,11 +61,10 @@ def _prepare(store: Store) -> None:
     if store.read_only:
         raise StoreUnavailable(
             Text(
-                "Penyimpanan {where} belum bersusunan Sigap ini; jalankan dulu Sigap versi ini, "
-                "yang memperbaruinya.",
                 "The store {where} has not the schema of this Sigap yet; run this version of "
                 "Sigap first, which brings it up to date.",
-            ).format(where=store.where)
+                where=store.where,
+            )
         )
     _migrate(store)
 
@@ -115,21 +114,17 @@ def _revision(connection: Connection) -> str:
         # A file is Sigap's alone; a database of a server may hold an extension's tables.
         if tables & {"events", "incidents"} or (tables and connection.dialect.name == "sqlite"):
             raise StoreUnavailable(
-                Text(
-                    "Basis data ini berisi tabel bukan milik Sigap; beri Sigap basis data sendiri.",
-                    "This database holds tables that are not Sigap's; give Sigap one of its own.",
-                )
+                Text("This database holds tables that are not Sigap's; give Sigap one of its own.")
             )
         return ""
     revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
     if revision and revision not in _KNOWN:
         raise StoreUnavailable(
             Text(
-                "Penyimpanan ini dibuat Sigap yang lebih baru (skema {revision}); "
-                "pasang versi itu atau pulihkan cadangan sebelum pembaruan.",
                 "This store was made by a newer Sigap (schema {revision}); "
                 "install that version, or restore a backup from before the upgrade.",
-            ).format(revision=revision)
+                revision=revision,
+            )
         )
     return str(revision)
 

@@ -7,7 +7,7 @@ wrong role today; separation of duties; form incomplete; unknown field; decision
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -83,15 +83,15 @@ def _valid(assignment: Assignment, on: date) -> bool:
 
 
 def _signs(step: Step) -> Text:
-    return Text(f"Langkah {step.number} ditandatangani oleh", f"Step {step.number} is signed by")
+    return Text("Step {number} is signed by", number=step.number)
 
 
 def _closed(incident: Incident) -> Refusal:
     return Refusal(
         RefusalKind.CLOSED,
         Text(
-            f"Gangguan {incident.number} sudah ditutup; tidak ada lagi yang dapat diubah.",
-            f"Incident {incident.number} is closed; nothing about it can be changed any more.",
+            "Incident {number} is closed; nothing about it can be changed any more.",
+            number=incident.number,
         ),
     )
 
@@ -104,12 +104,12 @@ def _stale(
         return Refusal(
             RefusalKind.STALE,
             Text(
-                "Langkah {asked} tidak sedang menunggu tanda tangan; yang menunggu langkah "
-                "{number} ({title}). {who}Muat ulang halaman ini.",
                 "Step {asked} does not wait for a signature; step {number} does ({title}). "
                 "{who}Reload this page.",
-            ).format(
-                asked=step, number=waiting.number, title=waiting.title, who=_last_signed(incident)
+                asked=step,
+                number=waiting.number,
+                title=waiting.title,
+                who=_last_signed(incident),
             ),
         )
     if version == incident.version:
@@ -117,22 +117,18 @@ def _stale(
     return Refusal(
         RefusalKind.STALE,
         Text(
-            "Ada yang bertindak ketika Anda sedang membaca. {who}Muat ulang halaman ini, "
-            "lalu periksa lagi.",
             "Somebody acted while you were reading. {who}Reload this page and look again.",
-        ).format(who=_last_signed(incident)),
+            who=_last_signed(incident),
+        ),
     )
 
 
 def _last_signed(incident: Incident) -> Text:
     signed = [visit for visit in incident.visits if visit.signoff is not None]
     if not signed or signed[-1].signoff is None:
-        return Text("", "")
+        return Text("")
     name, step = signed[-1].signoff.name, signed[-1].step
-    return Text(
-        f"Terakhir, {name} menandatangani langkah {step}. ",
-        f"Last, {name} signed step {step}. ",
-    )
+    return Text("Last, {name} signed step {step}. ", name=name, step=step)
 
 
 def _wrong_role(
@@ -144,21 +140,19 @@ def _wrong_role(
     ended = [each.valid_to for each in mine if each.valid_to and each.valid_to < today]
     begins = [each.valid_from for each in mine if each.valid_from and each.valid_from > today]
     if begins:
-        why = Text(
-            "penugasan Anda untuk peran itu baru berlaku mulai {day}.",
-            "your assignment to that role begins on {day}.",
-        ).format(day=on_day(min(begins)))
+        why = Text("your assignment to that role begins on {day}.", day=on_day(min(begins)))
     elif ended:
-        why = Text(
-            "penugasan Anda untuk peran itu berakhir pada {day}.",
-            "your assignment to that role ended on {day}.",
-        ).format(day=on_day(max(ended)))
+        why = Text("your assignment to that role ended on {day}.", day=on_day(max(ended)))
     else:
-        why = Text("hari ini Anda tidak memegang peran itu.", "today you do not hold that role.")
+        why = Text("today you do not hold that role.")
     return Refusal(
         RefusalKind.ROLE,
-        Text("{what} {role} ({key}); {why}", "{what} {role} ({key}); {why}").format(
-            what=what, role=procedure.role(role).title, key=role, why=why
+        Text(
+            "{what} {role} ({key}); {why}",
+            what=what,
+            role=procedure.role(role).title,
+            key=role,
+            why=why,
         ),
     )
 
@@ -182,16 +176,25 @@ def _not_separate(
         return None
     name = signer.person.name
     head = procedure.role(procedure.dispenser).title
-    steps_id, steps_en = " dan ".join(map(str, signed)), " and ".join(map(str, signed))
     return Refusal(
         RefusalKind.SEPARATION,
         Text(
-            f"{name} sudah menandatangani langkah {steps_id}, jadi langkah {step.number} harus "
-            f"ditandatangani orang lain, kecuali {head.id} memberikan dispensasi.",
-            f"{name} has signed step {steps_en}, so somebody else must sign step "
-            f"{step.number}, unless the {head.en} grants a dispensation.",
+            "{name} has signed step {steps}, so somebody else must sign step "
+            "{number}, unless the {head} grants a dispensation.",
+            name=name,
+            steps=_all_of(signed),
+            number=step.number,
+            head=head,
         ),
     )
+
+
+def _all_of(steps: Sequence[int]) -> Text:
+    """ "2", "2 and 3"."""
+    said = Text.verbatim(steps[0])
+    for step in steps[1:]:
+        said = Text("{first} and {second}", first=said, second=step)
+    return said
 
 
 def _bad_form(
@@ -206,16 +209,12 @@ def _bad_form(
     because_red = [each for each in lacking if each.required_when and each.required_when.red]
     ordinary = [each for each in lacking if each not in because_red]
     if ordinary:
-        reason = Text("Lengkapi isian: {labels}.", "Fill in: {labels}.").format(
-            labels=listed([each.label for each in ordinary])
-        )
+        reason = Text("Fill in: {labels}.", labels=listed([each.label for each in ordinary]))
         return Refusal(RefusalKind.FORM, reason, problems)
     wrong = forms.malformed(step, action.form, holders)
     if wrong:
         sentences = list(wrong.values())
-        reason = Text(
-            " ".join(each.id for each in sentences), " ".join(each.en for each in sentences)
-        )
+        reason = Text.joined(" ", sentences)
         return Refusal(RefusalKind.FORM, reason, problems)
     strange = forms.unknown(step, action.form)
     if strange:
@@ -223,27 +222,24 @@ def _bad_form(
         return Refusal(
             RefusalKind.FORM,
             Text(
-                f"Formulir langkah {step.number} tidak mempunyai isian: {names}.",
-                f"The form of step {step.number} has no such field: {names}.",
+                "The form of step {number} has no such field: {names}.",
+                number=step.number,
+                names=names,
             ),
             problems,
         )
     if action.decision not in step.decisions:
         return Refusal(
             RefusalKind.DECISION,
-            Text(
-                f"Langkah {step.number} tidak mengenal pengembalian; langkah ini hanya dapat "
-                "disetujui.",
-                f"Step {step.number} cannot be returned; it can only be approved.",
-            ),
+            Text("Step {number} cannot be returned; it can only be approved.", number=step.number),
         )
     if because_red:
         return Refusal(
             RefusalKind.RED,
             Text(
-                "Pemantauan masih melaporkan gangguan. Isi: {labels}.",
                 "Monitoring still reports trouble. Fill in: {labels}.",
-            ).format(labels=listed([each.label for each in because_red])),
+                labels=listed([each.label for each in because_red]),
+            ),
             problems,
         )
     return None
@@ -255,10 +251,7 @@ def _claimed_already(incident: Incident, signer: Signer) -> Refusal | None:
         return None
     return Refusal(
         RefusalKind.STALE,
-        Text(
-            "Anda sudah mengambil langkah ini; lanjutkan dengan menandatanganinya.",
-            "You have taken this step already; go on by signing it.",
-        ),
+        Text("You have taken this step already; go on by signing it."),
     )
 
 
@@ -274,10 +267,10 @@ def _bad_dismissal(
         return Refusal(
             RefusalKind.DECISION,
             Text(
-                "Laporan hanya dapat ditutup sebagai bukan gangguan atau duplikat pada langkah"
-                f"{where}; sekarang langkah {incident.step}.",
-                "A report can be closed as not a disruption or a duplicate only at step"
-                f"{where}; this is step {incident.step}.",
+                "A report can be closed as not a disruption or a duplicate only at "
+                "step{where}; this is step {step}.",
+                where=where,
+                step=incident.step,
             ),
         )
     step = procedure.step(allowed.step)
@@ -288,8 +281,7 @@ def _bad_dismissal(
     other = action.duplicate_of.strip()
     if action.outcome is Outcome.DUPLICATE and other in ("", incident.number):
         problems["duplicate_of"] = Text(
-            "Sebutkan nomor gangguan lain yang digandakan laporan ini.",
-            "Name the number of the other incident that this one repeats.",
+            "Name the number of the other incident that this one repeats."
         )
     return _form_refusal(problems)
 
@@ -297,7 +289,7 @@ def _bad_dismissal(
 def _bad_dispensation(
     incident: Incident, action: Dispense, signer: Signer, procedure: Procedure, today: date
 ) -> Refusal | None:
-    what = Text("Dispensasi diberikan oleh", "A dispensation is granted by")
+    what = Text("A dispensation is granted by")
     refused = _stale(incident, procedure, action.version) or _wrong_role(
         procedure.dispenser, what, signer, procedure, today
     )
@@ -306,21 +298,15 @@ def _bad_dispensation(
     if action.username == signer.person.username:
         return Refusal(
             RefusalKind.SEPARATION,
-            Text(
-                "Dispensasi tidak dapat diberikan kepada diri sendiri.",
-                "Nobody can grant a dispensation to themselves.",
-            ),
+            Text("Nobody can grant a dispensation to themselves."),
         )
     problems = _reason_problem(action.reason)
     if not action.username.strip():
-        problems["username"] = Text("Pilih orangnya.", "Choose the person.")
+        problems["username"] = Text("Choose the person.")
     ruled = [step.number for step in procedure.steps if step.not_signed_by]
     if action.step not in ruled:
         steps = ", ".join(map(str, ruled))
-        problems["step"] = Text(
-            f"Dispensasi hanya berlaku untuk langkah {steps}.",
-            f"Dispensations exist only for steps {steps}.",
-        )
+        problems["step"] = Text("Dispensations exist only for steps {steps}.", steps=steps)
     return _form_refusal(problems)
 
 
@@ -328,29 +314,27 @@ def _bad_note(action: Note, signer: Signer, procedure: Procedure, today: date) -
     if all(held(signer, role.key, today) is None for role in procedure.roles):
         return Refusal(
             RefusalKind.ROLE,
-            Text(
-                "Catatan ditulis oleh petugas; hari ini Anda tidak memegang peran apa pun.",
-                "Notes are written by staff; today you hold no role.",
-            ),
+            Text("Notes are written by staff; today you hold no role."),
         )
-    problem = _paragraph_problem(action.text, Text("catatan", "the note"))
+    problem = _paragraph_problem(action.text, Text("the note"))
     return _form_refusal({} if problem is None else {"text": problem})
 
 
 def _reason_problem(reason: str) -> dict[str, Text]:
-    problem = _paragraph_problem(reason, Text("alasan", "the reason"))
+    problem = _paragraph_problem(reason, Text("the reason"))
     return {} if problem is None else {"reason": problem}
 
 
 def _paragraph_problem(text: str, what: Text) -> Text | None:
     if not text.strip():
-        return Text("Isi {what}.", "Fill in {what}.").format(what=what)
+        return Text("Fill in {what}.", what=what)
     most = forms.MOST_CHARACTERS[FieldKind.PARAGRAPH]
     if len(text) > most or forms.unreadable(text):
         return Text(
-            "Persingkat {what} (paling banyak {most} karakter, tanpa karakter kendali).",
             "Shorten {what} (at most {most} characters, no control characters).",
-        ).format(what=what, most=most)
+            what=what,
+            most=most,
+        )
     return None
 
 
@@ -358,5 +342,5 @@ def _form_refusal(problems: Mapping[str, Text]) -> Refusal | None:
     if not problems:
         return None
     sentences = list(problems.values())
-    reason = Text(" ".join(each.id for each in sentences), " ".join(each.en for each in sentences))
+    reason = Text.joined(" ", sentences)
     return Refusal(RefusalKind.FORM, reason, problems)

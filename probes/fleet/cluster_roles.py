@@ -39,9 +39,7 @@ POOLER = "pooler"
 PROBE = Probe(
     name="cluster_roles",
     engine=DERIVED,
-    question=Text(
-        "Apakah klaster mempunyai tepat satu primer?", "Does the cluster have just one primary?"
-    ),
+    question=Text("Does the cluster have just one primary?"),
     measures=(
         Measure("cluster_surplus_primaries", "", "Primaries beyond those expected."),
         Measure("cluster_has_primary", "", "1 when some server of the cluster is a primary."),
@@ -50,15 +48,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "cluster_surplus_primaries",
+            Text("Cluster {target} has more than one primary: {names}"),
             Text(
-                "Klaster {target} mempunyai lebih dari satu primer: {names}",
-                "Cluster {target} has more than one primary: {names}",
-            ),
-            Text(
-                "Hentikan penulisan ke salah satunya sekarang: setiap transaksi membuat data "
-                "makin bercabang. Tentukan primer yang sah, lalu bangun ulang yang lain.",
                 "Stop writes to one of them now: every transaction makes the data diverge further. "
-                "Decide which primary is the right one, then rebuild the other.",
+                "Decide which primary is the right one, then rebuild the other."
             ),
             "role",
             critical=1.0,
@@ -67,15 +60,10 @@ PROBE = Probe(
         ),
         Threshold(
             "cluster_has_primary",
+            Text("Cluster {target} has no primary: {names} are all replicas"),
             Text(
-                "Klaster {target} tidak mempunyai primer: {names} semuanya replika",
-                "Cluster {target} has no primary: {names} are all replicas",
-            ),
-            Text(
-                "Tidak ada server yang menerima tulisan. Promosikan replika yang paling mutakhir "
-                "menurut prosedur, sesudah yakin primer lama tidak akan kembali sendiri.",
                 "No server takes writes. Promote the most recent replica by the procedure, once it "
-                "is certain that the old primary does not come back by itself.",
+                "is certain that the old primary does not come back by itself."
             ),
             "role",
             critical=0.0,
@@ -86,27 +74,19 @@ PROBE = Probe(
         Threshold(
             "cluster_strayed_replicas",
             Text(
-                "Klaster {target}: {names} bukan lagi salinan {primary}: timeline {theirs}, "
-                "sedangkan {primary} menulis timeline {its}",
                 "Cluster {target}: {names} is no copy of {primary} any more: timeline {theirs}, "
-                "while {primary} writes timeline {its}",
+                "while {primary} writes timeline {its}"
             ),
             Text(
-                "Sesudah alih peran replika itu tidak ikut, atau riwayatnya bercabang. Jangan "
-                "mempromosikannya. Lihat log-nya (requested timeline, forked off), arahkan "
-                "primary_conninfo ke primer yang sah; bila bercabang: pg_rewind atau bangun ulang.",
                 "It did not follow a failover, or its history has forked. Do not promote it. Read "
                 "its log (requested timeline, forked off) and point primary_conninfo at the right "
-                "primary; if it has forked: pg_rewind, or rebuild it.",
+                "primary; if it has forked: pg_rewind, or rebuild it."
             ),
             "role",
             critical=1.0,
             raise_after=4,  # a replica takes some seconds to follow a promotion
             absent_clears=False,
-            headline=Text(
-                "Klaster {target}: {names} bukan lagi salinan {primary}",
-                "Cluster {target}: {names} is no copy of {primary} any more",
-            ),
+            headline=Text("Cluster {target}: {names} is no copy of {primary} any more"),
         ),
     ),
     read=nothing_to_ask,
@@ -307,7 +287,7 @@ def _named(cluster: str) -> str:
     return cluster.replace("/", "-")  # slashes separate the parts of a fingerprint
 
 
-_ROLES = Text("Peran server klaster ini", "Roles of this cluster's servers")
+_ROLES = Text("Roles of this cluster's servers")
 
 
 def _evidence(seats: dict[str, _Seat], at: datetime) -> Evidence:

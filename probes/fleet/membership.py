@@ -55,18 +55,18 @@ class Kind:
 
 
 KINDS = (
-    Kind("standby", "replica", "replication", Text("replika", "standby"), 300.0),
-    Kind("slot", "slot", "replication", Text("slot replikasi", "replication slot")),
-    Kind("channel", "channel", "replication", Text("kanal replikasi", "replication channel"), 60.0),
+    Kind("standby", "replica", "replication", Text("standby"), 300.0),
+    Kind("slot", "slot", "replication", Text("replication slot")),
+    Kind("channel", "channel", "replication", Text("replication channel"), 60.0),
     Kind(
         "member",
         "member",
         "replication",
-        Text("anggota klaster", "cluster member"),
+        Text("cluster member"),
         300.0,
         sees_itself=True,
     ),
-    Kind("volume", "volume", "volume", Text("volume", "volume"), 300.0, "volumes"),
+    Kind("volume", "volume", "volume", Text("volume"), 300.0, "volumes"),
 )
 ROLE, UPSTREAM = "role", "upstream"
 PRIMARY = "primary"
@@ -78,19 +78,15 @@ KIND_NAMES = (*(kind.name for kind in KINDS), *SINGLE)
 
 def _probe_of(kind: Kind) -> Probe:
     declared, learned = f"declared_{kind.name}_missing", f"learned_{kind.name}_missing_seconds"
+    named = kind.words.changed(str.capitalize)
     hint = Text(
-        "Bila kepergiannya disengaja, jalankan: sigap learn {target} --forget {kind}/{subject}. "
-        "Bila tidak, cari siapa yang menghentikan atau menghapusnya.",
         "If it was meant to go, run: sigap learn {target} --forget {kind}/{subject}. If not, find "
-        "who stopped or dropped it.",
+        "who stopped or dropped it."
     )
     return Probe(
         name=f"expected_{kind.name}s",
         engine=DERIVED,
-        question=Text(
-            f"Apakah setiap {kind.words.id} yang seharusnya ada masih ada?",
-            f"Is every {kind.words.en} that belongs here still here?",
-        ),
+        question=Text("Is every {words} that belongs here still here?", words=kind.words),
         measures=(
             Measure(declared, "", f"1 when a declared {kind.words.en} is missing.", kind.label),
             Measure(
@@ -100,10 +96,7 @@ def _probe_of(kind: Kind) -> Probe:
         thresholds=(
             Threshold(
                 declared,
-                Text(
-                    f"{{target}} kehilangan {kind.words.id} {{subject}}",
-                    f"{{target}} has lost its {kind.words.en} {{subject}}",
-                ),
+                Text("{target} has lost its {words} {subject}").partly(words=kind.words),
                 hint,
                 kind.family,
                 critical=1.0,
@@ -111,21 +104,13 @@ def _probe_of(kind: Kind) -> Probe:
             ),
             Threshold(
                 learned,
-                Text(
-                    f"{kind.words.id.capitalize()} {{subject}} hilang dari {{target}} "
-                    "selama {value}",
-                    f"{kind.words.en.capitalize()} {{subject}} of {{target}} has been gone for "
-                    "{value}",
-                ),
+                Text("{words} {subject} of {target} has been gone for {value}").partly(words=named),
                 hint,
                 kind.family,
                 warning=1.0,
                 critical=kind.learned_critical,
                 raise_after=2,
-                headline=Text(
-                    f"{kind.words.id.capitalize()} {{subject}} hilang dari {{target}}",
-                    f"{kind.words.en.capitalize()} {{subject}} of {{target}} is gone",
-                ),
+                headline=Text("{words} {subject} of {target} is gone").partly(words=named),
             ),
         ),
         read=nothing_to_ask,
@@ -135,19 +120,14 @@ def _probe_of(kind: Kind) -> Probe:
 PROBES = {kind.name: _probe_of(kind) for kind in KINDS}
 
 _ACCEPT = Text(
-    "Bila perubahan ini disengaja: `sigap learn {target} --accept`. Bila tidak, pastikan hanya "
-    "satu primer yang menerima tulisan.",
     "If this change was meant: `sigap learn {target} --accept`. If not, make sure that only one "
-    "primary takes writes.",
+    "primary takes writes."
 )
 
 STANDING = Probe(
     name="expected_place",
     engine=DERIVED,
-    question=Text(
-        "Apakah peran dan sumber replikasi server masih seperti seharusnya?",
-        "Are the server's role and upstream still what they should be?",
-    ),
+    question=Text("Are the server's role and upstream still what they should be?"),
     measures=(
         Measure("role_changed", "", "1 when the role is not the one learned."),
         Measure("learned_primary_read_only", "", "1 when a learned primary is read-only."),
@@ -157,10 +137,7 @@ STANDING = Probe(
     thresholds=(
         Threshold(
             "role_changed",
-            Text(
-                "{target} berubah peran: tadinya {expected}, sekarang {actual}",
-                "{target} changed its role: it was a {expected} and is a {actual} now",
-            ),
+            Text("{target} changed its role: it was a {expected} and is a {actual} now"),
             _ACCEPT,
             "role",
             critical=1.0,
@@ -169,17 +146,11 @@ STANDING = Probe(
         ),
         Threshold(
             "learned_primary_read_only",
+            Text("{target} has turned read-only: it was a primary, and it follows nobody"),
             Text(
-                "{target} menjadi hanya-baca: tadinya primer, dan ia tidak mengikuti siapa pun",
-                "{target} has turned read-only: it was a primary, and it follows nobody",
-            ),
-            Text(
-                "Cari siapa yang menyalakan read_only, dan mengapa, sebelum mematikannya. Bila "
-                "server ini memang tidak lagi primer: `sigap learn {target} --forget "
-                "role/primary`.",
                 "Find out who turned read_only on, and why, before it is turned off. If this "
                 "server is meant to be a primary no more: `sigap learn {target} --forget "
-                "role/primary`.",
+                "role/primary`."
             ),
             "role",
             critical=1.0,
@@ -188,10 +159,7 @@ STANDING = Probe(
         ),
         Threshold(
             "learned_upstream_changed",
-            Text(
-                "{target} kini mengikuti {actual}, tadinya {expected}",
-                "{target} follows {actual} now, it was {expected}",
-            ),
+            Text("{target} follows {actual} now, it was {expected}"),
             _ACCEPT,
             "role",
             warning=1.0,
@@ -200,10 +168,7 @@ STANDING = Probe(
         ),
         Threshold(
             "declared_upstream_wrong",
-            Text(
-                "{target} mengikuti {actual}, seharusnya {expected}",
-                "{target} follows {actual} but should follow {expected}",
-            ),
+            Text("{target} follows {actual} but should follow {expected}"),
             _ACCEPT,
             "role",
             critical=1.0,

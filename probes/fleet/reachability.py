@@ -51,53 +51,34 @@ MOST_NAMED = 8
 MOST_SHOWN = 50
 
 _LOOK_BETWEEN = Text(
-    "{between}: kabel, switch, firewall, rute, DNS, VPN. Dari host agen: ip route get, ping "
-    "gerbang, lalu satu server. Server-server itu sendiri belum tentu terganggu: tanyakan dari "
-    "host lain dahulu.",
     "{between}: cable, switch, firewall, route, DNS, VPN. From the agent's host: ip route get, "
     "ping the gateway, then one server. The servers themselves need not be in trouble: ask from "
-    "another host before touching any of them.",
+    "another host before touching any of them."
 )
 
-_MOST = Text("sebagian besar server", "most of its servers")
-_NONE = Text("satu pun server", "any of its servers")
-_DOUBT = Text(
-    "; semuanya mati, atau jaringan agen terputus", "; they are down, or the agent's network is"
-)
-_BETWEEN = Text(
-    "Yang sama bagi semuanya ada di antara agen dan server itu",
-    "What they have in common lies between the agent and them",
-)
+_MOST = Text("most of its servers")
+_NONE = Text("any of its servers")
+_DOUBT = Text("; they are down, or the agent's network is")
+_BETWEEN = Text("What they have in common lies between the agent and them")
 _EITHER = Text(
-    "Server-server ini mati bersama (listrik, hypervisor, penyimpanan), atau yang terputus ada di "
-    "antara agen dan server itu",
     "Either these went down together (power, hypervisor, storage), or what is cut lies between the "
-    "agent and them",
+    "agent and them"
 )
 
 _MUTE = {
-    "whole": Text(
-        "tidak menjawab dengan semua servernya", "does not answer with any of its servers"
-    ),
-    "state": Text("tidak menjawab: tak satu pun", "does not answer: none"),
+    "whole": Text("does not answer with any of its servers"),
+    "state": Text("does not answer: none"),
     "look": Text(
-        "Periksa host itu dahulu, bukan tiap servernya: listrik, konsol, hypervisor, jaringannya, "
-        "lalu penyimpanannya.",
         "Look at that host first, not at each of its servers: power, console, hypervisor, its "
-        "network, then its storage.",
+        "network, then its storage."
     ),
 }
 _ALIVE = {
-    "whole": Text(
-        "menerima sambungan, tetapi tak satu pun servernya menjawab",
-        "takes connections, but none of its servers answers",
-    ),
-    "state": Text("menerima sambungan, tetapi tak satu pun", "takes connections, but none"),
+    "whole": Text("takes connections, but none of its servers answers"),
+    "state": Text("takes connections, but none"),
     "look": Text(
-        "Periksa dahulu penyimpanan host itu (proses berstatus D), lalu memorinya dan proses yang "
-        "dihentikan (status T); host-nya sendiri hidup dan jaringannya bekerja.",
         "Look at that host's storage first (processes in state D), then at its memory and at "
-        "stopped processes (state T); the host itself is alive and its network works.",
+        "stopped processes (state T); the host itself is alive and its network works."
     ),
 }
 """Of a host none of whose servers answers: whether its kernel still takes connections."""
@@ -106,8 +87,7 @@ PROBE = Probe(
     name="reach",
     engine=DERIVED,
     question=Text(
-        "Apakah server yang tidak menjawab mempunyai sebab bersama: jaringan agen atau host?",
-        "Have the servers that do not answer a cause in common: the agent's network or a host?",
+        "Have the servers that do not answer a cause in common: the agent's network or a host?"
     ),
     measures=(
         Measure("agent_unreached_targets", "", "Servers on other hosts, when most do not answer."),
@@ -116,30 +96,21 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "agent_unreached_targets",
-            Text(
-                "Agen {target} tidak dapat menjangkau {value} dari {all} server: {names}{doubt}",
-                "Agent {target} cannot reach {value} of {all} servers: {names}{doubt}",
-            ),
+            Text("Agent {target} cannot reach {value} of {all} servers: {names}{doubt}"),
             _LOOK_BETWEEN,
             "reach",
             critical=1.0,
             absent_clears=False,
-            headline=Text(
-                "Agen {target} tidak dapat menjangkau {which}{doubt}",
-                "Agent {target} cannot reach {which}{doubt}",
-            ),
+            headline=Text("Agent {target} cannot reach {which}{doubt}"),
         ),
         Threshold(
             "host_unreached_targets",
-            Text(
-                "Host {target} {state} dari {value} server di sana yang menjawab: {names}",
-                "Host {target} {state} of its {value} servers answers: {names}",
-            ),
-            Text("{look}", "{look}"),
+            Text("Host {target} {state} of its {value} servers answers: {names}"),
+            Text("{look}"),
             "reach",
             critical=1.0,
             absent_clears=False,
-            headline=Text("Host {target} {whole}", "Host {target} {whole}"),
+            headline=Text("Host {target} {whole}"),
         ),
     ),
     read=nothing_to_ask,
@@ -410,8 +381,8 @@ def _as_target(name: str, agent: str, seats: Sequence[_Seat]) -> Target:
     )
 
 
-_WHO = Text("Siapa yang menjawab agen ini", "Who answers this agent")
-_SHOWN = Text("{shown} dari {all}", "{shown} of {all}")
+_WHO = Text("Who answers this agent")
+_SHOWN = Text("{shown} of {all}")
 
 
 def _evidence(seats: Sequence[_Seat], at: datetime) -> Evidence:

@@ -23,9 +23,7 @@ MOST_SESSIONS = 3
 PROBE = Probe(
     name="own_cost",
     engine=DERIVED,
-    question=Text(
-        "Apakah Sigap sendiri membebani server ini?", "Is Sigap itself a burden to this server?"
-    ),
+    question=Text("Is Sigap itself a burden to this server?"),
     measures=(
         Measure("own_sessions", "", "Sessions Sigap had open at once since the reading before."),
         Measure(
@@ -37,34 +35,21 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "own_sessions",
+            Text("Sigap had {value} sessions open at once on {target} (budget 3)"),
             Text(
-                "Sigap membuka {value} sesi sekaligus ke {target} (anggaran 3)",
-                "Sigap had {value} sessions open at once on {target} (budget 3)",
-            ),
-            Text(
-                "Ini cacat pada Sigap atau pada jaringan yang menahan sesi lama: laporkan beserta "
-                "baris log-nya.",
                 "This is a bug in Sigap, or a network that holds old sessions: report it with its "
-                "log lines.",
+                "log lines."
             ),
             "own_cost",
             critical=MOST_SESSIONS + 1.0,
-            headline=Text(
-                "Sigap membuka terlalu banyak sesi ke {target}",
-                "Sigap has too many sessions open on {target}",
-            ),
+            headline=Text("Sigap has too many sessions open on {target}"),
         ),
         Threshold(
             "own_busy_ratio",
+            Text("Sigap's questions take {value} of the time on {target} (limit {limit})"),
             Text(
-                "Pertanyaan Sigap menyita {value} waktu di {target} (batas {limit})",
-                "Sigap's questions take {value} of the time on {target} (limit {limit})",
-            ),
-            Text(
-                "Jarangkan probe yang paling lama (kolom lamanya di halaman Server): "
-                "probes.NAMA.every. Sigap sudah melambat sendiri.",
                 "Run the slowest probe less often (its duration is on the Servers page): "
-                "probes.NAME.every. Sigap has already slowed down by itself.",
+                "probes.NAME.every. Sigap has already slowed down by itself."
             ),
             "own_cost",
             # A second of waiting in four is no longer watching; half the time is a load.
@@ -72,49 +57,28 @@ PROBE = Probe(
             critical=0.5,
             raise_after=4,
             clear_margin=0.2,
-            headline=Text(
-                "Pertanyaan Sigap menyita terlalu banyak waktu di {target}",
-                "Sigap's questions take too much of the time on {target}",
-            ),
+            headline=Text("Sigap's questions take too much of the time on {target}"),
         ),
         Threshold(
             "own_lock_waits",
-            Text(
-                "{value} pertanyaan Sigap di {target} menyerah menunggu kunci dalam 5 menit",
-                "{value} questions of Sigap on {target} gave up waiting for a lock in 5 minutes",
-            ),
-            Text(
-                "Sebuah sesi memegang kunci eksklusif atas katalog; lihat blocked_sessions.",
-                "A session holds an exclusive lock on the catalogue; see blocked_sessions.",
-            ),
+            Text("{value} questions of Sigap on {target} gave up waiting for a lock in 5 minutes"),
+            Text("A session holds an exclusive lock on the catalogue; see blocked_sessions."),
             "own_cost",
             warning=5.0,
-            headline=Text(
-                "Pertanyaan Sigap di {target} menyerah menunggu kunci",
-                "Questions of Sigap on {target} gave up waiting for a lock",
-            ),
+            headline=Text("Questions of Sigap on {target} gave up waiting for a lock"),
         ),
         Threshold(
             "own_stale_probes",
+            Text("Sigap did not get round to {value} probes on {target}: {names}"),
             Text(
-                "Sigap tidak sempat menjalankan {value} probe pada {target}: {names}",
-                "Sigap did not get round to {value} probes on {target}: {names}",
-            ),
-            Text(
-                "Apa yang ditanyakan probe itu tidak diketahui sekarang. Server yang lambat "
-                "menahan putaran, atau intervalnya terlalu pendek: lihat lamanya tiap probe di "
-                "halaman Server, lalu naikkan agent.interval atau probes.NAMA.every.",
                 "What these probes ask is not known now. A slow server holds up the rounds, or the "
                 "interval is too short: see each probe's duration on the Servers page, then raise "
-                "agent.interval or probes.NAME.every.",
+                "agent.interval or probes.NAME.every."
             ),
             "own_cost",
             warning=1.0,
             raise_after=2,
-            headline=Text(
-                "Sigap tidak sempat menjalankan semua probe pada {target}",
-                "Sigap did not get round to all its probes on {target}",
-            ),
+            headline=Text("Sigap did not get round to all its probes on {target}"),
         ),
     ),
     read=nothing_to_ask,

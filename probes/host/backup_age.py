@@ -62,7 +62,7 @@ def read(session: Session) -> Iterable[Measurement]:
     if not path:
         raise ProbeError(
             FailureKind.UNSUPPORTED,
-            Text("lokasi cadangan belum diatur", "no path to the backups is configured"),
+            Text("no path to the backups is configured"),
         )
     require_here(target)
     zone = datetime.now().astimezone().tzinfo
@@ -171,32 +171,25 @@ def measurements(found: list[Backup], now: float, path: str) -> Iterable[Measure
 def _blind(path: str, why: str) -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
+        Text("the backups at {path} cannot be judged: {why}", path=path, why=why),
         Text(
-            "cadangan di {path} tidak dapat dinilai: {why}",
-            "the backups at {path} cannot be judged: {why}",
-        ).format(path=path, why=why),
-        Text(
-            f"Pastikan {path} ada dan boleh dibaca agen: laporan (pgbackrest info --output=json, "
-            f"wal-g backup-list --detail --json), xtrabackup_info, dump, atau berkas penanda yang "
-            f"disentuh pekerjaan cadangan pada akhirnya.",
-            f"See that {path} exists and the agent may read it: a report (pgbackrest info "
-            f"--output=json, wal-g backup-list --detail --json), xtrabackup_info, a dump, or a "
-            f"mark that the backup job touches at its end.",
+            "See that {path} exists and the agent may read it: a report (pgbackrest info "
+            "--output=json, wal-g backup-list --detail --json), xtrabackup_info, a dump, "
+            "or a mark that the backup job touches at its end.",
+            path=path,
         ),
     )
 
 
 _HINT = Text(
-    "Periksa pekerjaan cadangan (cron, timer systemd) dan log-nya, jalankan sekali dengan tangan, "
-    "lalu uji pemulihannya: cadangan yang belum pernah dipulihkan belum terbukti.",
     "Check the backup job (cron, systemd timer) and its log, run it once by hand, then try a "
-    "restore: a backup that was never restored is not proven.",
+    "restore: a backup that was never restored is not proven."
 )
 
 PROBE = Probe(
     name="backup_age",
     engine="host",
-    question=Text("Berapa umur cadangan terakhir yang baik?", "How old is the last good backup?"),
+    question=Text("How old is the last good backup?"),
     measures=(
         Measure("backup_age_seconds", "seconds", "Since the last good backup of any kind ended."),
         Measure("backup_full_age_seconds", "seconds", "Since the last good full backup ended."),
@@ -206,41 +199,26 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "backup_age_seconds",
-            Text(
-                "{target}: cadangan terakhir ({name}) berumur {value}",
-                "{target}: the last backup ({name}) is {value} old",
-            ),
+            Text("{target}: the last backup ({name}) is {value} old"),
             _HINT,
             "backup",
             # A daily backup may be half a day late; after three days two were missed.
             warning=36 * 3600.0,
             critical=72 * 3600.0,
-            headline=Text(
-                "{target}: cadangan terakhir sudah terlalu lama",
-                "{target}: the last backup is too old",
-            ),
+            headline=Text("{target}: the last backup is too old"),
         ),
         Threshold(
             "backup_full_age_seconds",
-            Text(
-                "{target}: cadangan penuh terakhir ({name}) berumur {value}",
-                "{target}: the last full backup ({name}) is {value} old",
-            ),
+            Text("{target}: the last full backup ({name}) is {value} old"),
             _HINT,
             "backup",
             # A weekly full backup, half a day late.
             warning=7.5 * 86400.0,
-            headline=Text(
-                "{target}: cadangan penuh terakhir sudah terlalu lama",
-                "{target}: the last full backup is too old",
-            ),
+            headline=Text("{target}: the last full backup is too old"),
         ),
         Threshold(
             "backup_count",
-            Text(
-                "{target}: tidak ada satu pun cadangan yang baik di {path}",
-                "{target}: there is not one good backup at {path}",
-            ),
+            Text("{target}: there is not one good backup at {path}"),
             _HINT,
             "backup",
             critical=0.0,
@@ -249,10 +227,7 @@ PROBE = Probe(
         ),
         Threshold(
             "backup_full_count",
-            Text(
-                "{target}: di {path} hanya ada cadangan inkremental, tanpa cadangan penuh",
-                "{target}: at {path} there are only incremental backups and no full one",
-            ),
+            Text("{target}: at {path} there are only incremental backups and no full one"),
             _HINT,
             "backup",
             critical=0.0,
@@ -263,9 +238,7 @@ PROBE = Probe(
     read=read,
     every=300.0,
     runbook=Text(
-        "1. Log pekerjaan cadangan. 2. Ruang dan akses tempat penyimpanan. 3. Jalankan cadangan. "
-        "4. Uji pemulihan.",
         "1. The backup job's log. 2. Room and access where backups are kept. 3. Run a backup. "
-        "4. Try a restore.",
+        "4. Try a restore."
     ),
 )

@@ -119,19 +119,13 @@ def stepped(wall: float, uptime: float, memory: MutableMapping[str, Any]) -> flo
 def _may_not_ask() -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
+        Text("the kernel may not be asked about the clock"),
         Text(
-            "kernel tidak boleh ditanyai tentang jam", "the kernel may not be asked about the clock"
-        ),
-        Text(
-            "Pasang deploy/host.conf di /etc/systemd/system/sigap.service.d/ "
-            "(ProtectClock=no dan SystemCallFilter=adjtimex): keduanya melarang membaca pun; "
-            "menyetel jam tetap tak mungkin tanpa haknya. Atau matikan pertanyaan ini: "
-            "probes: {clock: {enabled: false}}",
             "Put deploy/host.conf into /etc/systemd/system/sigap.service.d/ "
             "(ProtectClock=no and SystemCallFilter=adjtimex): as it stands even reading is "
             "forbidden; setting the clock stays impossible without its right. Or turn this "
             "question off: "
-            "probes: {clock: {enabled: false}}",
+            "probes: {clock: {enabled: false}}"
         ),
     )
 
@@ -139,10 +133,7 @@ def _may_not_ask() -> ProbeError:
 PROBE = Probe(
     name="clock",
     engine="host",
-    question=Text(
-        "Apakah jam host ini benar dan tidak melompat?",
-        "Is this host's clock kept right, and has it not jumped?",
-    ),
+    question=Text("Is this host's clock kept right, and has it not jumped?"),
     measures=(
         Measure("host_clock_synchronised", "", "1 when the kernel's clock is being steered (NTP)."),
         Measure(
@@ -157,15 +148,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "host_clock_synchronised",
+            Text("{target}: the host's clock is not synchronised (NTP)"),
             Text(
-                "{target}: jam host tidak disinkronkan (NTP)",
-                "{target}: the host's clock is not synchronised (NTP)",
-            ),
-            Text(
-                "Jalankan chrony atau systemd-timesyncd (`timedatectl set-ntp true`) dan "
-                "pastikan server NTP terjangkau (UDP 123).",
                 "Run chrony or systemd-timesyncd (`timedatectl set-ntp true`) and see that the "
-                "NTP server can be reached (UDP 123).",
+                "NTP server can be reached (UDP 123)."
             ),
             "clock",
             warning=0.0,
@@ -174,26 +160,21 @@ PROBE = Probe(
         ),
         Threshold(
             "host_clock_step_seconds",
+            Text("{target}: the host's clock jumped {value}"),
             Text(
-                "{target}: jam host melompat {value}", "{target}: the host's clock jumped {value}"
-            ),
-            Text(
-                "Siapa yang menyetel jam (date, hypervisor, NTP pertama kali)? Lag replikasi, "
-                "tenggat dan log di sekitar saat itu tidak dapat dipercaya.",
                 "Who set the clock (date, the hypervisor, a first NTP answer)? Lag, deadlines and "
-                "logs around that moment are not to be trusted.",
+                "logs around that moment are not to be trusted."
             ),
             "clock",
             # One second already changes the order of log lines from two hosts.
             warning=1.0,
             clear_after=1,
-            headline=Text("{target}: jam host melompat", "{target}: the host's clock jumped"),
+            headline=Text("{target}: the host's clock jumped"),
         ),
     ),
     read=read,
     every=60.0,
     runbook=Text(
-        "1. `timedatectl`; `chronyc tracking`. 2. Jangkau server NTP. 3. Jam hypervisor.",
-        "1. `timedatectl`; `chronyc tracking`. 2. Reach the NTP server. 3. The hypervisor's clock.",
+        "1. `timedatectl`; `chronyc tracking`. 2. Reach the NTP server. 3. The hypervisor's clock."
     ),
 )

@@ -86,7 +86,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     _, held = _held_by_server(session)
     largest = sorted(held, key=lambda each: -each.bytes)[:_MOST_SHOWN]
     yield Exhibit(
-        Text("Berkas terhapus yang masih terbuka", "Deleted files still open"),
+        Text("Deleted files still open"),
         ("pid", "size", "path"),
         tuple((str(each.pid), written(each.bytes, "bytes"), each.path) for each in largest),
         note=LARGEST_OF_ALL.format(shown=len(largest), all=len(held)),
@@ -100,7 +100,7 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
     if not data:
         raise ProbeError(
             FailureKind.UNSUPPORTED,
-            Text("direktori data tidak diketahui", "the data directory is not known"),
+            Text("the data directory is not known"),
         )
 
     def place(path: str, mount: Mounted) -> tuple[str, tuple[int, int]]:
@@ -118,7 +118,7 @@ def _held_by_server(session: Session) -> tuple[str, list[Held]]:
         )
     except (StuckError, FailingError, OSError) as error:
         # ``volumes`` reports an unreadable data directory, with its severity.
-        said = Text(f"{data} tidak dapat dilihat: {error}", f"{data} cannot be looked at: {error}")
+        said = Text("{data} cannot be looked at: {error}", data=data, error=error)
         raise ProbeError(FailureKind.UNSUPPORTED, said) from error
     return volume, held
 
@@ -163,10 +163,7 @@ def held_by(candidates: list[Process], home: tuple[int, int], proc: Path = PROC)
             raise _may_not_look()
         raise ProbeError(
             FailureKind.UNSUPPORTED,
-            Text(
-                "tidak ada proses server ini di host ini",
-                "no process of this server runs on this host",
-            ),
+            Text("no process of this server runs on this host"),
         )
     held: dict[tuple[str, int], Held] = {}
     refused = 0
@@ -206,17 +203,11 @@ def deleted_of(pid: int, proc: Path = PROC) -> Iterable[Held]:
 def _may_not_look() -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
+        Text("the agent may not see which files the server's processes hold open"),
         Text(
-            "agen tidak boleh melihat berkas yang dibuka proses server",
-            "the agent may not see which files the server's processes hold open",
-        ),
-        Text(
-            "Pasang deploy/host.conf di /etc/systemd/system/sigap.service.d/ "
-            "(AmbientCapabilities=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH), atau matikan pertanyaan "
-            "ini: probes: {deleted_files: {enabled: false}}",
             "Put deploy/host.conf into /etc/systemd/system/sigap.service.d/ "
             "(AmbientCapabilities=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH), or turn this question off: "
-            "probes: {deleted_files: {enabled: false}}",
+            "probes: {deleted_files: {enabled: false}}"
         ),
     )
 
@@ -224,10 +215,7 @@ def _may_not_look() -> ProbeError:
 PROBE = Probe(
     name="deleted_files",
     engine="host",
-    question=Text(
-        "Adakah berkas terhapus yang masih dipegang server dan memakan ruang?",
-        "Does the server hold deleted files that still take room?",
-    ),
+    question=Text("Does the server hold deleted files that still take room?"),
     measures=(
         Measure(
             "deleted_files_bytes",
@@ -240,18 +228,13 @@ PROBE = Probe(
         Threshold(
             "deleted_files_bytes",
             Text(
-                "{target}: {value} pada volume {subject} dipakai {files} berkas terhapus yang "
-                "masih terbuka (terbesar {largest}, pid {pid})",
                 "{target}: {value} on volume {subject} is taken by {files} deleted files still "
-                "open (largest {largest}, pid {pid})",
+                "open (largest {largest}, pid {pid})"
             ),
             Text(
-                "Ruangnya kembali bila proses menutup berkas itu: akhiri sesi yang memegangnya "
-                "(PostgreSQL: `SELECT pg_terminate_backend({pid});`), putar ulang log "
-                "(pg_rotate_logfile, FLUSH LOGS), atau restart terencana.",
                 "The room comes back when the process closes the file: end the session that "
                 "holds it (PostgreSQL: `SELECT pg_terminate_backend({pid});`), rotate the log "
-                "(pg_rotate_logfile, FLUSH LOGS), or plan a restart.",
+                "(pg_rotate_logfile, FLUSH LOGS), or plan a restart."
             ),
             "volume",
             # Sorts and temporary tables normally have unlinked files of some megabytes open;
@@ -260,8 +243,7 @@ PROBE = Probe(
             raise_after=6,
             clear_margin=0.2,
             headline=Text(
-                "{target}: berkas terhapus yang masih terbuka memenuhi volume {subject}",
-                "{target}: deleted files that are still open take room on volume {subject}",
+                "{target}: deleted files that are still open take room on volume {subject}"
             ),
         ),
     ),
@@ -269,9 +251,7 @@ PROBE = Probe(
     exhibits=exhibits,
     every=300.0,
     runbook=Text(
-        "1. `lsof +L1` pada host. 2. Kenali sesi pemegangnya dan tanyakan pemilik aplikasinya. "
-        "3. Akhiri sesi itu atau putar ulang log.",
         "1. `lsof +L1` on the host. 2. Find the session that holds it and ask the application's "
-        "owner. 3. End that session or rotate the log.",
+        "owner. 3. End that session or rotate the log."
     ),
 )

@@ -16,6 +16,7 @@ from statistics import median
 
 from probes.host.samples import DAY, HOUR, History, Hour
 from probes.model import Text
+from probes.words.units import number
 
 FAR_SECONDS = 90 * DAY
 """Reported when the volume does not fill, or too slowly for a meaningful forecast."""
@@ -74,7 +75,7 @@ def _fast(history: History, free: float, now: float) -> Forecast | None:
         if seconds > FAST_REACH * span or _as_every_day(history, points[-1][1], free, now):
             return None
         minutes = round(span / 60)
-        basis = Text(f"menurut {minutes} menit terakhir", f"by the last {minutes} minutes")
+        basis = Text("by the last {minutes} minutes", minutes=minutes)
         return Forecast(seconds, slope, basis)
     return None
 
@@ -140,37 +141,31 @@ def usual_rise(hours: Sequence[Hour], now: float) -> float | None:
 def _daily(history: History, free: float, now: float) -> Forecast | Unknown:
     hours = since_clean_up(history.hours)
     if not hours or now - hours[-1].at > 3 * HOUR:
-        return Unknown(Text("belum ada pengamatan terbaru", "nothing was observed lately"))
+        return Unknown(Text("nothing was observed lately"))
     span = hours[-1].at - hours[0].at
     deltas = daily_deltas(hours)
     if span < LEAST_DAYS * DAY or len(deltas) < LEAST_DAYS * 12:
-        days = f"{span / DAY:.1f}"
         return Unknown(
             Text(
-                f"baru diamati {days.replace('.', ',')} hari sejak awal atau pembersihan terakhir, "
-                f"perlu {LEAST_DAYS}",
-                f"observed for {days} days only since the start or the last clean-up, "
-                f"{LEAST_DAYS} are needed",
+                "observed for {days} days only since the start or the last clean-up, "
+                "{least_days} are needed",
+                days=number(span / DAY, 1),
+                least_days=LEAST_DAYS,
             )
         )
     speed = median(deltas) / DAY
     slope = theil_sen([(each.at, each.low) for each in _thinned(hours)])
     days_seen = round(span / DAY)
-    basis = Text(f"menurut {days_seen} hari terakhir", f"by the last {days_seen} days")
+    basis = Text("by the last {days_seen} days", days_seen=days_seen)
     of_late = _last_day(hours, deltas)
     if of_late > 2 * max(speed, slope, 0.0):
         speed = slope = of_late
-        basis = Text("menurut hari terakhir", "by the last day")
+        basis = Text("by the last day")
     soonest, latest = sorted(free / each if each > 0 else FAR_SECONDS for each in (speed, slope))
     if soonest >= FAR_SECONDS:
         return Forecast(FAR_SECONDS, speed, basis)
     if latest > 3 * soonest:
-        return Unknown(
-            Text(
-                "pertumbuhannya tidak ajek: dua cara menghitung tidak sepakat",
-                "its growth is not steady: two ways of reckoning disagree",
-            )
-        )
+        return Unknown(Text("its growth is not steady: two ways of reckoning disagree"))
     return Forecast(min(free / speed, FAR_SECONDS) if speed > 0 else latest, speed, basis)
 
 

@@ -62,22 +62,20 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
         if process.info["status"] == psutil.STATUS_DISK_SLEEP
     ]
     yield Exhibit(
-        Text(
-            "Proses yang menunggu perangkat (status D)", "Processes waiting for a device (state D)"
-        ),
+        Text("Processes waiting for a device (state D)"),
         ("pid", "name", "user"),
         tuple(
             (str(each["pid"]), str(each["name"]), str(each["username"] or "-"))
             for each in waiting[:_MOST_PROCESSES]
         ),
-        note=Text("seluruhnya {n}", "{n} in all").format(n=len(waiting)),
+        note=Text("{n} in all", n=len(waiting)),
     )
 
 
 PROBE = Probe(
     name="load",
     engine="host",
-    question=Text("Apakah host ini kelebihan beban?", "Is this host overloaded?"),
+    question=Text("Is this host overloaded?"),
     measures=(
         Measure("host_load_ratio", "ratio", "Load of the last five minutes per processor."),
         Measure("host_iowait_ratio", "ratio", "Processor time spent waiting for input and output."),
@@ -95,15 +93,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "host_load_ratio",
+            Text("{target}: the host's load is {load} on {cores} processors ({value})"),
             Text(
-                "{target}: beban host {load} pada {cores} prosesor ({value})",
-                "{target}: the host's load is {load} on {cores} processors ({value})",
-            ),
-            Text(
-                "top: apakah prosesor habis dipakai (kueri berat, cadangan) atau proses menunggu "
-                "disk (status D)? Cocokkan dengan sesi aktif basis data.",
                 "top: are the processors used up (heavy queries, a backup) or do processes wait "
-                "for the disk (state D)? Compare with the database's active sessions.",
+                "for the disk (state D)? Compare with the database's active sessions."
             ),
             "host",
             # Twice the CPUs for five minutes is a queue, and one that lasts another five minutes
@@ -112,61 +105,41 @@ PROBE = Probe(
             warning=2.0,
             raise_after=10,
             clear_margin=0.25,
-            headline=Text(
-                "{target}: beban host terlalu tinggi", "{target}: the host's load is too high"
-            ),
+            headline=Text("{target}: the host's load is too high"),
         ),
         Threshold(
             "host_iowait_ratio",
+            Text("{target}: {value} of the host's processor time waits for the disk"),
             Text(
-                "{target}: {value} waktu prosesor host habis menunggu disk",
-                "{target}: {value} of the host's processor time waits for the disk",
-            ),
-            Text(
-                "`iostat -x 5`: disk mana yang jenuh? Cadangan, checkpoint, atau RAID yang "
-                "sedang membangun ulang?",
                 "`iostat -x 5`: which disk is saturated? A backup, a checkpoint, or a RAID being "
-                "rebuilt?",
+                "rebuilt?"
             ),
             "host",
             warning=0.30,
             raise_after=6,
             clear_margin=0.3,
-            headline=Text(
-                "{target}: prosesor host menunggu disk",
-                "{target}: the host's processors wait for the disk",
-            ),
+            headline=Text("{target}: the host's processors wait for the disk"),
         ),
         Threshold(
             "host_io_pressure_ratio",
+            Text("{target}: all work on the host waits for the disk {value} of the time"),
             Text(
-                "{target}: semua pekerjaan di host menunggu disk {value} dari waktunya",
-                "{target}: all work on the host waits for the disk {value} of the time",
-            ),
-            Text(
-                "Penyimpanan tidak mengimbangi atau menggantung: `iostat -x 5`, `dmesg`, keadaan "
-                "RAID, dan batas IOPS pada penyedia.",
                 "The storage cannot keep pace or hangs: `iostat -x 5`, `dmesg`, the RAID's "
-                "state, and the provider's IOPS limit.",
+                "state, and the provider's IOPS limit."
             ),
             "host",
             warning=0.40,
             critical=0.90,
             raise_after=6,
             clear_margin=0.3,
-            headline=Text(
-                "{target}: pekerjaan di host menunggu disk",
-                "{target}: work on the host waits for the disk",
-            ),
+            headline=Text("{target}: work on the host waits for the disk"),
         ),
     ),
     read=read,
     exhibits=exhibits,
     every=30.0,
     runbook=Text(
-        "1. top dan `iostat -x 5`. 2. Proses berstatus D menunggu perangkat. 3. Sesi aktif basis "
-        "data dan kueri terberat. 4. Tunda cadangan atau pekerjaan massal.",
         "1. top and `iostat -x 5`. 2. Processes in state D wait for a device. 3. The database's "
-        "active sessions and heaviest queries. 4. Put off the backup or the bulk job.",
+        "active sessions and heaviest queries. 4. Put off the backup or the bulk job."
     ),
 )

@@ -48,7 +48,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
             found.append((facts["memory_info"].rss, facts))
     found.sort(key=lambda each: -each[0])
     yield Exhibit(
-        Text("Proses pemakai memori terbesar", "Processes using most memory"),
+        Text("Processes using most memory"),
         ("pid", "name", "user", "resident"),
         tuple(
             (str(facts["pid"]), str(facts["name"]), str(facts["username"] or "-"),
@@ -62,7 +62,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 PROBE = Probe(
     name="memory",
     engine="host",
-    question=Text("Masih adakah memori di host ini?", "Is there memory left on this host?"),
+    question=Text("Is there memory left on this host?"),
     measures=(
         Measure("host_memory_available_bytes", "bytes", "Memory programs could get now."),
         Measure("host_memory_available_ratio", "ratio", "The same, as a share of all memory."),
@@ -76,17 +76,11 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "host_memory_available_ratio",
+            Text("{target}: the host is nearly out of memory: {available} available of {total}"),
             Text(
-                "{target}: memori host hampir habis: {available} tersedia dari {total}",
-                "{target}: the host is nearly out of memory: {available} available of {total}",
-            ),
-            Text(
-                "Cari proses terbesar (`ps --sort=-rss`). Untuk basis data: work_mem kali jumlah "
-                "sesi, buffer pool terlalu besar, atau sesi menumpuk. Pembunuhan oleh kernel "
-                "(OOM) menjatuhkan seluruh PostgreSQL.",
                 "Find the largest process (`ps --sort=-rss`). For a database: work_mem times the "
                 "sessions, a buffer pool too large, or sessions piling up. A kill by the kernel "
-                "(OOM) takes all of PostgreSQL down.",
+                "(OOM) takes all of PostgreSQL down."
             ),
             "host",
             # Below a tenth is the common alarm; at 3 % the OOM killer is near.
@@ -95,38 +89,27 @@ PROBE = Probe(
             above=False,
             raise_after=3,
             clear_margin=0.3,
-            headline=Text(
-                "{target}: memori host hampir habis", "{target}: the host is nearly out of memory"
-            ),
+            headline=Text("{target}: the host is nearly out of memory"),
         ),
         Threshold(
             "host_swap_used_ratio",
-            Text("{target}: swap host terpakai {value}", "{target}: {value} of the swap is used"),
+            Text("{target}: {value} of the swap is used"),
             Text(
-                "Lihat siapa yang terdorong ke swap (VmSwap di /proc/PID/status) dan kurangi "
-                "pemakaian memori; server basis data yang di-swap menjadi lambat tak menentu.",
                 "See who was pushed out (VmSwap in /proc/PID/status) and use less memory; a "
-                "database server in swap is slow at random.",
+                "database server in swap is slow at random."
             ),
             "host",
             warning=0.80,
             raise_after=3,
             clear_margin=0.1,
-            headline=Text(
-                "{target}: swap host hampir habis", "{target}: the host's swap is nearly used up"
-            ),
+            headline=Text("{target}: the host's swap is nearly used up"),
         ),
         Threshold(
             "host_memory_pressure_ratio",
+            Text("{target}: all work on the host waits for memory {value} of the time"),
             Text(
-                "{target}: semua pekerjaan di host menunggu memori {value} dari waktunya",
-                "{target}: all work on the host waits for memory {value} of the time",
-            ),
-            Text(
-                "Host sedang berebut memori (thrashing): hentikan pekerjaan besar yang dapat "
-                "ditunda sebelum kernel memilih korbannya.",
                 "The host is thrashing: stop large work that can wait before the kernel chooses "
-                "a victim.",
+                "a victim."
             ),
             "host",
             # Users notice when no work at all is done for a tenth of the time.
@@ -134,19 +117,14 @@ PROBE = Probe(
             critical=0.40,
             raise_after=3,
             clear_margin=0.5,
-            headline=Text(
-                "{target}: pekerjaan di host menunggu memori",
-                "{target}: work on the host waits for memory",
-            ),
+            headline=Text("{target}: work on the host waits for memory"),
         ),
     ),
     read=read,
     exhibits=exhibits,
     every=30.0,
     runbook=Text(
-        "1. `ps aux --sort=-rss`. 2. Apakah sesi basis data menumpuk? 3. Batasi pool aplikasi, "
-        "turunkan work_mem atau buffer pool. 4. Lindungi postmaster: OOMScoreAdjust=-900.",
         "1. `ps aux --sort=-rss`. 2. Do database sessions pile up? 3. Cap the application's "
-        "pool, lower work_mem or the buffer pool. 4. Protect the postmaster: OOMScoreAdjust=-900.",
+        "pool, lower work_mem or the buffer pool. 4. Protect the postmaster: OOMScoreAdjust=-900."
     ),
 )

@@ -44,15 +44,10 @@ def count_in(vmstat: str) -> int:
             return int(value)
     raise ProbeError(
         FailureKind.BLIND,
+        Text("the kernel does not count its OOM kills"),
         Text(
-            "kernel tidak menghitung proses yang dibunuhnya (OOM)",
-            "the kernel does not count its OOM kills",
-        ),
-        Text(
-            "Perlu Linux 4.13 atau lebih baru; atau matikan pertanyaan ini: "
-            "probes: {oom_kills: {enabled: false}}",
             "Linux 4.13 or newer is needed; or turn this question off: "
-            "probes: {oom_kills: {enabled: false}}",
+            "probes: {oom_kills: {enabled: false}}"
         ),
     )
 
@@ -89,10 +84,7 @@ def _thinned(seen: list[list[float]]) -> list[list[float]]:
 PROBE = Probe(
     name="oom_kills",
     engine="host",
-    question=Text(
-        "Adakah proses yang dibunuh kernel karena memori habis?",
-        "Has the kernel killed a process for want of memory?",
-    ),
+    question=Text("Has the kernel killed a process for want of memory?"),
     measures=(
         Measure("host_oom_kills", "", "Processes the kernel killed within the last hour (OOM)."),
     ),
@@ -100,35 +92,26 @@ PROBE = Probe(
         Threshold(
             "host_oom_kills",
             Text(
-                "{target}: kernel membunuh {value} proses karena memori habis dalam sejam terakhir",
                 "{target}: the kernel killed {value} {value:process|processes} for want of "
-                "memory in the last hour",
+                "memory in the last hour"
             ),
             Text(
-                "Siapa korbannya: `journalctl -k | grep -i 'killed process'`. Bila basis data: "
-                "kurangi memori (work_mem, buffer pool, jumlah sesi), pasang "
-                "vm.overcommit_memory=2 dan OOMScoreAdjust=-900 pada layanannya.",
                 "Who was it: `journalctl -k | grep -i 'killed process'`. If the database: use "
                 "less memory (work_mem, buffer pool, sessions), set vm.overcommit_memory=2 and "
-                "OOMScoreAdjust=-900 for its service.",
+                "OOMScoreAdjust=-900 for its service."
             ),
             "host",
             # One kill may have hit any process; several mean that the host is out of memory.
             warning=1.0,
             critical=3.0,
             clear_after=1,
-            headline=Text(
-                "{target}: kernel membunuh proses karena memori habis",
-                "{target}: the kernel killed processes for want of memory",
-            ),
+            headline=Text("{target}: the kernel killed processes for want of memory"),
         ),
     ),
     read=read,
     every=30.0,
     runbook=Text(
-        "1. `journalctl -k | grep -i oom`. 2. Apakah PostgreSQL memulihkan diri (log: terminated "
-        "by signal 9)? 3. Kurangi pemakaian memori.",
         "1. `journalctl -k | grep -i oom`. 2. Did PostgreSQL recover (log: terminated by signal "
-        "9)? 3. Use less memory.",
+        "9)? 3. Use less memory."
     ),
 )

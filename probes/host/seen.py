@@ -54,9 +54,7 @@ def require_here(target: Target) -> None:
     if not target.host:
         raise ProbeError(
             FailureKind.UNSUPPORTED,
-            Text(
-                "server tidak berjalan di host agen", "the server does not run on the agent's host"
-            ),
+            Text("the server does not run on the agent's host"),
         )
 
 
@@ -123,27 +121,24 @@ def _order(purpose: str) -> tuple[int, str]:
 
 def _why(error: OSError) -> Text:
     if isinstance(error, PermissionError):
-        return Text("tidak boleh dibaca agen", "the agent may not read it")
+        return Text("the agent may not read it")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return Text("tidak ada di host ini", "does not exist on this host")
-    return Text(f"{error.strerror}", f"{error.strerror}")
+        return Text("does not exist on this host")
+    return Text.verbatim(f"{error.strerror}")
 
 
 def _nothing_known(target: Target) -> ProbeError:
     right = _RIGHT.get(target.engine, "")
-    holding = Text(" dan memiliki {right}", " and holds {right}").format(right=right)
+    holding = Text(" and holds {right}", right=right)
     return ProbeError(
         FailureKind.BLIND,
+        Text("it is not known where the server keeps its files"),
         Text(
-            "tidak diketahui di mana server menyimpan berkasnya",
-            "it is not known where the server keeps its files",
-        ),
-        Text(
-            "Pastikan akun pemantau dapat masuk{holding}, atau tulis volumes: {{data: …}} pada "
-            "target {target}.",
             "Make sure that the monitoring account can log in{holding}, or write volumes: "
             "{{data: …}} at target {target}.",
-        ).format(holding=holding if right else "", target=target.name),
+            holding=holding if right else "",
+            target=target.name,
+        ),
     )
 
 
@@ -151,10 +146,7 @@ def data_unseen(unseen: Unseen, target: Target) -> ProbeError:
     """The failure of a target whose data directory cannot be read."""
     return ProbeError(
         FailureKind.BLIND,
-        Text(
-            f"direktori data {unseen.path} {unseen.reason.id}",
-            f"the data directory {unseen.path} {unseen.reason.en}",
-        ),
+        Text("the data directory {path} {reason}", path=unseen.path, reason=unseen.reason),
         fix("data", unseen.path, target.engine),
     )
 
@@ -164,11 +156,11 @@ def fix(purpose: str, path: str, engine: str) -> Text:
     access = _GROUP_ACCESS.get(engine, "")
     first = f"{access}, " if access else ""
     return Text(
-        f"Tulis volumes: {{{purpose}: /titik/kait}} pada target dengan direktori pada volume yang "
-        f"sama yang boleh dibaca agen, atau beri agen akses ke {path} ({first}keanggotaan grup). "
-        f"Bila server ini di host lain atau dalam kontainer, hapus host dari target.",
-        f"Write volumes: {{{purpose}: /mount/point}} at the target, naming a directory on the "
-        f"same volume that the agent may read, or give the agent access to {path} "
-        f"({first}membership of its group). If the server lives on another host or in a "
-        f"container, take host off the target.",
+        "Write volumes: {{{purpose}: /mount/point}} at the target, naming a directory on the "
+        "same volume that the agent may read, or give the agent access to {path} "
+        "({first}membership of its group). If the server lives on another host or in a "
+        "container, take host off the target.",
+        purpose=purpose,
+        path=path,
+        first=first,
     )

@@ -64,10 +64,7 @@ def forecasts(
 PROBE = Probe(
     name="volume_forecast",
     engine="host",
-    question=Text(
-        "Kapan tiap volume akan penuh bila terus begini?",
-        "When will each volume be full, if it goes on like this?",
-    ),
+    question=Text("When will each volume be full, if it goes on like this?"),
     measures=(
         Measure(
             "volume_full_in_seconds",
@@ -84,16 +81,12 @@ PROBE = Probe(
         Threshold(
             "volume_full_in_seconds",
             Text(
-                "{target}: volume {subject} ({holds}) penuh dalam {value}: bertambah {speed} per "
-                "jam {basis}, {free} bebas",
                 "{target}: volume {subject} ({holds}) is full in {value}: growing by {speed} an "
-                "hour {basis}, {free} free",
+                "hour {basis}, {free} free"
             ),
             Text(
-                "Lihat siapa yang tumbuh (temuan disk_growth; slot, arsip, binlog, berkas "
-                "sementara), lepaskan penahannya, atau perluas volume sebelum waktunya habis.",
                 "See who grows (finding disk_growth; slot, archive, binlog, temporary files), "
-                "release what holds it, or enlarge the volume before the time is up.",
+                "release what holds it, or enlarge the volume before the time is up."
             ),
             "volume",
             # A day leaves an office one working day to act; at two hours a person must be
@@ -105,10 +98,7 @@ PROBE = Probe(
             raise_after=3,
             clear_after=5,
             clear_margin=1.0,
-            headline=Text(
-                "{target}: volume {subject} ({holds}) akan penuh",
-                "{target}: volume {subject} ({holds}) will be full",
-            ),
+            headline=Text("{target}: volume {subject} ({holds}) will be full"),
             # After a clean-up the time is unknown and the old finding no longer valid: if it
             # still fills, the fast method finds it again.
         ),
@@ -116,11 +106,8 @@ PROBE = Probe(
     read=read,
     every=30.0,
     runbook=Text(
-        "1. Temuan disk_growth menyebut siapa yang tumbuh. 2. Bila slot: sambungkan replika atau "
-        "hapus slot yang tak bertuan. 3. Bila arsip: perbaiki archive_command. 4. Bila binlog: "
-        "periksa masa simpan. 5. Perluas volume.",
         "1. The finding disk_growth names who grows. 2. A slot: reconnect the replica or drop the "
         "slot nobody owns. 3. The archive: mend archive_command. 4. Binlogs: check how long they "
-        "are kept. 5. Enlarge the volume.",
+        "are kept. 5. Enlarge the volume."
     ),
 )

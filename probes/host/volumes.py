@@ -76,13 +76,13 @@ def _of_volume(mount: str, volume: Volume, holds: str) -> Iterable[Measurement]:
         yield Measurement("volume_errors", float(volume.errors), mount, detail)
 
 
-_FULL = Text("penuh", "full")
-_NEARLY = Text("hampir penuh", "nearly full")
-_BY_ITSELF = Text("berhenti menerima tulisan sesudah galat", "stopped taking writes after an error")
-_MOUNTED_SO = Text("hanya-baca", "is read only")
+_FULL = Text("full")
+_NEARLY = Text("nearly full")
+_BY_ITSELF = Text("stopped taking writes after an error")
+_MOUNTED_SO = Text("is read only")
 
 
-_SILENT = Text("tidak menjawab selama {time}", "no answer for {time}")
+_SILENT = Text("no answer for {time}")
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
@@ -109,13 +109,11 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
         for mount, (reason, holds) in seen.failing.items()
     ]
     unseen = [
-        Text("{purpose}: {path} {why}", "{purpose}: {path} {why}").format(
-            purpose=purpose, path=each.path, why=each.reason
-        )
+        Text("{purpose}: {path} {why}", purpose=purpose, path=each.path, why=each.reason)
         for purpose, each in seen.unseen.items()
     ]
     yield Exhibit(
-        Text("Volume yang memuat berkas server", "Volumes that hold the server's files"),
+        Text("Volumes that hold the server's files"),
         ("volume", "holds", "size", "free", "used", "free inodes", "state"),
         tuple(rows),
         note=remarks(*unseen),
@@ -128,19 +126,14 @@ def room_ratio(volume: Volume) -> float:
 
 
 _FULL_HINT = Text(
-    "Cari yang tumbuh: WAL yang tertahan slot atau arsip, log, berkas sementara, tabel. Jangan "
-    "menghapus isi pg_wal atau binlog dengan tangan; perluas volume atau lepaskan penahannya.",
     "Find what grows: WAL kept by a slot or the archive, logs, temporary files, tables. Never "
-    "delete from pg_wal or the binlogs by hand; enlarge the volume or release what holds them.",
+    "delete from pg_wal or the binlogs by hand; enlarge the volume or release what holds them."
 )
 
 PROBE = Probe(
     name="volumes",
     engine="host",
-    question=Text(
-        "Masih adakah ruang pada volume yang benar-benar memuat berkas server?",
-        "Is there room on the volumes that really hold the server's files?",
-    ),
+    question=Text("Is there room on the volumes that really hold the server's files?"),
     measures=(
         Measure("volume_size_bytes", "bytes", "Size of the volume.", "volume"),
         Measure("volume_free_bytes", "bytes", "Free for a process without privileges.", "volume"),
@@ -171,10 +164,7 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "volume_room_ratio",
-            Text(
-                "{target}: volume {subject} ({holds}) {fill}: {free} bebas dari {size}",
-                "{target}: volume {subject} ({holds}) is {fill}: {free} free of {size}",
-            ),
+            Text("{target}: volume {subject} ({holds}) is {fill}: {free} free of {size}"),
             _FULL_HINT,
             "volume",
             # 90 and 95 % used is the most common pair; counting at most 200 GB adjusts it for
@@ -183,59 +173,38 @@ PROBE = Probe(
             critical=0.05,
             above=False,
             clear_margin=0.2,
-            headline=Text(
-                "{target}: ruang volume {subject} ({holds}) hampir habis",
-                "{target}: volume {subject} ({holds}) is running out of room",
-            ),
+            headline=Text("{target}: volume {subject} ({holds}) is running out of room"),
         ),
         Threshold(
             "volume_free_inodes_ratio",
+            Text("{target}: volume {subject} ({holds}) is nearly out of inodes: {value} free"),
             Text(
-                "{target}: inode volume {subject} ({holds}) hampir habis: {value} bebas",
-                "{target}: volume {subject} ({holds}) is nearly out of inodes: {value} free",
-            ),
-            Text(
-                "Terlalu banyak berkas kecil: cari direktori dengan berkas terbanyak (log, "
-                "sesi, antrean surel).",
                 "Too many small files: find the directory with most of them (logs, sessions, "
-                "mail queues).",
+                "mail queues)."
             ),
             "volume",
             warning=0.10,
             critical=0.02,
             above=False,
             clear_margin=0.2,
-            headline=Text(
-                "{target}: inode volume {subject} ({holds}) hampir habis",
-                "{target}: volume {subject} ({holds}) is nearly out of inodes",
-            ),
+            headline=Text("{target}: volume {subject} ({holds}) is nearly out of inodes"),
         ),
         Threshold(
             "volume_read_only",
+            Text("{target}: volume {subject} ({holds}) {why}"),
             Text(
-                "{target}: volume {subject} ({holds}) {why}",
-                "{target}: volume {subject} ({holds}) {why}",
-            ),
-            Text(
-                "Kernel memasang ulang hanya-baca sesudah galat: baca `dmesg`, periksa "
-                "perangkat, lalu fsck sebelum dipasang lagi.",
                 "The kernel remounts read only after an error: read `dmesg`, check the device, "
-                "and run fsck before mounting it again.",
+                "and run fsck before mounting it again."
             ),
             "volume",
             critical=1.0,
         ),
         Threshold(
             "volume_stuck",
+            Text("{target}: volume {subject} ({holds}) does not answer"),
             Text(
-                "{target}: volume {subject} ({holds}) tidak menjawab",
-                "{target}: volume {subject} ({holds}) does not answer",
-            ),
-            Text(
-                "Penyimpanan menggantung (NFS, FUSE, multipath): periksa server penyimpanan dan "
-                "`dmesg`; proses yang menyentuhnya akan berstatus D.",
                 "The storage hangs (NFS, FUSE, multipath): check the storage server and `dmesg`; "
-                "whatever touches it will be in state D.",
+                "whatever touches it will be in state D."
             ),
             "volume",
             critical=1.0,
@@ -243,15 +212,10 @@ PROBE = Probe(
         ),
         Threshold(
             "volume_failing",
+            Text("{target}: volume {subject} ({holds}) fails: {reason}"),
             Text(
-                "{target}: volume {subject} ({holds}) gagal: {reason}",
-                "{target}: volume {subject} ({holds}) fails: {reason}",
-            ),
-            Text(
-                "Perangkat atau server penyimpanan hilang atau rusak: baca `dmesg`, periksa disk "
-                "(smartctl), RAID atau multipath. Jangan fsck selagi terpasang.",
                 "The device or the storage server is gone or broken: read `dmesg`, check the "
-                "disk (smartctl), the RAID or multipath. Never run fsck on what is mounted.",
+                "disk (smartctl), the RAID or multipath. Never run fsck on what is mounted."
             ),
             "volume",
             critical=1.0,
@@ -259,30 +223,23 @@ PROBE = Probe(
         Threshold(
             "volume_errors",
             Text(
-                "{target}: sistem berkas volume {subject} ({holds}) mencatat {value} galat",
                 "{target}: the file system of volume {subject} ({holds}) has recorded {value} "
-                "errors",
+                "errors"
             ),
             Text(
-                "Baca `dmesg` (EXT4-fs error), pastikan cadangan ada, lalu jadwalkan fsck dengan "
-                "volume dilepas; catatan ini baru hilang sesudah fsck.",
                 "Read `dmesg` (EXT4-fs error), make sure there is a backup, then plan an fsck "
-                "with the volume unmounted; only fsck wipes this record.",
+                "with the volume unmounted; only fsck wipes this record."
             ),
             "volume",
             warning=1.0,
             headline=Text(
-                "{target}: sistem berkas volume {subject} ({holds}) mencatat galat",
-                "{target}: the file system of volume {subject} ({holds}) has recorded errors",
+                "{target}: the file system of volume {subject} ({holds}) has recorded errors"
             ),
         ),
         Threshold(
             "volume_path_readable",
-            Text(
-                "{target}: volume {subject} tidak dapat dilihat: {path} {reason}",
-                "{target}: the {subject} volume cannot be seen: {path} {reason}",
-            ),
-            Text("{fix}", "{fix}"),
+            Text("{target}: the {subject} volume cannot be seen: {path} {reason}"),
+            Text("{fix}"),
             "blind",
             warning=0.0,
             above=False,
@@ -291,10 +248,8 @@ PROBE = Probe(
     read=read,
     exhibits=exhibits,
     runbook=Text(
-        "1. `df -h` dan `df -i` pada volume itu. 2. Siapa yang tumbuh: pg_wal, log, berkas "
-        "sementara, tabel. 3. Lepaskan penahan WAL (slot mati, arsip gagal). 4. Perluas volume.",
         "1. `df -h` and `df -i` on that volume. 2. What grows: pg_wal, logs, temporary files, "
         "tables. 3. Release what holds WAL (a dead slot, a failing archive). 4. Enlarge the "
-        "volume.",
+        "volume."
     ),
 )

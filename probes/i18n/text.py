@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from probes.i18n.catalogues import ENGLISH, INDONESIAN, RECORDED, translated
+from probes.i18n.catalogues import ENGLISH, INDONESIAN, RECORDED, languages, translated
 
 _ANY = ""
 """Among ``written`` words: those that are the same in every language."""
@@ -71,7 +71,14 @@ class Text:
 
     def filled(self, values: Mapping[str, object]) -> Text:
         """``format``, but a placeholder without a value stays empty."""
-        return self.format(**{name: values.get(name, "") for name in self.placeholders})
+        known = {**self._values, **values}
+        return self.format(**{name: known.get(name, "") for name in self.placeholders})
+
+    def partly(self, /, **values: object) -> Text:
+        """The same with some of its values; ``filled`` brings the others."""
+        return Text.__new__(Text)._set(
+            self._template, self._context, values, self._written, whole=False
+        )
 
     @property
     def placeholders(self) -> frozenset[str]:
@@ -100,7 +107,7 @@ class Text:
 
     def changed(self, change: Callable[[str], str]) -> Text:
         """The words after ``change``, language by language."""
-        return Text.written({language: change(said) for language, said in self.recorded.items()})
+        return Text.written({each: change(self.said_in(each)) for each in languages()})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Text):
@@ -125,12 +132,17 @@ class Text:
         return translated(english, "", language)
 
     def _set(
-        self, template: str, context: str, values: Mapping[str, object], written: Mapping[str, str]
+        self,
+        template: str,
+        context: str,
+        values: Mapping[str, object],
+        written: Mapping[str, str],
+        whole: bool = True,
     ) -> Text:
         kept = {name: _kept(value) for name, value in values.items()}
         for name, value in zip(self.__slots__, (template, context, kept, written), strict=True):
             object.__setattr__(self, name, value)
-        if kept and (left := self.placeholders - kept.keys()):
+        if kept and whole and (left := self.placeholders - kept.keys()):
             raise KeyError(*sorted(left))
         return self
 
@@ -145,7 +157,7 @@ class _Filler(string.Formatter):
         self._language = language
 
     def get_value(self, key: int | str, args: Any, kwargs: Any) -> object:
-        value = kwargs[key]
+        value = kwargs.get(key, f"{{{key}}}")  # of a text filled in part: as it stands
         return value.said_in(self._language) if isinstance(value, Text) else value
 
     def format_field(self, value: object, format_spec: str) -> str:

@@ -60,10 +60,10 @@ def _said_if_unseen(title: Text, look: Callable[[], Exhibit]) -> Exhibit:
 
 # -- the failure ------------------------------------------------------------------------------
 
-_FAILURE = Text("Mengapa server tidak dapat dipakai", "Why the server cannot be used")
-_NEVER = Text("belum sejak Sigap berjalan", "not since Sigap started")
-_LOGGING_IN = Text("login", "logging in")
-_ASKING = Text("bertanya pada sesi yang terbuka", "asking on an open session")
+_FAILURE = Text("Why the server cannot be used")
+_NEVER = Text("not since Sigap started")
+_LOGGING_IN = Text("logging in")
+_ASKING = Text("asking on an open session")
 
 
 def the_failure(down: Down) -> Exhibit:
@@ -87,7 +87,7 @@ def the_failure(down: Down) -> Exhibit:
 
 # -- the server's log -------------------------------------------------------------------------
 
-_LOG = Text("Baris akhir log server", "Last lines of the server's log")
+_LOG = Text("Last lines of the server's log")
 
 _SERVER_LINE = re.compile(
     r"\s(?:LOG|FATAL|PANIC|PANIK|WARNING|PERINGATAN|HINT|PETUNJUK): "
@@ -103,21 +103,10 @@ _QUOTES_A_STATEMENT = re.compile(
 )
 
 
-NO_PLACE = Text(
-    "server tidak menyebutkan tempat log-nya", "the server did not say where it writes its log"
-)
-_WOULD_SHOW = Text(
-    "volumes: {log: ...} pada target memperlihatkannya",
-    "volumes: {log: ...} at the target would show it",
-)
-NO_FILE = Text(
-    "tidak ada berkas log di {where} yang boleh dibaca agen",
-    "no log file in {where} that the agent may read",
-)
-_LEFT_OUT = Text(
-    "baris yang mengutip pernyataan tidak disertakan",
-    "lines that quote statements are left out",
-)
+NO_PLACE = Text("the server did not say where it writes its log")
+_WOULD_SHOW = Text("volumes: {log: ...} at the target would show it")
+NO_FILE = Text("no log file in {where} that the agent may read")
+_LEFT_OUT = Text("lines that quote statements are left out")
 
 
 def redirected_log(data: str) -> str:
@@ -172,11 +161,9 @@ def _own_words(path: str) -> list[str]:
 
 # -- volumes and host -------------------------------------------------------------------------
 
-_VOLUMES = Text("Ruang pada volume yang memuat berkas server", "Room on the server's volumes")
-READ_ONLY = Text("hanya-baca", "read only")
-_NOT_TOLD = Text(
-    "server tidak menyebutkan tempat berkasnya", "the server did not say where its files are"
-)
+_VOLUMES = Text("Room on the server's volumes")
+READ_ONLY = Text("read only")
+_NOT_TOLD = Text("the server did not say where its files are")
 
 
 def volumes(paths: Mapping[str, str]) -> Exhibit:
@@ -212,7 +199,7 @@ def volumes(paths: Mapping[str, str]) -> Exhibit:
     )
 
 
-_HOST = Text("Memori dan beban host", "Memory and load of the host")
+_HOST = Text("Memory and load of the host")
 
 
 def this_host() -> Exhibit:

@@ -158,19 +158,19 @@ def measurements(
             "holds": written(use.bytes, "bytes"),
             "speed": written(speed * 3600, "bytes"),
             "free": written(filling.room.free_bytes, "bytes"),
-            "more": (more or {}).get(filling.room.mount, Text("", "")),
+            "more": (more or {}).get(filling.room.mount, Text("")),
         }
         yield Measurement("filled_by_in_seconds", filling.seconds, filling.room.mount, detail)
 
 
-_NOT_KNOWN_YET = Text("belum diketahui", "not known yet")
+_NOT_KNOWN_YET = Text("not known yet")
 
 
 def table(uses: Iterable[Use], growth: Mapping[str, float]) -> Exhibit:
     """Who holds what and grows how fast, the fastest first."""
     rows = sorted(uses, key=lambda each: (-growth.get(each.consumer, 0.0), -each.bytes))
     return Exhibit(
-        Text("Pemakai ruang menurut server", "Who uses the room, as the server tells it"),
+        Text("Who uses the room, as the server tells it"),
         ("consumer", "holds", "growth per hour", "in words"),
         tuple(
             (
@@ -201,16 +201,12 @@ MEASURES = (
 FILLED_BY = Threshold(
     "filled_by_in_seconds",
     Text(
-        "{target}: {who} mengisi volume {subject}: {holds}, bertambah {speed} per jam, penuh dalam "
-        "{value}{more}",
         "{target}: {who} is filling volume {subject}: {holds}, growing by {speed} an hour, full in "
-        "{value}{more}",
+        "{value}{more}"
     ),
     Text(
-        "Lepaskan yang menahan (slot, arsip, replika), hentikan yang menulis, atau perluas volume; "
-        "jangan menghapus isi pg_wal atau binlog dengan tangan.",
         "Release what holds it (slot, archive, replica), stop what writes it, or enlarge the "
-        "volume; never delete from pg_wal or the binlogs by hand.",
+        "volume; never delete from pg_wal or the binlogs by hand."
     ),
     "volume",
     # It names the consumer; the host's forecast of the volume decides how urgent it is.
@@ -220,7 +216,5 @@ FILLED_BY = Threshold(
     raise_after=2,
     clear_after=3,
     clear_margin=0.5,
-    headline=Text(
-        "{target}: {who} mengisi volume {subject}", "{target}: {who} is filling volume {subject}"
-    ),
+    headline=Text("{target}: {who} is filling volume {subject}"),
 )

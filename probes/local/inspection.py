@@ -20,7 +20,7 @@ SECONDS_PER_LOOK = 1.0
 CANNOT_LOOK = (StuckError, FailingError, OSError, RuntimeError, psutil.Error, ProbeError)
 """RuntimeError: psutil found a line of /proc/net that it cannot parse."""
 
-DOES_NOT_ANSWER = Text("tidak menjawab", "does not answer")
+DOES_NOT_ANSWER = Text("does not answer")
 
 
 def seconds() -> float:
@@ -30,9 +30,7 @@ def seconds() -> float:
 
 def unseen(error: Exception) -> Text:
     """States that something could not be inspected, and why."""
-    return Text("tidak dapat dilihat: {why}", "could not be looked at: {why}").format(
-        why=why(error)
-    )
+    return Text("could not be looked at: {why}", why=why(error))
 
 
 def why(error: Exception) -> Words:
@@ -40,9 +38,7 @@ def why(error: Exception) -> Words:
     if isinstance(error, ProbeError):
         return failure_text.shown(error.failure)
     if isinstance(error, StuckError):
-        return Text("{mount} {state}", "{mount} {state}").format(
-            mount=error.mount, state=DOES_NOT_ANSWER
-        )
+        return Text("{mount} {state}", mount=error.mount, state=DOES_NOT_ANSWER)
     return str(error)
 
 

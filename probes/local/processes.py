@@ -34,53 +34,29 @@ _NAMED_BY_PORT = ("postgresql", "pgbouncer")
 MOST_PROCESSES = 15
 
 _STATES: Mapping[str, Text] = {
-    psutil.STATUS_RUNNING: Text("berjalan (R)", "running (R)"),
-    psutil.STATUS_SLEEPING: Text("tidur (S)", "sleeping (S)"),
-    psutil.STATUS_IDLE: Text("menganggur (I)", "idle (I)"),
-    psutil.STATUS_STOPPED: Text("dihentikan (T)", "stopped (T)"),
-    psutil.STATUS_TRACING_STOP: Text("dihentikan debugger (t)", "stopped by a debugger (t)"),
-    psutil.STATUS_DISK_SLEEP: Text("tidak dapat disela (D)", "uninterruptible (D)"),
-    psutil.STATUS_ZOMBIE: Text("zombie (Z)", "zombie (Z)"),
-    psutil.STATUS_DEAD: Text("mati (X)", "dead (X)"),
+    psutil.STATUS_RUNNING: Text("running (R)"),
+    psutil.STATUS_SLEEPING: Text("sleeping (S)"),
+    psutil.STATUS_IDLE: Text("idle (I)"),
+    psutil.STATUS_STOPPED: Text("stopped (T)"),
+    psutil.STATUS_TRACING_STOP: Text("stopped by a debugger (t)"),
+    psutil.STATUS_DISK_SLEEP: Text("uninterruptible (D)"),
+    psutil.STATUS_ZOMBIE: Text("zombie (Z)"),
+    psutil.STATUS_DEAD: Text("dead (X)"),
 }
 _ORDINARY = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_SLEEPING, psutil.STATUS_IDLE})
 
-PROCESSES = Text(
-    "Proses server dan siapa yang mendengarkan di alamatnya",
-    "The server's processes, and who listens on its address",
-)
+PROCESSES = Text("The server's processes, and who listens on its address")
 
 
-_WHO_UNSEEN = Text(
-    "siapa yang mendengarkan di {where} tidak dapat dilihat: {why}",
-    "who listens on {where} could not be looked at: {why}",
-)
-_NOBODY_LISTENS = Text("tidak ada yang mendengarkan di {where}", "nothing listens on {where}")
-_SOMEBODY_LISTENS = Text(
-    "ada yang mendengarkan di {where}; agen tidak berhak melihat siapa",
-    "something listens on {where}; who, the agent has no right to see",
-)
-_NONE_IN = Text(
-    "tidak ada proses server: tidak satu pun bernama {called} berjalan di {home}",
-    "no process of the server: none called {called} runs in {home}",
-)
-_NONE = Text(
-    "tidak ada proses server: tidak satu pun bernama {called} berjalan",
-    "no process of the server: none called {called} runs",
-)
-_ZOMBIES = Text(
-    "tidak ada proses server: dari yang bernama {called} hanya tersisa zombie",
-    "no process of the server: of those called {called} only zombies are left",
-)
-_CHILDREN = Text("proses anaknya: {states}", "its child processes: {states}")
-_ALL_OF_THE_NAME = Text(
-    "direktori data tidak diketahui: semua yang bernama itu ditampilkan",
-    "the data directory is not known: all of that name are shown",
-)
-_MAYBE_ANOTHERS = Text(
-    "direktori data '-' tidak boleh dilihat: mungkin milik server lain",
-    "a data directory of '-' may not be seen: it may be another server's",
-)
+_WHO_UNSEEN = Text("who listens on {where} could not be looked at: {why}")
+_NOBODY_LISTENS = Text("nothing listens on {where}")
+_SOMEBODY_LISTENS = Text("something listens on {where}; who, the agent has no right to see")
+_NONE_IN = Text("no process of the server: none called {called} runs in {home}")
+_NONE = Text("no process of the server: none called {called} runs")
+_ZOMBIES = Text("no process of the server: of those called {called} only zombies are left")
+_CHILDREN = Text("its child processes: {states}")
+_ALL_OF_THE_NAME = Text("the data directory is not known: all of that name are shown")
+_MAYBE_ANOTHERS = Text("a data directory of '-' may not be seen: it may be another server's")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +87,7 @@ def processes(target: Target, data: str) -> Exhibit:
         try:
             home = SHARED.at(data, seconds(), lambda path, mount: path)
         except (StuckError, FailingError, OSError) as error:
-            said = Text("direktori data {data}: {why}", "data directory {data}: {why}")
+            said = Text("data directory {data}: {why}")
             notes.append(said.format(data=data, why=why(error)))
     names = SERVER_NAMES.get(target.engine, ())
     own = SHARED.run("the process table", seconds(), lambda: servers(names, home))
@@ -235,7 +211,7 @@ def _about(own: list[ListedProcess], names: tuple[str, ...], home: str) -> list[
     pids = {each.pid for each in own}
     states = Counter(each.status for each in own if each.parent in pids)
     said = [
-        Text("{n} {state}", "{n} {state}").format(n=number, state=_state(status))
+        Text("{n} {state}", n=number, state=_state(status))
         for status, number in states.most_common()
     ]
     notes = [_CHILDREN.format(states=remarks(*said, between=", "))] if said else []

@@ -11,10 +11,7 @@ import re
 from probes.model import Grant, Text
 from probes.words.engine import NoAccountName
 
-_ACCOUNT_WHY = Text(
-    "akun sendiri, yang tidak pernah dapat memakai lebih dari lima koneksi",
-    "an account of its own, which can never take more than five connections",
-)
+_ACCOUNT_WHY = Text("an account of its own, which can never take more than five connections")
 _ACCOUNT = "CREATE USER IF NOT EXISTS {user} IDENTIFIED BY 'CHANGE-ME' WITH MAX_USER_CONNECTIONS 5"
 
 BASE: tuple[Grant, ...] = (
@@ -26,24 +23,21 @@ PROCESS: tuple[Grant, ...] = tuple(
     Grant(
         "GRANT PROCESS ON *.* TO {user}",
         flavour,
-        Text(
-            "melihat sesi dan transaksi pengguna lain; tanpa ini hanya milik sendiri yang tampak",
-            "see the sessions and transactions of others; without it only one's own are shown",
-        ),
+        Text("see the sessions and transactions of others; without it only one's own are shown"),
     )
     for flavour in ("mysql", "mariadb")
 )
 _REPLICATION_CLIENT = Grant(
     "GRANT REPLICATION CLIENT ON *.* TO {user}",
     "mysql",
-    Text("membaca keadaan replikasi", "read the state of replication"),
+    Text("read the state of replication"),
 )
 CHANNELS: tuple[Grant, ...] = (
     _REPLICATION_CLIENT,
     Grant(
         "GRANT SLAVE MONITOR ON *.* TO {user}",
         "mariadb",
-        Text("membaca keadaan replika", "read the state of a replica"),
+        Text("read the state of a replica"),
     ),
 )
 BINLOGS: tuple[Grant, ...] = (
@@ -51,24 +45,19 @@ BINLOGS: tuple[Grant, ...] = (
     Grant(
         "GRANT BINLOG MONITOR ON *.* TO {user}",
         "mariadb",
-        Text("membaca posisi binlog primer", "read a primary's binlog position"),
+        Text("read a primary's binlog position"),
     ),
 )
 INSTRUMENTS: tuple[Grant, ...] = (
     Grant(
         "GRANT SELECT ON performance_schema.* TO {user}",
         "mysql",
-        Text(
-            "melihat siapa menunggu kunci siapa (data_lock_waits, metadata_locks)",
-            "see who waits for whose lock (data_lock_waits, metadata_locks)",
-        ),
+        Text("see who waits for whose lock (data_lock_waits, metadata_locks)"),
     ),
     Grant(
         "GRANT SELECT ON sys.* TO {user}",
         "mysql",
-        Text(
-            "laporan server sendiri, untuk dibaca orang", "the server's own reports, for a person"
-        ),
+        Text("the server's own reports, for a person"),
     ),
 )
 
@@ -93,10 +82,8 @@ def account(name: str) -> str:
     if "'" in name or "\\" in name:
         raise NoAccountName(
             Text(
-                "'{name}' tidak dapat menjadi nama akun; hilangkan tanda petik dan garis miring "
-                "terbalik",
-                "'{name}' cannot be an account's name; leave out quotes and backslashes",
-            ).format(name=name)
+                "'{name}' cannot be an account's name; leave out quotes and backslashes", name=name
+            )
         )
     user, _, host = name.partition("@")
     return f"'{user}'@'{host or 'localhost'}'"

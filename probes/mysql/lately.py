@@ -34,7 +34,7 @@ ORDER BY VARIABLE_NAME LIMIT 30
 _MAY_HOLD_A_SECRET = re.compile("password|secret|init_connect|init_replica|init_slave", re.I)
 
 
-_RUNS_FOR = Text("server sudah berjalan {time}", "the server has run for {time}")
+_RUNS_FOR = Text("the server has run for {time}")
 
 
 def lately(session: Session) -> Iterator[Exhibit]:
@@ -47,10 +47,7 @@ def lately(session: Session) -> Iterator[Exhibit]:
     rows = [row for row in session.rows(asked) if not _MAY_HOLD_A_SECRET.search(row["name"])]
     running = status(session, "Uptime").get("uptime", "0")
     yield Exhibit(
-        Text(
-            "Variabel yang diubah dengan SET GLOBAL sejak server menyala",
-            "Variables changed by SET GLOBAL since the server started",
-        ),
+        Text("Variables changed by SET GLOBAL since the server started"),
         columns,
         tuple(tuple(str(row[column]) for column in columns) for row in rows),
         note=_RUNS_FOR.format(time=duration(float(running))),

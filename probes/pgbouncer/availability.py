@@ -12,7 +12,7 @@ from probes.local.down_evidence import when_down
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.pgbouncer.connect import FOR_BOTH
 
-_AGAIN = Text("sudah menjawab lagi", "answers again")
+_AGAIN = Text("answers again")
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -24,22 +24,16 @@ def read(session: Session) -> Iterable[Measurement]:
 PROBE = Probe(
     name="availability",
     engine="pgbouncer",
-    question=Text(
-        "Apakah pooler menjawab pada sesi yang sudah tersambung?",
-        "Does the pooler answer on a session that is already in?",
-    ),
+    question=Text("Does the pooler answer on a session that is already in?"),
     measures=(Measure("up", "", "1 when a session that is already open gets an answer."),),
     thresholds=(
         Threshold(
             "up",
-            Text("{target} {reason}", "{target} {reason}"),
+            Text("{target} {reason}"),
             Text(
-                "Aplikasi di belakang pooler ini tidak mencapai basis datanya. Periksa layanan dan "
-                "baris akhir log PgBouncer; bila prosesnya ada tetapi diam, periksa statusnya (T) "
-                "dan apakah ia tertahan SUSPEND.",
                 "Applications behind this pooler do not reach their database. Check the service "
                 "and the last lines of PgBouncer's log; if its process is there but silent, check "
-                "its state (T) and whether SUSPEND holds it.",
+                "its state (T) and whether SUSPEND holds it."
             ),
             "availability",
             critical=0.0,
@@ -49,12 +43,9 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1. Apakah proses pgbouncer ada, dan statusnya bukan T? 2. Baris akhir lognya. 3. Batas "
-        "berkas terbuka (LimitNOFILE) dan memori. 4. Jaringan. 5. Sementara itu aplikasi dapat "
-        "diarahkan langsung ke PostgreSQL bila max_connections cukup.",
         "1. Is there a pgbouncer process, and not in state T? 2. The last lines of its log. 3. The "
         "limit of open files (LimitNOFILE) and memory. 4. The network. 5. Meanwhile applications "
-        "may be pointed straight at PostgreSQL if max_connections suffices.",
+        "may be pointed straight at PostgreSQL if max_connections suffices."
     ),
     judged_on_failure="up",
     exhibits_when_down=when_down,

@@ -60,13 +60,13 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         {"database": database, "user": user, "client": address, "clients": number}
         for (database, user, address), number in _by_client(session).most_common(50)
     ]
-    yield exhibit(Text("Klien PgBouncer menurut asalnya", "PgBouncer's clients by origin"), rows)
+    yield exhibit(Text("PgBouncer's clients by origin"), rows)
 
 
 PROBE = Probe(
     name="clients",
     engine="pgbouncer",
-    question=Text("Berapa klien lagi yang diterima?", "How many more clients are taken?"),
+    question=Text("How many more clients are taken?"),
     measures=(
         Measure("clients", "", "Clients now, the console's own among them."),
         Measure("clients_used_ratio", "ratio", "Of max_client_conn."),
@@ -81,17 +81,13 @@ PROBE = Probe(
         Threshold(
             "clients_used_ratio",
             Text(
-                "{target}: {value} dari max_client_conn terpakai ({used} dari {room}); terbanyak "
-                "{user} pada {database} dari {client} dengan {most}",
                 "{target}: {value} of max_client_conn is used ({used} of {room}); most by {user} "
-                "on {database} from {client} with {most}",
+                "on {database} from {client} with {most}"
             ),
             Text(
-                "Klien berikutnya ditolak. Cari kebocoran koneksi pada aplikasi di {client}; bila "
-                "jumlahnya wajar, naikkan max_client_conn bersama LimitNOFILE layanan itu.",
                 "The next clients are turned away. Look for a leak of connections in the "
                 "application at {client}; if the number is right, raise max_client_conn together "
-                "with the service's LimitNOFILE.",
+                "with the service's LimitNOFILE."
             ),
             "pooler",
             warning=0.8,
@@ -99,22 +95,18 @@ PROBE = Probe(
             raise_after=2,
             clear_margin=0.1,
             headline=Text(
-                "{target}: klien mendekati max_client_conn, terbanyak {user} dari {client}",
-                "{target}: clients near max_client_conn, most of them {user} from {client}",
+                "{target}: clients near max_client_conn, most of them {user} from {client}"
             ),
         ),
         Threshold(
             "client_limit_used_ratio",
             Text(
-                "{target}: batas klien {subject} ({setting}) terpakai {value} ({used} dari {room})",
                 "{target}: {value} of the limit of clients of {subject} ({setting}) is used "
-                "({used} of {room})",
+                "({used} of {room})"
             ),
             Text(
-                "Klien berikutnya ditolak meskipun pooler masih longgar: cari kebocoran, atau "
-                "naikkan {setting}.",
                 "The next clients are turned away although the pooler has room: look for a leak, "
-                "or raise {setting}.",
+                "or raise {setting}."
             ),
             "pooler",
             warning=0.9,
@@ -127,11 +119,8 @@ PROBE = Probe(
     sooner_in_doubt=True,
     exhibits=exhibits,
     runbook=Text(
-        "1. Dari host mana klien terbanyak (bukti). 2. Kebocoran sesudah rilis? Mulai ulang "
-        "aplikasi itu. 3. Apakah klien menumpuk karena menunggu? Lihat pools. 4. Naikkan "
-        "max_client_conn dan LimitNOFILE.",
         "1. Which host has most clients (evidence). 2. A leak after a release? Restart that "
         "application. 3. Do clients pile up because they wait? See pools. 4. Raise "
-        "max_client_conn and LimitNOFILE.",
+        "max_client_conn and LimitNOFILE."
     ),
 )

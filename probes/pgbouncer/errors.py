@@ -21,24 +21,17 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.DENIED,
         Text(
-            "PgBouncer mengenal akun {user} tetapi tidak mengizinkannya melihat: tambahkan pada "
-            "pgbouncer.ini, bagian [pgbouncer]: stats_users = {user} lalu muat ulang (RELOAD).",
             "PgBouncer knows account {user} but does not let it look: add to pgbouncer.ini under "
-            "[pgbouncer]: stats_users = {user} and reload it (RELOAD).",
+            "[pgbouncer]: stats_users = {user} and reload it (RELOAD)."
         ),
         r"not allowed",
-        title=Text(
-            "tidak mengizinkan akun {user} memakai konsol admin (stats_users)",
-            "does not let account {user} use the admin console (stats_users)",
-        ),
+        title=Text("does not let account {user} use the admin console (stats_users)"),
     ),
     KnownError(
         FailureKind.EXHAUSTED,
         Text(
-            "Batas klien tercapai: cari siapa yang menimbun sambungan (SHOW CLIENTS), lalu naikkan "
-            "batas itu bersama batas berkas terbuka layanannya (LimitNOFILE).",
             "A limit of clients is reached: find out who hoards connections (SHOW CLIENTS), then "
-            "raise that limit together with the service's limit of open files (LimitNOFILE).",
+            "raise that limit together with the service's limit of open files (LimitNOFILE)."
         ),
         r"no more connections allowed|client connections exceeded|max_client_conn|"
         r"too many (client )?connections",
@@ -46,31 +39,24 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.REFUSED,
         Text(
-            "Basis data {database} dinonaktifkan dengan DISABLE. Bila pekerjaan itu sudah selesai, "
-            "jalankan pada konsol admin: ENABLE {database};",
             "Database {database} was switched off with DISABLE. If that work is done, run on the "
-            "admin console: ENABLE {database};",
+            "admin console: ENABLE {database};"
         ),
         r"is disabled|database does not allow connections",
     ),
     KnownError(
         FailureKind.REFUSED,
         Text(
-            "PgBouncer sedang dimatikan. Bila tidak direncanakan, lognya menyebut siapa yang "
-            "memintanya (SHUTDOWN, SIGTERM).",
             "PgBouncer is shutting down. If nobody planned it, its log says who asked (SHUTDOWN, "
-            "SIGTERM).",
+            "SIGTERM)."
         ),
         r"shutting down|server shutdown|terminating connection due to administrator",
     ),
     KnownError(
         FailureKind.REFUSED,
         Text(
-            "PgBouncer hidup, tetapi tidak berhasil masuk ke PostgreSQL di belakang {database}: "
-            "periksa server itu, dan alamat serta sandinya pada pgbouncer.ini; lognya menyebut "
-            "sebabnya.",
             "PgBouncer is alive but does not get in to the PostgreSQL behind {database}: check "
-            "that server, and its address and password in pgbouncer.ini; its log says why.",
+            "that server, and its address and password in pgbouncer.ini; its log says why."
         ),
         r"server login (has been failing|failed)|server down|server conn crashed|"
         r"server_login_retry|connect failed|pgbouncer cannot connect to server|"
@@ -79,21 +65,17 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Basis data {database} tidak ada pada bagian [databases] pgbouncer.ini: perbaiki url "
-            "target, atau tambahkan basis data itu.",
             "There is no database {database} under [databases] of pgbouncer.ini: mend the "
-            "target's url, or add that database.",
+            "target's url, or add that database."
         ),
         r"no such database",
     ),
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Sandi akun {user} salah, atau akun itu tidak ada pada auth_file (userlist.txt) maupun "
-            "auth_query: samakan isinya dengan password_file target, lalu muat ulang PgBouncer.",
             "The password of account {user} is wrong, or that account is neither in auth_file "
             "(userlist.txt) nor found by auth_query: make it the same as in the target's "
-            "password_file, and reload PgBouncer.",
+            "password_file, and reload PgBouncer."
         ),
         r"authentication failed|no such user|login rejected|no pg_hba|role .* does not exist|"
         r"password|auth",
@@ -101,40 +83,32 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.BROKEN,
         Text(
-            "PgBouncer menolak pilihan pada url target: hapus pilihan itu, atau tambahkan pada "
-            "ignore_startup_parameters.",
             "PgBouncer refuses an option of the target's url: take it out, or add it to "
-            "ignore_startup_parameters.",
+            "ignore_startup_parameters."
         ),
         r"unsupported startup parameter|unrecognized configuration",
     ),
     KnownError(
         FailureKind.BROKEN,
         Text(
-            "TLS tidak cocok: samakan sslmode pada url target dengan client_tls_sslmode pada "
-            "pgbouncer.ini, dan periksa sertifikatnya.",
             "TLS does not fit: make sslmode in the target's url agree with client_tls_sslmode in "
-            "pgbouncer.ini, and check the certificate.",
+            "pgbouncer.ini, and check the certificate."
         ),
         r"SSL|TLS|certificate",
     ),
     KnownError(
         FailureKind.REFUSED,
         Text(
-            "Tidak ada yang mendengarkan di {host} port {port}: PgBouncer mati, atau listen_addr "
-            "dan listen_port tidak cocok. Periksa layanannya dan baris akhir lognya.",
             "Nothing listens at {host} port {port}: PgBouncer is down, or listen_addr and "
-            "listen_port disagree. Check the service and the last lines of its log.",
+            "listen_port disagree. Check the service and the last lines of its log."
         ),
         r"Connection refused|No such file or directory",
     ),
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Agen tidak boleh membuka soket di {host}: periksa izin direktori itu dan "
-            "unix_socket_mode.",
             "The agent may not open the socket in {host}: check that directory's mode and "
-            "unix_socket_mode.",
+            "unix_socket_mode."
         ),
         r"Permission denied",
     ),
@@ -143,22 +117,17 @@ _LOGIN: tuple[KnownError, ...] = (
 )
 
 _FROZEN = Text(
-    "Kernel menerima sambungan tetapi PgBouncer diam: apakah prosesnya berhenti sementara (status "
-    "T: `kill -CONT PID`), tertahan SUSPEND (jalankan RESUME), atau memakai satu inti CPU "
-    "penuh; ia hanya berjalan pada satu inti.",
     "The kernel takes the connection but PgBouncer is silent: look whether its process is stopped "
     "(state T: `kill -CONT PID`), held by SUSPEND (run RESUME), or uses a whole core; it "
-    "runs on one core only.",
+    "runs on one core only."
 )
 
 _SILENT: Mapping[str, tuple[str, Text]] = {
     "connect": (
         "nothing answers at {host} port {port}: the network swallows packets or the host is off",
         Text(
-            "Paket pertama ke {host} port {port} tidak dijawab: periksa firewall (DROP), rute, dan "
-            "apakah host itu menyala.",
             "The first packet to {host} port {port} is not answered: check the firewall (DROP), "
-            "the route, and whether that host is on.",
+            "the route, and whether that host is on."
         ),
     ),
     "tls": (
@@ -169,22 +138,17 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
 }
 
 _NO_SERVER = Text(
-    "PgBouncer menerima klien, tetapi tidak ada koneksi server yang dapat dipakai untuk "
-    "{database}: pool penuh, PAUSE, atau PostgreSQL di belakangnya tidak terjangkau; lihat SHOW "
-    "POOLS dan SHOW DATABASES.",
     "PgBouncer takes the client, but has no server connection for {database}: the pool is full, "
     "it is paused, or the PostgreSQL behind it cannot be reached; see SHOW POOLS and SHOW "
-    "DATABASES.",
+    "DATABASES."
 )
 
 _STATEMENT: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.BLIND,
         Text(
-            "Konsol admin tidak mengenal perintah itu pada versi ini, atau akun {user} bukan "
-            "stats_users lagi: perbarui Sigap, atau laporkan versinya.",
             "The admin console does not know that command in this version, or account {user} is "
-            "no longer one of stats_users: update Sigap, or report the version.",
+            "no longer one of stats_users: update Sigap, or report the version."
         ),
         codes=("08P01",),
     ),

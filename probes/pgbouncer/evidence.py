@@ -11,10 +11,10 @@ from probes.words.units import duration
 
 MOST_SOCKETS = 50
 
-_POOLS = Text("Pool PgBouncer", "PgBouncer's pools")
-_WAITING = Text("Klien yang menunggu koneksi server", "Clients that wait for a server connection")
-_HELD = Text("Koneksi server dan siapa yang memakainya", "Server connections and who uses them")
-_DATABASES = Text("Basis data menurut PgBouncer", "The databases as PgBouncer has them")
+_POOLS = Text("PgBouncer's pools")
+_WAITING = Text("Clients that wait for a server connection")
+_HELD = Text("Server connections and who uses them")
+_DATABASES = Text("The databases as PgBouncer has them")
 
 _DATABASE_COLUMNS = (
     "name", "host", "port", "database", "pool_size", "max_connections", "current_connections",

@@ -14,20 +14,14 @@ BASE = (
     Grant(
         '"{user}" "CHANGE-ME"',
         FLAVOUR,
-        Text(
-            "satu baris lagi di berkas yang disebut auth_file (userlist.txt)",
-            "one more line of the file that auth_file names (userlist.txt)",
-        ),
+        Text("one more line of the file that auth_file names (userlist.txt)"),
     ),
     Grant(
         "stats_users = {user}",
         FLAVOUR,
         Text(
-            "di pgbouncer.ini pada [pgbouncer], di samping nama yang sudah ada (dengan koma): "
-            "boleh bertanya dengan SHOW dan tidak mengubah apa pun, berbeda dari admin_users; "
-            "keduanya berlaku setelah muat ulang",
             "in pgbouncer.ini under [pgbouncer], beside those who stand there (with a comma): may "
-            "ask with SHOW and change nothing, unlike admin_users; both take effect with a reload",
+            "ask with SHOW and change nothing, unlike admin_users; both take effect with a reload"
         ),
     ),
 )
@@ -38,8 +32,7 @@ def account(name: str) -> str:
     if not name or any(sign.isspace() or sign in ',"' for sign in name):
         raise NoAccountName(
             Text(
-                "'{name}' tidak dapat ditulis di stats_users; hilangkan spasi, koma, tanda petik",
-                "'{name}' cannot stand in stats_users; leave out blanks, commas, quotes",
-            ).format(name=name)
+                "'{name}' cannot stand in stats_users; leave out blanks, commas, quotes", name=name
+            )
         )
     return name

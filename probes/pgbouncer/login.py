@@ -20,10 +20,8 @@ PROBE = Probe(
     measures=logins.MEASURES,
     thresholds=logins.thresholds(
         Text(
-            "Biasanya pool yang penuh, server autentikasi, atau PgBouncer yang memakai satu inti "
-            "CPU penuh: lihat fase login.",
             "Usually a full pool, an authentication server, or a PgBouncer that uses a whole core: "
-            "see the phases of the login.",
+            "see the phases of the login."
         ),
         family="pooler",
     ),
@@ -32,11 +30,8 @@ PROBE = Probe(
     exhibits=logins.beside(clients.exhibits),
     sooner_in_doubt=True,
     runbook=Text(
-        "1. max_client_conn dan SHOW LISTS. 2. PAUSE, DISABLE, atau SUSPEND yang terlupa: SHOW "
-        "DATABASES. 3. Pool yang penuh: SHOW POOLS. 4. PostgreSQL di belakangnya. 5. auth_file, "
-        "auth_query, dan stats_users.",
         "1. max_client_conn and SHOW LISTS. 2. A forgotten PAUSE, DISABLE or SUSPEND: SHOW "
         "DATABASES. 3. A full pool: SHOW POOLS. 4. The PostgreSQL behind it. 5. auth_file, "
-        "auth_query and stats_users.",
+        "auth_query and stats_users."
     ),
 )

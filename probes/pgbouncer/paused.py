@@ -41,10 +41,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="paused",
     engine="pgbouncer",
-    question=Text(
-        "Adakah PAUSE, SUSPEND, atau DISABLE yang terlupa?",
-        "Was a PAUSE, SUSPEND or DISABLE left on?",
-    ),
+    question=Text("Was a PAUSE, SUSPEND or DISABLE left on?"),
     measures=(
         Measure("pooler_held", "", "1 while all of the pooler is paused or suspended."),
         Measure("database_paused", "", "1 while PAUSE holds this database.", "database"),
@@ -53,52 +50,37 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "pooler_held",
+            Text("{target} is held by {word}: {waiting} {waiting:client waits|clients wait}"),
             Text(
-                "{target} ditahan {word}: {waiting} klien menunggu",
-                "{target} is held by {word}: {waiting} {waiting:client waits|clients wait}",
-            ),
-            Text(
-                "Cari siapa yang menahannya dan untuk pekerjaan apa; bila sudah selesai, jalankan "
-                "pada konsol admin: {heal}",
                 "Find out who holds it and for which work; if that is done, run on the admin "
-                "console: {heal}",
+                "console: {heal}"
             ),
             "pooler",
             critical=1.0,
             raise_after=3,  # a planned switch takes seconds
-            headline=Text("{target} ditahan {word}", "{target} is held by {word}"),
+            headline=Text("{target} is held by {word}"),
         ),
         Threshold(
             "database_paused",
             Text(
-                "{target}: basis data {subject} di-PAUSE; {waiting} klien menunggu",
                 "{target}: database {subject} is paused; {waiting} "
-                "{waiting:client waits|clients wait}",
+                "{waiting:client waits|clients wait}"
             ),
             Text(
-                "Cari siapa yang menahannya dan untuk pekerjaan apa; bila sudah selesai, jalankan "
-                "pada konsol admin: RESUME {subject};",
                 "Find out who holds it and for which work; if that is done, run on the admin "
-                "console: RESUME {subject};",
+                "console: RESUME {subject};"
             ),
             "pooler",
             critical=1.0,
             raise_after=3,
-            headline=Text(
-                "{target}: basis data {subject} di-PAUSE", "{target}: database {subject} is paused"
-            ),
+            headline=Text("{target}: database {subject} is paused"),
         ),
         Threshold(
             "database_disabled",
+            Text("{target}: database {subject} is disabled; new clients are turned away"),
             Text(
-                "{target}: basis data {subject} dinonaktifkan; klien baru ditolak",
-                "{target}: database {subject} is disabled; new clients are turned away",
-            ),
-            Text(
-                "Bila masih dipakai, jalankan pada konsol admin: ENABLE {subject}; Bila tidak, "
-                "hapus dari [databases].",
                 "If it is still in use, run on the admin console: ENABLE {subject}; If not, take "
-                "it out of [databases].",
+                "it out of [databases]."
             ),
             "pooler",
             warning=1.0,  # some leave it on for good
@@ -108,9 +90,7 @@ PROBE = Probe(
     read=read,
     exhibits=exhibits,
     runbook=Text(
-        "1. Adakah pekerjaan yang diumumkan (pindah primer, mulai ulang)? 2. Siapa yang masuk "
-        "sebagai admin_users: log PgBouncer mencatat perintahnya. 3. RESUME atau ENABLE.",
         "1. Is there announced work (a switch of the primary, a restart)? 2. Who logged in as one "
-        "of admin_users: PgBouncer's log holds the command. 3. RESUME or ENABLE.",
+        "of admin_users: PgBouncer's log holds the command. 3. RESUME or ENABLE."
     ),
 )

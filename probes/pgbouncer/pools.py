@@ -23,44 +23,21 @@ _COUNTS = {
     "pool_servers_in_login": "sv_login",
 }
 
-_PAUSED = Text("basis data itu di-PAUSE", "that database is paused")
-_ALL_PAUSED = Text("pooler itu di-PAUSE", "the pooler is paused")
-_UNSERVED = Text(
-    "tidak ada satu pun koneksi ke PostgreSQL", "there is no connection to PostgreSQL at all"
-)
-_IN_LOGIN = Text(
-    "login ke PostgreSQL di belakangnya tidak selesai",
-    "a login to the PostgreSQL behind it does not end",
-)
-_FULL = Text(
-    "seluruh {size} koneksi server pool itu terpakai",
-    "all {size} server connections of the pool are in use",
-)
-_LIMIT = Text(
-    "max_db_connections basis data itu ({limit}) tercapai",
-    "max_db_connections of that database ({limit}) is reached",
-)
-_SLOW = Text("koneksi server terlambat dibagikan", "server connections are handed out too late")
+_PAUSED = Text("that database is paused")
+_ALL_PAUSED = Text("the pooler is paused")
+_UNSERVED = Text("there is no connection to PostgreSQL at all")
+_IN_LOGIN = Text("a login to the PostgreSQL behind it does not end")
+_FULL = Text("all {size} server connections of the pool are in use")
+_LIMIT = Text("max_db_connections of that database ({limit}) is reached")
+_SLOW = Text("server connections are handed out too late")
 
-_RESUME = Text(
-    "Bila pekerjaan itu sudah selesai, jalankan pada konsol admin: RESUME {database};",
-    "If that work is done, run on the admin console: RESUME {database};",
-)
-_RESUME_ALL = Text(
-    "Bila pekerjaan itu sudah selesai, jalankan pada konsol admin: RESUME;",
-    "If that work is done, run on the admin console: RESUME;",
-)
-_LOOK_BEHIND = Text(
-    "Periksa PostgreSQL di {server}, dan baris akhir log PgBouncer.",
-    "Check the PostgreSQL at {server}, and the last lines of PgBouncer's log.",
-)
+_RESUME = Text("If that work is done, run on the admin console: RESUME {database};")
+_RESUME_ALL = Text("If that work is done, run on the admin console: RESUME;")
+_LOOK_BEHIND = Text("Check the PostgreSQL at {server}, and the last lines of PgBouncer's log.")
 _SHORTEN = Text(
-    "Cari transaksi yang menahan koneksi (bukti; pid itu ada di pg_stat_activity): kunci, kueri "
-    "lambat, atau transaksi yang dibiarkan terbuka. Baru sesudah itu naikkan pool_size, sebatas "
-    "max_connections PostgreSQL.",
     "Find the transactions that hold the connections (evidence; their pids are in "
     "pg_stat_activity): a lock, slow queries, or a transaction left open. Only then raise "
-    "pool_size, within PostgreSQL's max_connections.",
+    "pool_size, within PostgreSQL's max_connections."
 )
 
 
@@ -114,7 +91,7 @@ def _detail(
 def _why(session: Session, pool: Row, database: Row, size: int | None) -> tuple[Text, Text]:
     """What the clients of this pool wait for, and what to do."""
     if not pool["cl_waiting"]:
-        return Text("-", "-"), Text("-", "-")
+        return Text("-"), Text("-")
     if ask.number(database, "paused"):
         return _PAUSED, _RESUME
     if ask.state(session).get("paused"):
@@ -156,10 +133,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="pools",
     engine="pgbouncer",
-    question=Text(
-        "Apakah klien menunggu koneksi server, siapa, berapa lama, dan mengapa?",
-        "Do clients wait for a server connection: who, how long, and why?",
-    ),
+    question=Text("Do clients wait for a server connection: who, how long, and why?"),
     measures=(
         Measure("pool_clients_active", "", "Clients that do not wait.", "pool"),
         Measure("pool_clients_waiting", "", "Clients that wait for a server connection.", "pool"),
@@ -173,12 +147,10 @@ PROBE = Probe(
         Threshold(
             "pool_wait_seconds",
             Text(
-                "{target}: {waiting} klien {user} menunggu koneksi ke {database} sampai {value}: "
-                "{reason} (mode {mode})",
                 "{target}: {waiting} clients of {user} have waited for a connection to {database} "
-                "for up to {value}: {reason} ({mode} pooling)",
+                "for up to {value}: {reason} ({mode} pooling)"
             ),
-            Text("{next}", "{next}"),
+            Text("{next}"),
             "pooler",
             # Short waits are normal for a pool; after seconds users see a page that hangs,
             # and after query_wait_timeout (120 s) they are disconnected.
@@ -186,21 +158,16 @@ PROBE = Probe(
             critical=10.0,
             raise_after=2,
             headline=Text(
-                "{target}: klien {user} menunggu koneksi ke {database}: {reason}",
-                "{target}: clients of {user} wait for a connection to {database}: {reason}",
+                "{target}: clients of {user} wait for a connection to {database}: {reason}"
             ),
         ),
     ),
     read=read,
     exhibits=exhibits,
     runbook=Text(
-        "1. Siapa menahan koneksi server (bukti: pid dan sejak kapan). 2. Kunci di PostgreSQL? "
-        "Lihat blocked_sessions. 3. Transaksi yang dibiarkan terbuka menahan koneksinya: tutup "
-        "dari aplikasi. 4. Kueri yang melambat? 5. PAUSE yang terlupa: RESUME. 6. Baru kemudian "
-        "pool_size.",
         "1. Who holds the server connections (evidence: pid and since when). 2. A lock in "
         "PostgreSQL? See blocked_sessions. 3. A transaction left open keeps its connection: end it "
         "in the application. 4. Queries that became slow? 5. A forgotten PAUSE: RESUME. 6. Only "
-        "then pool_size.",
+        "then pool_size."
     ),
 )

@@ -17,8 +17,8 @@ from probes.pgbouncer import ask
 from probes.pgbouncer.evidence import database_table, pool_tables
 from probes.pgbouncer.pools import usable
 
-_GONE = Text("tidak ada koneksi yang berhasil dibuat", "no connection to it comes about")
-_HANGS = Text("login ke sana tidak selesai", "a login to it does not end")
+_GONE = Text("no connection to it comes about")
+_HANGS = Text("a login to it does not end")
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -55,10 +55,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="servers",
     engine="pgbouncer",
-    question=Text(
-        "Dapatkah pooler mencapai PostgreSQL di belakangnya?",
-        "Can the pooler reach the PostgreSQL behind it?",
-    ),
+    question=Text("Can the pooler reach the PostgreSQL behind it?"),
     measures=(
         Measure(
             "pool_served", "", "0 while clients wait and no server connection is usable.", "pool"
@@ -68,37 +65,26 @@ PROBE = Probe(
         Threshold(
             "pool_served",
             Text(
-                "{target} tidak mencapai {database} di {server}: {reason}; {waiting} klien {user} "
-                "menunggu",
                 "{target} does not reach {database} at {server}: {reason}; {waiting} clients of "
-                "{user} wait",
+                "{user} wait"
             ),
             Text(
-                "Periksa PostgreSQL itu. Bila ia hidup: alamat, sandi, dan pg_hba.conf bagi "
-                "PgBouncer (lognya menyebut sebabnya), atau PAUSE tanpa nama basis data yang "
-                "terlupa (jalankan RESUME).",
                 "Check that PostgreSQL. If it lives: the address, the password and pg_hba.conf for "
                 "PgBouncer (its log says why), or a forgotten PAUSE without a database's name (run "
-                "RESUME).",
+                "RESUME)."
             ),
             "pooler",
             critical=0.0,
             above=False,
             raise_after=2,
-            headline=Text(
-                "{target} tidak mencapai {database} di {server}: {reason}",
-                "{target} does not reach {database} at {server}: {reason}",
-            ),
+            headline=Text("{target} does not reach {database} at {server}: {reason}"),
         ),
     ),
     read=read,
     exhibits=exhibits,
     runbook=Text(
-        "1. Apakah PostgreSQL itu menjawab langsung (psql dari host PgBouncer)? 2. Log PgBouncer: "
-        "login yang gagal dan sebabnya. 3. Sandi pada auth_file dan pg_hba.conf. 4. DNS nama host "
-        "pada [databases]. 5. max_connections PostgreSQL.",
         "1. Does that PostgreSQL answer directly (psql from PgBouncer's host)? 2. PgBouncer's log: "
         "failed logins and why. 3. The password in auth_file, and pg_hba.conf. 4. DNS of the host "
-        "name under [databases]. 5. PostgreSQL's max_connections.",
+        "name under [databases]. 5. PostgreSQL's max_connections."
     ),
 )

@@ -37,8 +37,7 @@ PROBE = Probe(
     name="traffic",
     engine="pgbouncer",
     question=Text(
-        "Berapa banyak yang lewat pooler, dan berapa lama rata-rata satu transaksi?",
-        "How much goes through the pooler, and how long does a transaction take on average?",
+        "How much goes through the pooler, and how long does a transaction take on average?"
     ),
     measures=(
         Measure("database_transactions_per_second", "", "Transactions per second.", "database"),

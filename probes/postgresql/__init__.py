@@ -20,10 +20,8 @@ ENGINE = Engine(
             "CREATE ROLE {user} LOGIN CONNECTION LIMIT 5",
             FLAVOUR,
             Text(
-                "akun agen sendiri: paling banyak tiga sesi, dan ruang untuk `sigap try`; atur "
-                "kata sandinya dengan \\password di psql",
                 "the agent's own account: at most three sessions, and room for `sigap try`; set "
-                "its password with \\password in psql",
+                "its password with \\password in psql"
             ),
         ),
         PG_MONITOR,

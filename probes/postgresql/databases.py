@@ -37,9 +37,7 @@ class Visits:
     def unseen(self) -> Text:
         """The databases that cannot be read, with the reason of the first."""
         names = ", ".join(sorted(self.closed))
-        return Text("{names}: {why}", "{names}: {why}").format(
-            names=names, why=next(iter(self.closed.values()), "")
-        )
+        return Text("{names}: {why}", names=names, why=next(iter(self.closed.values()), ""))
 
 
 def visit(

@@ -7,20 +7,14 @@ from probes.model import FailureKind, Grant, ProbeError, Row, Text
 PG_MONITOR = Grant(
     "GRANT pg_monitor TO {user}",
     "postgresql",
-    Text(
-        "statistik, pengaturan, dan sesi semua pengguna, hanya dibaca; tidak pernah superuser",
-        "statistics, settings and sessions of everybody, read only; never superuser",
-    ),
+    Text("statistics, settings and sessions of everybody, read only; never superuser"),
 )
 
 RESERVED_CONNECTIONS = Grant(
     "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pg_use_reserved_connections') "
     "THEN GRANT pg_use_reserved_connections TO {user}; END IF; END $$",
     "postgresql",
-    Text(
-        "Sigap tetap dapat masuk saat koneksi penuh, bila reserved_connections diatur; sejak 16",
-        "lets Sigap in when the slots are full, where reserved_connections is set; 16 and later",
-    ),
+    Text("lets Sigap in when the slots are full, where reserved_connections is set; 16 and later"),
 )
 
 CANARY = (
@@ -28,33 +22,29 @@ CANARY = (
         "CREATE SCHEMA IF NOT EXISTS sigap AUTHORIZATION CURRENT_USER",
         "postgresql",
         Text(
-            "tempat tabel yang ditulis Sigap, hanya satu; jalankan di basis data pada url target",
-            "room for the one table Sigap writes to; run this in the database of the target's url",
+            "room for the one table Sigap writes to; run this in the database of the target's url"
         ),
     ),
     Grant(
         "CREATE TABLE IF NOT EXISTS sigap.canary "
         "(id int PRIMARY KEY CHECK (id = 1), at timestamptz NOT NULL)",
         "postgresql",
-        Text(
-            "satu baris: ditulis untuk menguji commit, dibaca di replika sebagai penanda",
-            "one row: written to see whether commits end, read on replicas as a heartbeat",
-        ),
+        Text("one row: written to see whether commits end, read on replicas as a heartbeat"),
     ),
     Grant(
         "INSERT INTO sigap.canary VALUES (1, clock_timestamp()) ON CONFLICT DO NOTHING",
         "postgresql",
-        Text("barisnya", "the row"),
+        Text("the row"),
     ),
     Grant(
         "GRANT USAGE ON SCHEMA sigap TO {user}",
         "postgresql",
-        Text("untuk mencapai tabelnya", "to reach the table"),
+        Text("to reach the table"),
     ),
     Grant(
         "GRANT SELECT, UPDATE ON sigap.canary TO {user}",
         "postgresql",
-        Text("untuk menulis barisnya", "to write the row"),
+        Text("to write the row"),
     ),
 )
 """Creates the write canary's table; without it the canary reports nothing."""
@@ -81,12 +71,6 @@ def require_sight(row: Row) -> None:
     user = row["account"]
     raise ProbeError(
         FailureKind.BLIND,
-        Text(
-            f"akun {user} tidak dapat melihat sesi lain: pg_read_all_stats belum diberikan",
-            f"account {user} cannot see other sessions: pg_read_all_stats is missing",
-        ),
-        Text(
-            f"Jalankan: GRANT pg_monitor TO {user};",
-            f"Run: GRANT pg_monitor TO {user};",
-        ),
+        Text("account {user} cannot see other sessions: pg_read_all_stats is missing", user=user),
+        Text("Run: GRANT pg_monitor TO {user};", user=user),
     )

@@ -23,9 +23,9 @@ order by at desc nulls last
 """
 
 _WHAT = {
-    "started": Text("server dijalankan", "the server was started"),
-    "loaded": Text("konfigurasi dimuat", "the configuration was loaded"),
-    "reset": Text("statistik diatur ulang", "statistics were reset"),
+    "started": Text("the server was started"),
+    "loaded": Text("the configuration was loaded"),
+    "reset": Text("statistics were reset"),
 }
 
 # A connection string or command may hold a password.
@@ -40,7 +40,7 @@ limit 30
 """
 
 
-_WAITS = Text("menunggu restart", "waits for a restart")
+_WAITS = Text("waits for a restart")
 
 
 def lately(session: Session) -> Iterable[Exhibit]:
@@ -48,14 +48,11 @@ def lately(session: Session) -> Iterable[Exhibit]:
     log.
     """
     yield exhibit(
-        Text("Perubahan terakhir pada server", "Last changes on the server"),
+        Text("Last changes on the server"),
         [{**row, "what": _WHAT[row["what"]]} for row in session.rows(_MOMENTS)],
     )
     yield exhibit(
-        Text(
-            "Setelan dari ALTER SYSTEM atau yang menunggu restart",
-            "Settings by ALTER SYSTEM, or waiting for a restart",
-        ),
+        Text("Settings by ALTER SYSTEM, or waiting for a restart"),
         [
             {**row, "state": _WAITS if row["pending_restart"] else ""}
             for row in session.rows(_BY_HAND)

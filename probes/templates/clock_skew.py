@@ -15,23 +15,15 @@ MEASURE = Measure("clock_skew_seconds", "seconds", "Between the agent's clock an
 
 THRESHOLD = Threshold(
     "clock_skew_seconds",
-    Text(
-        "Jam {target} {by} {direction} jam agen",
-        "The clock of {target} is {by} {direction} of the agent's",
-    ),
-    Text(
-        "Periksa NTP di kedua mesin (`chronyc tracking`, `timedatectl`); salah satunya salah.",
-        "Check NTP on both machines (`chronyc tracking`, `timedatectl`); one of them is wrong.",
-    ),
+    Text("The clock of {target} is {by} {direction} of the agent's"),
+    Text("Check NTP on both machines (`chronyc tracking`, `timedatectl`); one of them is wrong."),
     "clock",
     # 2 s and 5 s are common practice. It disturbs no application at once, so it opens an
     # incident only when times in evidence would be wrong by minutes.
     warning=2.0,
     critical=120.0,
     raise_after=2,
-    headline=Text(
-        "Jam {target} {direction} jam agen", "The clock of {target} is {direction} of the agent's"
-    ),
+    headline=Text("The clock of {target} is {direction} of the agent's"),
 )
 
 
@@ -45,7 +37,7 @@ def skew(session: Session, question: str, clock: Callable[[], float]) -> Measure
     after = clock()
     ahead = server - (before + after) / 2
     beyond = max(0.0, abs(ahead) - (after - before) / 2)
-    direction = Text("di depan", "ahead") if ahead > 0 else Text("di belakang", "behind")
+    direction = Text("ahead") if ahead > 0 else Text("behind")
     return Measurement(
         MEASURE.name,
         beyond,

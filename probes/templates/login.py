@@ -31,48 +31,38 @@ from probes.words import failure_text
 from probes.words.tables import remarks
 from probes.words.units import duration
 
-QUESTION = Text("Apakah login baru berhasil, dan cukup cepat?", "Does a new login work, in time?")
+QUESTION = Text("Does a new login work, in time?")
 EVERY_SECONDS = 60.0
 
 _SHARE_OF_THE_LOGIN = 0.8
 """Of the time left, so that the kept session can still be asked after a login that hangs."""
 
-_FAIL = Text(
-    "Login baru ke {target} gagal, sesi lama masih berjalan{cause}",
-    "New logins to {target} fail while existing sessions work{cause}",
-)
-_NOT_OURS = Text(
-    "{target} tidak menerima akun pemantau Sigap{cause}",
-    "{target} does not let Sigap's monitoring account in{cause}",
-)
+_FAIL = Text("New logins to {target} fail while existing sessions work{cause}")
+_NOT_OURS = Text("{target} does not let Sigap's monitoring account in{cause}")
 _OTHERS_UNKNOWN = Text(
-    "; sesi yang sudah terbuka tetap berjalan, belum diketahui apakah akun lain juga ditolak",
-    "; sessions that are open go on, whether other accounts are rejected too is not known",
+    "; sessions that are open go on, whether other accounts are rejected too is not known"
 )
 """Only Sigap's own account was tried; its rejection says nothing about other accounts."""
-_NONE_LEFT = Text(": koneksi habis", ": no connection is left")
+_NONE_LEFT = Text(": no connection is left")
 
 # For a finding that is not clear yet, because that needs more than one good reading.
-_TRIED = Text("Login ke {target}", "Logging in to {target}")
-_AGAIN = Text(": login baru sudah berhasil lagi", ": a new login works again")
-_WAIT = Text(
-    "Login sudah berhasil lagi; tunggu pembacaan berikut.",
-    "Logging in works again; wait for the next reading.",
-)
+_TRIED = Text("Logging in to {target}")
+_AGAIN = Text(": a new login works again")
+_WAIT = Text("Logging in works again; wait for the next reading.")
 
 Show = Callable[[Session], Iterable[Exhibit]]
 """A function that yields a probe's evidence."""
 
-_HOLDERS = Text("Siapa yang memegang koneksi", "Who holds the connections")
+_HOLDERS = Text("Who holds the connections")
 
 PHASES = {
-    "resolve": Text("mencari alamat (DNS)", "resolving the name (DNS)"),
-    "connect": Text("menyambung (jaringan)", "connecting (network)"),
-    "tls": Text("jabat tangan TLS", "the TLS handshake"),
-    "login": Text("autentikasi", "authentication"),
-    "first_answer": Text("jawaban pertama", "the first answer"),
-    "role": Text("pertanyaan peran", "the question for its role"),
-    "server": Text("menunggu koneksi server", "waiting for a server connection"),
+    "resolve": Text("resolving the name (DNS)"),
+    "connect": Text("connecting (network)"),
+    "tls": Text("the TLS handshake"),
+    "login": Text("authentication"),
+    "first_answer": Text("the first answer"),
+    "role": Text("the question for its role"),
+    "server": Text("waiting for a server connection"),
 }
 
 MEASURES = (
@@ -123,13 +113,13 @@ def facts(target: Target, failure: Failure) -> dict[str, object]:
     denied = failure.kind is FailureKind.DENIED
     cause = _NONE_LEFT if failure.kind is FailureKind.EXHAUSTED else NOTHING_SAID
     if said.en:
-        cause = Text(f": {said.id}", f": it {said.en}")
+        cause = Text(": it {said}", said=said)
     outcome = (_NOT_OURS if denied else _FAIL).format(target=target.name, cause=cause)
     reason = "" if said.en else f" ({failure.message})"
     others = _OTHERS_UNKNOWN if denied else NOTHING_SAID
     return {
         "outcome": outcome,
-        "reason": Text(f"{reason}{others.id}", f"{reason}{others.en}"),
+        "reason": Text("{reason}{others}", reason=reason, others=others),
         "failure_kind": failure.kind.value,
         "next": failure.hint,
     }
@@ -158,28 +148,23 @@ def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold
     return (
         Threshold(
             "fresh_login_ok",
-            Text("{outcome}{reason}", "{outcome}{reason}"),
-            Text("{next}", "{next}"),
+            Text("{outcome}{reason}"),
+            Text("{next}"),
             family,
             critical=0.0,
             above=False,
             raise_after=2,
-            headline=Text("{outcome}", "{outcome}"),
+            headline=Text("{outcome}"),
         ),
         Threshold(
             "login_seconds",
             Text(
-                "Login ke {target} lambat: {value} (batas {limit}), terlama {phase} {took}",
-                "Logging in to {target} is slow: {value} (limit {limit}), most of it "
-                "{phase} {took}",
+                "Logging in to {target} is slow: {value} (limit {limit}), most of it {phase} {took}"
             ),
             when_slow,
             family,
             warning=1.0,
             raise_after=3,
-            headline=Text(
-                "Login ke {target} lambat, terutama {phase}",
-                "Logging in to {target} is slow, most of all {phase}",
-            ),
+            headline=Text("Logging in to {target} is slow, most of all {phase}"),
         ),
     )

@@ -16,14 +16,8 @@ MEASURES = (
     ),
 )
 
-TITLE = Text(
-    "Sertifikat TLS {target} {said} ({until}{name})",
-    "The TLS certificate of {target} {said} ({until}{name})",
-)
-HEADLINE = Text(
-    "Sertifikat TLS {target} hanya berlaku sampai {until}{name}",
-    "The TLS certificate of {target} is valid only until {until}{name}",
-)
+TITLE = Text("The TLS certificate of {target} {said} ({until}{name})")
+HEADLINE = Text("The TLS certificate of {target} is valid only until {until}{name}")
 
 CRITICAL_SECONDS = 7 * 86400.0
 WARNING_SECONDS = 30 * 86400.0
@@ -33,10 +27,7 @@ WARNING_SECONDS = 30 * 86400.0
 def left(ends: float, now: float, name: str = "", issuer: str = "") -> Measurement:
     """Seconds from ``now``, the server's clock, until it ``ends`` (Unix times)."""
     seconds = ends - now
-    if seconds > 0:
-        said = Text("berakhir dalam {for_}", "expires in {for_}")
-    else:
-        said = Text("sudah kedaluwarsa {for_} yang lalu", "expired {for_} ago")
+    said = Text("expires in {for_}") if seconds > 0 else Text("expired {for_} ago")
     return Measurement(
         MEASURES[1].name,
         seconds,
@@ -44,6 +35,6 @@ def left(ends: float, now: float, name: str = "", issuer: str = "") -> Measureme
             "said": said.format(for_=duration(abs(seconds))),
             "until": datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "name": name and f", {name}",
-            "issuer": issuer or Text("penerbitnya", "its issuer"),
+            "issuer": issuer or Text("its issuer"),
         },
     )

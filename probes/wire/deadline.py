@@ -86,12 +86,9 @@ def timed_out(what: str = "no answer") -> ProbeError:
         FailureKind.TIMEOUT,
         f"{what} within the deadline",
         Text(
-            "Server menerima koneksi tetapi tidak menjawab. Bila bukti menunjukkan status T, "
-            "jalankan `kill -CONT PID`; bila D, periksa penyimpanan; selain itu beban berlebih "
-            "atau jaringan yang menelan paket.",
             "The server takes connections but does not answer. If the evidence shows state T, run "
             "`kill -CONT PID`; if D, check the storage; else overload, or a network that swallows "
-            "packets.",
+            "packets."
         ),
     )
 
@@ -157,8 +154,5 @@ def resolve(host: str) -> list[str]:
     raise ProbeError(
         FailureKind.UNREACHABLE,
         f"the name {host} does not resolve: {lookup.error}",
-        Text(
-            f"Periksa nama {host} pada konfigurasi target dan pada DNS.",
-            f"Check the name {host} in the target's configuration and in DNS.",
-        ),
+        Text("Check the name {host} in the target's configuration and in DNS.", host=host),
     )

@@ -207,10 +207,7 @@ def _at(
         raise ProbeError(
             FailureKind.BROKEN,
             " ".join(str(error).split()),
-            Text(
-                "Perbaiki pilihan libpq pada url target (bagian sesudah tanda tanya).",
-                "Mend the libpq options in the target's url (the part after the question mark).",
-            ),
+            Text("Mend the libpq options in the target's url (the part after the question mark)."),
         ) from error
     except psycopg2.Error as error:
         said = refused(error, ip)

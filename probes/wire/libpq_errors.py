@@ -30,12 +30,9 @@ class KnownError:
 FOREIGN = KnownError(
     FailureKind.REFUSED,
     Text(
-        "Sesuatu yang lain menjawab di {host} port {port}; ia tidak berbicara dengan protokol "
-        "PostgreSQL: lihat di host itu siapa yang mendengarkan (ss -ltnp), dan apakah engine serta "
-        "url target di agent.yaml benar.",
         "Something else answers at {host} port {port}; it does not speak PostgreSQL's protocol: "
         "see on that host who listens there (ss -ltnp), and whether engine and url of the target "
-        "in agent.yaml are right.",
+        "in agent.yaml are right."
     ),
     r"received invalid response to SSL negotiation|expected authentication request from server|"
     r"received unencrypted data after|received invalid authentication request|"
@@ -47,24 +44,19 @@ FOREIGN = KnownError(
 ERROR_FOR_TLS = KnownError(
     FailureKind.REFUSED,
     Text(
-        "Yang mendengarkan di {host} port {port} menjawab dengan galat sebelum login dimulai: "
-        "server tidak dapat membuat proses baru (memori, batas proses; lihat lognya), atau program "
-        "lain yang mendengarkan di sana (ss -ltnp).",
         "What listens at {host} port {port} answers with an error before the login begins: the "
         "server cannot start a process (memory, limit of processes; see its log), or another "
-        "program listens there (ss -ltnp).",
+        "program listens there (ss -ltnp)."
     ),
     r"error response during SSL exchange",
-    title=Text("menjawab permintaan TLS dengan galat", "answers the request for TLS with an error"),
+    title=Text("answers the request for TLS with an error"),
 )
 
 NO_WAY = KnownError(
     FailureKind.UNREACHABLE,
     Text(
-        "Tidak ada jalan ke {host} port {port}: periksa jaringan, firewall, dan apakah host "
-        "itu menyala.",
         "There is no way to {host} port {port}: check the network, the firewall and whether "
-        "that host is on.",
+        "that host is on."
     ),
     r"No route to host|Network is unreachable|timed out|could not translate host name|"
     r"Host is down",
@@ -73,30 +65,21 @@ NO_WAY = KnownError(
 HUNG_UP = KnownError(
     FailureKind.REFUSED,
     Text(
-        "{host} port {port} terjangkau, tetapi yang mendengarkan di sana memutus sambungan sebelum "
-        "login selesai: mungkin program lain (ss -ltnp), proksi tanpa server di belakangnya, atau "
-        "server yang baru mulai atau sedang berakhir; baca baris akhir lognya.",
         "{host} port {port} is reached, but whoever listens there hangs up before the login ends: "
         "it may be another program (ss -ltnp), a proxy with no server behind it, or the server "
-        "just starting or ending; read the last lines of its log.",
+        "just starting or ending; read the last lines of its log."
     ),
     r"closed the connection unexpectedly|reset by peer|Broken pipe|could not (receive|send)",
-    title=Text(
-        "menerima sambungan lalu memutusnya sebelum menjawab",
-        "takes the connection and hangs up before it answers",
-    ),
+    title=Text("takes the connection and hangs up before it answers"),
 )
 """Comes after the network's own errors: "could not receive data: timed out"."""
 
 _LOST = Text(
-    "Sambungan terputus: server mati, dimulai ulang, atau jaringan memutusnya. Baca baris akhir "
-    "log server.",
     "The connection was lost: the server died, was restarted, or the network cut it. Read the "
-    "last lines of the server log.",
+    "last lines of the server log."
 )
 _UNKNOWN = Text(
-    "Jawaban yang tidak dikenal Sigap: baca pesannya, dan laporkan bila ini server biasa.",
-    "An answer Sigap does not know: read the message, and report it if this is an ordinary server.",
+    "An answer Sigap does not know: read the message, and report it if this is an ordinary server."
 )
 
 

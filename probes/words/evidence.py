@@ -38,12 +38,9 @@ _STATEMENT = re.compile(
 )
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|$)")
 
-_LEFT_OUT = Text(
-    "tabel lain tidak disertakan (paling banyak {most})",
-    "further exhibits left out (at most {most})",
-)
-_ROWS_SHOWN = Text("ditampilkan {shown} dari {all} baris", "{shown} of {all} rows shown")
-_COLUMNS_SHOWN = Text("ditampilkan {shown} dari {all} kolom", "{shown} of {all} columns shown")
+_LEFT_OUT = Text("further exhibits left out (at most {most})")
+_ROWS_SHOWN = Text("{shown} of {all} rows shown")
+_COLUMNS_SHOWN = Text("{shown} of {all} columns shown")
 
 
 def bounded(exhibits: Iterable[Exhibit]) -> tuple[Exhibit, ...]:
@@ -62,7 +59,7 @@ def bounded(exhibits: Iterable[Exhibit]) -> tuple[Exhibit, ...]:
 def labelled(exhibits: Iterable[Exhibit], target: str) -> tuple[Exhibit, ...]:
     """The exhibits, with the server they were taken on added to their titles."""
     return tuple(
-        replace(each, title=Text(f"{target}: {each.title.id}", f"{target}: {each.title.en}"))
+        replace(each, title=Text("{target}: {title}", target=target, title=each.title))
         for each in exhibits
     )
 
@@ -100,9 +97,7 @@ def _cut(exhibit: Exhibit, room: int) -> tuple[Exhibit, int]:
 
 def _each(words: Words, change: Callable[[str], str]) -> Words:
     """The words changed in every language they are said in."""
-    if isinstance(words, Text):
-        return Text(change(words.id), change(words.en))
-    return change(words)
+    return words.changed(change) if isinstance(words, Text) else change(words)
 
 
 def _characters(words: Words) -> int:

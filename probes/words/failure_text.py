@@ -9,16 +9,13 @@ from dataclasses import replace
 
 from probes.model import Failure, FailureKind, Text, Words
 
-NOT_ITS_PROTOCOL = Text(
-    "tidak berbicara dengan protokolnya (sesuatu yang lain menjawab di portnya)",
-    "does not speak its protocol (something else answers at its port)",
-)
+NOT_ITS_PROTOCOL = Text("does not speak its protocol (something else answers at its port)")
 """For a peer that answers on the server's port with another protocol."""
 
 
 def words(failure: Failure) -> Text:
     """The failure's message in both languages."""
-    return failure.said if failure.said.en else Text(failure.message, failure.message)
+    return failure.said if failure.said.en else Text.verbatim(failure.message)
 
 
 def shown(failure: Failure) -> Words:
@@ -32,8 +29,5 @@ def no_further(refused: Failure) -> Failure:
     """
     said = refused.said
     if not said.en:
-        said = Text(
-            f"tidak mendapat sesi tambahan ({refused.message})",
-            f"no further session was to be had ({refused.message})",
-        )
+        said = Text("no further session was to be had ({message})", message=refused.message)
     return replace(refused, kind=FailureKind.BLIND, said=said)

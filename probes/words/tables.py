@@ -11,18 +11,16 @@ OUR_CLOCK = "now"
 """A column that a query reads to compute ages; not shown in the table."""
 
 
-NONE = Text("tidak ada", "none")
-YES = Text("ya", "yes")
-NO = Text("tidak", "no")
-FIRST_OF_ALL = Text("{shown} pertama dari {all}", "the first {shown} of {all}")
-LARGEST_OF_ALL = Text("{shown} terbesar dari {all}", "the {shown} largest of {all}")
-OLDEST_OF_ALL = Text("{shown} tertua dari {all}", "the oldest {shown} of {all}")
-OLDEST = Text("{shown} tertua", "the oldest {shown}")
-ROLLED_BACK = Text("digulung balik", "rolled back")
-AT_SERVER_TIME = Text("pada {at}, waktu server", "at {at}, server time")
-TRUNCATED = Text(
-    "dipotong menjadi {shown} dari {all} yang menunggu", "truncated to {shown} of {all} waiters"
-)
+NONE = Text("none")
+YES = Text("yes")
+NO = Text("no")
+FIRST_OF_ALL = Text("the first {shown} of {all}")
+LARGEST_OF_ALL = Text("the {shown} largest of {all}")
+OLDEST_OF_ALL = Text("the oldest {shown} of {all}")
+OLDEST = Text("the oldest {shown}")
+ROLLED_BACK = Text("rolled back")
+AT_SERVER_TIME = Text("at {at}, server time")
+TRUNCATED = Text("truncated to {shown} of {all} waiters")
 
 
 def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> Exhibit:
@@ -37,10 +35,7 @@ def remarks(*said: Words, between: str = "; ") -> Words:
     """The notes under a table, joined; empty ones are left out."""
     every = [each for each in said if each not in ("", NOTHING_SAID)]
     if any(isinstance(each, Text) for each in every):
-        return Text(
-            between.join(each.id if isinstance(each, Text) else each for each in every),
-            between.join(each.en if isinstance(each, Text) else each for each in every),
-        )
+        return Text.joined(between, every)
     return between.join(map(str, every))
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 
+from probes.i18n import languages
 from probes.model import Text, is_moment
 
-DAY, HOUR = Text("hari", "d"), Text("jam", "h")
-MINUTE, SECOND = Text("menit", "min"), Text("detik", "s")
+DAY, HOUR = Text("d"), Text("h")
+MINUTE, SECOND = Text("min"), Text("s")
 """How durations are written; in clock lines, on pages and in documents too."""
 
-_INDONESIAN = str.maketrans(",.", ".,")
+_THOUSANDS, _DECIMAL = Text(",", context="between thousands"), Text(".", context="decimal mark")
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
-def _number(value: float, decimals: int) -> Text:
+def number(value: float, decimals: int) -> Text:
+    """1,234.5 (1.234,5); no more decimals than these, and none that are zero at the end."""
     english = f"{value:,.{decimals}f}"
     if "." in english:
         english = english.rstrip("0").rstrip(".")
-    indonesian = english.translate(_INDONESIAN)
-    return Text(indonesian, english)
+    return Text.written({each: english.translate(_marks(each)) for each in languages()})
+
+
+@cache
+def _marks(language: str) -> Mapping[int, str]:
+    return str.maketrans({",": _THOUSANDS.said_in(language), ".": _DECIMAL.said_in(language)})
 
 
 def written(value: float, unit: str) -> Text:
@@ -28,17 +36,16 @@ def written(value: float, unit: str) -> Text:
     Bytes are written in powers of 1,000, as df --si and the exporters' dashboards do.
     """
     if unit == "ratio":
-        return Text("{n} %", "{n} %").format(n=_number(value * 100, 1))
+        return Text("{n} %", n=number(value * 100, 1))
     if unit == "bytes":
         scaled, step = float(value), 0
         while abs(scaled) >= 1000 and step < len(_BYTES) - 1:
             scaled, step = scaled / 1000, step + 1
-        number = _number(scaled, 1 if step else 0)
-        return Text("{n} {u}", "{n} {u}").format(n=number, u=_BYTES[step])
+        return Text("{n} {u}", n=number(scaled, 1 if step else 0), u=_BYTES[step])
     if unit == "seconds":
         return duration(value)
     # three figures that count: 145.935 a minute is read as 146
-    return _number(value, 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3)
+    return number(value, 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3)
 
 
 def version_in_words(flavour: str, version: int) -> str:
@@ -54,22 +61,19 @@ def measured(measure: str, value: float, unit: str) -> Text:
     """``written``, but an instant is written as one: 2026-11-23T06:05:07Z."""
     if is_moment(measure, unit):
         moment = datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Text(moment, moment)
+        return Text.verbatim(moment)
     return written(value, unit)
 
 
 def duration(seconds: float) -> Text:
     """0.25 s, 45 s, 6 min 52 s, 3 h 5 min, 2 d 4 h: never more than two parts."""
     if abs(seconds) < 10:
-        return Text("{n} {u}", "{n} {u}").format(n=_number(seconds, 2), u=SECOND)
+        return Text("{n} {u}", n=number(seconds, 2), u=SECOND)
     left = round(abs(seconds))
     sign = "-" if seconds < 0 else ""
     parts: list[Text] = []
     for size, name in ((86400, DAY), (3600, HOUR), (60, MINUTE), (1, SECOND)):
         count, left = divmod(left, size)
         if count:
-            parts.append(Text(f"{count} {name.id}", f"{count} {name.en}"))
-    shown = parts[:2]
-    return Text(
-        sign + " ".join(part.id for part in shown), sign + " ".join(part.en for part in shown)
-    )
+            parts.append(Text("{count} {name}", count=count, name=name))
+    return Text("{sign}{parts}", sign=sign, parts=Text.joined(" ", parts[:2]))

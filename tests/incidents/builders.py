@@ -23,7 +23,8 @@ from incidents.model import (
 from incidents.procedure import load as procedure
 from incidents.procedure.load import Field, FieldKind
 from incidents.workflow import actions, fold, permissions
-from probes import Finding, Severity, Text
+from probes import Finding, Severity
+from tests.support.words import both
 
 PROCEDURE = procedure.load("kaltim")
 CALENDAR = calendar.load("kaltim")
@@ -79,8 +80,8 @@ def finding(
         measure=measure,
         subject=subject,
         severity=severity,
-        title=Text(f"{target} {measure} bermasalah", f"trouble with {measure} of {target}"),
-        hint=Text("petunjuk", "hint"),
+        title=both(f"{target} {measure} bermasalah", f"trouble with {measure} of {target}"),
+        hint=both("petunjuk", "hint"),
         family=family,
         at=when,
         since=since or when,

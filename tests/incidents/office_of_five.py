@@ -20,7 +20,8 @@ from incidents.procedure import load as procedure
 from incidents.procedure.load import Field, FieldKind, Procedure
 from incidents.store import Store, tables
 from incidents.workflow.actions import Sign
-from probes import Finding, Severity, Text
+from probes import Finding, Severity
+from tests.support.words import both
 
 MONDAY = datetime(2026, 7, 6, 0, 0, tzinfo=UTC)  # 08.00 WITA on a working Monday
 DAY = date(2026, 7, 6)
@@ -110,8 +111,8 @@ def finding(
         measure=measure,
         subject=subject,
         severity=severity,
-        title=Text(f"{target}: gangguan {measure}", f"{target}: trouble with {measure}"),
-        hint=Text("Periksa layanannya.", "Check the service."),
+        title=both(f"{target}: gangguan {measure}", f"{target}: trouble with {measure}"),
+        hint=both("Periksa layanannya.", "Check the service."),
         family=family,
         at=at,
         since=more.pop("since", at),

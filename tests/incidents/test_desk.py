@@ -11,7 +11,7 @@ from incidents.desk import Desk
 from incidents.model import Change, Outcome, Refused
 from incidents.store import Store
 from incidents.workflow.actions import ActionRefused, Dismiss
-from probes import Severity, Text
+from probes import Severity
 from tests.incidents.office_of_five import (
     MINUTE,
     MONDAY,
@@ -20,6 +20,7 @@ from tests.incidents.office_of_five import (
     signer,
     walk,
 )
+from tests.support.words import both
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_cause_that_flaps_stays_one_incident_under_its_first_title(desk: Desk)
     for minute in (1, 3, 5):
         gone, back = MONDAY + minute * MINUTE, MONDAY + (minute + 1) * MINUTE
         desk.report(finding(Severity.CLEAR, at=gone), gone)
-        again = desk.report(replace(finding(at=back), title=Text("lagi", "again")), back)
+        again = desk.report(replace(finding(at=back), title=both("lagi", "again")), back)
         assert (again.change, again.number) == (Change.OBSERVED, number)
     assert desk.incident(number).title == title
     assert len(desk.open_incidents()) == 1

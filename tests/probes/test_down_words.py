@@ -25,17 +25,18 @@ from probes.templates import login as logins
 from probes.wire.libpq_errors import KnownError
 from probes.words.failure_text import NOT_ITS_PROTOCOL
 from tests.support.builders import NOON, a_target
+from tests.support.words import both
 
 SENTENCES = {
-    FailureKind.UNREACHABLE: Text("simpeg tidak terjangkau", "simpeg is unreachable"),
-    FailureKind.REFUSED: Text("simpeg menolak sambungan", "simpeg refuses connections"),
-    FailureKind.DENIED: Text(
+    FailureKind.UNREACHABLE: both("simpeg tidak terjangkau", "simpeg is unreachable"),
+    FailureKind.REFUSED: both("simpeg menolak sambungan", "simpeg refuses connections"),
+    FailureKind.DENIED: both(
         "simpeg menolak akun pemantau", "simpeg rejects the monitoring account"
     ),
-    FailureKind.EXHAUSTED: Text(
+    FailureKind.EXHAUSTED: both(
         "simpeg kehabisan slot koneksi", "simpeg is out of connection slots"
     ),
-    FailureKind.TIMEOUT: Text(
+    FailureKind.TIMEOUT: both(
         "simpeg membeku atau tidak menjawab", "simpeg is frozen or does not answer"
     ),
 }
@@ -80,7 +81,7 @@ def test_a_cause_with_words_of_its_own_goes_on_after_the_servers_name(words: Tex
     assert VERB.match(words.en), words.en
     assert words.id[0].islower()
     title = told("postgresql", Failure(FailureKind.DENIED, "FATAL", said=words))
-    assert title == Text(f"simpeg {words.id}", f"simpeg {words.en}")
+    assert title == both(f"simpeg {words.id}", f"simpeg {words.en}")
 
 
 def of_a_login(engine: str, failure: Failure) -> Finding:
@@ -103,7 +104,7 @@ def test_a_login_that_fails_alone_says_of_the_server_why(words: Text) -> None:
     assert (
         found.title
         == found.headline
-        == Text(
+        == both(
             f"Login baru ke simpeg gagal, sesi lama masih berjalan: {words.id}",
             f"New logins to simpeg fail while existing sessions work: it {words.en}",
         )
@@ -117,13 +118,13 @@ RAW = 'FATAL: password authentication failed for user "sigap"'
 def test_sigaps_account_rejected_alone_is_not_told_as_an_outage_of_everybodys_logins(
     engine: str,
 ) -> None:
-    hint = Text("Periksa password_file.", "Check the password_file.")
+    hint = both("Periksa password_file.", "Check the password_file.")
     found = of_a_login(engine, Failure(FailureKind.DENIED, RAW, hint))
-    assert found.headline == Text(
+    assert found.headline == both(
         "simpeg tidak menerima akun pemantau Sigap",
         "simpeg does not let Sigap's monitoring account in",
     )
-    assert found.title == Text(
+    assert found.title == both(
         f"{found.headline.id} ({RAW}); sesi yang sudah terbuka tetap berjalan, belum diketahui "
         "apakah akun lain juga ditolak",
         f"{found.headline.en} ({RAW}); sessions that are open go on, whether other accounts are "

@@ -18,8 +18,9 @@ from probes.words.evidence import (
     redacted,
 )
 from tests.support.evidence import all_told, english
+from tests.support.words import both
 
-TITLE = Text("Antrean", "Queue")
+TITLE = both("Antrean", "Queue")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_too_many_exhibits_are_cut_and_the_cut_is_said() -> None:
 
 
 def test_words_of_ours_are_bounded_and_redacted_in_both_languages() -> None:
-    secret = Text(
+    secret = both(
         "ditolak: password=rahasia " + "x" * 700, "refused: password=rahasia " + "x" * 700
     )
     (small,) = bounded([Exhibit(TITLE, ("state",), ((secret,),), secret)])
@@ -78,7 +79,7 @@ def test_words_of_ours_are_bounded_and_redacted_in_both_languages() -> None:
 
 
 def test_both_languages_of_a_cell_take_room() -> None:
-    wide = Text("x" * LONGEST_CELL, "y" * LONGEST_CELL)
+    wide = both("x" * LONGEST_CELL, "y" * LONGEST_CELL)
     rows = ((wide,) * MOST_COLUMNS,) * MOST_ROWS
     (small,) = bounded([Exhibit(TITLE, (), rows)])
     assert len(small.rows) == MOST_CHARACTERS // (2 * LONGEST_CELL * MOST_COLUMNS)
@@ -99,4 +100,4 @@ def test_evidence_is_never_larger_than_its_bound(rows: list[list[str]]) -> None:
 
 def test_the_other_side_is_named_in_the_title() -> None:
     (named,) = labelled([Exhibit(TITLE, (), ())], "simpeg-primary")
-    assert named.title == Text("simpeg-primary: Antrean", "simpeg-primary: Queue")
+    assert named.title == both("simpeg-primary: Antrean", "simpeg-primary: Queue")

@@ -23,11 +23,11 @@ from probes import (
     Reading,
     Severity,
     Target,
-    Text,
     Threshold,
     Tuning,
 )
 from probes.judge import Judge, Recalled
+from tests.support.words import both
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 TARGET = Target("simpeg-replica", "postgresql", Address("127.0.0.1", 5432, "sigap"))
@@ -36,10 +36,10 @@ TARGET = Target("simpeg-replica", "postgresql", Address("127.0.0.1", 5432, "siga
 def lag_probe(**limits: object) -> Probe:
     threshold = Threshold(
         "lag_seconds",
-        Text(
+        both(
             "{target} tertinggal {value} dari {upstream}", "{target} is {value} behind {upstream}"
         ),
-        Text("Periksa {upstream}.", "Look at {upstream}."),
+        both("Periksa {upstream}.", "Look at {upstream}."),
         family="replication",
         warning=30,
         critical=300,
@@ -48,7 +48,7 @@ def lag_probe(**limits: object) -> Probe:
     return Probe(
         "lag",
         "postgresql",
-        Text("Tertinggal berapa?", "How far behind?"),
+        both("Tertinggal berapa?", "How far behind?"),
         (Measure("lag_seconds", "seconds", "Seconds behind."),),
         (threshold,),
         read=lambda session: (),
@@ -58,13 +58,13 @@ def lag_probe(**limits: object) -> Probe:
 UP_PROBE = Probe(
     "availability",
     "postgresql",
-    Text("Hidup?", "Up?"),
+    both("Hidup?", "Up?"),
     (Measure("up", "", "1 when usable."),),
     (
         Threshold(
             "up",
-            Text("{target} {reason}: {message}", "{target} {reason}: {message}"),
-            Text("Lihat server.", "Look at the server."),
+            both("{target} {reason}: {message}", "{target} {reason}: {message}"),
+            both("Lihat server.", "Look at the server."),
             family="availability",
             critical=0,
             above=False,
@@ -90,7 +90,7 @@ def failed(minute: int, kind: FailureKind, probe: str = "lag") -> Reading:
         probe,
         START + timedelta(minutes=minute),
         5.0,
-        failure=Failure(kind, "no answer", Text("Coba ini.", "Try this.")),
+        failure=Failure(kind, "no answer", both("Coba ini.", "Try this.")),
     )
 
 
@@ -112,7 +112,7 @@ def test_the_same_verdict_is_stated_at_every_reading() -> None:
 
 def test_a_finding_says_its_value_and_cause_in_both_languages() -> None:
     finding = verdict(Judge(), lag_probe(), reading(0, 412))
-    assert finding.title == Text(
+    assert finding.title == both(
         "simpeg-replica tertinggal 6 menit 52 detik dari simpeg-primary",
         "simpeg-replica is 6 min 52 s behind simpeg-primary",
     )
@@ -123,12 +123,12 @@ def test_a_finding_says_its_value_and_cause_in_both_languages() -> None:
 
 def test_one_of_something_is_not_said_in_the_plural() -> None:
     asked = lag_probe()
-    counting = Text(
+    counting = both(
         "{n} sesi menunggu; {gone}.", "{n} {n:session waits|sessions wait}; {gone:is|are} gone."
     )
     probe = replace(asked, thresholds=(replace(asked.thresholds[0], title=counting),))
     said = []
-    for number in ("1", 1, "2", Text("seribu", "1,000")):
+    for number in ("1", 1, "2", both("seribu", "1,000")):
         measured = Measurement("lag_seconds", 412.0, detail={"n": number})
         seen = replace(reading(0), measurements=(measured,))
         said.append(verdict(Judge(), probe, seen).title)
@@ -258,7 +258,7 @@ def test_a_server_that_cannot_be_used_is_judged_by_availability() -> None:
 
 
 def test_a_probe_that_has_words_for_why_it_could_not_log_in_is_quoted() -> None:
-    judge, said = Judge(), Text("tidak menyediakan basis data x", "does not offer the database x")
+    judge, said = Judge(), both("tidak menyediakan basis data x", "does not offer the database x")
     for second in (0, 1):
         refused = failed(second, FailureKind.DENIED, "availability")
         assert refused.failure is not None
@@ -335,20 +335,20 @@ def test_recalled_trouble_of_a_subject_that_is_gone_clears() -> None:
 def test_a_blind_probe_says_why_in_both_languages() -> None:
     judge, probe = Judge(), lag_probe()
     foreign = verdict(judge, probe, failed(0, FailureKind.BLIND), "blind")
-    assert foreign.title == Text(
+    assert foreign.title == both(
         "simpeg-replica: lag tidak dapat melihat: hak atau sarananya kurang (no answer)",
         "simpeg-replica: lag cannot see: a right or an instrument is missing (no answer)",
     )
-    own = ProbeError(FailureKind.BLIND, Text("butuh pg_monitor", "needs pg_monitor")).failure
+    own = ProbeError(FailureKind.BLIND, both("butuh pg_monitor", "needs pg_monitor")).failure
     said = Reading("simpeg-replica", "lag", START, 0.1, failure=own)
-    assert verdict(judge, probe, said, "blind").title == Text(
+    assert verdict(judge, probe, said, "blind").title == both(
         "simpeg-replica: lag tidak dapat melihat: butuh pg_monitor",
         "simpeg-replica: lag cannot see: needs pg_monitor",
     )
 
 
 def test_what_has_healed_is_told_with_the_limit_it_stood_by() -> None:
-    said = Text("{value} (batas {limit})", "{value} (limit {limit})")
+    said = both("{value} (batas {limit})", "{value} (limit {limit})")
     probe = lag_probe()
     probe = replace(probe, thresholds=(replace(probe.thresholds[0], title=said),))
     judge = Judge()

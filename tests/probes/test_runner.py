@@ -12,11 +12,11 @@ from probes import (
     Measurement,
     ProbeError,
     Session,
-    Text,
 )
 from probes.judge import why
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
 from tests.support.asking import NOW, TARGET, a_server, ask, counted, probe
+from tests.support.words import both
 
 
 def test_a_reading_carries_its_measurements_or_its_failure_never_both() -> None:
@@ -156,7 +156,7 @@ def test_a_further_session_that_is_refused_leaves_the_kept_one_in_use() -> None:
     (reading,) = owner.round([probe("further", further)], lambda: NOW)
     assert reading.failure is not None
     assert (reading.failure.kind, reading.failure.message) == (FailureKind.BLIND, "login failed")
-    assert why(reading.failure) == Text(
+    assert why(reading.failure) == both(
         "tidak mendapat sesi tambahan (login failed)",
         "no further session was to be had (login failed)",
     )

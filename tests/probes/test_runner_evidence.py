@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from probes import Down, Exhibit, FailureKind, ProbeError, Session, Text
+from probes import Down, Exhibit, FailureKind, ProbeError, Session
 from probes.runner import LOCAL_EVIDENCE_SECONDS, Owner
 from probes.wire import deadline
 from tests.support.asking import NOW, TARGET, a_server, ask, counted, probe
 from tests.support.evidence import english
+from tests.support.words import both
 
 
 def test_evidence_that_cannot_be_taken_says_why() -> None:
@@ -29,7 +30,7 @@ def test_what_changed_lately_is_shown_with_every_probe_and_never_in_place_of_its
         raise ProbeError(FailureKind.BLIND, "no right to the log")
 
     def one(title: str) -> Exhibit:
-        return Exhibit(Text(title, title), (), ())
+        return Exhibit(both(title, title), (), ())
 
     asked, silent = probe("a", ask, exhibits=lambda session: [one("own")]), probe("b", ask)
     engine = replace(a_server().engine, lately=lambda session: [one("lately")])
@@ -47,7 +48,7 @@ def test_a_server_that_is_down_is_shown_by_probes_that_can_without_a_session() -
 
     def when_down(view: Session, down: Down) -> Iterable[Exhibit]:
         seen.append(down)
-        yield Exhibit(Text("?", "?"), (), (), note=view.paths()["data"])
+        yield Exhibit(both("?", "?"), (), (), note=view.paths()["data"])
 
     server = a_server()
     owner = Owner(TARGET, server.engine)

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from probes import Text, Words
+from probes import Words
 from probes.model import NOTHING_SAID
 from probes.words.tables import NO, NONE, cell, exhibit, remarks
+from tests.support.words import both
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         (None, "-"),
-        (True, Text("ya", "yes")),
-        (Text("diam", "idle"), Text("diam", "idle")),
+        (True, both("ya", "yes")),
+        (both("diam", "idle"), both("diam", "idle")),
         (0.0, "0"),
         (-0.0001, "0"),
         (123456789.0, "123456789"),
@@ -38,12 +39,12 @@ def test_each_kind_of_value_has_one_form(value: Any, words: Words) -> None:
 
 
 def test_the_clock_a_query_reckons_from_is_not_shown() -> None:
-    shown = exhibit(Text("Slot", "Slots"), [{"slot": "a", "now": 1795000000.5, "active": False}])
+    shown = exhibit(both("Slot", "Slots"), [{"slot": "a", "now": 1795000000.5, "active": False}])
     assert (shown.columns, shown.rows) == (("slot", "active"), (("a", NO),))
 
 
 def test_an_empty_table_says_so() -> None:
-    shown = exhibit(Text("Slot", "Slots"), [])
+    shown = exhibit(both("Slot", "Slots"), [])
     assert (shown.rows, shown.note) == ((), NONE)
 
 
@@ -53,8 +54,8 @@ def test_an_empty_table_says_so() -> None:
         ((), ""),
         (("", "/data: No such file"), "/data: No such file"),
         (("/data: gone", "/wal: gone"), "/data: gone; /wal: gone"),
-        (("log", Text("tidak ada", "none"), ""), Text("log; tidak ada", "log; none")),
-        ((NOTHING_SAID, Text("tidak ada", "none")), Text("tidak ada", "none")),
+        (("log", both("tidak ada", "none"), ""), both("log; tidak ada", "log; none")),
+        ((NOTHING_SAID, both("tidak ada", "none")), both("tidak ada", "none")),
     ],
 )
 def test_remarks_are_put_together_in_both_languages(said: tuple[Words, ...], words: Words) -> None:

@@ -13,9 +13,9 @@ from probes import (
     Probe,
     Session,
     Target,
-    Text,
 )
 from tests.support.fakes import FakeServer
+from tests.support.words import both
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 TARGET = Target(
@@ -40,7 +40,7 @@ def probe(
     return Probe(
         name,
         engine,
-        Text("?", "?"),
+        both("?", "?"),
         (Measure("value", "", "A value."),),
         (),
         read,

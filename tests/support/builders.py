@@ -20,6 +20,7 @@ from probes import (
     Text,
     Threshold,
 )
+from tests.support.words import both
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)  # Monday 12.00 WITA
 
@@ -39,8 +40,8 @@ def a_finding(**changes: Any) -> Finding:
         "measure": "up",
         "subject": "",
         "severity": Severity.CRITICAL,
-        "title": Text("simpeg mati", "simpeg is down"),
-        "hint": Text("", ""),
+        "title": both("simpeg mati", "simpeg is down"),
+        "hint": Text(""),
         "family": "availability",
         "at": NOON,
         "since": NOON,
@@ -61,11 +62,11 @@ def a_probe(name: str = "availability", **changes: Any) -> Probe:
     values: dict[str, Any] = {
         "name": name,
         "engine": "postgresql",
-        "question": Text("Hidup?", "Is it up?"),
+        "question": both("Hidup?", "Is it up?"),
         "measures": (Measure("up", "", "Whether it answers"),),
         "thresholds": (
             Threshold(
-                "up", Text("{target} mati", "{target} is down"), Text("", ""), "availability",
+                "up", both("{target} mati", "{target} is down"), Text(""), "availability",
                 critical=0.0, above=False,
             ),
         ),

@@ -27,13 +27,9 @@ SESSION_COOKIE = "sigap_session"
 LANGUAGE_COOKIE = "sigap_language"
 YEAR_SECONDS = 365 * 24 * 3600
 
-FOREIGN = Text(
-    "Permintaan ini tidak datang dari halaman Sigap; buka halamannya lalu kirim dari sana.",
-    "This request did not come from a Sigap page; open the page and send it from there.",
-)
+FOREIGN = Text("This request did not come from a Sigap page; open the page and send it from there.")
 WORN_OUT = Text(
-    "Formulir ini dibuka sebelum Anda masuk kembali; muat ulang halamannya lalu kirim lagi.",
-    "This form was opened before you signed in again; reload the page and send it once more.",
+    "This form was opened before you signed in again; reload the page and send it once more."
 )
 
 

@@ -27,64 +27,42 @@ from probes import Text
 log = logging.getLogger(__name__)
 
 HEADINGS = {
-    400: Text("Permintaan tidak terbaca", "The request cannot be read"),
-    401: Text("Silakan masuk", "Sign in first"),
-    403: Text("Tidak diizinkan", "Not allowed"),
-    404: Text("Halaman tidak ditemukan", "Page not found"),
-    405: Text("Tidak dapat dilakukan di sini", "That cannot be done here"),
-    409: Text("Keadaan sudah berubah", "Things have moved on"),
-    413: Text("Terlalu besar", "Too large"),
-    422: Text("Isian belum benar", "The form is not right yet"),
-    429: Text("Terlalu sering", "Too often"),
-    503: Text("Penyimpanan tidak menjawab", "The store does not answer"),
+    400: Text("The request cannot be read"),
+    401: Text("Sign in first"),
+    403: Text("Not allowed"),
+    404: Text("Page not found"),
+    405: Text("That cannot be done here"),
+    409: Text("Things have moved on"),
+    413: Text("Too large"),
+    422: Text("The form is not right yet"),
+    429: Text("Too often"),
+    503: Text("The store does not answer"),
 }
-TROUBLE = Text("Terjadi kesalahan", "Something went wrong")
+TROUBLE = Text("Something went wrong")
 SENTENCES = {
-    400: Text(
-        "Isi permintaan tidak dapat dibaca; periksa bentuknya lalu kirim ulang.",
-        "The request could not be read; check its form and send it again.",
-    ),
-    404: Text(
-        "Alamat ini tidak menunjuk ke apa pun; periksa nomornya atau mulai dari kotak masuk.",
-        "Nothing is at this address; check the number or start from the inbox.",
-    ),
-    405: Text(
-        "Alamat ini tidak menerima cara permintaan tersebut.",
-        "This address does not take that kind of request.",
-    ),
+    400: Text("The request could not be read; check its form and send it again."),
+    404: Text("Nothing is at this address; check the number or start from the inbox."),
+    405: Text("This address does not take that kind of request."),
     413: Text(
-        f"Permintaan melebihi {BODY_LIMIT_BYTES // 1024} KiB; kirim lebih sedikit.",
-        f"The request is larger than {BODY_LIMIT_BYTES // 1024} KiB; send less.",
+        "The request is larger than {body_limit_bytes} KiB; send less.",
+        body_limit_bytes=BODY_LIMIT_BYTES // 1024,
     ),
 }
 UNEXPECTED = Text(
-    "Kesalahan pada Sigap sendiri; sudah dicatat di log. Coba lagi, dan bila berulang hubungi "
-    "administrator jaringan dan server.",
     "A fault of Sigap itself; it is in the log. Try again, and if it stays call the network and "
-    "server administrator.",
+    "server administrator."
 )
-SIGN_IN = Text(
-    "Masuk dahulu: pakai sesi halaman atau HTTP Basic dengan akun Anda.",
-    "Sign in first: use a page session or HTTP Basic with your account.",
-)
-WRONG_FIELDS = Text(
-    "Permintaan belum benar; perbaiki {names}.", "The request is not right; mend {names}."
-)
-NO_OBJECT = Text(
-    "Kirim sebuah objek JSON, dengan Content-Type: application/json.",
-    "Send one JSON object, with Content-Type: application/json.",
-)
+SIGN_IN = Text("Sign in first: use a page session or HTTP Basic with your account.")
+WRONG_FIELDS = Text("The request is not right; mend {names}.")
+NO_OBJECT = Text("Send one JSON object, with Content-Type: application/json.")
 FIELD_WORDS = {
-    "missing": Text("Bagian ini wajib diisi", "This is required"),
-    "extra_forbidden": Text("Kunci ini tidak dikenal di sini", "This key is not known here"),
-    "literal_error": Text("Isinya harus {expected}", "It must be {expected}"),
-    "string_too_short": Text("Bagian ini wajib diisi", "This is required"),
+    "missing": Text("This is required"),
+    "extra_forbidden": Text("This key is not known here"),
+    "literal_error": Text("It must be {expected}"),
+    "string_too_short": Text("This is required"),
 }
 """Texts for the kinds of pydantic errors that callers meet; others keep pydantic's English text."""
-NOT_JSON = Text(
-    "Isi permintaan bukan JSON yang sah; periksa tanda kurung dan kutipnya.",
-    "The body is not valid JSON; check its brackets and quotes.",
-)
+NOT_JSON = Text("The body is not valid JSON; check its brackets and quotes.")
 
 
 def install(app: FastAPI) -> None:
@@ -152,9 +130,10 @@ def _validation(error: RequestValidationError) -> RequestError:
 def _field_words(kind: str, message: str, context: Mapping[str, object]) -> Text:
     known_words = FIELD_WORDS.get(kind)
     if known_words is None:
-        return Text(message, message)
-    expected = str(context.get("expected", ""))
-    return known_words.format(expected=Text(expected.replace(" or ", " atau "), expected))
+        return Text.verbatim(message)
+    first, several, last = str(context.get("expected", "")).rpartition(" or ")
+    either = Text("{first} or {second}", first=first, second=last) if several else last
+    return known_words.format(expected=either)
 
 
 def body(problem: RequestError) -> JSONResponse:

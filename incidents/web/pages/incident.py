@@ -34,10 +34,7 @@ from probes import Text
 
 router = APIRouter()
 
-UNREADABLE = Text(
-    "Formulir ini tidak lengkap terkirim; muat ulang halaman insidennya lalu coba lagi.",
-    "This form did not arrive whole; reload the incident's page and try again.",
-)
+UNREADABLE = Text("This form did not arrive whole; reload the incident's page and try again.")
 
 
 @router.get("/incidents/{number}")

@@ -11,8 +11,7 @@ from probes import Text
 router = APIRouter()
 LEADERS = ("KD", "PA")
 FOR_LEADERS = Text(
-    "Daftar pegawai hanya untuk Kepala Dinas dan Pejabat Administrator Bidang TIK.",
-    "The list of people is for the head of agency and the head of the ICT division only.",
+    "The list of people is for the head of agency and the head of the ICT division only."
 )
 
 

@@ -13,16 +13,16 @@ from incidents.web.views.formatting import Sayer
 from probes import Severity, Text
 
 _SOURCES = {
-    "probe": Text("pemantauan otomatis Sigap", "Sigap's own monitoring"),
-    "person": Text("laporan pegawai", "reported by staff"),
-    "agency": Text("laporan instansi", "reported by the owning agency"),
-    "alertmanager": Text("Alertmanager", "Alertmanager"),
+    "probe": Text("Sigap's own monitoring"),
+    "person": Text("reported by staff"),
+    "agency": Text("reported by the owning agency"),
+    "alertmanager": Text("Alertmanager"),
 }
 
 
 def source_words(source: str) -> Text:
     """Where an incident came from, in words."""
-    return _SOURCES.get(source, Text(source, source))
+    return _SOURCES.get(source, Text.verbatim(source))
 
 
 def prefilled(step: Step, incident: Incident, procedure: Procedure, say: Sayer) -> dict[str, Any]:
@@ -65,10 +65,7 @@ def verdict(trouble: Trouble, say: Sayer) -> str:
     """What the probe has measured since the opening, in one line."""
     state = _state(trouble).said_in(say.language)
     flaps = trouble.raised_count - 1
-    words = Text(
-        "{title}: {state}; merah pertama {first}, terakhir {last}, kambuh {flaps} kali",
-        "{title}: {state}; first red {first}, last red {last}, came back {flaps} times",
-    )
+    words = Text("{title}: {state}; first red {first}, last red {last}, came back {flaps} times")
     return words.said_in(say.language).format(
         title=trouble.title.said_in(say.language),
         state=state,
@@ -80,8 +77,8 @@ def verdict(trouble: Trouble, say: Sayer) -> str:
 
 def _state(trouble: Trouble) -> Text:
     if trouble.severity is Severity.CLEAR:
-        return Text("pulih", "recovered")
-    return Text("masih merah", "still red")
+        return Text("recovered")
+    return Text("still red")
 
 
 def _evidence(incident: Incident, say: Sayer) -> str:
@@ -90,7 +87,7 @@ def _evidence(incident: Incident, say: Sayer) -> str:
         for exhibit in (trouble.evidence or {}).get("exhibits", ()):
             title = exhibit["title"].get(say.language) or exhibit["title"].get("id", "")
             lines.append(
-                Text("{title}: {rows} baris (terlampir)", "{title}: {rows} rows (attached)")
+                Text("{title}: {rows} rows (attached)")
                 .said_in(say.language)
                 .format(title=title, rows=len(exhibit["rows"]))
             )

@@ -71,8 +71,8 @@ class ProbeHealth:
     duration_seconds: float | None = None
     values: tuple[Value, ...] = ()
     message: str = ""  # why it failed, in the server's own words
-    why: Text = Text("", "")  # the same for both readers; what of it is the server's stays as it is
-    hint: Text = Text("", "")  # the line that mends it
+    why: Text = Text("")  # the same for both readers; what of it is the server's stays as it is
+    hint: Text = Text("")  # the line that mends it
     findings: tuple[FindingView, ...] = ()
 
 

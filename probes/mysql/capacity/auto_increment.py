@@ -49,8 +49,7 @@ JOIN information_schema.INNODB_{sys}FIELDS f ON CAST(f.INDEX_ID AS CHAR) = CAST(
 WHERE (f.POS = 0 OR (i.TYPE & 1) = 1) AND i.TABLE_ID IN %s"""
 
 _LOCKED = Text(
-    "Kunci metadata sebuah tabel menghalangi kamus InnoDB; lihat blocked_sessions.",
-    "A table's metadata lock is in the way of InnoDB's dictionary; see blocked_sessions.",
+    "A table's metadata lock is in the way of InnoDB's dictionary; see blocked_sessions."
 )
 
 
@@ -161,7 +160,7 @@ def _name(value: object) -> str:
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """The fullest counters."""
     yield Exhibit(
-        Text("Kolom AUTO_INCREMENT terpenuh", "The fullest AUTO_INCREMENT columns"),
+        Text("The fullest AUTO_INCREMENT columns"),
         ("table", "column", "next", "highest", "used"),
         tuple(
             (each.table, each.column, str(each.next), str(each.most), written(each.used, "ratio"))
@@ -173,10 +172,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="auto_increment",
     engine="mysql",
-    question=Text(
-        "Kolom AUTO_INCREMENT mana yang hampir habis?",
-        "Which AUTO_INCREMENT column runs out of numbers?",
-    ),
+    question=Text("Which AUTO_INCREMENT column runs out of numbers?"),
     measures=(
         Measure("auto_increment_worst_ratio", "ratio", "Numbers used by the fullest column"),
         Measure(
@@ -186,19 +182,11 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="auto_increment_used_ratio",
-            title=Text(
-                "{target}: nomor {subject}.{column} terpakai {value}, sisa {left}",
-                "{target}: {subject}.{column} has used {value} of its numbers, {left} left",
-            ),
-            headline=Text(
-                "{target}: nomor {subject}.{column} hampir habis",
-                "{target}: {subject}.{column} is running out of numbers",
-            ),
+            title=Text("{target}: {subject}.{column} has used {value} of its numbers, {left} left"),
+            headline=Text("{target}: {subject}.{column} is running out of numbers"),
             hint=Text(
-                "Rencanakan mengubah kolom ke BIGINT UNSIGNED sekarang, di luar jam sibuk; cari "
-                "pula penyebab nomor melompat (INSERT yang gagal, REPLACE).",
                 "Plan to widen the column to BIGINT UNSIGNED now, outside busy hours; and see why "
-                "numbers are skipped (failed INSERTs, REPLACE).",
+                "numbers are skipped (failed INSERTs, REPLACE)."
             ),
             family="capacity",
             # 85 and 95 %, as check_postgres' sequences: weeks, then days at most growths
@@ -211,9 +199,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS,
     runbook=Text(
-        "1. Berapa baris sehari, jadi berapa hari lagi? 2. ALTER TABLE butuh berapa lama (coba "
-        "di salinan)? 3. Kunci asing ikut dilebarkan. 4. Darurat: mulai lagi dari nomor kosong.",
         "1. Rows a day, so how many days left? 2. How long does the ALTER take (try on a copy)? "
-        "3. Widen the foreign keys too. 4. Emergency: start again in an empty range.",
+        "3. Widen the foreign keys too. 4. Emergency: start again in an empty range."
     ),
 )

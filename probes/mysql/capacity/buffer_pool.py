@@ -37,19 +37,14 @@ def read(session: Session) -> Iterator[Measurement]:
 
 
 _HINT = Text(
-    "Cari kueri baru yang memindai tabel besar; bila memori mesin cukup, besarkan "
-    "innodb_buffer_pool_size (dapat tanpa restart).",
     "Look for a new query that scans a large table; if the machine has the memory, enlarge "
-    "innodb_buffer_pool_size (no restart needed).",
+    "innodb_buffer_pool_size (no restart needed)."
 )
 
 PROBE = Probe(
     name="buffer_pool",
     engine="mysql",
-    question=Text(
-        "Apakah data yang dipakai muat di memori (buffer pool)?",
-        "Does the data in use fit in memory (the buffer pool)?",
-    ),
+    question=Text("Does the data in use fit in memory (the buffer pool)?"),
     measures=(
         Measure("buffer_pool_reads_per_second", "", "Pages read from disk per second"),
         Measure(
@@ -60,13 +55,9 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="buffer_pool_miss_ratio",
-            title=Text(
-                "{target}: {value} permintaan halaman dibaca dari disk (buffer pool {size})",
-                "{target}: {value} of page requests go to disk (buffer pool {size})",
-            ),
+            title=Text("{target}: {value} of page requests go to disk (buffer pool {size})"),
             headline=Text(
-                "{target}: buffer pool terlalu kecil ({size}), halaman dibaca dari disk",
-                "{target}: the buffer pool is too small ({size}), pages are read from disk",
+                "{target}: the buffer pool is too small ({size}), pages are read from disk"
             ),
             hint=_HINT,
             family="performance",
@@ -77,16 +68,11 @@ PROBE = Probe(
         Threshold(
             measure="buffer_pool_waits_per_second",
             title=Text(
-                "{target}: sesi menunggu halaman kosong {value} kali per detik (buffer pool "
-                "{size})",
                 "{target}: sessions wait for a free page {value} {value:time|times} a second "
                 "(buffer pool "
-                "{size})",
+                "{size})"
             ),
-            headline=Text(
-                "{target}: sesi menunggu halaman kosong (buffer pool {size})",
-                "{target}: sessions wait for a free page (buffer pool {size})",
-            ),
+            headline=Text("{target}: sessions wait for a free page (buffer pool {size})"),
             hint=_HINT,
             family="performance",
             warning=1.0,  # it should never happen at all
@@ -95,9 +81,7 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1. Sejak kapan, dan apa yang berubah (rilis, laporan, cadangan)? 2. Kueri terberat. 3. "
-        "Memori mesin. 4. Besarkan pelan-pelan.",
         "1. Since when, and what changed (release, report, backup)? 2. The heaviest queries. 3. "
-        "The machine's memory. 4. Enlarge it step by step.",
+        "The machine's memory. 4. Enlarge it step by step."
     ),
 )

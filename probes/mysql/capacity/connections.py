@@ -80,12 +80,14 @@ def fullest_account(rows: list[Row]) -> tuple[str, int]:
 def told(rows: list[Row]) -> Text:
     """The account with most sessions, in words, for a title."""
     if not rows:
-        return Text("", "")
+        return Text("")
     first = rows[0]
     account = f"{first['user']}@{first['host']}"
     return Text(
-        f"; terbanyak {account}: {first['sessions']}, {int(first['idle'] or 0)} di antaranya diam",
-        f"; most by {account}: {first['sessions']}, {int(first['idle'] or 0)} of them idle",
+        "; most by {account}: {sessions}, {first} of them idle",
+        account=account,
+        sessions=first["sessions"],
+        first=int(first["idle"] or 0),
     )
 
 
@@ -102,27 +104,22 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         for row in _by_account(session)
     )
     yield Exhibit(
-        Text("Sesi menurut akun", "Sessions by account"),
+        Text("Sessions by account"),
         ("account", "host", "sessions", "idle", "idle seconds"),
         rows,
-        note=Text("{n} pertama", "the first {n}").format(n=_TOP) if len(rows) == _TOP else "",
+        note=Text("the first {n}", n=_TOP) if len(rows) == _TOP else "",
     )
 
 
 _HINT = Text(
-    "Cari aplikasi yang tidak mengembalikan koneksi (pool bocor) atau sesi yang menunggu kunci; "
-    "menaikkan max_connections hanya menunda.",
     "Look for an application that does not give connections back (a leaking pool) or sessions "
-    "that wait for a lock; raising max_connections only postpones it.",
+    "that wait for a lock; raising max_connections only postpones it."
 )
 
 PROBE = Probe(
     name="connections",
     engine="mysql",
-    question=Text(
-        "Seberapa dekat server dan akunnya dengan batas koneksi?",
-        "How near are the server and its accounts to the limit of connections?",
-    ),
+    question=Text("How near are the server and its accounts to the limit of connections?"),
     measures=(
         Measure("connections", "", "Sessions open now"),
         Measure("connections_limit", "", "Sessions the server allows (max_connections)"),
@@ -138,13 +135,8 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="connections_used_ratio",
-            title=Text(
-                "{target}: {value} koneksi terpakai ({used}){top}",
-                "{target}: {value} of its connections are taken ({used}){top}",
-            ),
-            headline=Text(
-                "{target}: koneksi hampir habis", "{target}: its connections are running out"
-            ),
+            title=Text("{target}: {value} of its connections are taken ({used}){top}"),
+            headline=Text("{target}: its connections are running out"),
             hint=_HINT,
             family="connections",
             # 80 % is the common warning; at 90 % the next deployment fails
@@ -155,13 +147,9 @@ PROBE = Probe(
         ),
         Threshold(
             measure="account_connections_used_ratio",
-            title=Text(
-                "{target}: akun {account} memakai {used} dari {most} koneksi yang diizinkan",
-                "{target}: account {account} uses {used} of its {most} allowed connections",
-            ),
+            title=Text("{target}: account {account} uses {used} of its {most} allowed connections"),
             headline=Text(
-                "{target}: akun {account} hampir mencapai batas koneksinya",
-                "{target}: account {account} has nearly reached its limit of connections",
+                "{target}: account {account} has nearly reached its limit of connections"
             ),
             hint=_HINT,
             family="connections",
@@ -172,13 +160,9 @@ PROBE = Probe(
         Threshold(
             measure="refused_logins",
             title=Text(
-                "{target} menolak {value} login karena slot koneksi habis{top}",
-                "{target} refused {value} {value:login|logins} for lack of a connection slot{top}",
+                "{target} refused {value} {value:login|logins} for lack of a connection slot{top}"
             ),
-            headline=Text(
-                "{target} menolak login karena slot koneksi habis",
-                "{target} refused logins for lack of a connection slot",
-            ),
+            headline=Text("{target} refused logins for lack of a connection slot"),
             hint=_HINT,
             family="connections",
             warning=1.0,
@@ -189,11 +173,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1. `SHOW PROCESSLIST`: menunggu kunci, atau diam? 2. Menunggu: lihat blocked_sessions. "
-        "3. Diam: pool aplikasi mana? Hubungi pemiliknya. 4. Darurat: masuk lewat extra_port / "
-        "admin_address, KILL oleh petugas.",
         "1. `SHOW PROCESSLIST`: waiting for locks, or idle? 2. Waiting: see blocked_sessions. 3. "
         "Idle: whose pool? Reach its owner. 4. Emergency: in by extra_port / admin_address, KILL "
-        "by a person.",
+        "by a person."
     ),
 )

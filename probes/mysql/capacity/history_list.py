@@ -30,10 +30,12 @@ def read(session: Session) -> Iterator[Measurement]:
             return
         length = float(rows[0]["found"])
     rows = oldest(session)[:1] if length else []
-    keeper = Text("", "")
+    keeper = Text("")
     for row in rows:
-        keeper = Text("; tertua: {who}, {age}", "; the oldest: {who}, {age}").format(
-            who=facts(row)["who"], age=duration(float(row["age"] or 0))
+        keeper = Text(
+            "; the oldest: {who}, {age}",
+            who=facts(row)["who"],
+            age=duration(float(row["age"] or 0)),
         )
     yield Measurement("history_list_length", length, detail={"keeper": keeper})
 
@@ -46,29 +48,18 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="history_list",
     engine="mysql",
-    question=Text(
-        "Berapa versi lama yang menunggu dibersihkan, dan siapa penahannya?",
-        "How many old versions wait to be purged, and who keeps them?",
-    ),
+    question=Text("How many old versions wait to be purged, and who keeps them?"),
     measures=(
         Measure("history_list_length", "", "Transactions whose old row versions are not purged"),
     ),
     thresholds=(
         Threshold(
             measure="history_list_length",
-            title=Text(
-                "{target}: {value} transaksi lama belum dibersihkan (history list){keeper}",
-                "{target}: {value} old transactions are not purged (history list){keeper}",
-            ),
-            headline=Text(
-                "{target}: transaksi lama belum dibersihkan (history list)",
-                "{target}: old transactions are not purged (history list)",
-            ),
+            title=Text("{target}: {value} old transactions are not purged (history list){keeper}"),
+            headline=Text("{target}: old transactions are not purged (history list)"),
             hint=Text(
-                "Akhiri transaksi tertua itu; bila tidak ada, purge kalah cepat: disk atau "
-                "innodb_purge_threads.",
                 "End that oldest transaction; if there is none, purge is too slow: disk or "
-                "innodb_purge_threads.",
+                "innodb_purge_threads."
             ),
             family="vacuum",
             # 50,000 is the common warning; a big batch exceeds it for minutes and is no
@@ -84,9 +75,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1. long_transactions dan idle_in_transaction: siapa tertua? 2. Cadangan sedang "
-        "berjalan? 3. Volume undo: volumes. 4. Sesudahnya panjangnya harus turun sendiri.",
         "1. long_transactions and idle_in_transaction: who is oldest? 2. A backup running? 3. "
-        "The undo volume: volumes. 4. Afterwards the length must fall by itself.",
+        "The undo volume: volumes. 4. Afterwards the length must fall by itself."
     ),
 )

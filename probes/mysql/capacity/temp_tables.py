@@ -31,10 +31,7 @@ def read(session: Session) -> Iterator[Measurement]:
 PROBE = Probe(
     name="temp_tables",
     engine="mysql",
-    question=Text(
-        "Apakah kueri menumpahkan tabel sementara ke disk?",
-        "Do queries spill temporary tables to disk?",
-    ),
+    question=Text("Do queries spill temporary tables to disk?"),
     measures=(
         Measure("temp_tables_per_second", "", "Temporary tables made per second"),
         Measure("temp_disk_tables_per_second", "", "Temporary tables made on disk per second"),
@@ -43,19 +40,11 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="temp_disk_tables_per_second",
-            title=Text(
-                "{target}: {value} tabel sementara per detik tumpah ke disk ({share})",
-                "{target}: {value} temporary tables a second spill to disk ({share})",
-            ),
-            headline=Text(
-                "{target}: tabel sementara tumpah ke disk",
-                "{target}: temporary tables spill to disk",
-            ),
+            title=Text("{target}: {value} temporary tables a second spill to disk ({share})"),
+            headline=Text("{target}: temporary tables spill to disk"),
             hint=Text(
-                "Cari kueri dengan Created_tmp_disk_tables tinggi (BLOB/TEXT pada GROUP BY, indeks "
-                "yang kurang); menaikkan tmp_table_size jarang menolong.",
                 "Find the queries that make them (BLOB/TEXT in GROUP BY, a missing index); raising "
-                "tmp_table_size seldom helps.",
+                "tmp_table_size seldom helps."
             ),
             family="performance",
             # a busy application creates some; fifty a second is a query in a loop
@@ -65,9 +54,7 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1. Kueri mana (slow log, sys.statements_with_temp_tables)? 2. tmpdir di volume mana, "
-        "berapa sisa? 3. Indeks atau bentuk kueri, bukan memori.",
         "1. Which query (slow log, sys.statements_with_temp_tables)? 2. On which volume is "
-        "tmpdir, how much is left? 3. An index or the query's shape, not memory.",
+        "tmpdir, how much is left? 3. An index or the query's shape, not memory."
     ),
 )

@@ -76,7 +76,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         return
     found = status(session, *_SHOWN, *_STATES)
     yield Exhibit(
-        Text("Klaster menurut simpul ini", "The cluster as this node sees it"),
+        Text("The cluster as this node sees it"),
         ("variable", "value"),
         tuple((name, value) for name, value in sorted(found.items()) if name != "uptime"),
     )
@@ -86,8 +86,7 @@ PROBE = Probe(
     name="galera",
     engine="mysql",
     question=Text(
-        "Apakah simpul Galera ini dalam komponen primer, tersinkron, dan klasternya utuh?",
-        "Is this Galera node in the primary component, synced, and is the cluster whole?",
+        "Is this Galera node in the primary component, synced, and is the cluster whole?"
     ),
     measures=(
         Measure(
@@ -103,16 +102,12 @@ PROBE = Probe(
         Threshold(
             measure="galera_ready",
             title=Text(
-                "{target}: simpul Galera di luar komponen primer ({component}, {state}): semua "
-                "pertanyaan ditolak",
                 "{target}: the Galera node is outside the primary component ({component}, "
-                "{state}): every query is refused",
+                "{state}): every query is refused"
             ),
             hint=Text(
-                "Cari bagian klaster yang masih mayoritas; pc.bootstrap hanya oleh petugas, dan "
-                "hanya bila tidak ada lagi bagian yang primer.",
                 "Find the part that still has the majority; pc.bootstrap only by a person, and "
-                "only where no part is primary any more.",
+                "only where no part is primary any more."
             ),
             family="replication",
             critical=0.0,
@@ -121,13 +116,9 @@ PROBE = Probe(
         ),
         Threshold(
             measure="galera_synced",
-            title=Text(
-                "{target}: simpul Galera belum tersinkron ({state})",
-                "{target}: the Galera node is not synced ({state})",
-            ),
+            title=Text("{target}: the Galera node is not synced ({state})"),
             hint=Text(
-                "Donor atau sedang bergabung itu wajar sementara; bila lama, lihat log SST/IST.",
-                "Donor or joining is ordinary for a while; if it lasts, see the SST/IST log.",
+                "Donor or joining is ordinary for a while; if it lasts, see the SST/IST log."
             ),
             family="replication",
             warning=0.0,
@@ -136,18 +127,9 @@ PROBE = Probe(
         ),
         Threshold(
             measure="galera_receive_queue",
-            title=Text(
-                "{target}: {value} write set menunggu diterapkan",
-                "{target}: {value} write sets wait to be applied",
-            ),
-            headline=Text(
-                "{target}: write set menumpuk sebelum diterapkan",
-                "{target}: write sets pile up before they are applied",
-            ),
-            hint=Text(
-                "Simpul ini lebih lambat dari yang lain: disk, kunci, wsrep_slave_threads.",
-                "This node is slower than the others: disk, locks, wsrep_slave_threads.",
-            ),
+            title=Text("{target}: {value} write sets wait to be applied"),
+            headline=Text("{target}: write sets pile up before they are applied"),
+            hint=Text("This node is slower than the others: disk, locks, wsrep_slave_threads."),
             family="replication",
             warning=100.0,  # the length at which stock rules call a donor late
             raise_after=3,
@@ -155,34 +137,21 @@ PROBE = Probe(
         Threshold(
             measure="galera_paused_ratio",
             title=Text(
-                "{target}: replikasi Galera terhenti {value} dari waktunya (flow control)",
-                "{target}: Galera replication stood still {value} of the time (flow control)",
+                "{target}: Galera replication stood still {value} of the time (flow control)"
             ),
-            headline=Text(
-                "{target}: replikasi Galera tersendat (flow control)",
-                "{target}: Galera replication stands still (flow control)",
-            ),
-            hint=Text(
-                "Cari simpul dengan galera_receive_queue terpanjang: ia yang mengerem.",
-                "Find the node with the longest galera_receive_queue: it is the brake.",
-            ),
+            headline=Text("{target}: Galera replication stands still (flow control)"),
+            hint=Text("Find the node with the longest galera_receive_queue: it is the brake."),
             family="replication",
             warning=0.1,
             raise_after=3,
         ),
     ),
     read=read,
-    when_unused=Text(
-        "bukan simpul Galera: wsrep_on mati",
-        "not a Galera node: wsrep_on is off",
-    ),
+    when_unused=Text("not a Galera node: wsrep_on is off"),
     exhibits=exhibits,
     runbook=Text(
-        "1. wsrep_cluster_status di setiap simpul. 2. Mayoritas di mana? 3. Simpul hilang: "
-        "proses, jaringan 4567/4568/4444. 4. grastate.dat sebelum bootstrap. 5. Bergabung satu "
-        "per satu.",
         "1. wsrep_cluster_status on every node. 2. Where is the majority? 3. A missing node: "
         "process, network 4567/4568/4444. 4. grastate.dat before any bootstrap. 5. Rejoin one by "
-        "one.",
+        "one."
     ),
 )

@@ -62,7 +62,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     rows = session.rows(groups.MEMBERS)
     columns = tuple(rows[0]) if rows else ()
     yield Exhibit(
-        Text("Anggota grup", "Members of the group"),
+        Text("Members of the group"),
         columns,
         tuple(tuple(str(row[name]) for name in columns) for row in rows),
     )
@@ -71,10 +71,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="group_replication",
     engine="mysql",
-    question=Text(
-        "Apakah anggota grup ini ONLINE, dan grupnya utuh?",
-        "Is this member of the group ONLINE, and is the group whole?",
-    ),
+    question=Text("Is this member of the group ONLINE, and is the group whole?"),
     measures=(
         Measure("group_member_online", "", "1 when this member is ONLINE in its group"),
         Measure("group_members_online", "", "Members this one sees ONLINE"),
@@ -85,14 +82,8 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="group_member_online",
-            title=Text(
-                "{target}: anggota Group Replication berstatus {state}",
-                "{target}: the Group Replication member is {state}",
-            ),
-            hint=Text(
-                "Baca log kesalahannya, benahi, lalu `START GROUP_REPLICATION` oleh petugas.",
-                "Read its error log, mend it, then a person runs `START GROUP_REPLICATION`.",
-            ),
+            title=Text("{target}: the Group Replication member is {state}"),
+            hint=Text("Read its error log, mend it, then a person runs `START GROUP_REPLICATION`."),
             family="replication",
             critical=0.0,
             above=False,
@@ -101,21 +92,14 @@ PROBE = Probe(
         Threshold(
             measure="group_has_quorum",
             title=Text(
-                "{target}: grup kehilangan kuorum, hanya {reached} dari {all} anggota "
-                "terjangkau{away}: tidak ada tulisan yang diterima",
                 "{target}: the group has lost its quorum, only {reached} of {all} members are "
-                "reached{away}: no write is taken",
+                "reached{away}: no write is taken"
             ),
-            headline=Text(
-                "{target}: grup kehilangan kuorum, tidak ada tulisan yang diterima",
-                "{target}: the group has lost its quorum, no write is taken",
-            ),
+            headline=Text("{target}: the group has lost its quorum, no write is taken"),
             hint=Text(
-                "Pulihkan jaringan atau anggota yang hilang. group_replication_force_members hanya "
-                "oleh petugas, setelah yakin anggota lain benar-benar mati.",
                 "Bring back the network or the members that are gone. "
                 "group_replication_force_members only by a person who is certain that the others "
-                "are dead.",
+                "are dead."
             ),
             family="replication",
             critical=0.0,
@@ -125,18 +109,11 @@ PROBE = Probe(
         Threshold(
             measure="group_queue_transactions",
             title=Text(
-                "{target}: {value} transaksi menunggu di antrean Group Replication",
                 "{target}: {value} {value:transaction waits|transactions wait} in the Group "
-                "Replication queue",
+                "Replication queue"
             ),
-            headline=Text(
-                "{target}: transaksi menumpuk di antrean Group Replication",
-                "{target}: transactions pile up in the Group Replication queue",
-            ),
-            hint=Text(
-                "Anggota ini lebih lambat dari grupnya: disk, transaksi besar, kunci.",
-                "This member is slower than its group: disk, large transactions, locks.",
-            ),
+            headline=Text("{target}: transactions pile up in the Group Replication queue"),
+            hint=Text("This member is slower than its group: disk, large transactions, locks."),
             family="replication",
             warning=25_000.0,  # where the group's own flow control begins to brake everybody
             raise_after=3,
@@ -146,9 +123,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1. Siapa yang masih mayoritas? 2. Anggota ERROR: log, transaksi errant? 3. Bergabung "
-        "lagi oleh petugas; tanpa mayoritas: group_replication_force_members hanya setelah yakin.",
         "1. Who still has the majority? 2. A member in ERROR: log, errant transactions? 3. "
-        "Rejoin by a person; no majority: group_replication_force_members only when certain.",
+        "Rejoin by a person; no majority: group_replication_force_members only when certain."
     ),
 )

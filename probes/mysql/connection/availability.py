@@ -30,9 +30,9 @@ _READ_ONLY_SWITCHES = ("read_only", "super_read_only", "innodb_read_only")
 _OFF = {"", "0", "OFF"}
 
 _ROLES: Mapping[str, Text] = {
-    "primary": Text("primer", "primary"),
-    "replica": Text("replika", "replica"),
-    "read-only": Text("primer yang hanya-baca", "read-only primary"),
+    "primary": Text("primary"),
+    "replica": Text("replica"),
+    "read-only": Text("read-only primary"),
 }
 
 
@@ -54,11 +54,9 @@ def said(expected: str, actual: str) -> Text:
     """The role in words, for the title."""
     words = _ROLES[actual]
     if actual == expected:
-        return Text("{role} seperti diharapkan", "is the {role} it should be").format(role=words)
-    other = _ROLES.get(expected, Text(expected, expected))
-    return Text(
-        "seharusnya {expected}, ternyata {actual}", "should be a {expected}, but is a {actual}"
-    ).format(expected=other, actual=words)
+        return Text("is the {role} it should be", role=words)
+    other = _ROLES.get(expected, Text.verbatim(expected))
+    return Text("should be a {expected}, but is a {actual}", expected=other, actual=words)
 
 
 def read(session: Session) -> Iterator[Measurement]:
@@ -67,7 +65,7 @@ def read(session: Session) -> Iterator[Measurement]:
     found = session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
     variables = {str(row["Variable_name"]): str(row["Value"]) for row in found}
     read_only = is_read_only(variables)
-    yield Measurement("up", 1.0, detail={"reason": Text("menjawab", "answers")})
+    yield Measurement("up", 1.0, detail={"reason": Text("answers")})
     yield Measurement("read_only", float(read_only))
     follows = _follows(session)
     if follows is None:
@@ -105,10 +103,7 @@ def _follows(session: Session) -> bool | None:
 PROBE = Probe(
     name="availability",
     engine="mysql",
-    question=Text(
-        "Apakah server dapat dipakai oleh sesi yang sudah tersambung, dan perannya benar?",
-        "Can the server be used by a session that is already in, and is its role right?",
-    ),
+    question=Text("Can the server be used by a session that is already in, and is its role right?"),
     measures=(
         Measure("up", "", "1 when the server answers the kept session"),
         Measure("read_only", "", "1 when the server takes no writes from ordinary accounts"),
@@ -120,12 +115,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="up",
-            title=Text("{target} {reason}", "{target} {reason}"),
+            title=Text("{target} {reason}"),
             hint=Text(
-                "Periksa layanan (`systemctl status mariadb` / mysql), log kesalahan, dan volume "
-                "datanya.",
                 "Check the service (`systemctl status mariadb` / mysql), the error log and the "
-                "data volume.",
+                "data volume."
             ),
             family="availability",
             critical=0.0,
@@ -134,15 +127,10 @@ PROBE = Probe(
         ),
         Threshold(
             measure="role_as_expected",
-            title=Text(
-                "{target} {said}",
-                "{target} {said}",
-            ),
+            title=Text("{target} {said}"),
             hint=Text(
-                "Bila ini failover yang disengaja, ubah role target. Bila tidak, periksa "
-                "read_only dan `SHOW REPLICA STATUS` sebelum ada yang menulis di dua tempat.",
                 "If this failover was intended, change the target's role. If not, check "
-                "read_only and `SHOW REPLICA STATUS` before anything writes in two places.",
+                "read_only and `SHOW REPLICA STATUS` before anything writes in two places."
             ),
             family="role",
             critical=0.0,
@@ -153,14 +141,10 @@ PROBE = Probe(
     read=read,
     grants=CHANNELS,
     runbook=Text(
-        "1. Prosesnya ada? (systemctl status, ps). Status T berarti dihentikan sementara: `kill "
-        "-CONT PID`; D: penyimpanan. 2. Log kesalahan. 3. Volume data, redo dan tmp penuh? 4. "
-        "Hanya bila masih menerima login: slot koneksi, `SHOW PROCESSLIST`. 5. Baru mulai ulang, "
-        "setelah bukti disimpan.",
         "1. Is the process there? (systemctl status, ps). State T is suspended: `kill -CONT PID`; "
         "D: the storage. 2. The error log. 3. Are the data, redo and tmp volumes full? 4. Only if "
         "it still takes logins: connection slots, `SHOW PROCESSLIST`. 5. Restart only then, with "
-        "the evidence saved.",
+        "the evidence saved."
     ),
     judged_on_failure="up",
     exhibits_when_down=when_down,

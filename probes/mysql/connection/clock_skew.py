@@ -24,18 +24,13 @@ def read(session: Session) -> Iterator[Measurement]:
 PROBE = Probe(
     name="clock_skew",
     engine="mysql",
-    question=Text(
-        "Apakah jam server sama dengan jam agen?",
-        "Does the server's clock agree with the agent's?",
-    ),
+    question=Text("Does the server's clock agree with the agent's?"),
     measures=(MEASURE,),
     thresholds=(THRESHOLD,),
     read=read,
     every=60.0,
     runbook=Text(
-        "1. Jam siapa yang salah? Bandingkan dengan sumber ketiga. 2. Hidupkan NTP. 3. Jangan "
-        "memundurkan jam server basis data sekaligus: biarkan NTP menggeser perlahan.",
         "1. Whose clock is wrong? Compare with a third. 2. Turn NTP on. 3. Do not set a database "
-        "server's clock back at once: let NTP slew it.",
+        "server's clock back at once: let NTP slew it."
     ),
 )

@@ -291,10 +291,7 @@ def _opened(target: Target, purpose: str, address: Address | None = None) -> MyS
         session.close()
         raise ProbeError(
             FailureKind.BROKEN,
-            Text("server tidak menyebutkan versinya", "the server does not say its version"),
-            Text(
-                "Periksa apakah target adalah proxy tanpa server di belakangnya.",
-                "See whether the target is a proxy with no server behind it.",
-            ),
+            Text("the server does not say its version"),
+            Text("See whether the target is a proxy with no server behind it."),
         ) from error
     return session

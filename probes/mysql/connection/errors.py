@@ -27,155 +27,98 @@ _STOPPING = {1053, 1077, 1079}
 _OFFLINE = {3032, 6400, 6401}  # MySQL 9 says since when, and why or by whom
 _NO_DATABASE = {1044, 1049}
 _ACCOUNT_AT_LIMIT = Text(
-    "hidup, tetapi akun pemantau {user} mencapai batas koneksinya sendiri ({number})",
-    "lives, but the monitoring account {user} reached its own connection limit ({number})",
+    "lives, but the monitoring account {user} reached its own connection limit ({number})"
 )
-_NOT_OFFERED = Text(
-    "tidak menyediakan basis data {database} ({number})",
-    "does not offer the database {database} ({number})",
-)
+_NOT_OFFERED = Text("does not offer the database {database} ({number})")
 
-_HUNG_UP = Text(
-    "menerima sambungan lalu memutusnya sebelum menjawab",
-    "takes the connection and hangs up before it answers",
-)
+_HUNG_UP = Text("takes the connection and hangs up before it answers")
 
 _HINTS: dict[str, Text] = {
     "server_full": Text(
-        "Semua slot koneksi terpakai: lihat siapa yang memakainya (SHOW PROCESSLIST, lewat "
-        "extra_port atau admin_address bila ada), lalu tutup yang tidak perlu atau naikkan "
-        "max_connections.",
         "Every connection slot is taken: see by whom (SHOW PROCESSLIST, through extra_port or "
         "admin_address where there is one), then close what is not needed or raise "
-        "max_connections.",
+        "max_connections."
     ),
     "account_full": Text(
-        "Akun pemantau {user} mencapai batas koneksinya sendiri: periksa apakah ada agen lain "
-        "yang memakai akun ini, atau naikkan MAX_USER_CONNECTIONS-nya.",
         "The monitoring account {user} reached its own connection limit: look for another agent "
-        "using the account, or raise its MAX_USER_CONNECTIONS.",
+        "using the account, or raise its MAX_USER_CONNECTIONS."
     ),
     "password": Text(
-        "Kata sandi atau akun {user} ditolak: periksa password_file target dan "
-        "SHOW GRANTS FOR akun itu; akun harus boleh masuk dari mesin agen.",
         "The password or the account {user} was rejected: check the target's password_file and "
-        "SHOW GRANTS FOR that account; it must be allowed in from the agent's machine.",
+        "SHOW GRANTS FOR that account; it must be allowed in from the agent's machine."
     ),
     "blocked": Text(
-        "Server memblokir alamat agen setelah terlalu banyak kegagalan: jalankan FLUSH HOSTS "
-        "(MySQL 8.4: TRUNCATE TABLE performance_schema.host_cache) setelah sebabnya dibenahi.",
         "The server blocks the agent's address after too many failures: run FLUSH HOSTS (MySQL "
-        "8.4: TRUNCATE TABLE performance_schema.host_cache) once the cause is mended.",
+        "8.4: TRUNCATE TABLE performance_schema.host_cache) once the cause is mended."
     ),
     "host": Text(
-        "Akun {user} tidak boleh masuk dari alamat agen: buat akun untuk alamat itu.",
-        "The account {user} may not log in from the agent's address: create it for that address.",
+        "The account {user} may not log in from the agent's address: create it for that address."
     ),
     "locked": Text(
-        "Akun {user} terkunci atau kata sandinya kedaluwarsa: "
-        "ALTER USER ... ACCOUNT UNLOCK / IDENTIFIED BY.",
         "The account {user} is locked or its password expired: "
-        "ALTER USER ... ACCOUNT UNLOCK / IDENTIFIED BY.",
+        "ALTER USER ... ACCOUNT UNLOCK / IDENTIFIED BY."
     ),
     "database": Text(
-        "Basis data pada url target tidak ada atau tidak boleh dibuka; kosongkan saja, Sigap "
-        "tidak memerlukannya.",
         "The database in the target's url does not exist or may not be opened; leave it out, "
-        "Sigap does not need one.",
+        "Sigap does not need one."
     ),
     "plugin": Text(
-        "Cara otentikasi akun {user} tidak dikenal agen: pakai mysql_native_password, "
-        "caching_sha2_password atau ed25519.",
         "The agent does not know how the account {user} authenticates: use mysql_native_password, "
-        "caching_sha2_password or ed25519.",
+        "caching_sha2_password or ed25519."
     ),
     "lost": Text(
-        "Server memutus sambungan: periksa apakah ia baru dimulai ulang atau mati, dan log "
-        "kesalahannya.",
-        "The server dropped the connection: see whether it restarted or died, and its error log.",
+        "The server dropped the connection: see whether it restarted or died, and its error log."
     ),
-    "stopping": Text(
-        "Server sedang dimatikan: tunggu, lalu periksa siapa yang mematikannya.",
-        "The server is shutting down: wait, then find out who stopped it.",
-    ),
+    "stopping": Text("The server is shutting down: wait, then find out who stopped it."),
     "offline": Text(
-        "offline_mode menyala: server hidup, tetapi hanya menerima administrator. Seseorang "
-        "menyalakannya, atau server ini keluar dari grupnya karena galat (lihat log). SET GLOBAL "
-        "offline_mode = OFF oleh petugas bila sebabnya sudah dibenahi.",
         "offline_mode is on: the server lives but takes administrators only. Somebody turned it "
         "on, or the server left its group over an error (see its log). A person runs SET GLOBAL "
-        "offline_mode = OFF once the cause is mended.",
+        "offline_mode = OFF once the cause is mended."
     ),
     "too_long": Text(
-        "Server hidup dan membatalkan pertanyaan Sigap pada batas waktunya sendiri "
-        "(max_statement_time, max_execution_time): beban terlalu tinggi atau tabelnya terlalu "
-        "besar; Sigap bertanya lagi pada putaran berikut.",
         "The server lives and cancelled Sigap's question at its own time limit "
         "(max_statement_time, max_execution_time): it is overloaded or the table too large; Sigap "
-        "asks again next round.",
+        "asks again next round."
     ),
     "killed": Text(
-        "Seseorang, atau skrip pembersih, membatalkan pertanyaan Sigap dengan KILL QUERY; Sigap "
-        "bertanya lagi pada putaran berikut. Kecualikan akun pemantau dari skrip itu.",
         "Somebody, or a script that tidies up, cancelled Sigap's question with KILL QUERY; Sigap "
-        "asks again next round. Exempt the monitoring account from that script.",
+        "asks again next round. Exempt the monitoring account from that script."
     ),
     "lock": Text(
-        "Pertanyaan Sigap menunggu kunci milik sesi lain lebih dari batasnya dan menyerah: lihat "
-        "blocked_sessions.",
         "Sigap's question waited for another session's lock beyond its limit and gave up: see "
-        "blocked_sessions.",
+        "blocked_sessions."
     ),
     "greeting": Text(
-        "Sambungan diterima, tetapi sapaan MySQL tidak datang: prosesnya berhenti sementara "
-        "(SIGSTOP, status T atau D), kelebihan beban, atau tidak ada MySQL/MariaDB di port "
-        "{where}.",
         "The connection is taken but MySQL's greeting does not come: the process is stopped "
-        "(SIGSTOP, state T or D), overloaded, or there is no MySQL/MariaDB on that port, {where}.",
+        "(SIGSTOP, state T or D), overloaded, or there is no MySQL/MariaDB on that port, {where}."
     ),
     "tls": Text(
-        "TLS gagal: periksa opsi ssl dan ssl_ca target serta sertifikat server (masa berlaku, "
-        "penerbit).",
         "TLS failed: check the target's ssl and ssl_ca options and the server's certificate "
-        "(validity, issuer).",
+        "(validity, issuer)."
     ),
-    "insecure": Text(
-        "Server hanya menerima TLS: tulis ssl: required pada target.",
-        "The server takes TLS only: write ssl: required for the target.",
-    ),
+    "insecure": Text("The server takes TLS only: write ssl: required for the target."),
     "renamed": Text(
-        "Versi server ini tidak mengenal nama itu: laporkan versinya agar Sigap menyesuaikan.",
-        "This server version does not know that name: report the version so that Sigap adapts.",
+        "This server version does not know that name: report the version so that Sigap adapts."
     ),
     "syntax": Text(
-        "Server tidak mengenal pernyataan itu: laporkan versi server dan pesan ini.",
-        "The server does not know that statement: report the server's version and this message.",
+        "The server does not know that statement: report the server's version and this message."
     ),
     "unknown": Text(
-        "Server menjawab dengan galat {number} yang belum dikenal Sigap: cari nomor itu di manual "
-        "server dan laporkan.",
         "The server answers with error {number}, which Sigap does not know yet: look the number up "
-        "in the server's manual and report it.",
+        "in the server's manual and report it."
     ),
     "foreign": Text(
-        "Sesuatu yang lain menjawab di {where}; ia tidak berbicara dengan protokol MySQL: lihat di "
-        "host itu siapa yang mendengarkan (ss -ltnp), dan apakah engine serta url target di "
-        "agent.yaml benar.",
         "Something else answers at {where}; it does not speak MySQL's protocol: see on that host "
         "who listens there (ss -ltnp), and whether engine and url of the target in agent.yaml are "
-        "right.",
+        "right."
     ),
     "hung_up": Text(
-        "{where} terjangkau, tetapi yang mendengarkan di sana memutus sambungan tanpa sapaan "
-        "MySQL: mungkin program lain (ss -ltnp), proksi tanpa server di belakangnya, atau server "
-        "yang baru mulai atau sedang berakhir; baca log kesalahannya.",
         "{where} is reached, but whoever listens there hangs up without MySQL's greeting: it may "
         "be another program (ss -ltnp), a proxy with no server behind it, or the server just "
-        "starting or ending; read its error log.",
+        "starting or ending; read its error log."
     ),
     "answer": Text(
-        "Jawaban di {where} bukan jawaban server MySQL/MariaDB: periksa host dan port target.",
-        "What answers at {where} is not a MySQL/MariaDB server: check the target's host and port.",
+        "What answers at {where} is not a MySQL/MariaDB server: check the target's host and port."
     ),
 }
 
@@ -227,8 +170,10 @@ def not_mysql(address: Address, error: BaseException) -> ProbeError:
     return ProbeError(
         FailureKind.BROKEN,
         Text(
-            f"{where} tidak berbicara dengan protokol MySQL ({type(error).__name__}: {error})",
-            f"{where} does not speak MySQL's protocol ({type(error).__name__}: {error})",
+            "{where} does not speak MySQL's protocol ({name}: {error})",
+            where=where,
+            name=type(error).__name__,
+            error=error,
         ),
         _HINTS["answer"].format(where=where),
     )
@@ -268,10 +213,7 @@ def _meaning(number: int, message: str, address: Address, account: str) -> tuple
         return FailureKind.DENIED, hint.format(user=account)
     if number in _BLIND:
         line = missing(message, account)
-        return FailureKind.BLIND, Text(
-            f"Jalankan sebagai administrator basis data: {line}",
-            f"Run as a database administrator: {line}",
-        )
+        return FailureKind.BLIND, Text("Run as a database administrator: {line}", line=line)
     if number in _RENAMED:
         return FailureKind.BLIND, _HINTS["renamed"]
     if number == _LOCK_WAIT_TIMEOUT:

@@ -15,10 +15,8 @@ PROBE = Probe(
     measures=logins.MEASURES,
     thresholds=logins.thresholds(
         Text(
-            "Periksa beban server, antrean koneksi (Threads_running) dan pencarian nama "
-            "(skip_name_resolve).",
             "Check the server's load, the connection queue (Threads_running) and its name "
-            "lookups (skip_name_resolve).",
+            "lookups (skip_name_resolve)."
         )
     ),
     read=partial(logins.attempt, question="SELECT @@global.read_only"),
@@ -26,11 +24,8 @@ PROBE = Probe(
     exhibits=logins.beside(connections.exhibits),
     sooner_in_doubt=True,
     runbook=Text(
-        "1. Slot koneksi: `SHOW PROCESSLIST`, max_connections. 2. Akun pemantau: terkunci, "
-        "sandinya kedaluwarsa, dibatasi? 3. host_cache dan skip_name_resolve. 4. Log kesalahan. "
-        "5. Beban server: thread_cache_size, Threads_running.",
         "1. Connection slots: `SHOW PROCESSLIST`, max_connections. 2. The monitoring account: "
         "locked, password expired, limited? 3. host_cache and skip_name_resolve. 4. The error "
-        "log. 5. The server's load: thread_cache_size, Threads_running.",
+        "log. 5. The server's load: thread_cache_size, Threads_running."
     ),
 )

@@ -37,11 +37,9 @@ def read(session: Session) -> Iterator[Measurement]:
     if uptime is None:
         return
     crashed = _crashed(session)
-    after = Text("", "")
+    after = Text("")
     if crashed:
-        after = Text(
-            ", setelah mati tidak wajar (pemulihan InnoDB)", ", after a crash (InnoDB recovery)"
-        )
+        after = Text(", after a crash (InnoDB recovery)")
     yield Measurement("uptime_seconds", uptime, detail={"after": after})
     now = float(session.rows("SELECT UNIX_TIMESTAMP() AS now")[0]["now"])
     if restarts.restarted(session.memory, now - uptime, _DOUBT_SECONDS) or crashed:
@@ -64,10 +62,7 @@ def _crashed(session: Session) -> bool | None:
 PROBE = Probe(
     name="restart",
     engine="mysql",
-    question=Text(
-        "Kapan server ini mulai, dan apakah setelah mati tidak wajar?",
-        "When did this server start, and was it after a crash?",
-    ),
+    question=Text("When did this server start, and was it after a crash?"),
     measures=(
         Measure("uptime_seconds", "seconds", "Since the server started"),
         restarts.MEASURE,
@@ -76,19 +71,11 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="crash_recovered",
-            title=Text(
-                "{target}: server mati tidak wajar, lalu InnoDB memulihkan diri, {since} yang lalu",
-                "{target}: the server crashed, then InnoDB recovered, {since} ago",
-            ),
-            headline=Text(
-                "{target}: server mati tidak wajar, lalu InnoDB memulihkan diri",
-                "{target}: the server crashed, then InnoDB recovered",
-            ),
+            title=Text("{target}: the server crashed, then InnoDB recovered, {since} ago"),
+            headline=Text("{target}: the server crashed, then InnoDB recovered"),
             hint=Text(
-                "Cari sebabnya sebelum terulang: log kesalahan (signal, assertion), `dmesg` "
-                "(OOM, kesalahan disk), core dump.",
                 "Find out why before it happens again: the error log (signal, assertion), "
-                "`dmesg` (OOM, disk errors), a core dump.",
+                "`dmesg` (OOM, disk errors), a core dump."
             ),
             family="availability",
             critical=1.0,
@@ -96,18 +83,11 @@ PROBE = Probe(
         ),
         Threshold(
             measure=restarts.MEASURE.name,
-            title=Text(
-                "{target} baru mulai {value} yang lalu{after}",
-                "{target} started only {value} ago{after}",
-            ),
-            headline=Text(
-                "{target} baru saja dijalankan ulang", "{target} was restarted a short while ago"
-            ),
+            title=Text("{target} started only {value} ago{after}"),
+            headline=Text("{target} was restarted a short while ago"),
             hint=Text(
-                "Baca log kesalahan sebelum waktu mulai itu: siapa yang mematikan, atau kehabisan "
-                "memori (OOM), atau gagal disk.",
                 "Read the error log from before that start: who stopped it, or out of memory, or "
-                "a disk failure.",
+                "a disk failure."
             ),
             family="restart",
             warning=600.0,  # ten minutes, as Zabbix: long enough to be seen, then it is history
@@ -119,9 +99,7 @@ PROBE = Probe(
     every=30.0,
     grants=tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1. Direncanakan? Buat jendela pemeliharaan lain kali. 2. journalctl -u mariadb / mysql, "
-        "`dmesg` (OOM). 3. Periksa replika: penerima dan penerap berjalan lagi? 4. Simpan log.",
         "1. Planned? Declare a maintenance window next time. 2. journalctl -u mariadb / mysql, "
-        "`dmesg` (OOM). 3. See the replicas: do receiver and applier run again? 4. Keep the log.",
+        "`dmesg` (OOM). 3. See the replicas: do receiver and applier run again? 4. Keep the log."
     ),
 )

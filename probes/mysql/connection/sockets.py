@@ -82,10 +82,8 @@ def _swallowed() -> ProbeError:
         FailureKind.TIMEOUT,
         "no TCP connection within the deadline: the packets are swallowed",
         Text(
-            "Bukan basis datanya yang diam, melainkan jaringan atau mesinnya: firewall yang "
-            "membuang paket, rute yang hilang, atau mesin yang mati. Coba ping dan telnet.",
             "It is not the database that is silent but the network or the machine: a firewall "
-            "that drops, a lost route, or a dead host. Try ping and telnet.",
+            "that drops, a lost route, or a dead host. Try ping and telnet."
         ),
     )
 
@@ -149,22 +147,18 @@ def _unconnected(error: OSError, where: Any, address: Address) -> ProbeError:
             FailureKind.REFUSED,
             f"nobody listens on {shown}: {said}",
             Text(
-                f"Layanan basis data tidak berjalan atau tidak mendengarkan di {shown}: periksa "
-                "statusnya (systemctl status mariadb / mysql) dan log kesalahannya.",
-                f"The database service is not running or does not listen on {shown}: check its "
-                "state (systemctl status mariadb / mysql) and its error log.",
+                "The database service is not running or does not listen on {shown}: "
+                "check its state (systemctl status mariadb / mysql) and its error log.",
+                shown=shown,
             ),
         )
     if isinstance(error, ConnectionResetError):
         return errors.hung_up(address)
     if error.errno in {errno.EACCES, errno.EPERM}:
         hint = Text(
-            f"Akun sistem operasi agen tidak boleh membuka {shown}: beri izin pada folder itu.",
-            f"The agent's operating-system account may not open {shown}: allow it on that folder.",
+            "The agent's operating-system account may not open {shown}: allow it on that folder.",
+            shown=shown,
         )
     else:
-        hint = Text(
-            f"Periksa jaringan, rute dan firewall ke {shown}.",
-            f"Check the network, the route and the firewall towards {shown}.",
-        )
+        hint = Text("Check the network, the route and the firewall towards {shown}.", shown=shown)
     return ProbeError(FailureKind.UNREACHABLE, f"{shown} cannot be reached: {said}", hint)

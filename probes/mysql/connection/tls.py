@@ -40,14 +40,8 @@ def mode(address: Address) -> str:
     if said not in MODES:
         raise ProbeError(
             FailureKind.BROKEN,
-            Text(
-                f"ssl={said} bukan salah satu dari {', '.join(MODES)}",
-                f"ssl={said} is not one of {', '.join(MODES)}",
-            ),
-            Text(
-                f"Tulis salah satu dari {', '.join(MODES)} pada opsi ssl target.",
-                f"Write one of {', '.join(MODES)} as the target's ssl option.",
-            ),
+            Text("ssl={said} is not one of {modes}", said=said, modes=", ".join(MODES)),
+            Text("Write one of {modes} as the target's ssl option.", modes=", ".join(MODES)),
         )
     return said
 
@@ -88,14 +82,14 @@ def _context(options: dict[str, str]) -> ssl.SSLContext:
         raise ProbeError(
             FailureKind.BROKEN,
             Text(
-                f"berkas TLS target tidak dapat dipakai ({named}): {error}",
-                f"the TLS files of the target cannot be used ({named}): {error}",
+                "the TLS files of the target cannot be used ({named}): {error}",
+                named=named,
+                error=error,
             ),
             Text(
-                f"Periksa berkas TLS pada konfigurasi target ({named}): ada, terbaca oleh agen, "
-                "dan berformat PEM.",
-                f"Check the TLS files in the target's configuration ({named}): there, readable by "
-                "the agent, and in PEM form.",
+                "Check the TLS files in the target's configuration ({named}): there, "
+                "readable by the agent, and in PEM form.",
+                named=named,
             ),
         ) from error
     return context

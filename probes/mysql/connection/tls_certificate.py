@@ -70,9 +70,9 @@ def _asked_over_tls(target: Target) -> str:
         raise ProbeError(
             FailureKind.BLIND,
             Text(
-                "login lewat TLS gagal, sehingga sertifikat tidak terbaca: {why}",
                 "no login over TLS, so the certificate cannot be read: {why}",
-            ).format(why=failure_text.words(error.failure)),
+                why=failure_text.words(error.failure),
+            ),
             error.failure.hint,
         ) from error
     try:
@@ -84,10 +84,7 @@ def _asked_over_tls(target: Target) -> str:
 PROBE = Probe(
     name="tls_certificate",
     engine="mysql",
-    question=Text(
-        "Berapa lama lagi sertifikat TLS server berlaku?",
-        "How long is the server's TLS certificate still valid?",
-    ),
+    question=Text("How long is the server's TLS certificate still valid?"),
     measures=tls_certificate.MEASURES,
     thresholds=(
         Threshold(
@@ -95,10 +92,8 @@ PROBE = Probe(
             title=tls_certificate.TITLE,
             headline=tls_certificate.HEADLINE,
             hint=Text(
-                "Pasang sertifikat baru lalu `ALTER INSTANCE RELOAD TLS` (MySQL) atau `FLUSH "
-                "SSL` (MariaDB): tanpa memulai ulang server.",
                 "Install a new certificate, then `ALTER INSTANCE RELOAD TLS` (MySQL) or `FLUSH "
-                "SSL` (MariaDB): without a restart.",
+                "SSL` (MariaDB): without a restart."
             ),
             family="certificate",
             warning=tls_certificate.WARNING_SECONDS,
@@ -110,9 +105,7 @@ PROBE = Probe(
     read=read,
     every=3600.0,
     runbook=Text(
-        "1. Siapa penerbitnya, dan siapa yang memasang terakhir kali? 2. Ganti di semua server "
-        "klaster. 3. Muat ulang tanpa restart. 4. Cocokkan CA pada klien dan replika.",
         "1. Who issues it, and who installed it last? 2. Replace it on every server of the "
-        "cluster. 3. Reload without a restart. 4. Match the CA of clients and replicas.",
+        "cluster. 3. Reload without a restart. 4. Match the CA of clients and replicas."
     ),
 )

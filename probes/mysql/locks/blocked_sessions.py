@@ -52,7 +52,7 @@ def facts(root: RootBlocker, others: int) -> dict[str, object]:
     node = root.node
     return {
         "cause": cause(root, others),
-        "held_by": Text("; ditahan {who}", "; held by {who}").format(who=named(node)),
+        "held_by": Text("; held by {who}", who=named(node)),
         "blocker": named(node),
         "blocker_id": node.connection,
         "user": node.user,
@@ -71,60 +71,45 @@ def cause(root: RootBlocker, others: int) -> Text:
     node = root.node
     doing = state(node)
     if node.transaction_seconds is not None:
-        doing = Text("{doing} selama {age}", "{doing} for {age}").format(
-            doing=doing, age=duration(node.transaction_seconds)
-        )
-    clause = Text(
-        "; {certainty}{blocker}{doing} menahan {victims} sesi{table}{more}",
-        "; {certainty}{blocker}{doing} holds {victims} of them{table}{more}",
-    )
+        doing = Text("{doing} for {age}", doing=doing, age=duration(node.transaction_seconds))
+    clause = Text("; {certainty}{blocker}{doing} holds {victims} of them{table}{more}")
     return clause.format(
-        certainty=Text("diduga ", "suspected: ") if root.suspected else NOTHING_SAID,
+        certainty=Text("suspected: ") if root.suspected else NOTHING_SAID,
         blocker=named(node),
         # that it cannot be seen is its name already
-        doing=NOTHING_SAID
-        if node.key == UNSEEN
-        else Text(", {doing},", ", {doing},").format(doing=doing),
+        doing=NOTHING_SAID if node.key == UNSEEN else Text(", {doing},", doing=doing),
         victims=root.victims,
-        table=Text(f" pada {root.table}", f" on {root.table}") if root.table else NOTHING_SAID,
-        more=Text(f" (dan {others} penahan lain)", f" (and {others} more blockers)")
-        if others
-        else NOTHING_SAID,
+        table=Text(" on {table}", table=root.table) if root.table else NOTHING_SAID,
+        more=Text(" (and {others} more blockers)", others=others) if others else NOTHING_SAID,
     )
 
 
 def named(node: Node) -> Text:
     """The blocker in words."""
     if node.key == UNSEEN:
-        return Text(
-            "sesi yang tidak terlihat (LOCK TABLES, FLUSH TABLES atau cadangan)",
-            "a session that cannot be seen (LOCK TABLES, FLUSH TABLES or a backup)",
-        )
+        return Text("a session that cannot be seen (LOCK TABLES, FLUSH TABLES or a backup)")
     if node.thread:
-        return Text(
-            f"utas milik server sendiri ({node.thread_name})",
-            f"a thread of the server's own ({node.thread_name})",
-        )
+        return Text("a thread of the server's own ({thread_name})", thread_name=node.thread_name)
     if not node.connection:
         return sessionless.named(node.transaction, node.undone)
     account = f"{node.user}@{node.host}" if node.user else "?"
-    return Text(f"sesi {node.connection} ({account})", f"session {node.connection} ({account})")
+    return Text("session {connection} ({account})", connection=node.connection, account=account)
 
 
 def state(node: Node) -> Text:
     """What the blocker does; "idle in transaction" is the usual culprit."""
     if node.waiting_seconds is not None:
-        return Text("menunggu juga, belum ditelusuri", "waiting too, not followed further")
+        return Text("waiting too, not followed further")
     if node.command == "Sleep":
-        return Text("diam di dalam transaksi", "idle in transaction")
+        return Text("idle in transaction")
     if node.key == UNSEEN:
-        return Text("tidak terlihat", "not visible")
+        return Text("not visible")
     if node.undone:
-        return Text("sedang dibatalkan", "rolling back")
+        return Text("rolling back")
     if not node.connection and not node.thread:
-        return Text("menunggu XA COMMIT atau ROLLBACK", "awaiting XA COMMIT or ROLLBACK")
+        return Text("awaiting XA COMMIT or ROLLBACK")
     said = node.state or node.command or node.thread_name or "?"
-    return Text(f"sedang bekerja: {said}", f"working: {said}")
+    return Text("working: {said}", said=said)
 
 
 def command(node: Node) -> str:
@@ -137,40 +122,29 @@ def command(node: Node) -> str:
 
 
 _REACH = Text(
-    "Hubungi pemilik sesi penahan. Bila disetujui, petugas menjalankan: `{command}`; jangan "
-    "mematikan sesi yang menunggu.",
     "Reach the owner of the blocking session. If agreed, a person runs: `{command}`; do not kill "
-    "those that wait.",
+    "those that wait."
 )
 _MAKE_SURE = Text(
-    "{blocker} hanya diduga menahan (transaksinya tertua): pastikan dahulu. {find} Bila memang ia "
-    "dan pemiliknya setuju, petugas menjalankan: `{command}`; jangan mematikan sesi yang menunggu.",
     "That {blocker} holds them is only suspected (its transaction is the oldest): make sure first. "
     "{find} If it is the one and its owner agrees, a person runs: `{command}`; do not kill those "
-    "that wait.",
+    "that wait."
 )
 _FIND = Text(
-    "Cari sesi yang lama tidur dengan transaksi terbuka atau kunci global (FLUSH TABLES WITH READ "
-    "LOCK, LOCK TABLES, cadangan): lihat sesi yang paling lama tidur pada bukti. {show}",
     "Look for a session that sleeps long with an open transaction or a global lock (FLUSH TABLES "
     "WITH READ LOCK, LOCK TABLES, a backup): see the sessions that have slept longest in the "
-    "evidence. {show}",
+    "evidence. {show}"
 )
 # Seen on MariaDB 10.11: INSTALL SONAME writes to mysql.plugin, and waits for a global read lock.
 _SHOW = {
     "mariadb": Text(
-        "`INSTALL SONAME 'metadata_lock_info'` menampilkan pemegang kunci (SELECT * FROM "
-        "information_schema.METADATA_LOCK_INFO); pasang sebelum ada gangguan, karena selama "
-        "kunci global dipegang perintah itu ikut menunggu.",
         "`INSTALL SONAME 'metadata_lock_info'` shows who holds locks (SELECT * FROM "
         "information_schema.METADATA_LOCK_INFO); install it before there is trouble, for while a "
-        "global lock is held that command waits too.",
+        "global lock is held that command waits too."
     ),
     "mysql": Text(
-        "performance_schema = ON (perlu restart), dengan instrumen wait/lock/metadata/sql/mdl, "
-        "menampilkan pemegang kunci.",
         "performance_schema = ON (needs a restart), with the instrument "
-        "wait/lock/metadata/sql/mdl, shows who holds locks.",
+        "wait/lock/metadata/sql/mdl, shows who holds locks."
     ),
 }
 
@@ -198,8 +172,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 
 
 _SUSPECTED = Text(
-    "'?': diduga, karena transaksinya tertua; server ini tidak memperlihatkan kunci metadata",
-    "'?': suspected, being the oldest transaction; this server does not show metadata locks",
+    "'?': suspected, being the oldest transaction; this server does not show metadata locks"
 )
 
 
@@ -212,7 +185,7 @@ def drawn(picture: Picture) -> Exhibit:
         notes.append(TRUNCATED.format(shown=picture.expanded, all=picture.waiting))
     if any(edge.suspected for edge in picture.edges):
         notes.append(_SUSPECTED)
-    return Exhibit(Text("Pohon penguncian", "Blocking tree"), _COLUMNS, rows, note=remarks(*notes))
+    return Exhibit(Text("Blocking tree"), _COLUMNS, rows, note=remarks(*notes))
 
 
 def _line(depth: int, node: Node, suspected: bool, *, is_root: bool) -> tuple[Words, ...]:
@@ -238,10 +211,7 @@ def _whole(seconds: float | None) -> str:
 PROBE = Probe(
     name="blocked_sessions",
     engine="mysql",
-    question=Text(
-        "Berapa sesi menunggu kunci, berapa lama, dan siapa yang menahan?",
-        "How many sessions wait for a lock, for how long, and who holds it?",
-    ),
+    question=Text("How many sessions wait for a lock, for how long, and who holds it?"),
     measures=(
         Measure("blocked_sessions", "", "Sessions waiting for a row lock or a metadata lock"),
         Measure("blocked_seconds", "seconds", "How long the longest of them has been waiting"),
@@ -249,15 +219,9 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="blocked_sessions",
-            title=Text(
-                "{target}: {value} sesi menunggu kunci{cause}",
-                "{target}: {value} {value:session waits|sessions wait} for a lock{cause}",
-            ),
-            headline=Text(
-                "{target}: banyak sesi menunggu kunci{held_by}",
-                "{target}: many sessions wait for a lock{held_by}",
-            ),
-            hint=Text("{advice}", "{advice}"),
+            title=Text("{target}: {value} {value:session waits|sessions wait} for a lock{cause}"),
+            headline=Text("{target}: many sessions wait for a lock{held_by}"),
+            hint=Text("{advice}"),
             family="locks",
             warning=10.0,
             critical=25.0,
@@ -265,15 +229,9 @@ PROBE = Probe(
         ),
         Threshold(
             measure="blocked_seconds",
-            title=Text(
-                "{target}: sesi menunggu kunci selama {value}{cause}",
-                "{target}: a session has waited {value} for a lock{cause}",
-            ),
-            headline=Text(
-                "{target}: sesi menunggu kunci{held_by}",
-                "{target}: sessions wait for a lock{held_by}",
-            ),
-            hint=Text("{advice}", "{advice}"),
+            title=Text("{target}: a session has waited {value} for a lock{cause}"),
+            headline=Text("{target}: sessions wait for a lock{held_by}"),
+            hint=Text("{advice}"),
             family="locks",
             # one and two minutes, as check_postgres' lock wait; InnoDB itself gives up at 50 s
             # by default, so on row locks the warning is what most servers will ever show
@@ -285,12 +243,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + INSTRUMENTS,
     runbook=Text(
-        "1. Lihat pohon penguncian: yang paling atas menahan semua. 2. Diam di dalam transaksi? "
-        "Hubungi aplikasinya. 3. ALTER atau cadangan yang menunggu? Ia menahan semua di "
-        "belakangnya: batalkan ia dulu. 4. KILL hanya oleh petugas, pada akarnya, setelah bukti "
-        "disimpan.",
         "1. Read the blocking tree: the top one holds everybody. 2. Idle in transaction? Reach "
         "its application. 3. A waiting ALTER or backup? It holds all behind it: cancel that "
-        "first. 4. KILL only by a person, at the root, with the evidence saved.",
+        "first. 4. KILL only by a person, at the root, with the evidence saved."
     ),
 )

@@ -70,15 +70,13 @@ def _last(session: Session) -> Deadlock | None:
 def told(deadlock: Deadlock | None) -> Text:
     """The last deadlock in a clause, for a title."""
     if deadlock is None or not deadlock.parties:
-        return Text("", "")
+        return Text("")
     accounts = ", ".join(dict.fromkeys(each.account for each in deadlock.parties))
     tables = ", ".join(deadlock.tables)
-    return Text(
-        f"; terakhir antara {accounts} pada {tables}", f"; the last among {accounts} on {tables}"
-    )
+    return Text("; the last among {accounts} on {tables}", accounts=accounts, tables=tables)
 
 
-_NONE_YET = Text("belum ada sejak server dijalankan", "none since the server started")
+_NONE_YET = Text("none since the server started")
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
@@ -92,7 +90,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         for each in (deadlock.parties if deadlock else ())
     )  # fmt: skip
     yield Exhibit(
-        Text("Deadlock terakhir", "The last deadlock"),
+        Text("The last deadlock"),
         ("session", "account", "statement", "waited for table", "index", "mode", "outcome"),
         rows,
         note=AT_SERVER_TIME.format(at=deadlock.at) if deadlock else _NONE_YET,
@@ -102,10 +100,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="deadlocks",
     engine="mysql",
-    question=Text(
-        "Seberapa sering transaksi saling mengunci, dan siapa yang terakhir?",
-        "How often do transactions deadlock, and who was in the last one?",
-    ),
+    question=Text("How often do transactions deadlock, and who was in the last one?"),
     measures=(
         Measure("deadlocks_total", "", "Deadlocks broken by the server since it started"),
         Measure("deadlocks_per_minute", "", "Deadlocks broken by the server, per minute"),
@@ -113,16 +108,11 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="deadlocks_per_minute",
-            title=Text(
-                "{target}: {value} deadlock per menit{said}",
-                "{target}: {value} {value:deadlock|deadlocks} a minute{said}",
-            ),
-            headline=Text("{target}: deadlock berulang", "{target}: deadlocks keep coming"),
+            title=Text("{target}: {value} {value:deadlock|deadlocks} a minute{said}"),
+            headline=Text("{target}: deadlocks keep coming"),
             hint=Text(
-                "Aplikasi mengunci baris dalam urutan berbeda: samakan urutannya, perpendek "
-                "transaksi, atau tambah indeks agar lebih sedikit baris terkunci.",
                 "The application locks rows in different orders: make the order one, shorten the "
-                "transactions, or add an index so that fewer rows are locked.",
+                "transactions, or add an index so that fewer rows are locked."
             ),
             family="locks",
             # five a minute is the common warning; one a second is an outage for users
@@ -136,9 +126,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS,
     runbook=Text(
-        "1. Bukti: dua pernyataan dan tabelnya. 2. Rilis aplikasi baru? 3. Aplikasi mengulang "
-        "transaksi yang kalah? 4. `innodb_print_all_deadlocks=ON` untuk sementara.",
         "1. Evidence: both statements and their table. 2. A new release? 3. Does the application "
-        "retry the loser? 4. `innodb_print_all_deadlocks=ON` for a while.",
+        "retry the loser? 4. `innodb_print_all_deadlocks=ON` for a while."
     ),
 )

@@ -42,10 +42,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="idle_in_transaction",
     engine="mysql",
-    question=Text(
-        "Sesi mana yang membiarkan transaksinya terbuka?",
-        "Which session has left its transaction open?",
-    ),
+    question=Text("Which session has left its transaction open?"),
     measures=(
         Measure("idle_in_transaction_sessions", "", "Sessions idle inside a transaction"),
         Measure("idle_in_transaction_seconds", "seconds", "How long the longest has been idle"),
@@ -54,18 +51,11 @@ PROBE = Probe(
         Threshold(
             measure="idle_in_transaction_seconds",
             title=Text(
-                "{target}: {who} diam di dalam transaksi selama {value}, {modified} baris diubah",
                 "{target}: {who} has been idle in a transaction for {value}, {modified} rows "
-                "changed",
+                "changed"
             ),
-            headline=Text(
-                "{target}: {who} diam di dalam transaksi",
-                "{target}: {who} is idle in a transaction",
-            ),
-            hint=Text(
-                "Hubungi pemilik aplikasinya. Bila disetujui, petugas menjalankan: `{command}`.",
-                "Reach the application's owner. If agreed, a person runs: `{command}`.",
-            ),
+            headline=Text("{target}: {who} is idle in a transaction"),
+            hint=Text("Reach the application's owner. If agreed, a person runs: `{command}`."),
             family="locks",
             # 5 and 15 minutes are common practice. blocked_sessions reports blocked users
             # at once; idling alone does harm slowly and so opens an incident only late.
@@ -78,11 +68,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1. Aplikasi apa, dari mesin mana (bukti). 2. Menahan orang lain? Lihat "
-        "blocked_sessions. 3. Minta pemiliknya menutup transaksi. 4. MariaDB: "
-        "idle_transaction_timeout; MySQL: batas di pool koneksi aplikasi.",
         "1. Which application, from where (evidence). 2. Holding others? See blocked_sessions. "
         "3. Have its owner end the transaction. 4. MariaDB: idle_transaction_timeout; MySQL: the "
-        "limit in the application's connection pool.",
+        "limit in the application's connection pool."
     ),
 )

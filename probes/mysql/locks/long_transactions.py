@@ -39,9 +39,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="long_transactions",
     engine="mysql",
-    question=Text(
-        "Transaksi mana yang paling lama terbuka?", "Which transaction has been open longest?"
-    ),
+    question=Text("Which transaction has been open longest?"),
     measures=(
         Measure("longest_transaction_seconds", "seconds", "Age of the oldest open transaction"),
         Measure(
@@ -54,18 +52,12 @@ PROBE = Probe(
         Threshold(
             measure="longest_transaction_seconds",
             title=Text(
-                "{target}: {who} membiarkan transaksi terbuka {value}, {modified} baris diubah",
-                "{target}: {who} has had a transaction open for {value}, {modified} rows changed",
+                "{target}: {who} has had a transaction open for {value}, {modified} rows changed"
             ),
-            headline=Text(
-                "{target}: {who} membiarkan transaksi terbuka",
-                "{target}: {who} keeps a transaction open",
-            ),
+            headline=Text("{target}: {who} keeps a transaction open"),
             hint=Text(
-                "Cadangan (mysqldump) dan laporan memang lama: tanya pemiliknya. Bila disetujui, "
-                "petugas menjalankan: `{command}`; pembatalan bisa selama transaksinya.",
                 "Dumps and reports do take long: ask the owner. If agreed, a person runs: "
-                "`{command}`; rolling back may take as long as the transaction did.",
+                "`{command}`; rolling back may take as long as the transaction did."
             ),
             family="locks",
             # A dump of a large database takes hours and is no fault; half a day is never planned.
@@ -74,18 +66,12 @@ PROBE = Probe(
         ),
         Threshold(
             measure="oldest_prepared_seconds",
-            title=Text(
-                "{target}: {who} terlantar selama {value}",
-                "{target}: {who} has been left for {value}",
-            ),
-            headline=Text("{target}: {who} terlantar", "{target}: {who} has been left behind"),
+            title=Text("{target}: {who} has been left for {value}"),
+            headline=Text("{target}: {who} has been left behind"),
             hint=Text(
-                "Ia memegang kuncinya, juga sesudah server dijalankan ulang. Tanyakan pengelola "
-                "transaksi aplikasi apakah harus disahkan, lalu `XA RECOVER` dan `XA COMMIT` atau "
-                "`XA ROLLBACK` oleh petugas.",
                 "It holds its locks, over a restart too. Ask the application's transaction manager "
                 "which way it goes; then a person runs `XA RECOVER` and `XA COMMIT` or "
-                "`XA ROLLBACK`.",
+                "`XA ROLLBACK`."
             ),
             family="locks",
             # As PostgreSQL's: a manager finishes within seconds; minutes mean that it has crashed.
@@ -98,9 +84,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
-        "1. Sesi siapa, dari mesin mana? 2. Bekerja atau diam? Diam: idle_in_transaction. 3. "
-        "history_list tumbuh? 4. KILL oleh petugas, setelah tahu berapa baris yang dibatalkan.",
         "1. Whose session, from where? 2. Working or idle? Idle: idle_in_transaction. 3. Does "
-        "history_list grow? 4. KILL by a person, once it is known how many rows are undone.",
+        "history_list grow? 4. KILL by a person, once it is known how many rows are undone."
     ),
 )

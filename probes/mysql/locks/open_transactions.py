@@ -59,7 +59,7 @@ def facts(row: Row) -> dict[str, object]:
         }
     account = f"{row['user']}@{row['host']}"
     return {
-        "who": Text(f"sesi {row['id']} ({account})", f"session {row['id']} ({account})"),
+        "who": Text("session {id} ({account})", id=row["id"], account=account),
         "command": f"KILL {row['id']}",
         "modified": int(row["modified"] or 0),
     }
@@ -70,13 +70,13 @@ def _without_session(row: Row) -> str:
     return f"{kind} {row['trx_id']}"
 
 
-_IDLE = Text("menganggur", "idle")
+_IDLE = Text("idle")
 
 
 def drawn(rows: list[Row]) -> Exhibit:
     """The transactions as a table, literals redacted."""
     return Exhibit(
-        Text("Transaksi yang terbuka", "Open transactions"),
+        Text("Open transactions"),
         (
             "session", "account", "database", "state", "age s", "in this state s",
             "rows changed", "rows locked", "statement", "a person might run",

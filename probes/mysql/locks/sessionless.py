@@ -60,12 +60,11 @@ def named(transaction: object, undone: bool) -> Text:
     """The transaction in words."""
     if undone:
         return Text(
-            f"transaksi {transaction} yang terputus saat server mati dan sedang dibatalkan InnoDB",
-            f"transaction {transaction}, cut off by a crash and being rolled back by InnoDB",
+            "transaction {transaction}, cut off by a crash and being rolled back by InnoDB",
+            transaction=transaction,
         )
     return Text(
-        f"transaksi XA {transaction} yang sudah PREPARE tetapi tanpa sesi",
-        f"XA transaction {transaction}, prepared and without a session",
+        "XA transaction {transaction}, prepared and without a session", transaction=transaction
     )
 
 

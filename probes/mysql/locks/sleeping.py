@@ -34,7 +34,7 @@ def longest(session: Session) -> Exhibit:
     """Sleeping sessions, the longest first, with the age of the transaction each has left open."""
     rows = session.rows(_ASK[session.flavour], (_MOST,))
     return Exhibit(
-        Text("Sesi yang paling lama tidur", "Sessions that have slept longest"),
+        Text("Sessions that have slept longest"),
         ("session", "account", "database", "idle seconds", "transaction s", "rows locked"),
         tuple(
             (

@@ -63,8 +63,9 @@ def read(session: Session) -> Iterator[Measurement]:
 def _waits_for_replicas(wanted: int, here: int) -> Text:
     """MariaDB 11.4 and later: no log is removed while fewer replicas are connected."""
     return Text(
-        f": slave_connections_needed_for_purge meminta {wanted} replika, tersambung {here}",
-        f": slave_connections_needed_for_purge asks for {wanted} replicas, {here} are connected",
+        ": slave_connections_needed_for_purge asks for {wanted} replicas, {here} are connected",
+        wanted=wanted,
+        here=here,
     )
 
 
@@ -85,26 +86,22 @@ def _logs(session: Session) -> list[Row]:
             raise
         raise ProbeError(
             FailureKind.BLIND,
+            Text("SHOW BINARY LOGS is not answered: something holds the binary log"),
             Text(
-                "SHOW BINARY LOGS tidak dijawab: sesuatu menahan binary log",
-                "SHOW BINARY LOGS is not answered: something holds the binary log",
-            ),
-            Text(
-                "Periksa commit yang tertahan (disk penuh, semi-sinkron) dan volume binary log.",
                 "Look for a commit that hangs (full disk, semi-sync) and at the binary log's "
-                "volume.",
+                "volume."
             ),
         ) from error
 
 
-_NEWEST = Text("{shown} terbaru dari {all}", "the newest {shown} of {all}")
+_NEWEST = Text("the newest {shown} of {all}")
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """The newest binary logs and their sizes."""
     logs = _logs(session)
     yield Exhibit(
-        Text("Binary log", "Binary logs"),
+        Text("Binary logs"),
         ("file", "bytes"),
         tuple((str(row["Log_name"]), str(row["File_size"])) for row in logs[-20:]),
         note=_NEWEST.format(shown=20, all=len(logs)) if len(logs) > 20 else "",
@@ -114,10 +111,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="binlogs",
     engine="mysql",
-    question=Text(
-        "Seberapa besar binary log, dan apakah pernah dibersihkan?",
-        "How large are the binary logs, and are they ever removed?",
-    ),
+    question=Text("How large are the binary logs, and are they ever removed?"),
     measures=(
         Measure("binlog_files", "", "Binary logs on disk"),
         Measure("binlog_bytes", "bytes", "Size of all binary logs"),
@@ -129,21 +123,12 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="binlog_kept_for_ever",
-            title=Text(
-                "{target}: binary log tidak pernah dibersihkan ({files} berkas, {size}){why}",
-                "{target}: binary logs are never removed ({files} files, {size}){why}",
-            ),
-            headline=Text(
-                "{target}: binary log tidak pernah dibersihkan",
-                "{target}: binary logs are never removed",
-            ),
+            title=Text("{target}: binary logs are never removed ({files} files, {size}){why}"),
+            headline=Text("{target}: binary logs are never removed"),
             hint=Text(
-                "Pasang binlog_expire_logs_seconds (lebih lama dari replika terlama mati dan dari "
-                "cadangan terakhir), di my.cnf juga; tanpa replika, pada MariaDB 11.4 ke atas juga "
-                "slave_connections_needed_for_purge = 0.",
                 "Set binlog_expire_logs_seconds (longer than any replica is ever away and than the "
                 "last backup), in my.cnf too; without replicas, on MariaDB 11.4 and later also "
-                "slave_connections_needed_for_purge = 0.",
+                "slave_connections_needed_for_purge = 0."
             ),
             family="capacity",
             warning=1.0,
@@ -154,9 +139,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=BINLOGS,
     runbook=Text(
-        "1. Replika mana masih membutuhkan yang tertua? 2. Cadangan point-in-time sejak kapan? "
-        "3. `PURGE BINARY LOGS` oleh petugas, jangan menghapus berkasnya. 4. Pasang retensi.",
         "1. Which replica still needs the oldest? 2. Point-in-time recovery since when? 3. "
-        "`PURGE BINARY LOGS` by a person, never delete the files. 4. Set a retention.",
+        "`PURGE BINARY LOGS` by a person, never delete the files. 4. Set a retention."
     ),
 )

@@ -107,15 +107,14 @@ def _not_while_one_waits(session: Session, question: str) -> None:
         raise ProbeError(
             FailureKind.BLIND,
             Text(
-                "kanal replikasi tidak dapat dilihat: sesi {id} masih menunggu jawaban {question}",
                 "replication channels cannot be seen: session {id} still waits for the answer to "
                 "{question}",
-            ).format(id=waiting[0]["id"], question=question),
+                id=waiting[0]["id"],
+                question=question,
+            ),
             Text(
-                "Cari STOP REPLICA / STOP SLAVE yang menggantung (SHOW PROCESSLIST): ia menunggu "
-                "transaksi besar atau kunci di penerap.",
                 "Look for a STOP REPLICA / STOP SLAVE that hangs (SHOW PROCESSLIST): it waits for "
-                "a large transaction or a lock of the applier.",
+                "a large transaction or a lock of the applier."
             ),
         )
     session.shared.login[_ANSWERS] = True
@@ -218,6 +217,7 @@ def gap(row: Row) -> int | None:
 
 
 _MISSING = object()
+_ONE_OF = Text("{first} or {second}")
 
 
 def _pick(row: Row, *names: str, default: object = _MISSING) -> object:
@@ -229,13 +229,10 @@ def _pick(row: Row, *names: str, default: object = _MISSING) -> object:
     raise ProbeError(
         FailureKind.BLIND,
         Text(
-            f"status replikasi server ini tidak mempunyai kolom {' atau '.join(names)}",
-            f"the replication status of this server has no column {' or '.join(names)}",
+            "the replication status of this server has no column {names}",
+            names=_ONE_OF.format(first=names[0], second=names[1]) if names[1:] else names[0],
         ),
-        Text(
-            "Versi server ini mengganti nama kolomnya: laporkan versinya agar Sigap menyesuaikan.",
-            "This server version renamed the column: report the version so that Sigap adapts.",
-        ),
+        Text("This server version renamed the column: report the version so that Sigap adapts."),
     )
 
 

@@ -119,14 +119,14 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     """This server's transactions beside those of the servers whose rows reached it."""
     me = heartbeat.itself(session)
     rows: list[tuple[Words, ...]] = [
-        (Text("server ini", "this server"), str(me.server_id), me.server_uuid, "", me.gtid)
+        (Text("this server"), str(me.server_id), me.server_uuid, "", me.gtid)
     ]
     rows += [
         ("heartbeat", str(each.server_id), each.server_uuid, f"{each.age_seconds:.0f}", each.gtid)
         for each in heartbeat.beats(session) or []
     ]
     yield Exhibit(
-        Text("Transaksi kedua sisi replikasi", "Transactions of both sides of replication"),
+        Text("Transactions of both sides of replication"),
         ("whose", "server id", "server uuid", "age s", "GTID"),
         tuple(rows),
     )
@@ -135,10 +135,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="errant_transactions",
     engine="mysql",
-    question=Text(
-        "Adakah transaksi yang ditulis di replika ini dan tidak ada di primernya?",
-        "Were transactions written on this replica that its primary lacks?",
-    ),
+    question=Text("Were transactions written on this replica that its primary lacks?"),
     measures=(
         # Not judged: replicas for reports have schemas of their own, and members of a ring take
         # writes; what was written here and is nowhere else is the measure below.
@@ -148,17 +145,11 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="replica_writable",
-            title=Text(
-                "{target} adalah replika, tetapi akun biasa boleh menulis di sana",
-                "{target} is a replica, but ordinary accounts may write on it",
-            ),
+            title=Text("{target} is a replica, but ordinary accounts may write on it"),
             hint=Text(
-                "Nyalakan read_only (MySQL: super_read_only) di replika, juga di berkas "
-                "konfigurasinya. Bila penulisan di sini disengaja (replikasi melingkar), isi role "
-                "target ini dengan peran primer di konfigurasi.",
                 "Switch on read_only (MySQL: super_read_only) on the replica, in its configuration "
                 "file too. Where writing here is meant (circular replication), write "
-                "role: primary for this target.",
+                "role: primary for this target."
             ),
             family="role",
             warning=1.0,  # nothing is wrong yet; the first stray write will be found much later
@@ -167,20 +158,13 @@ PROBE = Probe(
         Threshold(
             measure="errant_transactions",
             title=Text(
-                "{target}: sedikitnya {value} transaksi ditulis langsung di replika ({gtids})",
                 "{target}: at least {value} {value:transaction was|transactions were} written on "
-                "the replica ({gtids})",
+                "the replica ({gtids})"
             ),
-            headline=Text(
-                "{target}: ada transaksi yang ditulis langsung di replika",
-                "{target}: transactions were written on the replica",
-            ),
+            headline=Text("{target}: transactions were written on the replica"),
             hint=Text(
-                "Cari penulisnya (akun aplikasi yang salah alamat?), pasang read_only / "
-                "super_read_only, lalu samakan kembali atau bangun ulang replika sebelum ada "
-                "promosi.",
                 "Find the writer (an application with the wrong address?), set read_only / "
-                "super_read_only, then reconcile or rebuild the replica before any promotion.",
+                "super_read_only, then reconcile or rebuild the replica before any promotion."
             ),
             family="replication",
             warning=1.0,  # one is enough to break the next promotion; it breaks nothing today
@@ -191,11 +175,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=CHANNELS,
     runbook=Text(
-        "1. `mysqlbinlog` pada GTID yang disebut: tabel dan akun apa? 2. Data itu sah? Masukkan "
-        "ke primer dengan benar. 3. Tidak: hapus, lalu transaksi kosong ber-GTID sama di primer "
-        "(MySQL), atau bangun ulang. 4. read_only menyala di semua replika.",
         "1. `mysqlbinlog` at the GTID named: which table, which account? 2. Valid data? Bring it "
         "to the primary properly. 3. If not: remove it, then an empty transaction of the same "
-        "GTID on the primary (MySQL), or rebuild. 4. read_only on every replica.",
+        "GTID on the primary (MySQL), or rebuild. 4. read_only on every replica."
     ),
 )

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from probes.model import FailureKind, Grant, ProbeError, Session, Text
 
 _WHY = Text(
-    "boleh tidak dipasang: tabel untuk tulisan uji; barisnya penanda yang dinilai di replika",
-    "optional: the table of the write canary, whose row is the heartbeat replicas are judged by",
+    "optional: the table of the write canary, whose row is the heartbeat replicas are judged by"
 )
 _LINES = (
     "CREATE DATABASE IF NOT EXISTS sigap",

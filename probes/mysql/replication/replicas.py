@@ -97,14 +97,8 @@ def _readers(session: Session) -> list[Row]:
     if not is_on(variables(session, "performance_schema"), "performance_schema"):
         raise ProbeError(
             FailureKind.BLIND,
-            Text(
-                "performance_schema mati: pembaca binary log tidak dapat dilihat",
-                "performance_schema is off: who reads the binary log cannot be seen",
-            ),
-            Text(
-                "Setel performance_schema=ON di my.cnf dan mulai ulang server.",
-                "Set performance_schema=ON in my.cnf and restart the server.",
-            ),
+            Text("performance_schema is off: who reads the binary log cannot be seen"),
+            Text("Set performance_schema=ON in my.cnf and restart the server."),
         )
     return found
 
@@ -114,20 +108,17 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     columns = ("id", "user", "host", "uuid", "seconds", "state")
     found = _readers(session)
     yield Exhibit(
-        Text("Pembaca binary log server ini", "Readers of this server's binary log"),
+        Text("Readers of this server's binary log"),
         columns,
         tuple(tuple(str(row[column]) for column in columns) for row in found),
-        note="" if found else Text("tidak ada yang membacanya", "nobody reads it"),
+        note="" if found else Text("nobody reads it"),
     )
 
 
 PROBE = Probe(
     name="replicas",
     engine="mysql",
-    question=Text(
-        "Replika mana yang membaca binary log server ini?",
-        "Which replicas read this server's binary log?",
-    ),
+    question=Text("Which replicas read this server's binary log?"),
     measures=(
         Measure("replica_connected", "", "1 while this replica reads the binary log.", "replica"),
     ),
@@ -142,11 +133,8 @@ PROBE = Probe(
         *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     ),
     runbook=Text(
-        "1. Apakah replika itu hidup, dan apa kata replication_lag di sana? 2. Jaringan dan akun "
-        "replikasi di antaranya. 3. Berapa lama binary log yang ia perlukan masih disimpan "
-        "(binlogs). 4. Bila memang dilepas: `sigap learn TARGET --forget standby/NAMA`.",
         "1. Does that replica run, and what does replication_lag say there? 2. The network and the "
         "replication account between. 3. How long the binary logs it needs are still kept "
-        "(binlogs). 4. If it was retired: `sigap learn TARGET --forget standby/NAME`.",
+        "(binlogs). 4. If it was retired: `sigap learn TARGET --forget standby/NAME`."
     ),
 )

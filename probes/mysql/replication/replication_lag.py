@@ -35,11 +35,8 @@ def has(found: list[Channel]) -> Text:
     """What an expected replica has instead, for the title."""
     if found:
         names = ", ".join(each.name for each in found)
-        return Text(f"punya kanal replikasi {names}", f"has the replication channel {names}")
-    return Text(
-        "seharusnya replika, tetapi tidak punya kanal replikasi",
-        "should be a replica, but has no replication channel",
-    )
+        return Text("has the replication channel {names}", names=names)
+    return Text("should be a replica, but has no replication channel")
 
 
 def measured(channel: Channel) -> Iterator[Measurement]:
@@ -85,9 +82,7 @@ def measured(channel: Channel) -> Iterator[Measurement]:
     yield Measurement("replication_relay_bytes", float(channel.relay_bytes), channel.name)
 
 
-_NO_CHANNEL = Text(
-    "server ini tidak mempunyai kanal replikasi", "this server has no replication channel"
-)
+_NO_CHANNEL = Text("this server has no replication channel")
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
@@ -109,7 +104,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
         for each in channels(session)
     )
     yield Exhibit(
-        Text("Kanal replikasi pada server ini", "Replication channels on this server"),
+        Text("Replication channels on this server"),
         (
             "channel", "source", "IO", "SQL", "seconds behind", "delay", "IO error", "SQL error",
             "received", "applied", "relay bytes",
@@ -121,7 +116,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     failed = failed_workers(session)
     if failed:
         yield Exhibit(
-            Text("Pekerja penerap yang gagal", "Applier workers that failed"),
+            Text("Applier workers that failed"),
             ("channel", "worker", "errno", "error", "transaction"),
             tuple(
                 (name, str(each.number), str(each.errno), each.error, each.transaction)
@@ -132,7 +127,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 
 
 def _own_position(session: Session) -> Exhibit:
-    title = Text("Posisi binary log server ini", "This server's own binary log position")
+    title = Text("This server's own binary log position")
     renamed = session.flavour == "mysql" and session.version >= 80200
     try:
         found = session.rows("SHOW BINARY LOG STATUS" if renamed else "SHOW MASTER STATUS")
@@ -141,7 +136,7 @@ def _own_position(session: Session) -> Exhibit:
             title, (), (), note=remarks(failure_text.shown(error.failure), error.failure.hint)
         )
     if not found:
-        return Exhibit(title, (), (), note=Text("binary log mati", "the binary log is off"))
+        return Exhibit(title, (), (), note=Text("the binary log is off"))
     columns = tuple(found[0])
     return Exhibit(
         title, columns, tuple(tuple(str(row[name]) for name in columns) for row in found)
@@ -149,19 +144,14 @@ def _own_position(session: Session) -> Exhibit:
 
 
 _STOPPED_HINT = Text(
-    "Jangan melewati transaksi (SQL_SLAVE_SKIP_COUNTER) sebelum tahu mengapa replika berbeda. "
-    "Lihat bukti, benahi sebabnya, lalu `START REPLICA` oleh petugas.",
     "Do not skip a transaction (SQL_SLAVE_SKIP_COUNTER) before knowing why the replica differs. "
-    "Read the evidence, mend the cause, then a person runs `START REPLICA`.",
+    "Read the evidence, mend the cause, then a person runs `START REPLICA`."
 )
 
 PROBE = Probe(
     name="replication_lag",
     engine="mysql",
-    question=Text(
-        "Apakah setiap kanal replikasi berjalan, dan seberapa jauh tertinggal?",
-        "Does every replication channel run, and how far behind is it?",
-    ),
+    question=Text("Does every replication channel run, and how far behind is it?"),
     measures=(
         Measure("replication_configured", "", "1 when a server expected to be a replica is one"),
         Measure("replication_io_running", "", "1 when the channel's receiver runs", "channel"),
@@ -203,15 +193,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="replication_configured",
-            title=Text(
-                "{target} {said}",
-                "{target} {said}",
-            ),
+            title=Text("{target} {said}"),
             hint=Text(
-                "Seseorang menjalankan RESET REPLICA / RESET SLAVE ALL, atau server dipromosikan: "
-                "bangun ulang replika, atau ubah role target.",
                 "Somebody ran RESET REPLICA / RESET SLAVE ALL, or the server was promoted: rebuild "
-                "the replica, or change the target's role.",
+                "the replica, or change the target's role."
             ),
             family="replication",
             critical=0.0,
@@ -220,15 +205,10 @@ PROBE = Probe(
         ),
         Threshold(
             measure="replication_io_running",
-            title=Text(
-                "{target}: {said}",
-                "{target}: {said}",
-            ),
+            title=Text("{target}: {said}"),
             hint=Text(
-                "Periksa jaringan ke primer, akun replikasinya, dan apakah binary log yang "
-                "diminta masih ada di primer.",
                 "Check the network to the primary, the replication account, and whether the "
-                "primary still has the binary log that is asked for.",
+                "primary still has the binary log that is asked for."
             ),
             family="replication",
             critical=0.0,
@@ -238,10 +218,7 @@ PROBE = Probe(
         ),
         Threshold(
             measure="replication_sql_running",
-            title=Text(
-                "{target}: {said}",
-                "{target}: {said}",
-            ),
+            title=Text("{target}: {said}"),
             hint=_STOPPED_HINT,
             family="replication",
             critical=0.0,
@@ -250,12 +227,10 @@ PROBE = Probe(
         ),
         Threshold(
             measure="replication_until_reached",
-            title=Text("{target}: {said}", "{target}: {said}"),
+            title=Text("{target}: {said}"),
             hint=Text(
-                "Seseorang menghentikannya di titik itu dengan sengaja: tanyakan, lalu `START "
-                "REPLICA` oleh petugas bila pekerjaannya selesai.",
                 "Somebody had it stop there on purpose: ask, then a person runs `START REPLICA` "
-                "once the work is done.",
+                "once the work is done."
             ),
             family="replication",
             warning=1.0,
@@ -264,19 +239,11 @@ PROBE = Probe(
         ),
         Threshold(
             measure="replication_lag_seconds",
-            title=Text(
-                "{target} tertinggal {value} dari {source} (kanal {subject})",
-                "{target} is {value} behind {source} (channel {subject})",
-            ),
-            headline=Text(
-                "{target} tertinggal dari {source} (kanal {subject})",
-                "{target} is behind {source} (channel {subject})",
-            ),
+            title=Text("{target} is {value} behind {source} (channel {subject})"),
+            headline=Text("{target} is behind {source} (channel {subject})"),
             hint=Text(
-                "Cari transaksi besar atau tabel tanpa kunci primer di replika (`SHOW "
-                "PROCESSLIST`), kunci yang ditunggu penerap, dan beban disk.",
                 "Look for a large transaction or a table without a primary key on the replica "
-                "(`SHOW PROCESSLIST`), locks the applier waits for, and disk load.",
+                "(`SHOW PROCESSLIST`), locks the applier waits for, and disk load."
             ),
             family="replication",
             # 30 s is the common alarm; 5 min is longer than any ordinary batch.
@@ -295,12 +262,8 @@ PROBE = Probe(
         *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     ),
     runbook=Text(
-        "1. Thread mana yang berhenti, dan galatnya? 2. IO: jaringan, akun, binary log di "
-        "primer. 3. SQL: bandingkan baris yang disebut galat di kedua sisi. 4. Berjalan tetapi "
-        "tertinggal: transaksi besar, kunci, disk. 5. Bandingkan posisi GTID kedua sisi sebelum "
-        "menutup.",
         "1. Which thread stopped, with which error? 2. IO: network, account, binary logs on the "
         "primary. 3. SQL: compare the row the error names on both sides. 4. Running but behind: "
-        "large transactions, locks, disk. 5. Compare GTID positions of both sides before closing.",
+        "large transactions, locks, disk. 5. Compare GTID positions of both sides before closing."
     ),
 )

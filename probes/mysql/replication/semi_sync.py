@@ -92,10 +92,7 @@ def stalled(session: Session, found: Mapping[str, str]) -> Iterator[Measurement]
 PROBE = Probe(
     name="semi_sync",
     engine="mysql",
-    question=Text(
-        "Apakah replikasi semi-sinkron bekerja, dan adakah commit yang tertahan olehnya?",
-        "Does semi-synchronous replication work, and does it hold up commits?",
-    ),
+    question=Text("Does semi-synchronous replication work, and does it hold up commits?"),
     measures=(
         Measure("semi_sync_active", "", "1 when commits really wait for a replica's word"),
         Measure("semi_sync_clients", "", "Semi-synchronous replicas connected"),
@@ -116,18 +113,12 @@ PROBE = Probe(
         Threshold(
             measure="semi_sync_active",
             title=Text(
-                "{target}: semi-sinkron menyala tetapi tidak bekerja ({clients} replika "
-                "tersambung): commit tidak lagi dijamin ada di replika",
                 "{target}: semi-synchronous replication is on but not at work ({clients} replicas "
-                "connected): commits are no longer safe on a replica",
+                "connected): commits are no longer safe on a replica"
             ),
-            headline=Text(
-                "{target}: semi-sinkron menyala tetapi tidak bekerja",
-                "{target}: semi-synchronous replication is on but not at work",
-            ),
+            headline=Text("{target}: semi-synchronous replication is on but not at work"),
             hint=Text(
-                "Periksa replika semi-sinkronnya: hidup, tersambung, dan pluginnya menyala?",
-                "Look at its semi-synchronous replicas: alive, connected, their side switched on?",
+                "Look at its semi-synchronous replicas: alive, connected, their side switched on?"
             ),
             family="replication",
             warning=0.0,
@@ -137,36 +128,24 @@ PROBE = Probe(
         Threshold(
             measure="semi_sync_stalled_sessions",
             title=Text(
-                "{target}: {value} sesi tertahan pada commit, menunggu jawaban replika "
-                "({clients} tersambung)",
                 "{target}: {value} {value:session hangs|sessions hang} in commit, waiting for a "
                 "replica's word "
-                "({clients} connected)",
+                "({clients} connected)"
             ),
-            headline=Text(
-                "{target}: sesi tertahan pada commit, menunggu jawaban replika",
-                "{target}: sessions hang in commit, waiting for a replica's word",
-            ),
+            headline=Text("{target}: sessions hang in commit, waiting for a replica's word"),
             hint=Text(
-                "Hidupkan replikanya; darurat: petugas menurunkan "
-                "rpl_semi_sync_source_timeout (master_timeout), sadar bahwa jaminannya hilang.",
                 "Bring the replica back; in an emergency a person lowers "
-                "rpl_semi_sync_source_timeout (master_timeout), knowing what guarantee is lost.",
+                "rpl_semi_sync_source_timeout (master_timeout), knowing what guarantee is lost."
             ),
             family="replication",
             critical=1.0,  # one reading is enough: it already rests on the one before
         ),
         Threshold(
             measure="semi_sync_replica_active",
-            title=Text(
-                "{target}: sisi replika semi-sinkron menyala tetapi tidak bekerja",
-                "{target}: the semi-synchronous replica side is on but not at work",
-            ),
+            title=Text("{target}: the semi-synchronous replica side is on but not at work"),
             hint=Text(
-                "Setelah dinyalakan, penerima harus dimulai ulang: `STOP REPLICA IO_THREAD`; "
-                "`START REPLICA IO_THREAD`.",
                 "Once switched on, the receiver must be restarted: `STOP REPLICA IO_THREAD`; "
-                "`START REPLICA IO_THREAD`.",
+                "`START REPLICA IO_THREAD`."
             ),
             family="replication",
             warning=0.0,
@@ -175,19 +154,14 @@ PROBE = Probe(
         ),
     ),
     read=read,
-    when_unused=Text(
-        "replikasi semi-sinkron mati atau tidak bertugas di sini",
-        "semi-synchronous replication is off or has no work here",
-    ),
+    when_unused=Text("semi-synchronous replication is off or has no work here"),
     grants=(
         *CHANNELS,
         *(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     ),
     runbook=Text(
-        "1. Berapa replika semi-sinkron yang diharapkan? 2. Receiver-nya berjalan? 3. Jaringan "
-        "lambat: naikkan timeout, jangan matikan. 4. Catat sejak kapan commit tanpa jaminan.",
         "1. How many semi-synchronous replicas should there be? 2. Do their receivers run? 3. "
         "Slow network: raise the time-out, do not switch it off. 4. Note since when commits were "
-        "bare.",
+        "bare."
     ),
 )

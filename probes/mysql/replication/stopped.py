@@ -17,56 +17,51 @@ LONGEST = 60
 """Characters kept of a server's text for errors without an entry here."""
 
 _CAUSES: Mapping[int, Text] = {
-    1007: Text("basis data sudah ada", "the database exists already"),
-    1008: Text("basis data tidak ada", "there is no such database"),
-    1021: Text("disk penuh", "the disk is full"),
-    1032: Text("baris tidak ditemukan", "row not found"),
-    1045: Text("akun replikasi ditolak", "the replication account is rejected"),
-    1050: Text("tabel sudah ada", "the table exists already"),
-    1051: Text("tabel tidak ada", "there is no such table"),
-    1062: Text("kunci ganda", "duplicate key"),
-    1146: Text("tabel tidak ada", "there is no such table"),
-    1205: Text("terlalu lama menunggu kunci", "waited too long for a lock"),
-    1213: Text("deadlock", "deadlock"),
-    1236: Text(
-        "primer tidak lagi mempunyai binary log yang diminta",
-        "the primary no longer has the binary log asked for",
-    ),
-    1396: Text("perubahan akun gagal", "a change of an account failed"),
-    1451: Text("terhalang kunci asing", "a foreign key forbids it"),
-    1452: Text("terhalang kunci asing", "a foreign key forbids it"),
-    2003: Text("primer tidak terjangkau", "the primary cannot be reached"),
-    2005: Text("nama host primer tidak dikenal", "the primary's host name is unknown"),
-    2013: Text("sambungan ke primer terputus", "the connection to the primary was lost"),
-    2026: Text("TLS gagal", "TLS failed"),
+    1007: Text("the database exists already"),
+    1008: Text("there is no such database"),
+    1021: Text("the disk is full"),
+    1032: Text("row not found"),
+    1045: Text("the replication account is rejected"),
+    1050: Text("the table exists already"),
+    1051: Text("there is no such table"),
+    1062: Text("duplicate key"),
+    1146: Text("there is no such table"),
+    1205: Text("waited too long for a lock"),
+    1213: Text("deadlock"),
+    1236: Text("the primary no longer has the binary log asked for"),
+    1396: Text("a change of an account failed"),
+    1451: Text("a foreign key forbids it"),
+    1452: Text("a foreign key forbids it"),
+    2003: Text("the primary cannot be reached"),
+    2005: Text("the primary's host name is unknown"),
+    2013: Text("the connection to the primary was lost"),
+    2026: Text("TLS failed"),
 }
 _TABLE = re.compile(r"on table [`'\"]?(?P<table>[^\s;,'\"]+)", re.IGNORECASE)
 
 
 def receiving(channel: Channel) -> Text:
     """What the channel's receiver does."""
-    words = Text("penerimaan (IO)", "the receiver (IO)")
+    words = Text("the receiver (IO)")
     return _said(words, channel, channel.io_state, channel.io_errno, channel.io_error)
 
 
 def applying(channel: Channel) -> Text:
     """What the channel's applier does."""
-    words = Text("penerapan (SQL)", "the applier (SQL)")
+    words = Text("the applier (SQL)")
     return _said(words, channel, channel.sql_state, channel.sql_errno, channel.sql_error)
 
 
 def _said(words: Text, channel: Channel, state: str, errno: int, error: str) -> Text:
     name = "" if channel.name == DEFAULT_CHANNEL else channel.name
-    named = Text(f" kanal {name}", f" of channel {name}") if name else Text("", "")
+    named = Text(" of channel {name}", name=name) if name else Text("")
     does = {
-        RUNNING: Text("berjalan", "runs"),
-        "No": Text("berhenti", "has stopped"),
-    }.get(state, Text(f"belum tersambung ({state})", f"is not connected ({state})"))
-    what = Text("{words}{named} {does}", "{words}{named} {does}").format(
-        words=words, named=named, does=does
-    )
+        RUNNING: Text("runs"),
+        "No": Text("has stopped"),
+    }.get(state, Text("is not connected ({state})", state=state))
+    what = Text("{words}{named} {does}", words=words, named=named, does=does)
     why = None if state == RUNNING else cause(errno, error, channel.until, state)
-    return what if why is None else Text("{a}: {b}", "{a}: {b}").format(a=what, b=why)
+    return what if why is None else Text("{a}: {b}", a=what, b=why)
 
 
 def cause(errno: int, error: str, until: str, state: str) -> Text | None:
@@ -77,17 +72,12 @@ def cause(errno: int, error: str, until: str, state: str) -> Text | None:
         known = _CAUSES.get(errno)
         if known is None:
             short = error if len(error) <= LONGEST else error[: LONGEST - 1] + "…"
-            known = Text(short, short)
+            known = Text.verbatim(short)
         elif table:
-            known = Text(f"{known.id} pada {table}", f"{known.en} on {table}")
-        return Text("{known} ({errno})", "{known} ({errno})").format(known=known, errno=errno)
+            known = Text("{known} on {table}", known=known, table=table)
+        return Text("{known} ({errno})", known=known, errno=errno)
     if until:
-        return Text(
-            f"sesuai perintah START ... UNTIL {until}", f"as told by START ... UNTIL {until}"
-        )
+        return Text("as told by START ... UNTIL {until}", until=until)
     if state == "No":
-        return Text(
-            "tanpa galat, jadi dihentikan seseorang atau belum dijalankan",
-            "with no error, so somebody stopped it or it was never started",
-        )
+        return Text("with no error, so somebody stopped it or it was never started")
     return None

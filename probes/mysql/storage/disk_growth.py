@@ -65,15 +65,14 @@ def _logs(session: Session) -> Iterator[Use]:
         rows = _aside(session, "SHOW BINARY LOGS")
         if rows is not None:
             total = float(sum(int(row["File_size"]) for row in rows))
-            words = Text("binary log ({count} berkas)", "the binary log (files: {count})").format(
-                count=len(rows)
-            )
+            words = Text("the binary log (files: {count})", count=len(rows))
             yield Use("binlog", total, "binlog", words)
     for channel in channels(session):
         words = Text(
-            "relay log kanal {name} (applier: {state})",
             "the relay log of channel {name} (applier: {state})",
-        ).format(name=channel.name, state=channel.sql_state)
+            name=channel.name,
+            state=channel.sql_state,
+        )
         yield Use(f"relay:{channel.name}", float(channel.relay_bytes), "relay", words)
 
 
@@ -131,9 +130,9 @@ def _consumer(owner: str) -> str:
 
 
 _WORDS = {
-    "undo": (Text("undo InnoDB (transaksi lama)", "InnoDB undo (old transactions)"), "undo"),
-    "temp": (Text("tabel sementara InnoDB", "InnoDB temporary tables"), "data"),
-    "system": (Text("ibdata (ruang bersama InnoDB)", "ibdata (InnoDB's shared space)"), "data"),
+    "undo": (Text("InnoDB undo (old transactions)"), "undo"),
+    "temp": (Text("InnoDB temporary tables"), "data"),
+    "system": (Text("ibdata (InnoDB's shared space)"), "data"),
 }
 
 
@@ -141,7 +140,7 @@ def known_files(memory: MutableMapping[str, Any]) -> list[Use]:
     """InnoDB's files with their last known sizes."""
     uses = []
     for consumer, size in memory.get("files", {}).items():
-        schema = Text("skema {name}", "schema {name}").format(name=consumer.removeprefix("schema:"))
+        schema = Text("schema {name}", name=consumer.removeprefix("schema:"))
         words, place = _WORDS.get(consumer, (schema, "data"))
         uses.append(Use(consumer, float(size), place, words))
     return uses
@@ -156,8 +155,7 @@ PROBE = Probe(
     name="disk_growth",
     engine="mysql",
     question=Text(
-        "Siapa yang mengisi disk: binlog, relay log, undo, sementara, atau skema mana?",
-        "Who fills the disk: binlogs, relay logs, undo, temporary files, or which schema?",
+        "Who fills the disk: binlogs, relay logs, undo, temporary files, or which schema?"
     ),
     measures=MEASURES,
     thresholds=(FILLED_BY,),
@@ -166,11 +164,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(*PROCESS, *BINLOGS, *CHANNELS),
     runbook=Text(
-        "1. Binlog: masa simpan dan replika yang masih membutuhkannya; `PURGE BINARY LOGS` oleh "
-        "petugas. 2. Relay log: applier berhenti? 3. Undo: transaksi terlama. 4. Skema: tabel "
-        "terbesar. 5. Perluas volume.",
         "1. Binlogs: how long they are kept and which replica still needs them; `PURGE BINARY "
         "LOGS` by a person. 2. Relay logs: has the applier stopped? 3. Undo: the oldest "
-        "transaction. 4. A schema: its largest tables. 5. Enlarge the volume.",
+        "transaction. 4. A schema: its largest tables. 5. Enlarge the volume."
     ),
 )

@@ -21,28 +21,15 @@ _NAMES = (
 
 _WHY: Mapping[str, Text] = {
     "innodb_flush_log_at_trx_commit": Text(
-        "transaksi sedetik terakhir hilang bila mesin mati",
-        "the last second of commits is lost when the machine dies",
+        "the last second of commits is lost when the machine dies"
     ),
-    "sync_binlog": Text(
-        "binary log dapat kehilangan transaksi yang sudah ada di data: replika menyimpang",
-        "the binary log may lose commits that the data has: replicas drift apart",
-    ),
+    "sync_binlog": Text("the binary log may lose commits that the data has: replicas drift apart"),
     "innodb_force_recovery": Text(
-        "server berjalan dalam mode darurat: data rusak, dan tulisan dapat menambah kerusakan",
-        "the server runs in emergency mode: data is damaged, and writes may damage more",
+        "the server runs in emergency mode: data is damaged, and writes may damage more"
     ),
-    "innodb_doublewrite": Text(
-        "halaman yang tertulis separuh tidak dapat dipulihkan",
-        "a page written by half cannot be recovered",
-    ),
-    "innodb_redo_log": Text(
-        "redo log dimatikan: server tidak akan pulih dari kematian mendadak",
-        "redo logging is disabled: the server will not come back from a crash",
-    ),
-    "innodb_checksum_algorithm": Text(
-        "halaman rusak tidak akan ketahuan", "a damaged page will not be noticed"
-    ),
+    "innodb_doublewrite": Text("a page written by half cannot be recovered"),
+    "innodb_redo_log": Text("redo logging is disabled: the server will not come back from a crash"),
+    "innodb_checksum_algorithm": Text("a damaged page will not be noticed"),
 }
 
 
@@ -87,23 +74,26 @@ def _risks(session: Session) -> dict[str, tuple[int, str]]:
 
 def told(found: Mapping[str, tuple[int, str]]) -> Text:
     """The settings with their values and consequences."""
-    return Text(
-        "; ".join(f"{name} = {value} ({_WHY[name].id})" for name, (_, value) in found.items()),
-        "; ".join(f"{name} = {value} ({_WHY[name].en})" for name, (_, value) in found.items()),
+    return Text.joined(
+        "; ",
+        [
+            Text("{name} = {value} ({why})", name=name, value=value, why=_WHY[name])
+            for name, (_, value) in found.items()
+        ],
     )
 
 
 _RISKS = (
     NONE,
-    Text("hilang bila server jatuh", "loss in a crash"),
-    Text("berat", "severe"),
+    Text("loss in a crash"),
+    Text("severe"),
 )
 
 
 def exhibits(session: Session) -> Iterator[Exhibit]:
     """Every setting checked, with its value and its risk."""
     yield Exhibit(
-        Text("Setelan ketahanan data", "Durability settings"),
+        Text("Durability settings"),
         ("setting", "value", "risk", "what it costs"),
         tuple(
             (
@@ -120,10 +110,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
 PROBE = Probe(
     name="durability_settings",
     engine="mysql",
-    question=Text(
-        "Adakah pengaturan yang membuat data hilang bila server mati mendadak?",
-        "Are there settings under which a crash loses data?",
-    ),
+    question=Text("Are there settings under which a crash loses data?"),
     measures=(
         Measure("unsafe_settings", "", "Settings that risk loss or damage in a crash"),
         Measure("emergency_settings", "", "Settings no server may be left with"),
@@ -131,29 +118,16 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="unsafe_settings",
-            title=Text(
-                "{target}: setelan tidak aman bila server jatuh: {which}",
-                "{target}: settings that are unsafe in a crash: {which}",
-            ),
-            hint=Text(
-                "Sengaja? Catat siapa dan sampai kapan. Tidak: kembalikan nilainya dan tulis juga "
-                "di my.cnf.",
-                "On purpose? Note who and until when. If not: set it back, in my.cnf too.",
-            ),
+            title=Text("{target}: settings that are unsafe in a crash: {which}"),
+            hint=Text("On purpose? Note who and until when. If not: set it back, in my.cnf too."),
             family="durability",
             warning=1.0,
             clear_after=1,
         ),
         Threshold(
             measure="emergency_settings",
-            title=Text(
-                "{target} berjalan dalam keadaan darurat: {which}",
-                "{target} runs in a state of emergency: {which}",
-            ),
-            hint=Text(
-                "Jangan biarkan aplikasi menulis. Ambil dump, bangun ulang, pulihkan.",
-                "Keep applications from writing. Take a dump, rebuild, restore.",
-            ),
+            title=Text("{target} runs in a state of emergency: {which}"),
+            hint=Text("Keep applications from writing. Take a dump, rebuild, restore."),
             family="durability",
             critical=1.0,
             clear_after=1,
@@ -163,11 +137,8 @@ PROBE = Probe(
     every=300.0,
     exhibits=exhibits,
     runbook=Text(
-        "1. Siapa yang mengubahnya, dan untuk apa? 2. innodb_force_recovery: jangan biarkan "
-        "aplikasi menulis; dump, bangun ulang. 3. Yang lain: kembalikan dengan SET GLOBAL dan "
-        "my.cnf, lalu pastikan cadangan terakhir utuh.",
         "1. Who changed it, and what for? 2. innodb_force_recovery: keep applications from "
         "writing; dump, rebuild. 3. The others: set back by SET GLOBAL and my.cnf, then make "
-        "sure the last backup is whole.",
+        "sure the last backup is whole."
     ),
 )

@@ -53,10 +53,7 @@ def checkpoint(found: Mapping[str, str]) -> tuple[float | None, float | None]:
 PROBE = Probe(
     name="redo_log",
     engine="mysql",
-    question=Text(
-        "Seberapa penuh redo log, dan apakah commit menunggunya?",
-        "How full is the redo log, and do commits wait for it?",
-    ),
+    question=Text("How full is the redo log, and do commits wait for it?"),
     measures=(
         Measure("redo_log_used_ratio", "ratio", "Redo since the checkpoint over what there may be"),
         Measure("checkpoint_age_bytes", "bytes", "Redo since the checkpoint"),
@@ -66,18 +63,12 @@ PROBE = Probe(
         Threshold(
             measure="redo_log_used_ratio",
             title=Text(
-                "{target}: redo log terpakai {value} ({age} dari {size}): tulisan akan tersendat",
-                "{target}: the redo log is {value} used ({age} of {size}): writes will stall",
+                "{target}: the redo log is {value} used ({age} of {size}): writes will stall"
             ),
-            headline=Text(
-                "{target}: redo log hampir penuh, tulisan akan tersendat",
-                "{target}: the redo log is filling up: writes will stall",
-            ),
+            headline=Text("{target}: the redo log is filling up: writes will stall"),
             hint=Text(
-                "Besarkan innodb_redo_log_capacity / innodb_log_file_size, periksa disk yang "
-                "lambat dan innodb_io_capacity.",
                 "Enlarge innodb_redo_log_capacity / innodb_log_file_size, look at a slow disk and "
-                "innodb_io_capacity.",
+                "innodb_io_capacity."
             ),
             family="performance",
             # from seven eighths on InnoDB makes the sessions themselves wait for flushing
@@ -88,18 +79,11 @@ PROBE = Probe(
         Threshold(
             measure="redo_log_waits_per_second",
             title=Text(
-                "{target}: commit menunggu penyangga redo log {value} kali per detik",
                 "{target}: commits wait for the redo log's buffer {value} {value:time|times} a "
-                "second",
+                "second"
             ),
-            headline=Text(
-                "{target}: commit menunggu penyangga redo log",
-                "{target}: commits wait for the redo log's buffer",
-            ),
-            hint=Text(
-                "Besarkan innodb_log_buffer_size; cari transaksi dengan BLOB besar.",
-                "Enlarge innodb_log_buffer_size; look for transactions with large BLOBs.",
-            ),
+            headline=Text("{target}: commits wait for the redo log's buffer"),
+            hint=Text("Enlarge innodb_log_buffer_size; look for transactions with large BLOBs."),
             family="performance",
             warning=1.0,
             raise_after=4,
@@ -107,9 +91,7 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1. Pekerjaan besar sedang berjalan (impor, ALTER)? 2. Disk: iostat. 3. Kapasitas redo "
-        "kira-kira sejam tulisan. 4. MySQL 8.0.30+ dan MariaDB 10.9+: tanpa restart.",
         "1. A big job running (import, ALTER)? 2. Disk: iostat. 3. Redo for about an hour of "
-        "writes. 4. MySQL 8.0.30+ and MariaDB 10.9+: no restart.",
+        "writes. 4. MySQL 8.0.30+ and MariaDB 10.9+: no restart."
     ),
 )

@@ -43,14 +43,8 @@ def read(session: Session) -> Iterator[Measurement]:
         if kept.get("chosen"):
             raise ProbeError(
                 FailureKind.BLIND,
-                Text(
-                    "tabel sigap.heartbeat atau haknya hilang",
-                    "the table sigap.heartbeat is gone, or its rights are",
-                ),
-                Text(
-                    "Jalankan lagi baris dari: sigap grants --canary.",
-                    "Run the lines of: sigap grants --canary again.",
-                ),
+                Text("the table sigap.heartbeat is gone, or its rights are"),
+                Text("Run the lines of: sigap grants --canary again."),
             )
         return
     kept["chosen"] = True
@@ -125,7 +119,7 @@ def _written(session: Session) -> Iterator[Measurement]:
     except ProbeError as error:
         yield Measurement("canary_ok", 0.0, detail={"said": refused(error)})
         return
-    said = Text("tulisan uji tersimpan", "a test write commits")
+    said = Text("a test write commits")
     yield Measurement("canary_ok", 1.0, detail={"said": said})
     yield Measurement("canary_commit_seconds", seconds)
 
@@ -134,21 +128,17 @@ def refused(error: ProbeError) -> Text:
     """Why the write failed, in words."""
     if error.failure.kind is FailureKind.TIMEOUT or error.waited_for_lock:
         return Text(
-            "tulisan uji tidak selesai: disk penuh atau menggantung, kunci, atau replika "
-            f"semi-sinkron tidak menjawab ({error})",
-            "a test write does not finish: a full or hung disk, a lock, or a semi-synchronous "
-            f"replica that does not answer ({error})",
+            "a test write does not finish: a full or hung disk, a lock, or a "
+            "semi-synchronous replica that does not answer ({error})",
+            error=error,
         )
-    return Text(f"tulisan uji ditolak: {error}", f"a test write is refused: {error}")
+    return Text("a test write is refused: {error}", error=error)
 
 
 PROBE = Probe(
     name="write_canary",
     engine="mysql",
-    question=Text(
-        "Apakah tulisan kecil benar-benar tersimpan, dan sampai ke replika? (pilihan)",
-        "Does a small write really commit, and reach the replica? (opt-in)",
-    ),
+    question=Text("Does a small write really commit, and reach the replica? (opt-in)"),
     measures=(
         Measure("canary_ok", "", "1 when the test write committed"),
         Measure("canary_commit_seconds", "seconds", "How long the test write took to commit"),
@@ -174,12 +164,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             measure="canary_ok",
-            title=Text("{target}: {said}", "{target}: {said}"),
+            title=Text("{target}: {said}"),
             hint=Text(
-                "Periksa volume data dan binary log (penuh, hanya-baca, menggantung), read_only, "
-                "dan status semi-sinkron.",
                 "Check the volumes of data and binary log (full, read-only, hung), read_only, and "
-                "the semi-synchronous status.",
+                "the semi-synchronous status."
             ),
             family="availability",
             critical=0.0,
@@ -188,15 +176,9 @@ PROBE = Probe(
         ),
         Threshold(
             measure="canary_commit_seconds",
-            title=Text(
-                "{target}: satu tulisan kecil memakan {value}",
-                "{target}: one small write takes {value}",
-            ),
-            headline=Text("{target}: tulisan lambat", "{target}: writes are slow"),
-            hint=Text(
-                "Periksa beban disk (iostat), fsync yang lambat, dan replika semi-sinkron.",
-                "Check disk load (iostat), slow fsync, and semi-synchronous replicas.",
-            ),
+            title=Text("{target}: one small write takes {value}"),
+            headline=Text("{target}: writes are slow"),
+            hint=Text("Check disk load (iostat), slow fsync, and semi-synchronous replicas."),
             family="performance",
             warning=0.5,  # a commit is milliseconds on any disk; half a second is felt by users
             raise_after=3,
@@ -204,18 +186,14 @@ PROBE = Probe(
         Threshold(
             measure="heartbeat_late_seconds",
             title=Text(
-                "{target}: tulisan terakhir dari {source} berumur {value} (kanal {subject})",
-                "{target}: the newest write from {source} is {value} old (channel {subject})",
+                "{target}: the newest write from {source} is {value} old (channel {subject})"
             ),
             headline=Text(
-                "{target}: data basi, tulisan dari {source} lama tidak datang (kanal {subject})",
-                "{target}: data is stale, no write from {source} came for long (channel {subject})",
+                "{target}: data is stale, no write from {source} came for long (channel {subject})"
             ),
             hint=Text(
-                "Bandingkan dengan replication_lag: bila server sendiri berkata 0 detik, "
-                "penerimanya tersangkut pada sambungan mati.",
                 "Compare with replication_lag: where the server itself says 0 seconds, its "
-                "receiver is stuck on a dead connection.",
+                "receiver is stuck on a dead connection."
             ),
             family="replication",
             # the row is written every 15 s or so: below a minute it says little
@@ -227,20 +205,15 @@ PROBE = Probe(
         Threshold(
             measure="heartbeat_unwritten_seconds",
             title=Text(
-                "{target}: penanda tidak ditulis sejak {value}; replika ini sudah menerapkan semua "
-                "yang dimiliki {source} (kanal {subject})",
                 "{target}: nobody has written the heartbeat for {value}; this replica has applied "
-                "all that {source} has (channel {subject})",
+                "all that {source} has (channel {subject})"
             ),
             headline=Text(
-                "{target}: penanda tidak ditulis lagi di {source} (kanal {subject})",
-                "{target}: nobody writes the heartbeat on {source} any more (channel {subject})",
+                "{target}: nobody writes the heartbeat on {source} any more (channel {subject})"
             ),
             hint=Text(
-                "Jalankan lagi Sigap yang memantau {source}, atau lihat write_canary di sana bila "
-                "ia berjalan. Bila {source} sendiri sebuah replika, periksa apakah ia terputus.",
                 "Start the Sigap that watches {source} again, or see write_canary there if it "
-                "runs. If {source} is itself a replica, see whether that one is cut off.",
+                "runs. If {source} is itself a replica, see whether that one is cut off."
             ),
             family="replication",
             warning=120.0,  # nothing is late here: only the independent check is missing
@@ -249,16 +222,10 @@ PROBE = Probe(
         ),
     ),
     read=read,
-    when_unused=Text(
-        "tidak ada tulisan uji yang dinilai di sini; memasangnya: sigap grants --canary",
-        "no test write is judged here; to install it: sigap grants --canary",
-    ),
+    when_unused=Text("no test write is judged here; to install it: sigap grants --canary"),
     runbook=Text(
-        "1. Apa galatnya? Penuh: volumes. Hanya-baca: availability. Menggantung: `dmesg`, "
-        "iostat, semi_sync. 2. Aplikasi ikut gagal menulis: umumkan. 3. Jangan memulai ulang "
-        "server yang menunggu disk sebelum disknya beres.",
         "1. Which error? Full: volumes. Read-only: availability. Hangs: `dmesg`, iostat, "
         "semi_sync. 2. Applications fail to write too: announce it. 3. Do not restart a server "
-        "that waits for its disk before the disk is mended.",
+        "that waits for its disk before the disk is mended."
     ),
 )

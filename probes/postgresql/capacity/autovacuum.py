@@ -125,10 +125,10 @@ def _overdue(visits: Visits) -> list[tuple[str, Row]]:
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The tables of this database that wait, and what the workers do."""
-    yield exhibit(Text("Tabel yang menunggu VACUUM", "Tables that wait for VACUUM"),
+    yield exhibit(Text("Tables that wait for VACUUM"),
                   session.rows(_TABLES))  # fmt: skip
     yield exhibit(
-        Text("VACUUM yang berjalan", "VACUUM under way"),
+        Text("VACUUM under way"),
         session.rows(
             "select pid, datname::text as database, relid, phase, heap_blks_total, "
             "heap_blks_scanned from pg_stat_progress_vacuum"
@@ -139,7 +139,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 PROBE = Probe(
     name="autovacuum",
     engine="postgresql",
-    question=Text("Apakah autovacuum tertinggal?", "Is autovacuum falling behind?"),
+    question=Text("Is autovacuum falling behind?"),
     measures=(
         Measure("autovacuum_off", "", "1 when autovacuum or track_counts is switched off."),
         Measure("autovacuum_workers_busy_ratio", "ratio", "Workers busy, of those allowed."),
@@ -153,26 +153,18 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "autovacuum_off",
-            Text("{target}: autovacuum dimatikan", "{target}: autovacuum is switched off"),
-            Text(
-                "Hidupkan kembali autovacuum dan track_counts (ALTER SYSTEM RESET, muat ulang).",
-                "Switch autovacuum and track_counts on again (ALTER SYSTEM RESET, reload).",
-            ),
+            Text("{target}: autovacuum is switched off"),
+            Text("Switch autovacuum and track_counts on again (ALTER SYSTEM RESET, reload)."),
             "vacuum",
             warning=1.0,
             raise_after=2,
         ),
         Threshold(
             "autovacuum_workers_busy_ratio",
+            Text("{target}: all autovacuum workers are busy without a break"),
             Text(
-                "{target}: semua pekerja autovacuum sibuk terus-menerus",
-                "{target}: all autovacuum workers are busy without a break",
-            ),
-            Text(
-                "Naikkan autovacuum_vacuum_cost_limit atau autovacuum_max_workers; cari tabel yang "
-                "terus divakum (pg_stat_progress_vacuum).",
                 "Raise autovacuum_vacuum_cost_limit or autovacuum_max_workers; find the table that "
-                "is vacuumed all the time (pg_stat_progress_vacuum).",
+                "is vacuumed all the time (pg_stat_progress_vacuum)."
             ),
             "vacuum",
             warning=1.0,
@@ -180,45 +172,33 @@ PROBE = Probe(
         ),
         Threshold(
             "freeze_overdue_ratio",
+            Text("{target}: freezing of database {database} is overdue: {value} of the forced age"),
             Text(
-                "{target}: pembekuan basis data {database} terlambat: {value} dari batas paksa",
-                "{target}: freezing of database {database} is overdue: {value} of the forced age",
-            ),
-            Text(
-                "Autovacuum paksa tidak menyusul: lihat long_transactions (penahan horizon) dan "
-                "VACUUM yang berjalan; `VACUUM FREEZE` tabel tertua.",
                 "Forced autovacuum does not catch up: see long_transactions (who holds the "
-                "horizon) and VACUUM under way; `VACUUM FREEZE` the oldest tables.",
+                "horizon) and VACUUM under way; `VACUUM FREEZE` the oldest tables."
             ),
             "vacuum",
             # At 100 % freezing is only forced to begin; 10 % and 25 % beyond are the common
             # signs that it does not finish.
             warning=1.1,
             critical=2.0,
-            headline=Text(
-                "{target}: pembekuan basis data {database} terlambat",
-                "{target}: freezing of database {database} is overdue",
-            ),
+            headline=Text("{target}: freezing of database {database} is overdue"),
         ),
         Threshold(
             "tables_overdue_for_vacuum",
             Text(
-                "{target}: {value} tabel menunggu VACUUM; terburuk {table} ({dead} baris mati)",
                 "{target}: {value} {value:table waits|tables wait} for VACUUM; worst {table} "
-                "({dead} dead rows)",
+                "({dead} dead rows)"
             ),
             Text(
-                "Lihat long_transactions: horizon yang tertahan membuat VACUUM sia-sia. Jika "
-                "tidak, VACUUM tabel itu dan perkecil autovacuum_vacuum_scale_factor-nya.",
                 "See long_transactions: a horizon held back makes VACUUM useless. Otherwise VACUUM "
-                "that table and lower its autovacuum_vacuum_scale_factor.",
+                "that table and lower its autovacuum_vacuum_scale_factor."
             ),
             "vacuum",
             warning=1.0,
             raise_after=6,
             headline=Text(
-                "{target}: tabel menunggu VACUUM, terburuk {table}",
-                "{target}: tables wait for VACUUM, worst {table}",
+                "{target}: tables wait for VACUUM, worst {table}"
             ),  # right after a batch delete it is autovacuum's turn first
         ),
     ),
@@ -227,9 +207,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Apakah hidup, dan sibuk dengan apa. 2. Siapa menahan horizon. 3. Setelan biaya. "
-        "4. VACUUM manual tabel terburuk. 5. Setelan per tabel.",
         "1. Is it on, and busy with what. 2. Who holds the horizon. 3. Its cost settings. "
-        "4. VACUUM the worst table by hand. 5. Settings of that table.",
+        "4. VACUUM the worst table by hand. 5. Settings of that table."
     ),
 )

@@ -92,18 +92,13 @@ def _hoarder(rows: list[Row]) -> dict[str, object]:
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """Slots by account and state, and since when the oldest session exists."""
     require_sight(session.rows(_SIGHT)[0])
-    yield exhibit(
-        Text("Pemegang slot koneksi", "Who holds the connection slots"), session.rows(_HOARDERS)
-    )
+    yield exhibit(Text("Who holds the connection slots"), session.rows(_HOARDERS))
 
 
 PROBE = Probe(
     name="connections",
     engine="postgresql",
-    question=Text(
-        "Berapa slot koneksi yang tersisa bagi aplikasi?",
-        "How many connection slots are left for applications?",
-    ),
+    question=Text("How many connection slots are left for applications?"),
     measures=(
         Measure("connections", "", "Client sessions now."),
         Measure("connections_used_ratio", "ratio", "Of the slots ordinary accounts may use."),
@@ -118,16 +113,12 @@ PROBE = Probe(
         Threshold(
             "connections_used_ratio",
             Text(
-                "{target}: slot koneksi terpakai {value} ({used} dari {room}); terbanyak {user} "
-                "({app}) dengan {sessions}",
                 "{target}: {value} of the connection slots are used ({used} of {room}); most by "
-                "{user} ({app}) with {sessions}",
+                "{user} ({app}) with {sessions}"
             ),
             Text(
-                "Batasi pool aplikasi {app} di {client} ({most_idle} sesinya menganggur) atau "
-                "pasang pooler; menaikkan max_connections perlu restart.",
                 "Cap the pool of application {app} at {client} ({most_idle} of its sessions are "
-                "idle) or put a pooler in front; raising max_connections needs a restart.",
+                "idle) or put a pooler in front; raising max_connections needs a restart."
             ),
             "connections",
             # 80 % is common practice; at 95 % the next burst of logins is refused.
@@ -136,30 +127,23 @@ PROBE = Probe(
             raise_after=2,
             clear_margin=0.1,
             headline=Text(
-                "{target}: slot koneksi hampir habis, terbanyak {user} ({app})",
-                "{target}: connection slots are running out, most of them by {user} ({app})",
+                "{target}: connection slots are running out, most of them by {user} ({app})"
             ),
         ),
         Threshold(
             "connection_limit_used_ratio",
             Text(
-                "{target}: batas koneksi {subject} terpakai {value} ({used} dari {room})",
-                "{target}: {value} of the connection limit of {subject} is used ({used} of {room})",
+                "{target}: {value} of the connection limit of {subject} is used ({used} of {room})"
             ),
             Text(
-                "Login berikutnya akan ditolak meskipun server masih longgar: naikkan CONNECTION "
-                "LIMIT atau kecilkan pool.",
                 "The next logins are refused although the server has room: raise CONNECTION LIMIT "
-                "or shrink the pool.",
+                "or shrink the pool."
             ),
             "connections",
             warning=0.9,
             raise_after=2,
             clear_margin=0.1,
-            headline=Text(
-                "{target}: batas koneksi {subject} hampir tercapai",
-                "{target}: the connection limit of {subject} is nearly reached",
-            ),
+            headline=Text("{target}: the connection limit of {subject} is nearly reached"),
         ),
     ),
     read=read,
@@ -167,11 +151,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Siapa memegang slot (bukti). 2. Banyak sesi menunggu kunci? Lihat blocked_sessions. "
-        "3. Banyak yang menganggur? Kecilkan pool. 4. Kebocoran koneksi sesudah rilis? Mulai "
-        "ulang aplikasi itu. 5. Rencanakan pooler atau max_connections.",
         "1. Who holds the slots (evidence). 2. Many wait for a lock? See blocked_sessions. "
         "3. Many idle? Shrink the pool. 4. A connection leak after a release? Restart that "
-        "application. 5. Plan a pooler or max_connections.",
+        "application. 5. Plan a pooler or max_connections."
     ),
 )

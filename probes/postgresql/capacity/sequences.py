@@ -76,7 +76,7 @@ def read(session: Session) -> Iterable[Measurement]:
 PROBE = Probe(
     name="sequences",
     engine="postgresql",
-    question=Text("Sequence mana yang hampir habis?", "Which sequence is about to run out?"),
+    question=Text("Which sequence is about to run out?"),
     measures=(
         Measure(
             "sequence_used_ratio",
@@ -95,35 +95,21 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "sequence_used_ratio",
+            Text("{target}: sequence {subject} is {value} used ({last} of {most})"),
             Text(
-                "{target}: sequence {subject} terpakai {value} ({last} dari {most})",
-                "{target}: sequence {subject} is {value} used ({last} of {most})",
-            ),
-            Text(
-                "Ubah kolomnya menjadi bigint (ALTER TABLE menulis ulang tabel: rencanakan) dan "
-                "naikkan batas sequence; sesudah habis setiap INSERT gagal.",
                 "Make the column a bigint (ALTER TABLE rewrites the table: plan it) and raise the "
-                "sequence's end; once it is used up every INSERT fails.",
+                "sequence's end; once it is used up every INSERT fails."
             ),
             "capacity",
             # A rewrite of a large table takes weeks to plan; 95 % leaves days.
             warning=0.8,
             critical=0.95,
-            headline=Text(
-                "{target}: sequence {subject} hampir habis",
-                "{target}: sequence {subject} is running out",
-            ),
+            headline=Text("{target}: sequence {subject} is running out"),
         ),
         Threshold(
             "databases_unseen",
-            Text(
-                "{target}: basis data tidak dapat dilihat: {which}",
-                "{target}: databases that cannot be looked at: {which}",
-            ),
-            Text(
-                "Izinkan akun pemantau masuk: GRANT CONNECT ON DATABASE … dan pg_hba.conf.",
-                "Let the monitoring account in: GRANT CONNECT ON DATABASE … and pg_hba.conf.",
-            ),
+            Text("{target}: databases that cannot be looked at: {which}"),
+            Text("Let the monitoring account in: GRANT CONNECT ON DATABASE … and pg_hba.conf."),
             "blind",
             warning=1.0,
         ),
@@ -131,10 +117,8 @@ PROBE = Probe(
     read=read,
     every=3600.0,
     runbook=Text(
-        "1. Tabel mana, berapa baris sehari: kapan habis? 2. Apakah kolomnya int? 3. Rencanakan "
-        "perubahan ke bigint pada jam sepi. 4. Darurat: sequence boleh memakai angka negatif.",
         "1. Which table, how many rows a day: when does it end? 2. Is the column an int? 3. Plan "
         "the change to bigint at a quiet hour. 4. In an emergency the sequence may use negative "
-        "numbers.",
+        "numbers."
     ),
 )

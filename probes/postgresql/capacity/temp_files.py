@@ -60,7 +60,7 @@ def read(session: Session) -> Iterable[Measurement]:
 PROBE = Probe(
     name="temp_files",
     engine="postgresql",
-    question=Text("Apakah kueri meluber ke disk?", "Do queries spill to disk?"),
+    question=Text("Do queries spill to disk?"),
     measures=(
         Measure("temp_files_bytes", "bytes", "Size of temporary files now."),
         Measure("temp_written_bytes_per_second", "bytes", "Temporary files finished, per second."),
@@ -68,15 +68,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "temp_files_bytes",
+            Text("{target}: temporary files take {value}; most by PID {pid} ({user}, {app})"),
             Text(
-                "{target}: berkas sementara {value}; terbesar PID {pid} ({user}, {app})",
-                "{target}: temporary files take {value}; most by PID {pid} ({user}, {app})",
-            ),
-            Text(
-                "Lihat rencana kueri PID {pid} di basis data {database}; batalkan bila volume "
-                "terancam; batasi dengan temp_file_limit.",
                 "Look at the plan of PID {pid} in database {database}; cancel it if the volume is "
-                "in danger; temp_file_limit sets a bound.",
+                "in danger; temp_file_limit sets a bound."
             ),
             "performance",
             # A monthly report may sort ten gigabytes; ``volumes`` reports a full disk.
@@ -84,41 +79,31 @@ PROBE = Probe(
             raise_after=2,
             clear_margin=0.2,
             headline=Text(
-                "{target}: berkas sementara membesar, terbesar PID {pid} ({user}, {app})",
-                "{target}: temporary files grow large, most by PID {pid} ({user}, {app})",
+                "{target}: temporary files grow large, most by PID {pid} ({user}, {app})"
             ),
         ),
         Threshold(
             "temp_written_bytes_per_second",
             Text(
-                "{target}: kueri meluber {value} tiap detik ke disk, terbanyak di basis data "
-                "{database}",
-                "{target}: queries spill {value} each second to disk, most in database {database}",
+                "{target}: queries spill {value} each second to disk, most in database {database}"
             ),
             Text(
-                "Cari kueri dengan log_temp_files atau pg_stat_statements (temp_blks_written); "
-                "tambah indeks atau work_mem untuk peran itu.",
                 "Find the queries with log_temp_files or pg_stat_statements (temp_blks_written); "
-                "add an index, or work_mem for that role.",
+                "add an index, or work_mem for that role."
             ),
             "performance",
             # A third of what a modest SATA disk writes, for five minutes on end.
             warning=50e6,
             raise_after=5,
             clear_margin=0.2,
-            headline=Text(
-                "{target}: kueri meluber ke disk, terbanyak di basis data {database}",
-                "{target}: queries spill to disk, most in database {database}",
-            ),
+            headline=Text("{target}: queries spill to disk, most in database {database}"),
         ),
     ),
     read=read,
     every=60.0,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. PID dan kueri. 2. Ruang volume data (atau temp_tablespaces). 3. Batalkan bila perlu. "
-        "4. work_mem, indeks, temp_file_limit.",
         "1. The PID and its query. 2. Room on the data volume (or temp_tablespaces). 3. Cancel it "
-        "if need be. 4. work_mem, an index, temp_file_limit.",
+        "if need be. 4. work_mem, an index, temp_file_limit."
     ),
 )

@@ -51,7 +51,7 @@ def read(session: Session) -> Iterable[Measurement]:
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The ages of every database, and what holds the horizon."""
     yield exhibit(
-        Text("Umur tiap basis data", "Age of each database"),
+        Text("Age of each database"),
         session.rows(_AGES)[:50],
         ("database", "connectable", "xid_age", "multixact_age"),
     )
@@ -59,19 +59,14 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 
 
 _HINT = Text(
-    "Singkirkan penahannya, lalu jalankan `VACUUM FREEZE` pada tabel tertua di basis data "
-    "{database} dengan akun pemiliknya; jangan menunggu server berhenti menulis.",
     "Remove what holds it, then run `VACUUM FREEZE` on the oldest tables of database {database} "
-    "as their owner; do not wait until the server stops writing.",
+    "as their owner; do not wait until the server stops writing."
 )
 
 PROBE = Probe(
     name="wraparound",
     engine="postgresql",
-    question=Text(
-        "Seberapa dekat nomor transaksi dan multixact habis?",
-        "How near is the end of transaction numbers and multixacts?",
-    ),
+    question=Text("How near is the end of transaction numbers and multixacts?"),
     measures=(
         Measure("xid_used_ratio", "ratio", "Age of the oldest transaction number over 2^31."),
         Measure("multixact_used_ratio", "ratio", "Age of the oldest multixact over 2^31."),
@@ -80,9 +75,8 @@ PROBE = Probe(
         Threshold(
             "xid_used_ratio",
             Text(
-                "{target}: nomor transaksi terpakai {value} (basis data {database}); {holder}",
                 "{target}: {value} of the transaction numbers are used (database {database}); "
-                "{holder}",
+                "{holder}"
             ),
             _HINT,
             "wraparound",
@@ -90,25 +84,16 @@ PROBE = Probe(
             # three quarters freezing a large table may no longer end in time.
             warning=0.5,
             critical=0.75,
-            headline=Text(
-                "{target}: nomor transaksi hampir habis (basis data {database})",
-                "{target}: transaction numbers are running out (database {database})",
-            ),
+            headline=Text("{target}: transaction numbers are running out (database {database})"),
         ),
         Threshold(
             "multixact_used_ratio",
-            Text(
-                "{target}: nomor multixact terpakai {value} (basis data {database}); {holder}",
-                "{target}: {value} of the multixacts are used (database {database}); {holder}",
-            ),
+            Text("{target}: {value} of the multixacts are used (database {database}); {holder}"),
             _HINT,
             "wraparound",
             warning=0.5,
             critical=0.75,
-            headline=Text(
-                "{target}: nomor multixact hampir habis (basis data {database})",
-                "{target}: multixacts are running out (database {database})",
-            ),
+            headline=Text("{target}: multixacts are running out (database {database})"),
         ),
     ),
     read=read,
@@ -116,11 +101,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Penahan horizon (bukti): sesi, transaksi disiapkan, slot, replika. 2. Apakah "
-        "autovacuum berjalan? Lihat probe autovacuum. 3. `VACUUM FREEZE` tabel tertua: urutkan "
-        "pg_class menurut age(relfrozenxid). 4. Hindari VACUUM FULL.",
         "1. Who holds the horizon (evidence): a session, a prepared transaction, a slot, a "
         "standby. 2. Does autovacuum run? See the probe autovacuum. 3. `VACUUM FREEZE` the "
-        "oldest tables: order pg_class by age(relfrozenxid). 4. Avoid VACUUM FULL.",
+        "oldest tables: order pg_class by age(relfrozenxid). 4. Avoid VACUUM FULL."
     ),
 )

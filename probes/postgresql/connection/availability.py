@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from probes.local.down_evidence import when_down
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 
-_AGAIN = Text("sudah menjawab lagi", "answers again")
+_AGAIN = Text("answers again")
 _STATE = """
 select pg_is_in_recovery() as in_recovery,
        extract(epoch from pg_postmaster_start_time())::float8 as started,
@@ -41,10 +41,7 @@ def read(session: Session) -> Iterable[Measurement]:
 PROBE = Probe(
     name="availability",
     engine="postgresql",
-    question=Text(
-        "Apakah server dapat dipakai oleh sesi yang sudah tersambung, dan perannya benar?",
-        "Can the server be used by a session that is already in, and is its role right?",
-    ),
+    question=Text("Can the server be used by a session that is already in, and is its role right?"),
     measures=(
         Measure("up", "", "1 when a session that is already open gets an answer."),
         Measure("in_recovery", "", "1 on a replica, 0 on a primary."),
@@ -57,12 +54,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "up",
-            Text("{target} {reason}", "{target} {reason}"),
+            Text("{target} {reason}"),
             Text(
-                "Periksa layanan dan baris akhir log server; bila prosesnya ada tetapi diam, "
-                "periksa statusnya (T atau D), penyimpanan, dan jaringan.",
                 "Check the service and the last lines of the server log; if its process is there "
-                "but silent, check its state (T or D), the storage and the network.",
+                "but silent, check its state (T or D), the storage and the network."
             ),
             "availability",
             critical=0.0,
@@ -71,15 +66,10 @@ PROBE = Probe(
         ),
         Threshold(
             "role_as_expected",
+            Text("{target} should be a {expected} but is a {actual}"),
             Text(
-                "{target} seharusnya {expected}, ternyata {actual}",
-                "{target} should be a {expected} but is a {actual}",
-            ),
-            Text(
-                "Pastikan hanya ada satu primer dalam klaster dan aplikasi menulis ke sana; "
-                "bila perpindahan ini disengaja, ubah role target di konfigurasi.",
                 "Make sure the cluster has exactly one primary and applications write to it; if "
-                "this switch was intended, change the target's role in the configuration.",
+                "this switch was intended, change the target's role in the configuration."
             ),
             "role",
             critical=0.0,
@@ -88,15 +78,10 @@ PROBE = Probe(
         ),
         Threshold(
             "read_only",
+            Text("{target} refuses writes: new transactions start read only"),
             Text(
-                "{target} menolak penulisan: transaksi baru hanya-baca",
-                "{target} refuses writes: new transactions start read only",
-            ),
-            Text(
-                "Cari default_transaction_read_only (ALTER SYSTEM, ALTER DATABASE, ALTER ROLE) "
-                "dan siapa yang memasangnya.",
                 "Find default_transaction_read_only (ALTER SYSTEM, ALTER DATABASE, ALTER ROLE) "
-                "and who set it.",
+                "and who set it."
             ),
             "role",
             critical=1.0,
@@ -105,12 +90,9 @@ PROBE = Probe(
     ),
     read=read,
     runbook=Text(
-        "1. Apakah proses postgres ada? Status T: `kill -CONT PID`; D: penyimpanan. 2. Baris "
-        "akhir log server. 3. Ruang pada volume data dan WAL. 4. pg_hba.conf dan "
-        "jumlah koneksi. 5. Jaringan.",
         "1. Is there a postgres process? State T: `kill -CONT PID`; D: the storage. 2. Last "
         "lines of the server log. 3. Room on the data and WAL volumes. 4. pg_hba.conf and "
-        "the number of connections. 5. The network.",
+        "the number of connections. 5. The network."
     ),
     judged_on_failure="up",
     exhibits_when_down=when_down,

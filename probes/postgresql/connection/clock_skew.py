@@ -22,15 +22,13 @@ def read(session: Session) -> Iterable[Measurement]:
 PROBE = Probe(
     name="clock_skew",
     engine="postgresql",
-    question=Text("Apakah jam agen dan server cocok?", "Do the clocks of agent and server agree?"),
+    question=Text("Do the clocks of agent and server agree?"),
     measures=(MEASURE,),
     thresholds=(THRESHOLD,),
     read=read,
     every=300.0,
     runbook=Text(
-        "1. `chronyc tracking` di kedua mesin. 2. Apakah server NTP terjangkau. 3. Perbaiki "
-        "dengan langkah kecil (slew), bukan lompatan, pada server basis data.",
         "1. `chronyc tracking` on both machines. 2. Is the NTP server reachable. 3. Correct a "
-        "database server slowly (slew), not with a jump.",
+        "database server slowly (slew), not with a jump."
     ),
 )

@@ -22,10 +22,8 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.REFUSED,
         Text(
-            "Server sedang menyala atau memulihkan diri: tunggu, dan ikuti kemajuannya di log "
-            "server (redo, consistent recovery state).",
             "The server is starting or recovering: wait, and follow its progress in the server "
-            "log (redo, consistent recovery state).",
+            "log (redo, consistent recovery state)."
         ),
         r"system is starting up|in recovery mode|not yet accepting connections|"
         r"not accepting connections",
@@ -34,10 +32,8 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.REFUSED,
         Text(
-            "Server sedang dimatikan. Bila tidak direncanakan, cari di log server siapa yang "
-            "mematikannya (received fast shutdown request).",
             "The server is shutting down. If nobody planned it, the server log says who asked "
-            "(received fast shutdown request).",
+            "(received fast shutdown request)."
         ),
         r"is shutting down|terminating connection due to administrator command",
         ("57P01", "57P02"),
@@ -45,14 +41,10 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.EXHAUSTED,
         Text(
-            "Slot koneksi habis: cari aplikasi yang menimbun sesi (SELECT usename, "
-            "application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3) dan "
-            "batasi pool-nya; menaikkan max_connections perlu restart. reserved_connections (sejak "
-            "16) menyisakan pintu bagi Sigap.",
             "No connection slot is left: find the application that hoards sessions (SELECT "
             "usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3) "
             "and cap its pool; raising max_connections needs a restart. reserved_connections (16 "
-            "and later) keeps a door open for Sigap.",
+            "and later) keeps a door open for Sigap."
         ),
         r"too many clients|connection slots are reserved",
         ("53300",),
@@ -60,52 +52,36 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.EXHAUSTED,  # the server has room, but not for us
         Text(
-            "CONNECTION LIMIT akun {user} tercapai: cari siapa yang memakai akun itu (SELECT pid, "
-            "application_name, client_addr, backend_start FROM pg_stat_activity WHERE usename = "
-            "'{user}'), atau naikkan: ALTER ROLE {user} CONNECTION LIMIT …",
             "The CONNECTION LIMIT of account {user} is reached: find out who uses that account "
             "(SELECT pid, application_name, client_addr, backend_start FROM pg_stat_activity "
-            "WHERE usename = '{user}'), or raise it: ALTER ROLE {user} CONNECTION LIMIT …",
+            "WHERE usename = '{user}'), or raise it: ALTER ROLE {user} CONNECTION LIMIT …"
         ),
         r"too many connections for role",
-        title=Text(
-            "mencapai batas koneksi akun {user} sendiri",
-            "has reached the connection limit of account {user} itself",
-        ),
+        title=Text("has reached the connection limit of account {user} itself"),
     ),
     KnownError(
         FailureKind.EXHAUSTED,
         Text(
-            "CONNECTION LIMIT basis data {database} tercapai, bagi aplikasinya juga: cari siapa "
-            "yang menimbun sesi di sana, atau naikkan: ALTER DATABASE {database} CONNECTION "
-            "LIMIT …",
             "The CONNECTION LIMIT of database {database} is reached, for its applications too: "
             "find who hoards sessions there, or raise it: ALTER DATABASE {database} CONNECTION "
-            "LIMIT …",
+            "LIMIT …"
         ),
         r"too many connections for database",
-        title=Text(
-            "kehabisan koneksi bagi basis data {database}",
-            "is out of connections for the database {database}",
-        ),
+        title=Text("is out of connections for the database {database}"),
     ),
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Tidak ada baris pg_hba.conf yang mengizinkan akun {user} dari alamat ini: "
-            "tambahkan satu baris untuk basis data {database}, lalu SELECT pg_reload_conf().",
             "No pg_hba.conf line lets account {user} in from this address: add one for database "
-            "{database}, then SELECT pg_reload_conf().",
+            "{database}, then SELECT pg_reload_conf()."
         ),
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
     ),
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Kata sandi akun {user} salah atau tidak diberikan: periksa password_file target, "
-            "atau buat ulang dengan ALTER ROLE {user} PASSWORD.",
             "The password of account {user} is wrong or missing: check the target's "
-            "password_file, or set it anew with ALTER ROLE {user} PASSWORD.",
+            "password_file, or set it anew with ALTER ROLE {user} PASSWORD."
         ),
         r"password authentication failed|no password supplied|fe_sendauth",
         ("28P01",),
@@ -113,36 +89,27 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Akun {user} tidak ada atau tidak boleh login: jalankan skrip dari "
-            "`sigap grants postgresql`.",
             "Account {user} does not exist or may not log in: run the script that "
-            "`sigap grants postgresql` prints.",
+            "`sigap grants postgresql` prints."
         ),
         r'role "[^"]*" does not exist|not permitted to log in',
     ),
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Basis data {database} tidak ada atau tertutup bagi {user}: perbaiki url target "
-            "(lazimnya basis data postgres).",
             "Database {database} does not exist or is closed to {user}: mend the target's url "
-            "(the usual choice is the database postgres).",
+            "(the usual choice is the database postgres)."
         ),
         r'database "[^"]*" does not exist|permission denied for database|'
         r"not currently accepting connections",
         ("3D000", "42501", "55000"),
-        Text(
-            "tidak menyediakan basis data {database} bagi {user}",
-            "does not offer the database {database} to {user}",
-        ),
+        Text("does not offer the database {database} to {user}"),
     ),
     KnownError(
         FailureKind.DENIED,
         Text(
-            "TLS tidak disepakati: cocokkan sslmode dan sslrootcert target dengan sertifikat "
-            "server (nama, penerbit, masa berlaku).",
             "TLS was not agreed on: match the target's sslmode and sslrootcert with the "
-            "server's certificate (name, issuer, expiry).",
+            "server's certificate (name, issuer, expiry)."
         ),
         r"SSL error|SSL SYSCALL|does not support SSL|server certificate for|root certificate|"
         r"certificate",
@@ -150,10 +117,8 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Server menolak akun {user}: pesan di atas menyebut alasannya; periksa pg_hba.conf "
-            "dan peran itu.",
             "The server rejects account {user}: the message above says why; check pg_hba.conf "
-            "and the role.",
+            "and the role."
         ),
         r"authentication failed|GSSAPI|SCRAM|peer auth",
         ("28000",),
@@ -161,12 +126,9 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.BROKEN,
         Text(
-            "Ini pooler, bukan server: arahkan target langsung ke PostgreSQL, sebab pooler "
-            "menyembunyikan server di belakangnya; PgBouncer diawasi dengan target tersendiri "
-            "(engine: pgbouncer).",
             "This is a pooler, not a server: point the target at PostgreSQL itself, since a "
             "pooler hides the server behind it; PgBouncer is watched by a target of its own "
-            "(engine: pgbouncer).",
+            "(engine: pgbouncer)."
         ),
         r"unsupported startup parameter",
         ("08P01",),
@@ -174,20 +136,16 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.REFUSED,
         Text(
-            "Tidak ada yang mendengarkan di {host} port {port}: server mati, atau alamat dan "
-            "listen_addresses tidak cocok. Periksa layanannya dan baris akhir lognya.",
             "Nothing listens at {host} port {port}: the server is down, or the address and "
-            "listen_addresses disagree. Check the service and the last lines of its log.",
+            "listen_addresses disagree. Check the service and the last lines of its log."
         ),
         r"Connection refused|No such file or directory",
     ),
     KnownError(
         FailureKind.DENIED,
         Text(
-            "Agen tidak boleh membuka soket di {host}: periksa izin direktori itu dan "
-            "unix_socket_permissions.",
             "The agent may not open the socket in {host}: check that directory's mode and "
-            "unix_socket_permissions.",
+            "unix_socket_permissions."
         ),
         r"Permission denied",
     ),
@@ -201,32 +159,24 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
     "connect": (
         "nothing answers at {host} port {port}: the network swallows packets or the host is off",
         Text(
-            "Paket pertama ke {host} port {port} tidak dijawab: periksa firewall (DROP), rute, dan "
-            "apakah host itu menyala.",
             "The first packet to {host} port {port} is not answered: check the firewall (DROP), "
-            "the route, and whether that host is on.",
+            "the route, and whether that host is on."
         ),
     ),
     "tls": (
         "{host} port {port} takes connections but the server behind it says nothing",
         Text(
-            "Kernel menerima sambungan tetapi postgres diam sejak paket pertama. Bila bukti "
-            "menunjukkan status T, jalankan `kill -CONT PID` untuk setiap proses postgres-nya; "
-            "bila D, periksa penyimpanan; selain itu beban host.",
             "The kernel takes the connection but postgres is silent from the first packet on. If "
             "the evidence shows state T, run `kill -CONT PID` for each of its postgres processes; "
-            "if D, check the storage; else the load of the host.",
+            "if D, check the storage; else the load of the host."
         ),
     ),
     "login": (
         "the login to {host} port {port} was begun but did not end",
         Text(
-            "Server menerima sambungan tetapi login tidak selesai. Bila bukti menunjukkan status "
-            "T, jalankan `kill -CONT PID`; bila D, periksa penyimpanan; selain itu server "
-            "autentikasi (LDAP, RADIUS) yang diam, atau host kelebihan beban.",
             "The server takes the connection but the login does not end. If the evidence shows "
             "state T, run `kill -CONT PID`; if D, check the storage; else a silent authentication "
-            "server (LDAP, RADIUS), or an overloaded host.",
+            "server (LDAP, RADIUS), or an overloaded host."
         ),
     ),
 }
@@ -234,57 +184,41 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
 _STATEMENT: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.BLIND,
-        Text(
-            "Akun {user} tidak boleh melihatnya. Jalankan: GRANT pg_monitor TO {user};",
-            "Account {user} may not see this. Run: GRANT pg_monitor TO {user};",
-        ),
+        Text("Account {user} may not see this. Run: GRANT pg_monitor TO {user};"),
         codes=("42501",),
     ),
     KnownError(
         FailureKind.BLIND,  # it answered that it would not go on: it lives
         Text(
-            "Server membatalkan pertanyaan Sigap karena terlalu lama (statement_timeout) atau "
-            "atas permintaan seseorang: server kelebihan beban, atau katalognya membengkak.",
             "The server cancelled Sigap's question because it took too long (statement_timeout) "
-            "or because somebody asked: the server is overloaded, or its catalogue is bloated.",
+            "or because somebody asked: the server is overloaded, or its catalogue is bloated."
         ),
         codes=("57014",),
     ),
     KnownError(
         FailureKind.BLIND,
         Text(
-            "Pertanyaan Sigap menunggu kunci lebih dari batasnya dan menyerah: sebuah sesi "
-            "memegang kunci eksklusif atas katalog; lihat blocked_sessions.",
             "Sigap's question waited for a lock beyond its limit and gave up: a session holds an "
-            "exclusive lock on the catalogue; see blocked_sessions.",
+            "exclusive lock on the catalogue; see blocked_sessions."
         ),
         codes=("55P03",),
     ),
     KnownError(
         FailureKind.BLIND,
-        Text(
-            "Versi server ini tidak memiliki tampilan atau kolom itu: perbarui Sigap, atau "
-            "laporkan versinya.",
-            "This server version lacks that view or column: update Sigap, or report the version.",
-        ),
+        Text("This server version lacks that view or column: update Sigap, or report the version."),
         codes=("42P01", "42703", "42883", "42704"),
     ),
     KnownError(
         FailureKind.BLIND,
         Text(
-            "Server kehabisan memori atau ruang disk saat menjawab: lihat volume dan memori host.",
             "The server ran out of memory or disk space while answering: see the host's volumes "
-            "and memory.",
+            "and memory."
         ),
         codes=("53100", "53200", "53400"),
     ),
     KnownError(
         FailureKind.BLIND,
-        Text(
-            "Pemulihan pada replika membatalkan pertanyaan ini; Sigap bertanya lagi pada "
-            "putaran berikut.",
-            "Recovery on the replica cancelled this question; Sigap asks again next round.",
-        ),
+        Text("Recovery on the replica cancelled this question; Sigap asks again next round."),
         codes=("40001", "40P01"),
     ),
     KnownError(FailureKind.REFUSED, _LOGIN[1].hint, codes=("57P01", "57P02", "57P03")),
@@ -292,10 +226,8 @@ _STATEMENT: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.BROKEN,
         Text(
-            "Berkas basis data rusak atau tidak terbaca server: hentikan penulisan, amankan "
-            "salinan, dan periksa log server serta perangkat penyimpanan.",
             "A database file is damaged or unreadable to the server: stop writing, secure a "
-            "copy, and check the server log and the storage.",
+            "copy, and check the server log and the storage."
         ),
         codes=("58030", "58P01", "XX001", "XX002"),
     ),

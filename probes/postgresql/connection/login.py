@@ -15,9 +15,8 @@ PROBE = Probe(
     measures=logins.MEASURES,
     thresholds=logins.thresholds(
         Text(
-            "Biasanya DNS, server autentikasi (LDAP), atau CPU yang penuh: lihat fase login.",
             "Usually DNS, an authentication server (LDAP) or a saturated CPU: see the "
-            "phases of the login.",
+            "phases of the login."
         )
     ),
     read=partial(logins.attempt, question="select pg_is_in_recovery()"),
@@ -25,12 +24,9 @@ PROBE = Probe(
     exhibits=logins.beside(connections.exhibits),
     sooner_in_doubt=True,
     runbook=Text(
-        "1. Jumlah koneksi dan max_connections. 2. pg_hba.conf: siapa mengubahnya, kapan dimuat "
-        "ulang. 3. Akun pemantau: sandi, masa berlaku, NOLOGIN. 4. Server autentikasi (LDAP, "
-        "PAM), DNS, dan sertifikat. 5. Beban CPU: login membuat proses baru.",
         "1. The number of connections and max_connections. 2. pg_hba.conf: who changed it, when "
         "it was reloaded. 3. The monitoring account: password, expiry, NOLOGIN. 4. The "
         "authentication server (LDAP, PAM), DNS and certificates. 5. CPU load: a login starts a "
-        "process.",
+        "process."
     ),
 )

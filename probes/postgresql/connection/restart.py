@@ -43,15 +43,9 @@ select pg_is_in_recovery()
        and min(extract(epoch from modification)) >= floor(%s::float8) as copied from pg_ls_waldir()
 """
 
-PLAIN = Text("server dimulai ulang", "the server was restarted")
-BACKEND = Text(
-    "satu proses jatuh, semua sesi diputus dan server memulihkan diri",
-    "a process crashed, every session was ended and the server recovered",
-)
-SERVER = Text(
-    "server jatuh atau mati listrik, lalu memulihkan diri",
-    "the server crashed or lost power, then recovered",
-)
+PLAIN = Text("the server was restarted")
+BACKEND = Text("a process crashed, every session was ended and the server recovered")
+SERVER = Text("the server crashed or lost power, then recovered")
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -116,10 +110,7 @@ def _event(row: Row, before: tuple[float, float] | None, version: int) -> tuple[
 PROBE = Probe(
     name="restart",
     engine="postgresql",
-    question=Text(
-        "Apakah server baru dimulai ulang, dan apakah ia sempat jatuh?",
-        "Was the server restarted, and had it crashed?",
-    ),
+    question=Text("Was the server restarted, and had it crashed?"),
     measures=(
         Measure("uptime_seconds", "seconds", "Since the last start or crash recovery."),
         restarts.MEASURE,
@@ -128,45 +119,37 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "crash_recovered",
-            Text("{target}: {how}, {since} yang lalu", "{target}: {how}, {since} ago"),
+            Text("{target}: {how}, {since} ago"),
             Text(
-                "Cari sebabnya sebelum terulang: log server (terminated by signal), `dmesg` (OOM "
-                "killer, kesalahan disk), core dump. Signal 9 biasanya OOM killer.",
                 "Find out why before it happens again: the server log (terminated by signal), "
                 "`dmesg` (OOM killer, disk errors), a core dump. Signal 9 is usually the OOM "
-                "killer.",
+                "killer."
             ),
             "availability",
             critical=1.0,
             clear_after=1,
-            headline=Text("{target}: {how}", "{target}: {how}"),
+            headline=Text("{target}: {how}"),
         ),
         Threshold(
             restarts.MEASURE.name,
-            Text("{target}: {how} {value} yang lalu", "{target}: {how} {value} ago"),
+            Text("{target}: {how} {value} ago"),
             Text(
-                "Bila tidak direncanakan, cari di log siapa yang mematikan atau sebab jatuhnya; "
-                "cache masih dingin, jadi kueri sementara lambat.",
                 "If nobody planned it, the log says who stopped it or why it crashed; caches are "
-                "cold, so queries are slow for a while.",
+                "cold, so queries are slow for a while."
             ),
             "restart",
             # Ten minutes is common practice; enough for a person to notice, and it only warns.
             warning=600.0,
             above=False,
             clear_after=1,
-            headline=Text(
-                "{target} baru saja dijalankan ulang", "{target} was restarted a short while ago"
-            ),
+            headline=Text("{target} was restarted a short while ago"),
         ),
     ),
     read=read,
     every=30.0,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Direncanakan? Catat di jendela pemeliharaan. 2. Log server di sekitar waktu itu. 3. "
-        "`dmesg`. 4. Apakah aplikasi tersambung kembali. 5. Apakah replika masih mengalir.",
         "1. Planned? Note it as a maintenance window. 2. The server log around that time. 3. "
-        "`dmesg`. 4. Have applications reconnected. 5. Do replicas still stream.",
+        "`dmesg`. 4. Have applications reconnected. 5. Do replicas still stream."
     ),
 )

@@ -69,13 +69,12 @@ def certificate(host: str, port: int) -> bytes | None:
     except OSError as error:  # ssl.SSLError and TimeoutError are among them
         raise ProbeError(
             FailureKind.BLIND,
+            Text("the certificate could not be read: {error}", error=error),
             Text(
-                f"sertifikat tidak terbaca: {error}", f"the certificate could not be read: {error}"
-            ),
-            Text(
-                "Coba: openssl s_client -starttls postgres -connect {host}:{port}",
                 "Try: openssl s_client -starttls postgres -connect {host}:{port}",
-            ).format(host=host, port=port),
+                host=host,
+                port=port,
+            ),
         ) from error
 
 
@@ -104,19 +103,15 @@ def _handshake(sock: socket.socket) -> bytes | None:
 PROBE = Probe(
     name="tls_certificate",
     engine="postgresql",
-    question=Text(
-        "Kapan sertifikat TLS server kedaluwarsa?", "When does the TLS certificate expire?"
-    ),
+    question=Text("When does the TLS certificate expire?"),
     measures=tls_certificate.MEASURES,
     thresholds=(
         Threshold(
             "tls_certificate_expires_in_seconds",
             tls_certificate.TITLE,
             Text(
-                "Minta sertifikat baru dari {issuer}, ganti berkas ssl_cert_file, lalu `SELECT "
-                "pg_reload_conf()`: tidak perlu restart.",
                 "Have {issuer} issue a new one, replace ssl_cert_file, then `SELECT "
-                "pg_reload_conf()`: no restart is needed.",
+                "pg_reload_conf()`: no restart is needed."
             ),
             "certificate",
             warning=tls_certificate.WARNING_SECONDS,
@@ -129,11 +124,8 @@ PROBE = Probe(
     read=read,
     every=3600.0,
     runbook=Text(
-        "1. Siapa penerbitnya dan siapa yang mengurus. 2. Ganti ssl_cert_file dan ssl_key_file. "
-        "3. Muat ulang. 4. Uji dari aplikasi dengan sslmode=verify-full. 5. Replika dan pooler "
-        "juga.",
         "1. Who issued it and who takes care of it. 2. Replace ssl_cert_file and ssl_key_file. "
         "3. Reload. 4. Try from an application with sslmode=verify-full. 5. Replicas and poolers "
-        "too.",
+        "too."
     ),
 )

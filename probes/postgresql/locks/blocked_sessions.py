@@ -76,10 +76,7 @@ def _detail(queue: Queue, root: int) -> dict[str, object]:
         "state": row["state"] or "-",
         "since": since,
     }
-    blocker = Text(
-        "PID {pid} ({user}, {app}, {state}, transaksi {since})",
-        "PID {pid} ({user}, {app}, {state}, transaction {since})",
-    ).format(pid=root, **facts)
+    blocker = Text("PID {pid} ({user}, {app}, {state}, transaction {since})", pid=root, **facts)
     ask = _ask(facts["app"], facts["user"]) if row["account"] else _ASK_WORKER
     culprit = "PID {pid} ({user}, {app})".format(pid=root, **facts)
     return detail | facts | {"blocker": blocker, "culprit": culprit, "ask": ask}
@@ -89,32 +86,23 @@ _REPLAY = "startup"
 """The process that replays WAL; it holds the locks of the primary's transactions."""
 
 _ASK_WORKER = Text(
-    "Itu proses server sendiri, bukan aplikasi: tunggu sampai selesai, atau hentikan dan biarkan "
-    "ia mengulang pada jam sepi.",
     "That is a process of the server itself and no application: wait for its end, or stop it and "
-    "let it start again at a quiet hour.",
+    "let it start again at a quiet hour."
 )
 
 
 def _ask(application: str, account: str) -> Text:
-    return Text(
-        "Hubungi pemilik aplikasi {app} ({user}).", "Call the owner of application {app} ({user})."
-    ).format(app=application, user=account)
+    return Text("Call the owner of application {app} ({user}).", app=application, user=account)
 
 
 def _of_replay(pid: int) -> dict[str, object]:
-    replay = Text(
-        "penerapan WAL di replika ini (proses startup, PID {pid})",
-        "the replay of WAL on this replica (startup process, PID {pid})",
-    ).format(pid=pid)
+    replay = Text("the replay of WAL on this replica (startup process, PID {pid})", pid=pid)
     return {
         "blocker": replay,
         "culprit": replay,
         "ask": Text(
-            "Cari di primer transaksi dengan AccessExclusiveLock (DDL, LOCK TABLE) yang belum "
-            "selesai, dan periksa apakah penerapan WAL dijeda; proses startup jangan dihentikan.",
             "Look on the primary for an open transaction with an AccessExclusiveLock (DDL, LOCK "
-            "TABLE), and whether replay is paused; never end the startup process.",
+            "TABLE), and whether replay is paused; never end the startup process."
         ),
     }
 
@@ -131,28 +119,29 @@ def _ddl_in_the_queue(queue: Queue, root: int) -> Text:
         if mode == "AccessExclusiveLock" and queue.roots.of.get(pid) == root and behind:
             row = queue.sessions[pid]
             return Text(
-                "; {n} di antaranya antre di belakang DDL PID {pid} ({user}, {mode} atas {table})",
                 "; {n} of them queue behind the DDL of PID {pid} ({user}, {mode} on {table})",
-            ).format(
-                n=behind, pid=pid, user=row["account"] or "-", mode=mode,
+                n=behind,
+                pid=pid,
+                user=row["account"] or "-",
+                mode=mode,
                 table=queue.relations.get(pid, "?"),
-            )  # fmt: skip
+            )
     return NOTHING_SAID
 
 
 def _prepared_detail(queue: Queue) -> dict[str, object]:
     if not queue.prepared:  # ended between two questions
-        gone = Text("transaksi yang disiapkan", "a prepared transaction")
+        gone = Text("a prepared transaction")
         return {"blocker": gone, "culprit": gone, "ask": _ask("-", "-")}
     row = queue.prepared[0]
     since = duration(row["age_seconds"])
     blocker = Text(
-        "transaksi disiapkan '{gid}' ({user}, sejak {since})",
         "prepared transaction '{gid}' ({user}, for {since})",
-    ).format(gid=row["gid"], user=row["account"], since=since)
-    culprit = Text(
-        "transaksi disiapkan '{gid}' ({user})", "prepared transaction '{gid}' ({user})"
-    ).format(gid=row["gid"], user=row["account"])
+        gid=row["gid"],
+        user=row["account"],
+        since=since,
+    )
+    culprit = Text("prepared transaction '{gid}' ({user})", gid=row["gid"], user=row["account"])
     return {
         "user": row["account"], "app": "-", "state": "prepared", "gid": row["gid"],
         "since": since, "blocker": blocker, "culprit": culprit,
@@ -169,7 +158,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     require_sight(counted)
     queue = named(session, looked_up(session, int(counted["waiting"])))
     yield Exhibit(
-        Text("Pohon penghalang", "Blocking tree"),
+        Text("Blocking tree"),
         (
             "session", "account", "application", "database", "client", "state", "transaction",
             "waited", "wants", "relation", "statement",
@@ -178,23 +167,15 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
         note=queue.truncated,
     )  # fmt: skip
     yield Exhibit(
-        Text(
-            "Perintah yang dapat dijalankan orang (Sigap tidak menjalankannya)",
-            "Commands a person might run (Sigap runs none of them)",
-        ),
+        Text("Commands a person might run (Sigap runs none of them)"),
         ("root", "victims", "command"),
         tuple(_commands(queue)),
     )
 
 
-_PREPARED = Text("disiapkan", "prepared")
-_NOT_EXPANDED = Text(
-    "{name} (menunggu juga, belum ditelusuri)", "{name} (waits itself, not expanded)"
-)
-_ROLLBACK = Text(
-    "ROLLBACK PREPARED '{gid}'; -- di basis data {there}, tidak di tempat lain",
-    "ROLLBACK PREPARED '{gid}'; -- in database {there}, nowhere else",
-)
+_PREPARED = Text("prepared")
+_NOT_EXPANDED = Text("{name} (waits itself, not expanded)")
+_ROLLBACK = Text("ROLLBACK PREPARED '{gid}'; -- in database {there}, nowhere else")
 
 
 def _tree(queue: Queue) -> Iterable[tuple[Words, ...]]:
@@ -212,7 +193,7 @@ def _line(queue: Queue, pid: int, level: int) -> tuple[Words, ...]:
     if pid == PREPARED:
         gids = ", ".join(dict.fromkeys(str(row["gid"]) for row in queue.prepared)) or "?"
         accounts = ", ".join(dict.fromkeys(str(row["account"]) for row in queue.prepared)) or "-"
-        said = Text("disiapkan {gids}", "prepared {gids}").format(gids=gids)
+        said = Text("prepared {gids}", gids=gids)
         return (said, accounts, *("-",) * 3, _PREPARED, *("-",) * 5)
     row = queue.sessions.get(pid)
     if row is None:
@@ -265,19 +246,14 @@ def _command(row: Row) -> str:
 
 
 _HINT = Text(
-    "{ask} Bukti berisi pohon lengkap dan, bila ada, perintah yang tepat: batalkan pernyataan yang "
-    "berjalan, akhiri sesi yang idle in transaction, atau selesaikan transaksi yang disiapkan.",
     "{ask} The evidence holds the whole tree and, where there is one, the exact command: cancel a "
-    "running statement, end a session idle in transaction, or finish a prepared transaction.",
+    "running statement, end a session idle in transaction, or finish a prepared transaction."
 )
 
 PROBE = Probe(
     name="blocked_sessions",
     engine="postgresql",
-    question=Text(
-        "Siapa yang membuat sesi lain menunggu kunci, dan sudah berapa lama?",
-        "Who makes other sessions wait for a lock, and for how long already?",
-    ),
+    question=Text("Who makes other sessions wait for a lock, and for how long already?"),
     measures=(
         Measure("blocked_sessions", "", "Sessions that wait for a lock, advisory ones apart."),
         Measure("blocked_seconds", "seconds", "How long the longest of them has waited."),
@@ -288,27 +264,22 @@ PROBE = Probe(
         Threshold(
             "blocked_seconds",
             Text(
-                "{target}: {victims} sesi menunggu {blocker}; terlama {value} (batas {limit})"
-                "{queue}",
                 "{target}: {victims} {victims:session waits|sessions wait} for {blocker}; "
                 "longest {value} (limit {limit})"
-                "{queue}",
+                "{queue}"
             ),
             _HINT,
             "locks",
             # One to two minutes is common practice; users notice half a minute.
             warning=30.0,
             critical=120.0,
-            headline=Text(
-                "{target}: sesi menunggu {culprit}", "{target}: sessions wait for {culprit}"
-            ),
+            headline=Text("{target}: sessions wait for {culprit}"),
         ),
         Threshold(
             "blocked_sessions",
             Text(
-                "{target}: {value} sesi menunggu kunci; pangkalnya {blocker}{queue}",
                 "{target}: {value} {value:session waits|sessions wait} for a lock; the root is "
-                "{blocker}{queue}",
+                "{blocker}{queue}"
             ),
             _HINT,
             "locks",
@@ -317,22 +288,16 @@ PROBE = Probe(
             critical=50.0,
             raise_after=2,
             clear_margin=0.2,
-            headline=Text(
-                "{target}: banyak sesi menunggu kunci; pangkalnya {culprit}",
-                "{target}: many sessions wait for a lock; the root is {culprit}",
-            ),
+            headline=Text("{target}: many sessions wait for a lock; the root is {culprit}"),
         ),
     ),
     read=read,
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Lihat akar pohon penghalang: siapa, aplikasi apa, sejak kapan. 2. Hubungi pemiliknya. "
-        "3. Bila tidak terjangkau, jalankan perintah pada bukti. 4. Cari sebab transaksi dibiarkan "
-        "terbuka (idle_in_transaction_session_timeout, lock_timeout aplikasi).",
         "1. Look at the root of the blocking tree: who, which application, since when. 2. Call "
         "its owner. 3. If out of reach, run the command in the evidence. 4. Find out why the "
         "transaction was left open (idle_in_transaction_session_timeout, the application's "
-        "lock_timeout).",
+        "lock_timeout)."
     ),
 )

@@ -50,30 +50,16 @@ def read(session: Session) -> Iterable[Measurement]:
     yield Measurement("deadlocks_per_minute", 60 * total / grown.seconds, detail=detail)
 
 
-_TITLE = Text("Deadlock terakhir menurut log server", "The last deadlock, by the server's log")
+_TITLE = Text("The last deadlock, by the server's log")
 _LOG_BYTES = 256 * 1024
 _COLUMNS = ("pid", "waited for", "mode", "blocked by", "statement", "outcome")
 
 
-_ELSEWHERE = Text(
-    "agen di host server itu sendiri dapat membaca log-nya",
-    "an agent on the server's own host could read its log",
-)
-_COLLECT = Text(
-    "logging_collector = on, atau volumes: {log: ...} pada target, memperlihatkannya",
-    "logging_collector = on, or volumes: {log: ...} at the target, would show it",
-)
-_READABLE = Text(
-    "log_file_mode = 0640 dan keanggotaan grupnya memperlihatkannya",
-    "log_file_mode = 0640 and membership of its group would show it",
-)
-_NONE_THERE = Text(
-    "tidak ada di akhir {name}; hanya log biasa berbahasa Inggris yang dibaca",
-    "none at the end of {name}; only plain logs in English are read",
-)
-_AT_TABLE = Text(
-    "yang digulung balik sedang di tabel {table}", "the one rolled back was at table {table}"
-)
+_ELSEWHERE = Text("an agent on the server's own host could read its log")
+_COLLECT = Text("logging_collector = on, or volumes: {log: ...} at the target, would show it")
+_READABLE = Text("log_file_mode = 0640 and membership of its group would show it")
+_NONE_THERE = Text("none at the end of {name}; only plain logs in English are read")
+_AT_TABLE = Text("the one rolled back was at table {table}")
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
@@ -118,7 +104,7 @@ def _drawn(deadlock: deadlock_log.Deadlock | None, name: str) -> Exhibit:
     )  # fmt: skip
     note = remarks(
         AT_SERVER_TIME.format(at=deadlock.at) if deadlock.at else "",
-        Text("dari {name}", "from {name}").format(name=name),
+        Text("from {name}", name=name),
         _AT_TABLE.format(table=deadlock.relation) if deadlock.relation else "",
     )
     return Exhibit(_TITLE, _COLUMNS, rows, note)
@@ -127,44 +113,32 @@ def _drawn(deadlock: deadlock_log.Deadlock | None, name: str) -> Exhibit:
 PROBE = Probe(
     name="deadlocks",
     engine="postgresql",
-    question=Text(
-        "Seberapa sering transaksi saling mengunci?", "How often do transactions deadlock?"
-    ),
+    question=Text("How often do transactions deadlock?"),
     measures=(Measure("deadlocks_per_minute", "", "Deadlocks broken by the server, per minute."),),
     thresholds=(
         Threshold(
             "deadlocks_per_minute",
             Text(
-                "{target}: {value} deadlock per menit, terbanyak di basis data {database}",
-                "{target}: {value} {value:deadlock|deadlocks} a minute, most in database "
-                "{database}",
+                "{target}: {value} {value:deadlock|deadlocks} a minute, most in database {database}"
             ),
             Text(
-                "Log server menyebut kedua sesi dan pernyataannya (deadlock detected). Minta "
-                "pengembang mengunci baris dalam urutan yang sama.",
                 "The server log names both sessions and their statements (deadlock detected). "
-                "Have the developers lock rows in one order.",
+                "Have the developers lock rows in one order."
             ),
             "locks",
             # An occasional one is ordinary; more than five a minute is the common alarm,
             # one each second is an outage for the application.
             warning=5.0,
             critical=60.0,
-            headline=Text(
-                "{target}: deadlock berulang, terbanyak di basis data {database}",
-                "{target}: deadlocks keep coming, most in database {database}",
-            ),
+            headline=Text("{target}: deadlocks keep coming, most in database {database}"),
         ),
     ),
     read=read,
     every=60.0,
     exhibits=exhibits,
     runbook=Text(
-        "1. Baca deadlock detected di log server: kedua pernyataan dan tabelnya. 2. Cari rilis "
-        "aplikasi atau pekerjaan massal yang baru. 3. Jadwalkan ulang pekerjaan yang berbenturan. "
-        "4. Perbaiki urutan penguncian di aplikasi.",
         "1. Read deadlock detected in the server log: both statements and their tables. 2. Look "
         "for a new release or bulk job. 3. Reschedule the jobs that collide. 4. Mend the order "
-        "of locking in the application.",
+        "of locking in the application."
     ),
 )

@@ -46,22 +46,13 @@ from pg_stat_replication where backend_xmin is not null
 order by age_xids desc nulls last limit 20
 """
 
-NOBODY = Text("tidak ada yang menahannya", "nobody holds it")
+NOBODY = Text("nobody holds it")
 
 _SAID = {
-    "session": Text(
-        "ditahan sesi PID {name} ({account}, {application}, {state}, {since})",
-        "held by session PID {name} ({account}, {application}, {state}, {since})",
-    ),
-    "prepared": Text(
-        "ditahan transaksi disiapkan '{name}' ({account}, {since})",
-        "held by prepared transaction '{name}' ({account}, {since})",
-    ),
-    "slot": Text("ditahan slot {name} ({state})", "held by slot {name} ({state})"),
-    "standby": Text(
-        "ditahan kueri di replika {name} (hot_standby_feedback)",
-        "held by a query on standby {name} (hot_standby_feedback)",
-    ),
+    "session": Text("held by session PID {name} ({account}, {application}, {state}, {since})"),
+    "prepared": Text("held by prepared transaction '{name}' ({account}, {since})"),
+    "slot": Text("held by slot {name} ({state})"),
+    "standby": Text("held by a query on standby {name} (hot_standby_feedback)"),
 }
 
 
@@ -75,15 +66,15 @@ def holders(session: Session) -> list[Row]:
 
 
 _KINDS = {
-    "session": Text("sesi", "session"),
-    "prepared": Text("transaksi disiapkan", "prepared"),
-    "slot": Text("slot", "slot"),
-    "standby": Text("replika", "standby"),
+    "session": Text("session"),
+    "prepared": Text("prepared", context="holder"),
+    "slot": Text("slot"),
+    "standby": Text("standby"),
 }
 _STATES = {
-    ("prepared", "prepared"): Text("disiapkan", "prepared"),
-    ("slot", "active"): Text("aktif", "active"),
-    ("slot", "inactive"): Text("tidak aktif", "inactive"),
+    ("prepared", "prepared"): Text("prepared"),
+    ("slot", "active"): Text("active"),
+    ("slot", "inactive"): Text("inactive"),
 }
 """The states this query writes itself; those of sessions and standbys are the server's words."""
 
@@ -91,7 +82,7 @@ _STATES = {
 def table(session: Session) -> Exhibit:
     """All that hold the horizon back, for evidence."""
     rows = [{**row, "kind": _KINDS[row["kind"]], "state": _state(row)} for row in holders(session)]
-    return exhibit(Text("Penahan horizon xmin", "Who holds the xmin horizon"), rows)
+    return exhibit(Text("Who holds the xmin horizon"), rows)
 
 
 def _state(row: Row) -> object:

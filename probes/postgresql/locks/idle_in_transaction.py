@@ -48,7 +48,7 @@ def read(session: Session) -> Iterable[Measurement]:
         "database": worst["database"] or "-",
         "client": worst["client"],
         "since": duration(worst["transaction_seconds"] or 0.0),
-        "wrote": Text("sudah menulis", "has written") if wrote else Text("membaca", "only reads"),
+        "wrote": Text("has written") if wrote else Text("only reads"),
         "sessions": worst["sessions"],
     }
     yield Measurement("idle_in_transaction_sessions", float(worst["sessions"]), detail=detail)
@@ -66,7 +66,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
         )
         rows.append({**row, "statement": redacted(str(row["statement"])), "command": command})
     yield exhibit(
-        Text("Sesi idle in transaction", "Sessions idle in transaction"),
+        Text("Sessions idle in transaction"),
         rows,
         (
             "pid", "account", "application", "database", "client", "state", "idle_seconds",
@@ -78,10 +78,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 PROBE = Probe(
     name="idle_in_transaction",
     engine="postgresql",
-    question=Text(
-        "Sesi mana yang membiarkan transaksinya terbuka?",
-        "Which session has left its transaction open?",
-    ),
+    question=Text("Which session has left its transaction open?"),
     measures=(
         Measure("idle_in_transaction_sessions", "", "Sessions idle inside a transaction."),
         Measure("idle_in_transaction_seconds", "seconds", "How long the longest has been idle."),
@@ -90,26 +87,19 @@ PROBE = Probe(
         Threshold(
             "idle_in_transaction_seconds",
             Text(
-                "{target}: PID {pid} ({user}, {app}) idle di dalam transaksi selama {value}, "
-                "{wrote}",
                 "{target}: PID {pid} ({user}, {app}) has been idle in a transaction for {value}, "
-                "{wrote}",
+                "{wrote}"
             ),
             Text(
-                "Hubungi pemilik aplikasi {app} di {client}; perintah untuk mengakhiri sesi ada "
-                "pada bukti. Cegah dengan idle_in_transaction_session_timeout.",
                 "Call the owner of application {app} at {client}; the command that ends the "
-                "session is in the evidence. idle_in_transaction_session_timeout prevents it.",
+                "session is in the evidence. idle_in_transaction_session_timeout prevents it."
             ),
             "locks",
             # 5 and 15 minutes are common practice. blocked_sessions reports blocked users at once;
             # idling alone does harm slowly and so opens an incident only late.
             warning=300.0,
             critical=3600.0,
-            headline=Text(
-                "{target}: PID {pid} ({user}, {app}) idle di dalam transaksi",
-                "{target}: PID {pid} ({user}, {app}) is idle in a transaction",
-            ),
+            headline=Text("{target}: PID {pid} ({user}, {app}) is idle in a transaction"),
         ),
     ),
     read=read,
@@ -117,11 +107,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Siapa dan aplikasi apa (bukti). 2. Apakah ia menahan kunci: lihat blocked_sessions. "
-        "3. Minta pemiliknya menutup transaksi; bila tak terjangkau, akhiri sesi. 4. Pasang "
-        "idle_in_transaction_session_timeout pada peran aplikasi.",
         "1. Who and which application (evidence). 2. Does it hold locks: see blocked_sessions. "
         "3. Have its owner end the transaction; if out of reach, end the session. 4. Set "
-        "idle_in_transaction_session_timeout on the application's role.",
+        "idle_in_transaction_session_timeout on the application's role."
     ),
 )

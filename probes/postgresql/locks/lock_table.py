@@ -72,10 +72,7 @@ def read(session: Session) -> Iterable[Measurement]:
 PROBE = Probe(
     name="lock_table",
     engine="postgresql",
-    question=Text(
-        "Seberapa penuh tabel kunci bersama, dan mode kunci apa isinya?",
-        "How full is the shared lock table, and with locks of which mode?",
-    ),
+    question=Text("How full is the shared lock table, and with locks of which mode?"),
     measures=(
         Measure(
             "lock_table_used_ratio", "ratio", "Locks held over max_locks_per_transaction x slots."
@@ -86,15 +83,11 @@ PROBE = Probe(
         Threshold(
             "lock_table_used_ratio",
             Text(
-                "{target}: tabel kunci terpakai {value}; PID {pid} ({user}, {app}) memegang "
-                "{locks}",
-                "{target}: the lock table is {value} full; PID {pid} ({user}, {app}) holds {locks}",
+                "{target}: the lock table is {value} full; PID {pid} ({user}, {app}) holds {locks}"
             ),
             Text(
-                "Biasanya pg_dump atau kueri atas ribuan partisi: tunggu atau pecah; menaikkan "
-                "max_locks_per_transaction perlu restart (replika lebih dahulu).",
                 "Usually a dump or a query over thousands of partitions: wait for it or split it; "
-                "raising max_locks_per_transaction needs a restart (replicas first).",
+                "raising max_locks_per_transaction needs a restart (replicas first)."
             ),
             "locks",
             # A dump of a few thousand tables passes 20 %, common practice's mark, every night.
@@ -102,8 +95,7 @@ PROBE = Probe(
             critical=0.85,
             clear_margin=0.1,
             headline=Text(
-                "{target}: tabel kunci hampir penuh; terbanyak PID {pid} ({user}, {app})",
-                "{target}: the lock table is filling up; most by PID {pid} ({user}, {app})",
+                "{target}: the lock table is filling up; most by PID {pid} ({user}, {app})"
             ),
         ),
     ),
@@ -111,10 +103,7 @@ PROBE = Probe(
     every=60.0,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Siapa memegang kunci terbanyak. 2. Bila pencadangan: biarkan selesai. 3. Bila "
-        "aplikasi: kurangi partisi yang disentuh satu transaksi. 4. Rencanakan "
-        "max_locks_per_transaction yang lebih besar.",
         "1. Who holds most locks. 2. A backup: let it finish. 3. An application: touch fewer "
-        "partitions in one transaction. 4. Plan a larger max_locks_per_transaction.",
+        "partitions in one transaction. 4. Plan a larger max_locks_per_transaction."
     ),
 )

@@ -57,17 +57,14 @@ def read(session: Session) -> Iterable[Measurement]:
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The ten longest transactions, and all that hold the horizon."""
     rows = [{**row, "statement": redacted(str(row["statement"]))} for row in session.rows(_LONGEST)]
-    yield exhibit(Text("Transaksi terlama", "Longest transactions"), rows)
+    yield exhibit(Text("Longest transactions"), rows)
     yield horizon.table(session)
 
 
 PROBE = Probe(
     name="long_transactions",
     engine="postgresql",
-    question=Text(
-        "Transaksi mana yang berjalan terlalu lama, dan siapa yang menahan horizon?",
-        "Which transaction runs for too long, and who holds the horizon back?",
-    ),
+    question=Text("Which transaction runs for too long, and who holds the horizon back?"),
     measures=(
         Measure("longest_transaction_seconds", "seconds", "Age of the oldest open transaction."),
         Measure("xmin_horizon_age", "", "Transactions since the oldest snapshot still needed."),
@@ -75,15 +72,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "longest_transaction_seconds",
+            Text("{target}: the transaction of PID {pid} ({user}, {app}, {state}) is {value} old"),
             Text(
-                "{target}: transaksi PID {pid} ({user}, {app}, {state}) sudah {value}",
-                "{target}: the transaction of PID {pid} ({user}, {app}, {state}) is {value} old",
-            ),
-            Text(
-                "Pencadangan (pg_dump) dan laporan boleh lama; selain itu tanyakan pemilik "
-                "aplikasi {app} apakah transaksi ini masih perlu.",
                 "A dump or a report may take long; otherwise ask the owner of application {app} "
-                "whether this transaction is still needed.",
+                "whether this transaction is still needed."
             ),
             "vacuum",
             # A dump of a large database takes hours and is no fault; past half a day VACUUM has
@@ -91,29 +83,25 @@ PROBE = Probe(
             warning=4 * 3600.0,
             critical=12 * 3600.0,
             headline=Text(
-                "{target}: transaksi PID {pid} ({user}, {app}) berlangsung terlalu lama",
-                "{target}: the transaction of PID {pid} ({user}, {app}) has been open for too long",
+                "{target}: the transaction of PID {pid} ({user}, {app}) has been open for too long"
             ),
         ),
         Threshold(
             "xmin_horizon_age",
             Text(
-                "{target}: VACUUM tertahan {value} transaksi, {holder}",
                 "{target}: VACUUM is held back by {value} {value:transaction|transactions}, "
-                "{holder}",
+                "{holder}"
             ),
             Text(
-                "Selesaikan penahannya: akhiri sesi, COMMIT/ROLLBACK PREPARED, hidupkan atau "
-                "hapus slot, atau hentikan kueri di replika.",
                 "Let the holder go: end the session, COMMIT/ROLLBACK PREPARED, revive or drop the "
-                "slot, or stop the query on the standby.",
+                "slot, or stop the query on the standby."
             ),
             "vacuum",
             # A quarter and a half of autovacuum_freeze_max_age's default: bloat by then, and
             # forced freezing soon.
             warning=50e6,
             critical=100e6,
-            headline=Text("{target}: VACUUM tertahan", "{target}: VACUUM is held back"),
+            headline=Text("{target}: VACUUM is held back"),
         ),
     ),
     read=read,
@@ -121,12 +109,9 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Siapa penahannya (bukti). 2. Sesi: hubungi pemiliknya, lalu `pg_terminate_backend`. "
-        "3. Transaksi disiapkan: ROLLBACK PREPARED. 4. Slot tanpa pembaca: hidupkan replika atau "
-        "`pg_drop_replication_slot`. 5. Sesudahnya jalankan VACUUM pada tabel yang membengkak.",
         "1. Who the holder is (evidence). 2. A session: call its owner, then "
         "`pg_terminate_backend`. 3. A prepared transaction: ROLLBACK PREPARED. 4. A slot without "
         "reader: revive the replica or `pg_drop_replication_slot`. 5. Then VACUUM the bloated "
-        "tables.",
+        "tables."
     ),
 )

@@ -39,18 +39,13 @@ def read(session: Session) -> Iterable[Measurement]:
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The list, oldest first."""
-    yield exhibit(
-        Text("Transaksi yang disiapkan", "Prepared transactions"), session.rows(_PREPARED)
-    )
+    yield exhibit(Text("Prepared transactions"), session.rows(_PREPARED))
 
 
 PROBE = Probe(
     name="prepared_transactions",
     engine="postgresql",
-    question=Text(
-        "Adakah transaksi disiapkan yang terlantar?",
-        "Is a prepared transaction left over?",
-    ),
+    question=Text("Is a prepared transaction left over?"),
     measures=(
         Measure("prepared_transactions", "", "Transactions prepared and not yet finished."),
         Measure("oldest_prepared_seconds", "seconds", "Age of the oldest of them."),
@@ -58,37 +53,25 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "oldest_prepared_seconds",
+            Text("{target}: prepared transaction '{gid}' of {user} has been left for {value}"),
             Text(
-                "{target}: transaksi disiapkan '{gid}' milik {user} terlantar selama {value}",
-                "{target}: prepared transaction '{gid}' of {user} has been left for {value}",
-            ),
-            Text(
-                "Tanyakan pengelola transaksi aplikasi (XA) apakah harus disahkan; lalu di basis "
-                "data {database}: `COMMIT PREPARED '{quoted}'` atau `ROLLBACK PREPARED "
-                "'{quoted}'`.",
                 "Ask the application's transaction manager (XA) which way it goes; then in "
                 "database {database}: `COMMIT PREPARED '{quoted}'` or `ROLLBACK PREPARED "
-                "'{quoted}'`.",
+                "'{quoted}'`."
             ),
             "locks",
             # A transaction manager finishes within seconds; minutes mean that it has crashed.
             warning=60.0,
             critical=900.0,
-            headline=Text(
-                "{target}: transaksi disiapkan '{gid}' milik {user} terlantar",
-                "{target}: prepared transaction '{gid}' of {user} has been left behind",
-            ),
+            headline=Text("{target}: prepared transaction '{gid}' of {user} has been left behind"),
         ),
     ),
     read=read,
     every=30.0,
     exhibits=exhibits,
     runbook=Text(
-        "1. Cari pengelola transaksi yang membuat gid itu dan hidupkan kembali: ia menyelesaikan "
-        "sendiri. 2. Bila sudah tidak ada, putuskan bersama pemilik data, lalu jalankan COMMIT "
-        "PREPARED atau ROLLBACK PREPARED di basis data yang sama.",
         "1. Find the transaction manager that made the gid and bring it back: it finishes by "
         "itself. 2. If it is gone, decide with the owner of the data, then run COMMIT PREPARED or "
-        "ROLLBACK PREPARED in the same database.",
+        "ROLLBACK PREPARED in the same database."
     ),
 )

@@ -79,9 +79,9 @@ def _subscriber(session: Session, rows: list[Row]) -> Iterable[Measurement]:
             known.add(name)
         detail: dict[str, object] = {
             "database": row["database"],
-            "cause": Text("dinonaktifkan (disable_on_error?)", "disabled (disable_on_error?)")
+            "cause": Text("disabled (disable_on_error?)")
             if not row["enabled"]
-            else Text("berulang kali gagal dimulai", "fails to start again and again"),
+            else Text("fails to start again and again"),
         }
         if row["enabled"] or name in known:
             yield Measurement("subscription_worker_up", float(row["worker"]), name, detail)
@@ -128,18 +128,18 @@ def _publisher(session: Session) -> Iterable[Measurement]:
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The subscriptions and, if the server counts them, their errors."""
     yield exhibit(
-        Text("Langganan logis", "Logical subscriptions"),
+        Text("Logical subscriptions"),
         session.rows(_SUBSCRIPTIONS),
         ("name", "database", "enabled", "worker", "silent_seconds", "applied"),
     )
     if session.version >= _STATS_SINCE:
-        yield exhibit(Text("Kesalahan langganan", "Errors of subscriptions"), session.rows(_ERRORS))
+        yield exhibit(Text("Errors of subscriptions"), session.rows(_ERRORS))
 
 
 PROBE = Probe(
     name="logical_replication",
     engine="postgresql",
-    question=Text("Apakah langganan logis berjalan?", "Do logical subscriptions apply?"),
+    question=Text("Do logical subscriptions apply?"),
     measures=(
         Measure("subscription_worker_up", "", "1 when its apply worker runs.", "subscription"),
         Measure(
@@ -154,15 +154,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "subscription_worker_up",
+            Text("{target}: subscription {subject} does not run: {cause}"),
             Text(
-                "{target}: langganan {subject} tidak berjalan: {cause}",
-                "{target}: subscription {subject} does not run: {cause}",
-            ),
-            Text(
-                "Baca log server pelanggan (logical replication apply worker); perbaiki datanya, "
-                "lalu ALTER SUBSCRIPTION … ENABLE. Slot di penerbit menahan WAL sementara itu.",
                 "Read the subscriber's log (logical replication apply worker); mend the data, then "
-                "ALTER SUBSCRIPTION … ENABLE. The publisher's slot keeps WAL meanwhile.",
+                "ALTER SUBSCRIPTION … ENABLE. The publisher's slot keeps WAL meanwhile."
             ),
             "replication",
             critical=0.0,
@@ -171,15 +166,10 @@ PROBE = Probe(
         ),
         Threshold(
             "subscription_new_errors",
+            Text("{target}: subscription {subject} fails to apply changes ({value} new errors)"),
             Text(
-                "{target}: langganan {subject} gagal menerapkan perubahan ({value} kesalahan baru)",
-                "{target}: subscription {subject} fails to apply changes ({value} new errors)",
-            ),
-            Text(
-                "Log server menyebut baris dan sebabnya (kunci ganda, tabel atau kolom hilang): "
-                "perbaiki di pelanggan, atau lewati dengan ALTER SUBSCRIPTION … SKIP.",
                 "The server log names the row and why (duplicate key, missing table or column): "
-                "mend it on the subscriber, or skip it with ALTER SUBSCRIPTION … SKIP.",
+                "mend it on the subscriber, or skip it with ALTER SUBSCRIPTION … SKIP."
             ),
             "replication",
             # It is retried every few seconds, so a lasting error repeats in each reading;
@@ -187,69 +177,46 @@ PROBE = Probe(
             warning=1.0,
             critical=1.0,
             raise_after=2,
-            headline=Text(
-                "{target}: langganan {subject} gagal menerapkan perubahan",
-                "{target}: subscription {subject} fails to apply changes",
-            ),
+            headline=Text("{target}: subscription {subject} fails to apply changes"),
         ),
         Threshold(
             "subscription_silent_seconds",
-            Text(
-                "{target}: penerbit diam kepada langganan {subject} selama {value}",
-                "{target}: the publisher has been silent to subscription {subject} for {value}",
-            ),
-            Text(
-                "Penerbit membeku atau jaringan menelan paket.",
-                "The publisher is frozen or the network swallows packets.",
-            ),
+            Text("{target}: the publisher has been silent to subscription {subject} for {value}"),
+            Text("The publisher is frozen or the network swallows packets."),
             "replication",
             # An idle publisher sends at least every 30 s with default timeouts.
             warning=45.0,
-            headline=Text(
-                "{target}: penerbit diam kepada langganan {subject}",
-                "{target}: the publisher is silent to subscription {subject}",
-            ),
+            headline=Text("{target}: the publisher is silent to subscription {subject}"),
         ),
         Threshold(
             "subscription_tables_not_ready",
             Text(
-                "{target}: {value} tabel langganan {subject} belum siap, antara lain {first}",
                 "{target}: {value} {value:table|tables} of subscription {subject} {value:is|are} "
                 "not ready, among them "
-                "{first}",
+                "{first}"
             ),
             Text(
-                "Salinan awal masih berjalan atau gagal berulang: lihat log dan kunci pada tabel.",
                 "The first copy is under way or fails again and again: see the log, and locks on "
-                "the table.",
+                "the table."
             ),
             "replication",
             warning=1.0,
             raise_after=20,
             headline=Text(
-                "{target}: tabel langganan {subject} belum siap",
-                "{target}: tables of subscription {subject} are not ready",
+                "{target}: tables of subscription {subject} are not ready"
             ),  # ten minutes: a first copy takes its time
         ),
         Threshold(
             "logical_spill_bytes_per_second",
+            Text("{target}: decoding for slot {subject} spills {value} each second"),
             Text(
-                "{target}: dekode slot {subject} meluber {value} tiap detik",
-                "{target}: decoding for slot {subject} spills {value} each second",
-            ),
-            Text(
-                "Transaksi besar: naikkan logical_decoding_work_mem atau nyalakan streaming pada "
-                "langganan.",
                 "Large transactions: raise logical_decoding_work_mem or turn streaming on for the "
-                "subscription.",
+                "subscription."
             ),
             "performance",
             warning=50e6,
             raise_after=5,
-            headline=Text(
-                "{target}: dekode slot {subject} meluber ke disk",
-                "{target}: decoding for slot {subject} spills to disk",
-            ),
+            headline=Text("{target}: decoding for slot {subject} spills to disk"),
         ),
     ),
     read=read,
@@ -257,9 +224,7 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Log pelanggan. 2. Kesalahan: data, skema, hak. 3. Perbaiki atau lewati. 4. Pantau slot "
-        "di penerbit sampai mengejar.",
         "1. The subscriber's log. 2. The error: data, schema, rights. 3. Mend or skip. 4. Watch "
-        "the publisher's slot until it has caught up.",
+        "the publisher's slot until it has caught up."
     ),
 )

@@ -13,12 +13,12 @@ from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.rates import growth
 
 _KINDS = {
-    "confl_tablespace": Text("tablespace dihapus", "a tablespace was dropped"),
-    "confl_lock": Text("kunci (DDL di primer)", "a lock (DDL on the primary)"),
-    "confl_snapshot": Text("baris lama dibersihkan VACUUM", "VACUUM removed old rows"),
-    "confl_bufferpin": Text("halaman sedang dipakai", "a pinned page"),
-    "confl_deadlock": Text("saling mengunci dengan pemutaran", "a deadlock with replay"),
-    "confl_active_logicalslot": Text("slot logis", "a logical slot"),
+    "confl_tablespace": Text("a tablespace was dropped"),
+    "confl_lock": Text("a lock (DDL on the primary)"),
+    "confl_snapshot": Text("VACUUM removed old rows"),
+    "confl_bufferpin": Text("a pinned page"),
+    "confl_deadlock": Text("a deadlock with replay"),
+    "confl_active_logicalslot": Text("a logical slot"),
 }
 
 _CONFLICTS = """
@@ -44,17 +44,14 @@ def read(session: Session) -> Iterable[Measurement]:
     yield Measurement(
         "recovery_conflicts_per_minute",
         60 * total / grown.seconds,
-        detail={"count": int(total), "kind": _KINDS.get(most, Text(most, most))},
+        detail={"count": int(total), "kind": _KINDS.get(most, Text.verbatim(most))},
     )
 
 
 PROBE = Probe(
     name="recovery_conflicts",
     engine="postgresql",
-    question=Text(
-        "Apakah penerapan WAL membatalkan kueri di replika ini?",
-        "Does replay cancel queries on this replica?",
-    ),
+    question=Text("Does replay cancel queries on this replica?"),
     measures=(
         Measure("recovery_conflicts_per_minute", "", "Queries cancelled by replay, per minute."),
     ),
@@ -62,33 +59,23 @@ PROBE = Probe(
         Threshold(
             "recovery_conflicts_per_minute",
             Text(
-                "{target}: penerapan WAL membatalkan {value} kueri per menit, terbanyak karena "
-                "{kind}",
                 "{target}: replay cancels {value} {value:query|queries} a minute, most because of "
-                "{kind}",
+                "{kind}"
             ),
             Text(
-                "Naikkan max_standby_streaming_delay (replika boleh tertinggal) atau nyalakan "
-                "hot_standby_feedback (primer menahan baris lama); jadwalkan laporan panjang di "
-                "luar DDL.",
                 "Raise max_standby_streaming_delay (the replica may lag) or turn on "
                 "hot_standby_feedback (the primary keeps old rows); run long reports away from "
-                "DDL.",
+                "DDL."
             ),
             "replication",
             warning=1.0,
-            headline=Text(
-                "{target}: penerapan WAL membatalkan kueri, terbanyak karena {kind}",
-                "{target}: replay cancels queries, most because of {kind}",
-            ),
+            headline=Text("{target}: replay cancels queries, most because of {kind}"),
         ),
     ),
     read=read,
     every=60.0,
     runbook=Text(
-        "1. Jenis benturan. 2. Laporan siapa yang dibatalkan (log replika). 3. Pilih: tertinggal "
-        "atau menahan baris lama.",
         "1. The kind of conflict. 2. Whose reports are cancelled (the replica's log). 3. Choose: "
-        "lag, or keep old rows.",
+        "lag, or keep old rows."
     ),
 )

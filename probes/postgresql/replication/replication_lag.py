@@ -106,13 +106,13 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     """The rows a DBA would have queried, for this server's side."""
     if session.rows(_WHO)[0]["in_recovery"]:
         yield exhibit(
-            Text("Penerima WAL dan pemutaran", "WAL receiver and replay"),
+            Text("WAL receiver and replay"),
             [receiving.row(session)],
             _RECEIVER_COLUMNS,
         )
         return
     yield exhibit(
-        Text("Replika menurut primer", "Standbys as the primary sees them"),
+        Text("Standbys as the primary sees them"),
         session.rows(_STANDBYS),
     )
 
@@ -120,10 +120,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 PROBE = Probe(
     name="replication_lag",
     engine="postgresql",
-    question=Text(
-        "Seberapa jauh replika tertinggal, dan masih tersambungkah ia?",
-        "How far behind is the replica, and is it still connected?",
-    ),
+    question=Text("How far behind is the replica, and is it still connected?"),
     measures=(
         Measure("receiver_up", "", "1 when this replica's WAL receiver streams."),
         Measure(
@@ -153,58 +150,36 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "receiver_up",
+            Text("{target} receives no WAL from its primary: {state} (last {received})"),
             Text(
-                "{target} tidak menerima WAL dari primer: {state} (terakhir {received})",
-                "{target} receives no WAL from its primary: {state} (last {received})",
-            ),
-            Text(
-                "Baca log replika (could not connect, has already been removed), uji sambungan ke "
-                "primary_conninfo, dan periksa slot serta pg_hba.conf di primer. Bila WAL yang "
-                "diminta sudah dihapus, replika harus dibangun ulang.",
                 "Read the replica's log (could not connect, has already been removed), test the "
                 "connection in primary_conninfo, and check the slot and pg_hba.conf on the "
-                "primary. If the requested WAL was removed, the replica must be rebuilt.",
+                "primary. If the requested WAL was removed, the replica must be rebuilt."
             ),
             "replication",
             critical=0.0,
             above=False,
             raise_after=2,
-            headline=Text(
-                "{target} tidak menerima WAL dari primer",
-                "{target} receives no WAL from its primary",
-            ),
+            headline=Text("{target} receives no WAL from its primary"),
         ),
         Threshold(
             "receiver_silent_seconds",
+            Text("{target} has heard nothing from its primary for {value}"),
             Text(
-                "{target} tidak mendengar apa pun dari primer selama {value}",
-                "{target} has heard nothing from its primary for {value}",
-            ),
-            Text(
-                "Primary membeku atau jaringan menelan paket: sampai wal_receiver_timeout "
-                "penerima masih tampak tersambung, dan lag 0 tidak dapat dipercaya.",
                 "The primary is frozen or the network swallows packets: until "
                 "wal_receiver_timeout the receiver still looks connected, and a lag of 0 is not "
-                "to be trusted.",
+                "to be trusted."
             ),
             "replication",
             warning=receiving.SILENT_SECONDS,
-            headline=Text(
-                "{target} tidak mendengar apa pun dari primer",
-                "{target} hears nothing from its primary",
-            ),
+            headline=Text("{target} hears nothing from its primary"),
         ),
         Threshold(
             "replay_paused",
+            Text("Replay on {target} has been paused by somebody"),
             Text(
-                "Penerapan WAL di {target} dijeda oleh seseorang",
-                "Replay on {target} has been paused by somebody",
-            ),
-            Text(
-                "Tanyakan siapa yang menjalankan `pg_wal_replay_pause()` (pencadangan?); untuk "
-                "melanjutkan: `SELECT pg_wal_replay_resume();`",
                 "Ask who ran `pg_wal_replay_pause()` (a backup?); to go on: `SELECT "
-                "pg_wal_replay_resume();`",
+                "pg_wal_replay_resume();`"
             ),
             "replication",
             # Nightly dumps pause replay; when it lasts, the lag opens the incident and says why.
@@ -213,15 +188,10 @@ PROBE = Probe(
         ),
         Threshold(
             "replication_lag_seconds",
+            Text("Replica {who} is {value} behind (limit {limit}): {cause}"),
             Text(
-                "Replika {who} tertinggal {value} (batas {limit}): {cause}",
-                "Replica {who} is {value} behind (limit {limit}): {cause}",
-            ),
-            Text(
-                "Cari kueri panjang di replika yang menahan penerapan (pg_stat_activity), beban "
-                "I/O, dan perubahan massal di primer.",
                 "Look for a long query on the replica that holds replay back (pg_stat_activity), "
-                "for I/O load, and for a bulk change on the primary.",
+                "for I/O load, and for a bulk change on the primary."
             ),
             "replication",
             # 5 s alarms at every checkpoint and 1 h is too late for an accurate report (the two
@@ -231,39 +201,26 @@ PROBE = Probe(
             raise_after=2,
             clear_margin=0.5,
             unknown_without="receiver_up",
-            headline=Text("Replika {who} tertinggal", "Replica {who} is behind"),
+            headline=Text("Replica {who} is behind"),
         ),
         Threshold(
             "replication_lag_bytes",
-            Text(
-                "Replika {who} tertinggal {value} WAL (batas {limit})",
-                "Replica {who} is {value} of WAL behind (limit {limit})",
-            ),
-            Text(
-                "Bandingkan laju tulis primer dengan jaringan dan I/O replika.",
-                "Compare the primary's write rate with the network and the replica's I/O.",
-            ),
+            Text("Replica {who} is {value} of WAL behind (limit {limit})"),
+            Text("Compare the primary's write rate with the network and the replica's I/O."),
             "replication",
             # Bytes alone do not show how long: seconds decide, this only warns.
             warning=256e6,
             raise_after=3,
             clear_margin=0.5,
             unknown_without="receiver_up",
-            headline=Text(
-                "Replika {who} tertinggal banyak WAL", "Replica {who} is far behind in WAL"
-            ),
+            headline=Text("Replica {who} is far behind in WAL"),
         ),
         Threshold(
             "standby_streaming",
+            Text("{target}: replica {subject} is connected but not streaming ({state})"),
             Text(
-                "{target}: replika {subject} tersambung tetapi belum mengalir ({state})",
-                "{target}: replica {subject} is connected but not streaming ({state})",
-            ),
-            Text(
-                "Keadaan catchup berarti replika sedang mengejar; bila menetap, jaringan atau "
-                "disk replika tidak mengimbangi.",
                 "In state catchup the replica is catching up; if that lasts, its network or disk "
-                "cannot keep pace.",
+                "cannot keep pace."
             ),
             "replication",
             warning=0.0,
@@ -275,11 +232,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Di replika: pg_stat_wal_receiver dan log. 2. Di primer: pg_stat_replication dan "
-        "pg_replication_slots. 3. Jaringan antara keduanya. 4. Kueri panjang di replika. "
-        "5. Ruang volume WAL di kedua sisi.",
         "1. On the replica: pg_stat_wal_receiver and the log. 2. On the primary: "
         "pg_stat_replication and pg_replication_slots. 3. The network between them. 4. Long "
-        "queries on the replica. 5. Room on the WAL volumes of both sides.",
+        "queries on the replica. 5. Room on the WAL volumes of both sides."
     ),
 )

@@ -112,14 +112,12 @@ def _of_slot(row: Row, name: str, inactive_seconds: float, reason: str) -> Itera
         "retained": "?" if retained is None else written(max(0.0, retained), "bytes"),
         "kept": NOTHING_SAID
         if retained is None  # a lost slot holds nothing back
-        else Text("; WAL tertahan {bytes}", "; {bytes} of WAL is kept for it").format(
-            bytes=written(max(0.0, retained), "bytes")
-        ),
+        else Text("; {bytes} of WAL is kept for it", bytes=written(max(0.0, retained), "bytes")),
         "safe": "" if row["safe_bytes"] is None else written(max(0.0, row["safe_bytes"]), "bytes"),
         "status": status or "?",
         "reason": reason or "wal_removed",
-        "kind": Text("langganan", "subscriber") if row["type"] == "logical"
-        else Text("replika", "replica"),
+        "kind": Text("subscriber") if row["type"] == "logical"
+        else Text("replica"),
         "since": duration(inactive_seconds),
     }  # fmt: skip
     if status in WAL_STATUS:
@@ -148,9 +146,9 @@ def _of_slot(row: Row, name: str, inactive_seconds: float, reason: str) -> Itera
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The slots as a DBA would list them, and the settings that limit them."""
-    yield exhibit(Text("Slot replikasi", "Replication slots"), session.rows(_SLOTS))
+    yield exhibit(Text("Replication slots"), session.rows(_SLOTS))
     yield exhibit(
-        Text("Setelan slot", "Settings of slots"),
+        Text("Settings of slots"),
         session.rows(
             "select name, setting, unit from pg_settings where name in ('max_slot_wal_keep_size', "
             "'wal_keep_size', 'max_wal_size', 'idle_replication_slot_timeout') order by name"
@@ -161,10 +159,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 PROBE = Probe(
     name="slots",
     engine="postgresql",
-    question=Text(
-        "Slot mana yang menahan WAL atau akan hilang?",
-        "Which slot keeps WAL, or is about to be lost?",
-    ),
+    question=Text("Which slot keeps WAL, or is about to be lost?"),
     measures=(
         Measure("slot_wal_status", "", "0 reserved, 1 extended, 2 unreserved, 3 lost.", "slot"),
         Measure("slot_invalidated", "", "1 when the slot can never be used again.", "slot"),
@@ -186,36 +181,22 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "slot_wal_status",
+            Text("{target}: slot {subject} is {status}{kept}"),
             Text(
-                "{target}: slot {subject} berstatus {status}{kept}",
-                "{target}: slot {subject} is {status}{kept}",
-            ),
-            Text(
-                "unreserved: sambungkan {kind} sebelum checkpoint berikut atau naikkan "
-                "max_slot_wal_keep_size; lost: {kind} harus dibangun ulang.",
                 "unreserved: reconnect the {kind} before the next checkpoint or raise "
-                "max_slot_wal_keep_size; lost: the {kind} must be rebuilt.",
+                "max_slot_wal_keep_size; lost: the {kind} must be rebuilt."
             ),
             "replication",
             warning=2.0,
             critical=3.0,
-            headline=Text(
-                "{target}: slot {subject} berstatus {status}",
-                "{target}: slot {subject} is {status}",
-            ),
+            headline=Text("{target}: slot {subject} is {status}"),
         ),
         Threshold(
             "slot_invalidated",
+            Text("{target}: slot {subject} is invalidated ({reason}); its {kind} must be rebuilt"),
             Text(
-                "{target}: slot {subject} tidak berlaku lagi ({reason}); {kind} harus dibangun "
-                "ulang",
-                "{target}: slot {subject} is invalidated ({reason}); its {kind} must be rebuilt",
-            ),
-            Text(
-                "Bangun ulang {kind}-nya (pg_basebackup, atau langganan baru), lalu hapus slot "
-                "lama: `SELECT pg_drop_replication_slot('{subject}');`",
                 "Rebuild its {kind} (pg_basebackup, or a new subscription), then drop the old "
-                "slot: `SELECT pg_drop_replication_slot('{subject}');`",
+                "slot: `SELECT pg_drop_replication_slot('{subject}');`"
             ),
             "replication",
             critical=1.0,
@@ -223,38 +204,26 @@ PROBE = Probe(
         Threshold(
             "slot_wal_used_ratio",
             Text(
-                "{target}: slot {subject} menahan {retained} WAL, {value} dari yang diizinkan; "
-                "hilang setelah {safe} lagi",
                 "{target}: slot {subject} keeps {retained} of WAL, {value} of what is allowed; "
-                "lost after {safe} more",
+                "lost after {safe} more"
             ),
             Text(
-                "Sambungkan {kind}, atau naikkan max_slot_wal_keep_size selama volume WAL masih "
-                "longgar.",
                 "Reconnect the {kind}, or raise max_slot_wal_keep_size while the WAL volume has "
-                "room.",
+                "room."
             ),
             "replication",
             # Past this the standby is a few checkpoints from a rebuild; unreserved and lost,
             # which open incidents, follow by themselves.
             warning=0.7,
             clear_margin=0.1,
-            headline=Text(
-                "{target}: slot {subject} segera kehilangan WAL",
-                "{target}: slot {subject} will soon lose its WAL",
-            ),
+            headline=Text("{target}: slot {subject} will soon lose its WAL"),
         ),
         Threshold(
             "slot_active",
+            Text("{target}: no {kind} reads slot {subject}, for {since}{kept}"),
             Text(
-                "{target}: tidak ada {kind} pada slot {subject} selama {since}{kept}",
-                "{target}: no {kind} reads slot {subject}, for {since}{kept}",
-            ),
-            Text(
-                "Pemilik slot mati atau terputus: hidupkan atau sambungkan. Bila sudah tidak "
-                "ada: `SELECT pg_drop_replication_slot('{subject}');`",
                 "The slot's owner is down or cut off: start or reconnect it. If it is gone for "
-                "good: `SELECT pg_drop_replication_slot('{subject}');`",
+                "good: `SELECT pg_drop_replication_slot('{subject}');`"
             ),
             "replication",
             # The replica's own target opens the incident; where there is none, tune this to
@@ -262,63 +231,40 @@ PROBE = Probe(
             warning=0.0,
             above=False,
             raise_after=2,
-            headline=Text(
-                "{target}: tidak ada {kind} pada slot {subject}",
-                "{target}: no {kind} reads slot {subject}",
-            ),
+            headline=Text("{target}: no {kind} reads slot {subject}"),
         ),
         Threshold(
             "slot_retained_bytes",
+            Text("{target}: slot {subject} keeps {value} of WAL (status {status})"),
             Text(
-                "{target}: slot {subject} menahan {value} WAL (status {status})",
-                "{target}: slot {subject} keeps {value} of WAL (status {status})",
-            ),
-            Text(
-                "Tanpa max_slot_wal_keep_size slot mengisi volume WAL sampai penuh: sambungkan "
-                "{kind} atau hapus slotnya.",
                 "Without max_slot_wal_keep_size a slot fills the WAL volume: reconnect the {kind} "
-                "or drop the slot.",
+                "or drop the slot."
             ),
             "replication",
             # A busy standby that catches up keeps a few gigabytes; when the volume fills, the
             # volume opens the incident and this names the slot.
             warning=20e9,
             clear_margin=0.2,
-            headline=Text(
-                "{target}: slot {subject} menahan banyak WAL",
-                "{target}: slot {subject} keeps much WAL",
-            ),
+            headline=Text("{target}: slot {subject} keeps much WAL"),
         ),
         Threshold(
             "slot_share_of_room_ratio",
             Text(
-                "{target}: slot {subject} menahan {retained} WAL, dan volumenya tinggal {free}",
-                "{target}: slot {subject} keeps {retained} of WAL, with {free} left on its volume",
+                "{target}: slot {subject} keeps {retained} of WAL, with {free} left on its volume"
             ),
-            Text(
-                "Sambungkan {kind} atau hapus slotnya sebelum volume WAL penuh.",
-                "Reconnect the {kind} or drop the slot before the WAL volume is full.",
-            ),
+            Text("Reconnect the {kind} or drop the slot before the WAL volume is full."),
             "replication",
             # Whatever the size of the volume: one slot uses half of what was free.
             warning=0.5,
             clear_margin=0.2,
-            headline=Text(
-                "{target}: slot {subject} menghabiskan ruang volume WAL",
-                "{target}: slot {subject} uses up the room of the WAL volume",
-            ),
+            headline=Text("{target}: slot {subject} uses up the room of the WAL volume"),
         ),
         Threshold(
             "slot_unconfirmed_bytes",
+            Text("{target}: the subscriber of slot {subject} has not confirmed {value} of WAL"),
             Text(
-                "{target}: langganan slot {subject} belum mengonfirmasi {value} WAL",
-                "{target}: the subscriber of slot {subject} has not confirmed {value} of WAL",
-            ),
-            Text(
-                "Periksa penerapan di pelanggan: pekerjanya, galat, kunci, dan transaksi besar di "
-                "sini (logical_replication, pg_stat_replication).",
                 "Look at the apply on the subscriber: its worker, errors, locks, and a large "
-                "transaction here (logical_replication, pg_stat_replication).",
+                "transaction here (logical_replication, pg_stat_replication)."
             ),
             "replication",
             # Confirmed at each commit, so a bulk load is a gigabyte for minutes; more than five is
@@ -326,40 +272,28 @@ PROBE = Probe(
             warning=1e9,
             raise_after=5,
             clear_margin=0.5,
-            headline=Text(
-                "{target}: langganan slot {subject} tertinggal",
-                "{target}: the subscriber of slot {subject} is behind",
-            ),
+            headline=Text("{target}: the subscriber of slot {subject} is behind"),
         ),
         Threshold(
             "slot_held_xids",
             Text(
-                "{target}: slot {subject} menahan baris mati {value} transaksi",
                 "{target}: slot {subject} keeps the dead rows of {value} "
-                "{value:transaction|transactions}",
+                "{value:transaction|transactions}"
             ),
             Text(
-                "VACUUM tidak dapat bekerja: hidupkan pembaca slot atau hapus slotnya; periksa "
-                "hot_standby_feedback pada replika.",
                 "VACUUM cannot work: bring the slot's reader back or drop the slot; check "
-                "hot_standby_feedback on the replica.",
+                "hot_standby_feedback on the replica."
             ),
             "vacuum",
             warning=50e6,
-            headline=Text(
-                "{target}: slot {subject} menahan baris mati",
-                "{target}: slot {subject} keeps dead rows",
-            ),
+            headline=Text("{target}: slot {subject} keeps dead rows"),
         ),
     ),
     read=read,
     exhibits=exhibits,
     runbook=Text(
-        "1. wal_status dan safe_wal_size (bukti). 2. Di mana pembaca slot, hidupkah? 3. Ruang "
-        "volume WAL. 4. Putuskan: sambungkan, longgarkan batas, atau lepaskan slot dan bangun "
-        "ulang.",
         "1. wal_status and safe_wal_size (evidence). 2. Where is the slot's reader, does it run? "
         "3. Room on the WAL volume. 4. Decide: reconnect, raise the bound, or drop the slot and "
-        "rebuild.",
+        "rebuild."
     ),
 )

@@ -80,16 +80,13 @@ def read(session: Session) -> Iterable[Measurement]:
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """Who is connected, and in which state."""
-    yield exhibit(Text("Replika yang tersambung", "Standbys connected"), session.rows(_STANDBYS))
+    yield exhibit(Text("Standbys connected"), session.rows(_STANDBYS))
 
 
 PROBE = Probe(
     name="standbys",
     engine="postgresql",
-    question=Text(
-        "Apakah semua replika yang diharapkan tersambung?",
-        "Is every expected standby connected?",
-    ),
+    question=Text("Is every expected standby connected?"),
     measures=(
         Measure("standby_connected", "", "1 when this expected standby is connected.", "replica"),
         Measure(
@@ -99,58 +96,39 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "standby_connected",
+            Text("{target}: standby {subject} is not connected (there are: {here})"),
             Text(
-                "{target}: replika {subject} tidak tersambung (yang ada: {here})",
-                "{target}: standby {subject} is not connected (there are: {here})",
-            ),
-            Text(
-                "Hidupkan replika itu atau periksa jaringan dan primary_conninfo-nya; slotnya "
-                "menahan WAL selama ia pergi. Bila ia memang dilepas, hapus dari daftar "
-                "expects.standbys.",
                 "Start that standby or check its network and primary_conninfo; its slot keeps WAL "
-                "while it is away. If it was retired, take it off the list expects.standbys.",
+                "while it is away. If it was retired, take it off the list expects.standbys."
             ),
             "replication",
             critical=0.0,
             above=False,
             raise_after=2,
-            headline=Text(
-                "{target}: replika {subject} tidak tersambung",
-                "{target}: standby {subject} is not connected",
-            ),
+            headline=Text("{target}: standby {subject} is not connected"),
         ),
         Threshold(
             "synchronous_standbys_missing",
             Text(
-                "{target}: COMMIT menggantung: {streaming} dari {wanted} replika sinkron ada "
-                "({names}); {waiting} sesi menunggu",
                 "{target}: commits hang: {streaming} of {wanted} synchronous standbys are there "
-                "({names}); {waiting} {waiting:session waits|sessions wait}",
+                "({names}); {waiting} {waiting:session waits|sessions wait}"
             ),
             Text(
-                "Hidupkan replika sinkron. Bila tidak segera kembali dan pemilik data setuju: "
-                "`ALTER SYSTEM SET synchronous_standby_names = ''` lalu `SELECT "
-                "pg_reload_conf()`.",
                 "Bring the synchronous standby back. If that takes long and the owner of the "
                 "data agrees: `ALTER SYSTEM SET synchronous_standby_names = ''` and `SELECT "
-                "pg_reload_conf()`.",
+                "pg_reload_conf()`."
             ),
             "replication",
             critical=1.0,
             raise_after=2,
-            headline=Text(
-                "{target}: COMMIT menggantung, replika sinkron kurang ({names})",
-                "{target}: commits hang, synchronous standbys are missing ({names})",
-            ),
+            headline=Text("{target}: commits hang, synchronous standbys are missing ({names})"),
         ),
     ),
     read=read,
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Apakah replika hidup? 2. Jaringan di antaranya. 3. Slot dan WAL yang tertahan. "
-        "4. Bila sinkron: berapa sesi menunggu, dan keputusan pemilik data untuk melonggarkan.",
         "1. Does the standby run? 2. The network between. 3. The slot and the WAL it keeps. "
-        "4. If synchronous: how many sessions wait, and the data owner's decision to relax it.",
+        "4. If synchronous: how many sessions wait, and the data owner's decision to relax it."
     ),
 )

@@ -67,16 +67,14 @@ def replica_measurements(
 
 def _receiver(status: str | None) -> Text:
     if status is None:
-        return Text("proses penerima WAL tidak berjalan", "the WAL receiver does not run")
-    return Text(f"penerima WAL berstatus {status}", f"the WAL receiver is in state {status}")
+        return Text("the WAL receiver does not run")
+    return Text("the WAL receiver is in state {status}", status=status)
 
 
 def _cause(row: Row) -> Text:
     if row["paused"]:
-        return Text("penerapan WAL dijeda", "replay is paused")
-    return Text("penerapan WAL tertinggal {amount}", "replay is {amount} behind").format(
-        amount=written(max(0.0, row["behind_bytes"]), "bytes")
-    )
+        return Text("replay is paused")
+    return Text("replay is {amount} behind", amount=written(max(0.0, row["behind_bytes"]), "bytes"))
 
 
 def lag_seconds(row: Row, caught_up_at: datetime | None) -> float | None:
@@ -145,8 +143,8 @@ def standby_measurements(
 def _of_standby(row: Row, name: str, target: str) -> Iterable[Measurement]:
     state = str(row["state"])
     detail = {
-        "who": Text(f"{name} (menurut {target})", f"{name} (as {target} sees it)"),
-        "cause": Text("penerapan WAL tertinggal", "replay is behind"),
+        "who": Text("{name} (as {target} sees it)", name=name, target=target),
+        "cause": Text("replay is behind"),
     }
     yield Measurement("standby_streaming", float(state == "streaming"), name, {"state": state})
     for measure, column in (

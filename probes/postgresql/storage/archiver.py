@@ -57,9 +57,9 @@ def read(session: Session) -> Iterable[Measurement]:
     detail = {
         "segment": row["last_failed_wal"] or "-",
         "ready": int(row["ready"]),
-        "last": Text("belum pernah", "never")
+        "last": Text("never")
         if archived is None
-        else Text("{age} lalu", "{age} ago").format(age=duration(row["now"] - archived)),
+        else Text("{age} ago", age=duration(row["now"] - archived)),
     }
     yield Measurement("archive_ready_files", row["ready"], detail=detail)
     waits = 0.0 if row["oldest"] is None else max(0.0, row["now"] - row["oldest"])
@@ -88,17 +88,14 @@ def _instants(row: Row) -> Row:
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The archiver's row and its settings; the command's own output is in the server log."""
     rows = [{**row, **_instants(row)} for row in session.rows(_STATE)]
-    yield exhibit(Text("Pengarsip WAL", "WAL archiver"), rows)
-    yield exhibit(Text("Setelan pengarsipan", "Settings of archiving"), session.rows(_SETTINGS))
+    yield exhibit(Text("WAL archiver"), rows)
+    yield exhibit(Text("Settings of archiving"), session.rows(_SETTINGS))
 
 
 PROBE = Probe(
     name="archiver",
     engine="postgresql",
-    question=Text(
-        "Apakah setiap segmen WAL sampai di arsip?",
-        "Does every WAL segment reach the archive?",
-    ),
+    question=Text("Does every WAL segment reach the archive?"),
     measures=(
         Measure("archive_ready_files", "", "WAL segments that wait to be archived."),
         Measure("archive_oldest_ready_seconds", "seconds", "How long the oldest has waited."),
@@ -113,16 +110,12 @@ PROBE = Probe(
         Threshold(
             "archive_failing_seconds",
             Text(
-                "{target}: pengarsipan WAL gagal selama {value} pada {segment}; {ready} segmen "
-                "menunggu, terakhir berhasil {last}",
                 "{target}: archiving WAL has failed for {value} at {segment}; {ready} segments "
-                "wait, last success {last}",
+                "wait, last success {last}"
             ),
             Text(
-                "Log server memuat pesan archive_command: biasanya tujuan penuh, tidak terpasang, "
-                "atau ditolak. Jangan menghapus isi pg_wal.",
                 "The server log holds what archive_command said: usually the destination is full, "
-                "not mounted, or refuses. Never delete anything in pg_wal.",
+                "not mounted, or refuses. Never delete anything in pg_wal."
             ),
             "archiving",
             # The archiver tries three times, then sleeps a minute: what fails for five minutes
@@ -130,69 +123,49 @@ PROBE = Probe(
             warning=60.0,
             critical=300.0,
             clear_after=1,
-            headline=Text("{target}: pengarsipan WAL gagal", "{target}: archiving WAL fails"),
+            headline=Text("{target}: archiving WAL fails"),
         ),
         Threshold(
             "archive_oldest_ready_seconds",
+            Text("{target}: a WAL segment has waited for {value} to be archived ({ready} wait)"),
             Text(
-                "{target}: segmen WAL menunggu diarsipkan selama {value} ({ready} menunggu)",
-                "{target}: a WAL segment has waited for {value} to be archived ({ready} wait)",
-            ),
-            Text(
-                "Tanpa pesan gagal, archive_command menggantung: cari proses turunan archiver "
-                "(`ps --forest`), penyimpanan jaringan yang macet, atau laju tulis yang "
-                "melampaui pengarsipan.",
                 "Without a failure the archive_command hangs: look for the archiver's child (`ps "
-                "--forest`), stuck network storage, or a write rate archiving cannot follow.",
+                "--forest`), stuck network storage, or a write rate archiving cannot follow."
             ),
             "archiving",
             # A bulk load may queue for minutes; after 15 minutes data is missing from the backup.
             warning=300.0,
             critical=900.0,
             raise_after=2,
-            headline=Text("{target}: pengarsipan WAL macet", "{target}: archiving WAL is stuck"),
+            headline=Text("{target}: archiving WAL is stuck"),
         ),
         Threshold(
             "archive_unset_seconds",
             Text(
-                "{target}: archive_mode menyala tetapi archive_command kosong: WAL hanya disimpan, "
-                "selama {value} ({ready} segmen menunggu)",
                 "{target}: archive_mode is on but archive_command is empty: WAL is merely kept, "
-                "for {value} now ({ready} segments wait)",
+                "for {value} now ({ready} segments wait)"
             ),
             Text(
-                "Isi archive_command (atau archive_library, sejak 15) lalu `SELECT "
-                "pg_reload_conf()`; bila memang tanpa arsip, archive_mode = off dan mulai ulang. "
-                "Sampai itu pg_wal hanya bertambah.",
                 "Set archive_command (or archive_library, from 15) and `SELECT "
                 "pg_reload_conf()`; if no archive is meant, archive_mode = off and a restart. "
-                "Until then pg_wal only grows.",
+                "Until then pg_wal only grows."
             ),
             "archiving",
             # May be empty for some minutes of work on the archive; after that as a stuck one.
             warning=300.0,
             critical=900.0,
             raise_after=2,
-            headline=Text(
-                "{target}: archive_mode menyala tetapi archive_command kosong",
-                "{target}: archive_mode is on but archive_command is empty",
-            ),
+            headline=Text("{target}: archive_mode is on but archive_command is empty"),
         ),
     ),
     read=read,
-    when_unused=Text(
-        "archive_mode mati, atau replika yang tidak mengarsipkan",
-        "archive_mode is off, or this is a replica that archives nothing",
-    ),
+    when_unused=Text("archive_mode is off, or this is a replica that archives nothing"),
     every=30.0,
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Pesan archive_command di log server. 2. Ruang dan sambungan tujuan arsip. 3. Ruang "
-        "volume WAL: berapa lama lagi? 4. Setelah pulih, pantau sampai antrean kosong dan buat "
-        "pencadangan penuh bila ada segmen hilang.",
         "1. What archive_command said in the server log. 2. Room and reach of the archive. "
         "3. Room on the WAL volume: how long still? 4. Once it works, watch the queue empty, and "
-        "take a full backup if a segment was lost.",
+        "take a full backup if a segment was lost."
     ),
 )

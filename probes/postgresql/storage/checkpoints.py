@@ -75,10 +75,7 @@ def _window(memory: MutableMapping[str, Any], row: Row) -> Row:
 PROBE = Probe(
     name="checkpoints",
     engine="postgresql",
-    question=Text(
-        "Apakah WAL memaksa checkpoint terlalu sering?",
-        "Does WAL force checkpoints too often?",
-    ),
+    question=Text("Does WAL force checkpoints too often?"),
     measures=(
         Measure("checkpoints_requested", "", "Checkpoints forced within the last hour watched."),
         Measure("checkpoint_sync_seconds", "seconds", "Spent syncing files within that hour."),
@@ -88,34 +85,25 @@ PROBE = Probe(
         Threshold(
             "checkpoint_requested_ratio",
             Text(
-                "{target}: {requested} dari {total} checkpoint sejam terakhir dipaksa WAL "
-                "(max_wal_size {max_wal_size})",
                 "{target}: WAL forced {requested} of {total} checkpoints within the last hour "
-                "(max_wal_size {max_wal_size})",
+                "(max_wal_size {max_wal_size})"
             ),
             Text(
-                "Naikkan max_wal_size (cukup dimuat ulang) sepanjang ruang volume WAL "
-                "mengizinkan, atau sebar pekerjaan massal.",
                 "Raise max_wal_size (a reload is enough) as far as the WAL volume allows, or "
-                "spread the bulk work.",
+                "spread the bulk work."
             ),
             "performance",
             # The server's own checkpoint_warning also says "too frequently"; half of
             # them being forced is tuning advice, never an outage.
             warning=0.5,
             clear_margin=0.2,
-            headline=Text(
-                "{target}: checkpoint terus dipaksa WAL (max_wal_size {max_wal_size})",
-                "{target}: WAL keeps forcing checkpoints (max_wal_size {max_wal_size})",
-            ),
+            headline=Text("{target}: WAL keeps forcing checkpoints (max_wal_size {max_wal_size})"),
         ),
     ),
     read=read,
     every=300.0,
     runbook=Text(
-        "1. Pekerjaan massal apa yang berjalan. 2. Ruang volume WAL. 3. max_wal_size dan "
-        "checkpoint_timeout. 4. wal_compression.",
         "1. Which bulk work is running. 2. Room on the WAL volume. 3. max_wal_size and "
-        "checkpoint_timeout. 4. wal_compression.",
+        "checkpoint_timeout. 4. wal_compression."
     ),
 )

@@ -34,7 +34,7 @@ def read(session: Session) -> Iterable[Measurement]:
 PROBE = Probe(
     name="checksums",
     engine="postgresql",
-    question=Text("Adakah halaman data yang rusak?", "Has a damaged page been read?"),
+    question=Text("Has a damaged page been read?"),
     measures=(
         Measure("data_checksums", "", "1 when pages carry checksums."),
         Measure("checksum_failures", "", "Pages whose checksum was wrong when read.", "database"),
@@ -42,38 +42,23 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "checksum_failures",
+            Text("{target}: {value} damaged pages were read in database {subject}, last {last}"),
             Text(
-                "{target}: {value} halaman rusak dibaca di basis data {subject}, terakhir {last}",
-                "{target}: {value} damaged pages were read in database {subject}, last {last}",
-            ),
-            Text(
-                "Hentikan penulisan ke objek itu, amankan salinan berkasnya, cari nama berkas di "
-                "log server (page verification failed), periksa penyimpanan dan RAM, pulihkan "
-                "dari pencadangan atau replika. Sesudah selesai: `SELECT pg_stat_reset();`",
                 "Stop writing to that object, secure a copy of the files, find the file's name "
                 "in the server log (page verification failed), check storage and memory, restore "
-                "from a backup or a replica. When done: `SELECT pg_stat_reset();`",
+                "from a backup or a replica. When done: `SELECT pg_stat_reset();`"
             ),
             "corruption",
             critical=1.0,
-            headline=Text(
-                "{target}: halaman rusak dibaca di basis data {subject}",
-                "{target}: damaged pages were read in database {subject}",
-            ),
+            headline=Text("{target}: damaged pages were read in database {subject}"),
         ),
     ),
     read=read,
-    when_unused=Text(
-        "data_checksums mati: halaman yang rusak tidak akan diketahui",
-        "data_checksums is off: a damaged page would not be noticed",
-    ),
+    when_unused=Text("data_checksums is off: a damaged page would not be noticed"),
     every=60.0,
     runbook=Text(
-        "1. page verification failed di log: berkas dan blok. 2. `dmesg` dan SMART. 3. Apakah "
-        "replika sehat? Alihkan. 4. Pulihkan; jangan memakai zero_damaged_pages tanpa salinan. "
-        "5. Setel ulang statistik sesudah diperbaiki.",
         "1. page verification failed in the log: file and block. 2. `dmesg` and SMART. 3. Is the "
         "replica sound? Fail over. 4. Restore; never use zero_damaged_pages without a copy. 5. "
-        "Reset the statistics once it is mended.",
+        "Reset the statistics once it is mended."
     ),
 )

@@ -144,10 +144,10 @@ def _now(session: Session, state: Row, slots: list[Row]) -> Iterable[Use]:
     for each in session.rows(_TEMPORARY):
         default = each["name"] == "pg_default"
         place = "data" if default else f"tablespace:{each['name']}"
-        words = Text("data sementara kueri", "temporary data of queries")
+        words = Text("temporary data of queries")
         yield Use("temp" if default else f"temp:{each['name']}", each["bytes"], place, words)
     if state["collects_log"]:
-        words = Text("log server", "the server's log")
+        words = Text("the server's log")
         yield Use("log", session.rows(_LOGS)[0]["bytes"], "log", words)
 
 
@@ -156,16 +156,16 @@ def wal_holder(wal_bytes: float, waiting_bytes: float, slots: list[Row]) -> Text
     holder = max(slots, key=lambda each: each["retained_bytes"] or 0.0, default=None)
     kept = 0.0 if holder is None else float(holder["retained_bytes"] or 0.0)
     if holder is not None and kept >= max(wal_bytes / 2, waiting_bytes):
-        state = Text("", "") if holder["active"] else Text(" tak aktif", " inactive")
+        state = Text("") if holder["active"] else Text(" inactive")
         return Text(
-            "WAL yang ditahan slot{state} {name} ({kept})",
             "WAL kept by{state} slot {name} ({kept})",
-        ).format(name=holder["name"], kept=written(kept, "bytes"), state=state)
+            name=holder["name"],
+            kept=written(kept, "bytes"),
+            state=state,
+        )
     if waiting_bytes >= wal_bytes / 2 and waiting_bytes > 0:
-        return Text(
-            "WAL yang belum terarsip ({kept})", "WAL that is not archived yet ({kept})"
-        ).format(kept=written(waiting_bytes, "bytes"))
-    return Text("WAL", "WAL")
+        return Text("WAL that is not archived yet ({kept})", kept=written(waiting_bytes, "bytes"))
+    return Text("WAL")
 
 
 def _sizes(session: Session, now: float) -> list[Use]:
@@ -202,7 +202,7 @@ def known_sizes(memory: MutableMapping[str, Any]) -> list[Use]:
                 f"database:{name}",
                 size,
                 place,
-                Text("basis data {name}", "database {name}").format(name=name),
+                Text("database {name}", name=name),
             )
             for name, size in memory.get("databases", {}).items()
         ),
@@ -211,7 +211,7 @@ def known_sizes(memory: MutableMapping[str, Any]) -> list[Use]:
                 f"tablespace:{name}",
                 size,
                 "data" if name == "pg_default" else f"tablespace:{name}",
-                Text("tablespace {name}", "tablespace {name}").format(name=name),
+                Text("tablespace {name}", name=name),
             )
             for name, size in tablespaces.items()
         ),
@@ -247,16 +247,10 @@ def losses(
 
 def _first(lost_in: float, full_in: float | None) -> Text:
     if full_in is None:
-        return Text("sebelum volume WAL penuh", "before its WAL volume is full")
+        return Text("before its WAL volume is full")
     if lost_in <= full_in:
-        return Text(
-            "lebih dahulu daripada volume WAL penuh ({full})",
-            "sooner than the WAL volume is full ({full})",
-        ).format(full=duration(full_in))
-    return Text(
-        "tetapi volume WAL penuh lebih dahulu ({full})",
-        "but the WAL volume is full sooner ({full})",
-    ).format(full=duration(full_in))
+        return Text("sooner than the WAL volume is full ({full})", full=duration(full_in))
+    return Text("but the WAL volume is full sooner ({full})", full=duration(full_in))
 
 
 def _wal_filling(found: Iterable[Filling], rooms: Mapping[str, Headroom]) -> float | None:
@@ -271,8 +265,8 @@ def _first_words(lost: Iterable[Measurement], rooms: Mapping[str, Headroom]) -> 
     room = rooms.get("wal")
     if soonest is None or room is None or soonest.value >= _FAR_SECONDS:
         return {}
-    words = Text("; slot {name} hilang dalam {time}", "; slot {name} is lost in {time}").format(
-        name=soonest.subject, time=duration(soonest.value)
+    words = Text(
+        "; slot {name} is lost in {time}", name=soonest.subject, time=duration(soonest.value)
     )
     return {room.mount: words}
 
@@ -294,10 +288,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
 
 def _most_written(session: Session, database: str) -> Exhibit:
     """The tables of one database with most rows written since its statistics began."""
-    title = Text(
-        "Tabel yang paling banyak ditulisi di basis data {name}",
-        "The tables most written to in database {name}",
-    ).format(name=database)
+    title = Text("The tables most written to in database {name}", name=database)
     try:
         seconds = min(_SIZES_BUDGET_SECONDS, deadline.remaining() / 2)
         with deadline.within(seconds), session.fresh(database) as own:
@@ -309,10 +300,7 @@ def _most_written(session: Session, database: str) -> Exhibit:
 PROBE = Probe(
     name="disk_growth",
     engine="postgresql",
-    question=Text(
-        "Siapa yang mengisi disk, dan mana lebih dahulu: slot hilang atau disk penuh?",
-        "Who fills the disk, and which comes first: the slot lost or the disk full?",
-    ),
+    question=Text("Who fills the disk, and which comes first: the slot lost or the disk full?"),
     measures=(
         *MEASURES,
         Measure(
@@ -327,16 +315,12 @@ PROBE = Probe(
         Threshold(
             "slot_lost_in_seconds",
             Text(
-                "{target}: slot {subject} akan hilang dalam {value}, {first}: menahan {kept}, "
-                "bertambah {speed} per jam",
                 "{target}: slot {subject} will be lost in {value}, {first}: it keeps {kept}, "
-                "growing by {speed} an hour",
+                "growing by {speed} an hour"
             ),
             Text(
-                "Sambungkan pembaca slot itu, atau naikkan max_slot_wal_keep_size selama volume "
-                "WAL masih longgar; sesudah hilang, replikanya harus dibangun ulang.",
                 "Reconnect the slot's reader, or raise max_slot_wal_keep_size while the WAL volume "
-                "has room; once lost, its replica must be rebuilt.",
+                "has room; once lost, its replica must be rebuilt."
             ),
             "replication",
             # Four hours leave time to repair a replica; in the last hour it must be done.
@@ -345,10 +329,7 @@ PROBE = Probe(
             above=False,
             raise_after=3,
             clear_margin=0.5,
-            headline=Text(
-                "{target}: slot {subject} akan hilang, pembacanya tertinggal",
-                "{target}: slot {subject} will be lost, its reader falls behind",
-            ),
+            headline=Text("{target}: slot {subject} will be lost, its reader falls behind"),
         ),
     ),
     read=read,
@@ -356,11 +337,8 @@ PROBE = Probe(
     exhibits=exhibits,
     grants=(PG_MONITOR,),
     runbook=Text(
-        "1. Slot: pg_replication_slots (wal_status, safe_wal_size); sambungkan atau hapus yang tak "
-        "bertuan. 2. Arsip: pg_stat_archiver. 3. Berkas sementara: kueri terberat, "
-        "temp_file_limit. 4. Basis data: tabel terbesar. 5. Perluas volume.",
         "1. Slots: pg_replication_slots (wal_status, safe_wal_size); reconnect, or drop the one "
         "nobody owns. 2. Archive: pg_stat_archiver. 3. Temporary files: the heaviest queries, "
-        "temp_file_limit. 4. A database: its largest tables. 5. Enlarge the volume.",
+        "temp_file_limit. 4. A database: its largest tables. 5. Enlarge the volume."
     ),
 )

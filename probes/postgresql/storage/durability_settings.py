@@ -33,29 +33,21 @@ def read(session: Session) -> Iterable[Measurement]:
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The settings, and where each was set."""
-    yield exhibit(Text("Setelan yang tidak aman", "Unsafe settings"), session.rows(_UNSAFE))
+    yield exhibit(Text("Unsafe settings"), session.rows(_UNSAFE))
 
 
 PROBE = Probe(
     name="durability_settings",
     engine="postgresql",
-    question=Text(
-        "Apakah data yang sudah disahkan aman bila server jatuh?",
-        "Is what was committed safe if the server crashes?",
-    ),
+    question=Text("Is what was committed safe if the server crashes?"),
     measures=(Measure("unsafe_settings", "", "Settings that risk loss or damage in a crash."),),
     thresholds=(
         Threshold(
             "unsafe_settings",
+            Text("{target}: settings that are unsafe in a crash: {which}"),
             Text(
-                "{target}: setelan tidak aman bila server jatuh: {which}",
-                "{target}: settings that are unsafe in a crash: {which}",
-            ),
-            Text(
-                "Kembalikan dengan ALTER SYSTEM RESET lalu `SELECT pg_reload_conf()`. Bila "
-                "disengaja (server coba), matikan probe ini untuk target itu.",
                 "Put them back with ALTER SYSTEM RESET and `SELECT pg_reload_conf()`. If meant "
-                "so (a trial server), disable this probe for the target.",
+                "so (a trial server), disable this probe for the target."
             ),
             "durability",
             warning=1.0,
@@ -65,9 +57,7 @@ PROBE = Probe(
     every=600.0,
     exhibits=exhibits,
     runbook=Text(
-        "1. Siapa memasangnya dan mengapa (set_in pada bukti). 2. Kembalikan. 3. Sesudah fsync = "
-        "off pada server yang pernah jatuh: anggap data rusak, pulihkan dari pencadangan.",
         "1. Who set it and why (set_in in the evidence). 2. Put it back. 3. After fsync = off on a "
-        "server that has crashed: take the data for damaged, restore from a backup.",
+        "server that has crashed: take the data for damaged, restore from a backup."
     ),
 )

@@ -63,13 +63,11 @@ from pg_stat_get_activity(%s) where backend_start::text = %s and state = 'active
 """
 
 _STUCK: dict[str, Text] = {
-    "SyncRep": Text(
-        "menunggu replika sinkron yang tidak ada", "it waits for an absent synchronous standby"
-    ),
-    "Lock": Text("menunggu kunci sesi lain", "it waits for another session's lock"),
-    "IO": Text("penyimpanan tidak menjawab ({event})", "storage does not answer ({event})"),
+    "SyncRep": Text("it waits for an absent synchronous standby"),
+    "Lock": Text("it waits for another session's lock"),
+    "IO": Text("storage does not answer ({event})"),
 }
-_FINE = Text("sudah berhasil lagi", "it works again")
+_FINE = Text("it works again")
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -131,9 +129,7 @@ def _failed(session: Session, error: ProbeError, seconds: float) -> Iterable[Mea
         hint = error.failure.hint
         raise ProbeError(
             FailureKind.BLIND,
-            Text("tanpa sesi: {why}", "no session: {why}").format(
-                why=failure_text.words(error.failure)
-            ),
+            Text("no session: {why}", why=failure_text.words(error.failure)),
             hint,
         ) from error
     if kind is FailureKind.TIMEOUT:
@@ -142,12 +138,12 @@ def _failed(session: Session, error: ProbeError, seconds: float) -> Iterable[Mea
     session.memory.pop("pending", None)
     cause = failure_text.words(error.failure)
     if kind in CONNECTION_KINDS:
-        cause = Text("sesi terputus: {why}", "the session was lost: {why}").format(why=cause)
+        cause = Text("the session was lost: {why}", why=cause)
     yield Measurement("canary_ok", 0.0, detail={"cause": cause})
 
 
 def _hangs(pending: Row | None, seconds: float) -> Iterable[Measurement]:
-    cause = Text("commit tidak selesai", "the commit does not end")
+    cause = Text("the commit does not end")
     if pending is not None:
         event = str(pending["event"])
         known = _STUCK.get(event) or _STUCK.get(str(pending["type"]))
@@ -170,12 +166,10 @@ def _pending(session: Session) -> Row | None:
 def _gone(session: Session) -> ProbeError:
     return ProbeError(
         FailureKind.BLIND,
-        Text("tabel sigap.canary hilang", "the table sigap.canary is gone"),
+        Text("the table sigap.canary is gone"),
         Text(
-            "Buat lagi dengan `sigap grants postgresql --canary`, atau matikan probe write_canary "
-            "untuk target ini.",
             "Make it again with `sigap grants postgresql --canary`, or disable the probe "
-            "write_canary for this target.",
+            "write_canary for this target."
         ),
     )
 
@@ -187,18 +181,15 @@ def _forbidden(state: Row) -> ProbeError:
     )
     return ProbeError(
         FailureKind.BLIND,
-        Text(
-            f"akun {user} tidak boleh menulis sigap.canary",
-            f"account {user} may not write sigap.canary",
-        ),
-        Text(f"Jalankan: {lines}", f"Run: {lines}"),
+        Text("account {user} may not write sigap.canary", user=user),
+        Text("Run: {lines}", lines=lines),
     )
 
 
 PROBE = Probe(
     name="write_canary",
     engine="postgresql",
-    question=Text("Apakah COMMIT selesai?", "Does a commit end?"),
+    question=Text("Does a commit end?"),
     measures=(
         Measure("canary_ok", "", "1 when a row could be written and committed."),
         Measure("canary_commit_seconds", "seconds", "Writing and committing one row."),
@@ -217,15 +208,10 @@ PROBE = Probe(
     thresholds=(
         Threshold(
             "canary_ok",
+            Text("{target} cannot write: {cause}"),
             Text(
-                "{target} tidak dapat menulis: {cause}",
-                "{target} cannot write: {cause}",
-            ),
-            Text(
-                "Aplikasi mengalami hal yang sama pada setiap penyimpanan. Periksa replika "
-                "sinkron, ruang dan keadaan volume data dan WAL, dan log server.",
                 "Applications meet the same at every save. Check the synchronous standbys, room "
-                "and state of the data and WAL volumes, and the server log.",
+                "and state of the data and WAL volumes, and the server log."
             ),
             "availability",
             critical=0.0,
@@ -234,78 +220,53 @@ PROBE = Probe(
         ),
         Threshold(
             "canary_commit_seconds",
+            Text("{target}: one commit takes {value} (limit {limit})"),
             Text(
-                "{target}: satu COMMIT memerlukan {value} (batas {limit})",
-                "{target}: one commit takes {value} (limit {limit})",
-            ),
-            Text(
-                "Latensi fsync atau replika sinkron yang lambat: lihat iowait dan "
-                "pg_stat_replication (flush_lag).",
                 "fsync latency or a slow synchronous standby: see iowait and pg_stat_replication "
-                "(flush_lag).",
+                "(flush_lag)."
             ),
             "performance",
             # A commit takes milliseconds; users notice a whole second.
             warning=1.0,
             raise_after=3,
-            headline=Text("{target}: COMMIT lambat", "{target}: commits are slow"),
+            headline=Text("{target}: commits are slow"),
         ),
         Threshold(
             "heartbeat_late_seconds",
+            Text("{target}: the primary's heartbeat is {value} old: data here is stale"),
             Text(
-                "{target}: penanda dari primer berumur {value}: data di sini basi",
-                "{target}: the primary's heartbeat is {value} old: data here is stale",
-            ),
-            Text(
-                "Replika tertinggal atau terputus: lihat replication_lag di sini dan keadaan "
-                "primer.",
                 "The replica is behind or cut off: see replication_lag here and the state of the "
-                "primary.",
+                "primary."
             ),
             "replication",
             # It is written every half minute; clocks may differ by a little.
             warning=120.0,
             critical=600.0,
             raise_after=2,
-            headline=Text(
-                "{target}: data basi, penanda dari primer lama tidak datang",
-                "{target}: data is stale, the primary's heartbeat has not come for long",
-            ),
+            headline=Text("{target}: data is stale, the primary's heartbeat has not come for long"),
         ),
         Threshold(
             "heartbeat_unwritten_seconds",
             Text(
-                "{target}: penanda tidak ditulis sejak {value}; replika ini sudah menerapkan semua "
-                "yang dimiliki {sender}",
                 "{target}: nobody has written the heartbeat for {value}; this replica has applied "
-                "all that {sender} has",
+                "all that {sender} has"
             ),
             Text(
-                "Jalankan lagi Sigap yang memantau primer, atau lihat write_canary di sana bila ia "
-                "berjalan. Bila {sender} sendiri sebuah replika, periksa apakah ia terputus.",
                 "Start the Sigap that watches the primary again, or see write_canary there if it "
-                "runs. If {sender} is itself a replica, see whether that one is cut off.",
+                "runs. If {sender} is itself a replica, see whether that one is cut off."
             ),
             "replication",
             # Data here is current and only the heartbeat is missing: a warning is enough.
             warning=120.0,
             raise_after=2,
-            headline=Text(
-                "{target}: penanda di primer tidak ditulis lagi",
-                "{target}: the heartbeat on the primary is no longer written",
-            ),
+            headline=Text("{target}: the heartbeat on the primary is no longer written"),
         ),
     ),
     read=read,
-    when_unused=Text(
-        "tidak ada tulisan uji yang dinilai di sini; memasangnya: sigap grants --canary",
-        "no test write is judged here; to install it: sigap grants --canary",
-    ),
+    when_unused=Text("no test write is judged here; to install it: sigap grants --canary"),
     every=30.0,
     runbook=Text(
-        "1. Apa yang ditunggu penulisan (judul). 2. Replika sinkron. 3. Volume data dan WAL: "
-        "penuh, hanya-baca, macet. 4. Log server.",
         "1. What the write waits for (title). 2. Synchronous standbys. 3. Data and WAL volumes: "
-        "full, read only, stuck. 4. The server log.",
+        "full, read only, stuck. 4. The server log."
     ),
 )

@@ -26,6 +26,7 @@ from incidents.procedure import load as procedure
 from incidents.store import open_store
 from incidents.web.app import create_app
 from probes import Text
+from tests.support.words import both
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 HOME = {"sec-fetch-site": "same-origin"}
@@ -54,7 +55,7 @@ class Pretended:
         if self.refusal is not None:
             raise self.refusal
         self.done.append((do, name, target))
-        return Text("", "")
+        return Text("")
 
 
 @dataclass
@@ -174,7 +175,7 @@ def test_a_foreign_form_breaks_nothing(
 def test_what_cannot_be_done_is_said_on_the_page(site: Site) -> None:
     member = site.member()
     csrf = token(member.get("/demo").text)
-    site.faults.refusal = DemoError(Text("lock sudah terjadi", "lock already stands"))
+    site.faults.refusal = DemoError(both("lock sudah terjadi", "lock already stands"))
     answer = member.post("/demo", data={"fault": "lock", "do": "break", "csrf": csrf}, headers=HOME)
     assert answer.status_code == 409
     assert "lock sudah terjadi" in answer.text

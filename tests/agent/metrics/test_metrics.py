@@ -34,6 +34,7 @@ from probes.words.cost import Cost
 from tests.support.builders import NOON, a_failure, a_finding, a_probe, a_reading, a_target
 from tests.support.clock import HandClock
 from tests.support.fakes import FakeServer
+from tests.support.words import both
 
 LAG = a_probe(
     "replication_lag",
@@ -44,7 +45,7 @@ LAG = a_probe(
     ),
     thresholds=(
         Threshold(
-            "replication_lag_seconds", Text("a", "a"), Text("", ""), "replication",
+            "replication_lag_seconds", both("a", "a"), Text(""), "replication",
             warning=30.0, critical=300.0,
         ),
     ),

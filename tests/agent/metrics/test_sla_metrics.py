@@ -21,9 +21,10 @@ from incidents.procedure import load as procedure
 from incidents.procedure.model import Field, FieldKind
 from incidents.store import Store, StoreUnavailable, open_store
 from incidents.workflow.actions import Claim, Dismiss, Sign
-from probes import Severity, Text
+from probes import Severity
 from tests.agent.metrics.test_metrics import promtool
 from tests.support.builders import NOON, a_finding
+from tests.support.words import both
 
 
 class Office:
@@ -156,7 +157,7 @@ def test_while_the_store_is_away_the_last_figures_stay(
     before = office.lines()
 
     def away() -> None:
-        raise StoreUnavailable(Text("mati", "away"))
+        raise StoreUnavailable(both("mati", "away"))
 
     monkeypatch.setattr(office.desk, "ledger_head", away)
     with pytest.raises(StoreUnavailable):

@@ -32,13 +32,14 @@ from probes.runner import Owner
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
 from tests.support.clock import HandClock
 from tests.support.fakes import FakeServer
+from tests.support.words import both
 
 PATIENT = a_probe(
     thresholds=(
         Threshold(
             "up",
-            Text("{target} mati", "{target} is down"),
-            Text("", ""),
+            both("{target} mati", "{target} is down"),
+            Text(""),
             "availability",
             critical=0.0,
             above=False,
@@ -248,7 +249,7 @@ class Shows(Owner):
     def gather(self, probe: Probe, now: Any) -> Evidence | None:
         if not self.can_show:
             return None
-        return Evidence(now, (Exhibit(Text("Antrean", "Queue"), (), ()),))
+        return Evidence(now, (Exhibit(both("Antrean", "Queue"), (), ()),))
 
 
 def test_evidence_of_replication_takes_both_sides() -> None:

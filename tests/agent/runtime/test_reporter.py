@@ -13,9 +13,10 @@ import pytest
 
 from agent.runtime.reporter import Reporter
 from incidents.model import Change, Reported
-from probes import Finding, Severity, Text
+from probes import Finding, Severity
 from tests.support.builders import NOON, a_finding
 from tests.support.wait import until
+from tests.support.words import both
 
 
 class Away(Exception):
@@ -232,7 +233,7 @@ def test_trouble_that_was_told_is_told_when_it_is_over(desk: FakeDesk, reporter:
 
 def warning(**changes: Any) -> Finding:
     """Trouble that opens no incident."""
-    title = Text("simpeg lambat", "simpeg is slow")
+    title = both("simpeg lambat", "simpeg is slow")
     return a_finding(**{"severity": Severity.WARNING, "title": title, "opens": False} | changes)
 
 

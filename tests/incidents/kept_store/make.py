@@ -19,9 +19,10 @@ from typing import Any
 from incidents.desk import Desk
 from incidents.model import Assignment, Basis, Decision, Outcome, Signer
 from incidents.workflow.actions import Claim, Dismiss, Dispense, Note, Sign
-from probes import Finding, Severity, Text
+from probes import Finding, Severity
 from tests.incidents.kept_store.reading import PAGES, STORE, pages
 from tests.incidents.web import world as office
+from tests.support.words import both
 
 ROLE = {1: "PP", 2: "PA", 3: "PW", 4: "PP", 5: "AJ", 6: "PP", 7: "PW", 8: "PA", 9: "PP"}
 ANSWERS: Mapping[int, Mapping[str, Any]] = {
@@ -197,8 +198,8 @@ def report(hand: Hand, target: str, measure: str, family: str) -> str:
         target=target,
         measure=measure,
         family=family,
-        title=Text(f"{target}: {measure} di luar batas", f"{target}: {measure} out of bounds"),
-        headline=Text(f"{target}: {measure}", f"{target}: {measure}"),
+        title=both(f"{target}: {measure} di luar batas", f"{target}: {measure} out of bounds"),
+        headline=both(f"{target}: {measure}", f"{target}: {measure}"),
         severity=Severity.CRITICAL,
         about={**lock.about, "cluster": target, "application": target.title()},
         since=now - timedelta(minutes=1),

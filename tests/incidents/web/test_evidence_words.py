@@ -11,10 +11,11 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 
 from incidents.web.columns import column
-from probes import Evidence, Exhibit, Text, Words
+from probes import Evidence, Exhibit, Words
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import plain, sign_up_to, token
 from tests.incidents.web.world import World, lock_finding
+from tests.support.words import both
 
 ROOT = Path(__file__).resolve().parents[3]
 SAME_IN_BOTH = {
@@ -43,7 +44,7 @@ def test_every_column_a_probe_names_has_its_indonesian_words() -> None:
 
 def an_incident(world: World, state: Words, note: Words, rows: int = 1) -> str:
     """One whose evidence says this."""
-    table = Exhibit(Text("Sesi", "Sessions"), ("pid", "state"), (("4711", state),) * rows, note)
+    table = Exhibit(both("Sesi", "Sessions"), ("pid", "state"), (("4711", state),) * rows, note)
     found = replace(lock_finding(world.clock.now), evidence=Evidence(world.clock.now, (table,)))
     return world.desk.report(found, world.clock.now).number
 
@@ -53,7 +54,7 @@ def in_english(client: TestClient) -> None:
 
 
 def test_words_of_ours_are_read_in_the_readers_language(world: World, signed_in: SignedIn) -> None:
-    size, note = Text("1,2 GB bebas", "1.2 GB free"), Text("20 tertua", "the oldest 20")
+    size, note = both("1,2 GB bebas", "1.2 GB free"), both("20 tertua", "the oldest 20")
     number = an_incident(world, size, note)
     client = signed_in("PP")
     page = plain(client.get(f"/incidents/{number}").text)
@@ -68,7 +69,7 @@ def test_words_of_ours_are_read_in_the_readers_language(world: World, signed_in:
 
 
 def test_the_report_on_paper_says_them_too(world: World, signed_in: SignedIn) -> None:
-    number = an_incident(world, Text("menganggur", "idle"), Text("20 tertua", "the oldest 20"))
+    number = an_incident(world, both("menganggur", "idle"), both("20 tertua", "the oldest 20"))
     sign_up_to(world, number, 6)
     report = next(each for each in world.desk.documents(number) if each.kind == "laporan_gangguan")
     client = signed_in("PP")
@@ -95,7 +96,7 @@ def test_what_was_kept_as_one_string_is_shown_as_it_was_said(
 
 
 def test_a_table_without_rows_says_why_once(world: World, signed_in: SignedIn) -> None:
-    number = an_incident(world, "", Text("binary log mati", "the binary log is off"), rows=0)
+    number = an_incident(world, "", both("binary log mati", "the binary log is off"), rows=0)
     page = plain(signed_in("PP").get(f"/incidents/{number}").text)
     assert page.count("binary log mati") == 1
     assert "Tidak ada baris." not in page

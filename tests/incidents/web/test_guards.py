@@ -9,11 +9,11 @@ from fastapi.testclient import TestClient
 
 from incidents.store import StoreUnavailable
 from incidents.web.access.security import BODY_LIMIT_BYTES
-from probes import Text
 from tests.browser.serving import served
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import token
 from tests.incidents.web.world import PASSWORD, World
+from tests.support.words import both
 
 SIGN_IN = {"username": "putri", "password": PASSWORD}
 
@@ -111,7 +111,7 @@ def test_a_body_past_the_bound_is_refused_in_one_sentence(
 
 def test_a_dead_store_is_told_on_a_page_and_not_by_a_traceback(world: World) -> None:
     def dead(*_: object) -> None:
-        raise StoreUnavailable(Text("Penyimpanan penuh.", "The store is full."))
+        raise StoreUnavailable(both("Penyimpanan penuh.", "The store is full."))
 
     world.people.session = dead  # type: ignore[method-assign,assignment]  # the store as it dies
     client = TestClient(world.app(), follow_redirects=False, raise_server_exceptions=False)

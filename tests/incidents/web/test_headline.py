@@ -6,25 +6,26 @@ from dataclasses import replace
 from datetime import timedelta
 
 from incidents.web.views.target_health import FindingView, ProbeHealth, ProbeState, TargetHealth
-from probes import Finding, Severity, Text
+from probes import Finding, Severity
 from probes.judge import Judge
 from probes.model import Measure, Measurement, Probe, Reading, Threshold
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import plain
 from tests.incidents.web.world import MONDAY, World, lock_finding
 from tests.support.builders import a_target
+from tests.support.words import both
 
 WAITING = Probe(
     "waiting",
     "postgresql",
-    Text("Adakah yang menunggu?", "Does anybody wait?"),
+    both("Adakah yang menunggu?", "Does anybody wait?"),
     (Measure("waiting_seconds", "seconds", "The longest wait."),),
     (
         Threshold(
             "waiting_seconds",
-            title=Text("{target}: menunggu {value}", "{target}: waits for {value}"),
-            headline=Text("{target}: sesi menunggu", "{target}: sessions wait"),
-            hint=Text("Akhiri sesinya.", "End the session."),
+            title=both("{target}: menunggu {value}", "{target}: waits for {value}"),
+            headline=both("{target}: sesi menunggu", "{target}: sessions wait"),
+            hint=both("Akhiri sesinya.", "End the session."),
             family="locks",
             critical=10.0,
             clear_after=1,
@@ -58,7 +59,7 @@ def test_the_title_names_cause_and_object_and_the_figures_stand_below(
 ) -> None:
     judge = Judge()
     number = world.desk.report(stated(judge, 13, 0), world.clock.now).number
-    assert world.desk.incident(number).title == Text("db1: sesi menunggu", "db1: sessions wait")
+    assert world.desk.incident(number).title == both("db1: sesi menunggu", "db1: sessions wait")
     page = plain(signed_in("PP").get(f"/incidents/{number}").text)
     assert "db1: menunggu 13 detik ( baru saja )" in page
     world.clock.forward(minutes=10)
@@ -115,7 +116,7 @@ def test_with_the_cause_healed_the_head_speaks_of_the_symptom_that_is_left(
     world: World, signed_in: SignedIn
 ) -> None:
     number = world.open_incident()
-    crowd = Text("Dua belas sesi menunggu", "Twelve sessions wait")
+    crowd = both("Dua belas sesi menunggu", "Twelve sessions wait")
     late = replace(
         lock_finding(world.clock.now),
         measure="blocked_sessions",

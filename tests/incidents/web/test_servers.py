@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from incidents.web.views.target_health import ProbeHealth, ProbeState, TargetHealth
-from probes import Text
 from probes.judge import why
 from probes.model import Failure, FailureKind
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import plain
 from tests.incidents.web.world import World
+from tests.support.words import both
 
 
 def test_a_blind_probe_is_shown_as_such_with_the_line_that_mends_it(signed_in: SignedIn) -> None:
@@ -42,7 +42,7 @@ def test_why_a_probe_cannot_look_is_said_in_the_readers_language(
         "backup_age": Failure(
             FailureKind.UNSUPPORTED,
             "no path to the backups is configured",
-            said=Text("lokasi cadangan belum diatur", "no path to the backups is configured"),
+            said=both("lokasi cadangan belum diatur", "no path to the backups is configured"),
         ),
         "restart": Failure(FailureKind.BLIND, "permission denied for view x"),
     }
@@ -52,7 +52,7 @@ def test_why_a_probe_cannot_look_is_said_in_the_readers_language(
             "postgresql",
             probes=tuple(
                 ProbeHealth(
-                    name, Text("Tanya?", "Ask?"), ProbeState.BLIND, world.clock.now,
+                    name, both("Tanya?", "Ask?"), ProbeState.BLIND, world.clock.now,
                     message=failure.message, why=why(failure),
                 )
                 for name, failure in failures.items()

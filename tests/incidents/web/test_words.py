@@ -116,7 +116,7 @@ def test_it_is_said_as_people_write_it(said: str, expected: str) -> None:
 
 def test_a_target_is_as_bad_as_its_worst_probe_and_never_well_unasked() -> None:
     def probe(state: ProbeState) -> ProbeHealth:
-        return ProbeHealth(state.value, Text("", ""), state)
+        return ProbeHealth(state.value, Text(""), state)
 
     mixed = TargetHealth("a", "x", probes=(probe(ProbeState.WARNING), probe(ProbeState.BLIND)))
     assert mixed.state is ProbeState.BLIND

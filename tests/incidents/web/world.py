@@ -29,7 +29,8 @@ from incidents.web.views.target_health import (
     TargetHealth,
     Value,
 )
-from probes import Evidence, Exhibit, Finding, Severity, Text
+from probes import Evidence, Exhibit, Finding, Severity
+from tests.support.words import both
 
 MONDAY = datetime(2026, 11, 23, 0, 5, tzinfo=UTC)  # 08.05 WITA
 PASSWORD = "rahasia-uji-coba-7"
@@ -133,11 +134,11 @@ def lock_finding(at: datetime, severity: Severity = Severity.CRITICAL) -> Findin
         measure="blocked_seconds",
         subject="",
         severity=severity,
-        title=Text(
+        title=both(
             "Sesi 4711 (app_simpeg) menahan 12 sesi lain selama 95 detik di simpeg-primary",
             "Session 4711 (app_simpeg) has been blocking 12 others for 95 s on simpeg-primary",
         ),
-        hint=Text(
+        hint=both(
             "Hubungi pemilik aplikasi, lalu akhiri sesi 4711 dengan pg_terminate_backend(4711).",
             "Call the owner of the application, then end it with pg_terminate_backend(4711).",
         ),
@@ -159,14 +160,14 @@ def lock_finding(at: datetime, severity: Severity = Severity.CRITICAL) -> Findin
             at,
             (
                 Exhibit(
-                    Text("Pohon sesi yang saling menunggu", "Who blocks whom"),
+                    both("Pohon sesi yang saling menunggu", "Who blocks whom"),
                     ("pid", "blocked by", "user", "wait", "seconds", "statement"),
                     (
                         ("4711", "", "app_simpeg", "Client", "301", "UPDATE pegawai SET … = $1"),
                         ("4720", "4711", "app_simpeg", "Lock", "95", "SELECT … FOR UPDATE"),
                         ("4725", "4720", "app_portal", "Lock", "61", "UPDATE pegawai SET … = $1"),
                     ),
-                    Text(
+                    both(
                         "dipotong menjadi 3 dari 13 yang menunggu", "truncated to 3 of 13 waiters"
                     ),
                 ),
@@ -182,7 +183,7 @@ def servers(now: datetime) -> list[TargetHealth]:
     seen = now - timedelta(seconds=7)
     up = ProbeHealth(
         "availability",
-        Text("Dapatkah server dipakai?", "Can the server be used?"),
+        both("Dapatkah server dipakai?", "Can the server be used?"),
         ProbeState.OK,
         seen,
         0.012,
@@ -204,7 +205,7 @@ def servers(now: datetime) -> list[TargetHealth]:
                 up,
                 ProbeHealth(
                     "blocked_sessions",
-                    Text("Adakah sesi yang menahan sesi lain?", "Does a session block others?"),
+                    both("Adakah sesi yang menahan sesi lain?", "Does a session block others?"),
                     ProbeState.CRITICAL,
                     seen,
                     0.02,
@@ -212,8 +213,8 @@ def servers(now: datetime) -> list[TargetHealth]:
                     findings=(
                         FindingView(
                             Severity.CRITICAL,
-                            Text("Sesi 4711 menahan 12 sesi", "Session 4711 blocks 12 sessions"),
-                            Text("Akhiri sesi 4711.", "End session 4711."),
+                            both("Sesi 4711 menahan 12 sesi", "Session 4711 blocks 12 sessions"),
+                            both("Akhiri sesi 4711.", "End session 4711."),
                             now - timedelta(minutes=2),
                         ),
                     ),
@@ -235,11 +236,11 @@ def servers(now: datetime) -> list[TargetHealth]:
                 up,
                 ProbeHealth(
                     "replication_lag",
-                    Text("Seberapa tertinggal replikanya?", "How far behind is the replica?"),
+                    both("Seberapa tertinggal replikanya?", "How far behind is the replica?"),
                     ProbeState.BLIND,
                     seen,
                     message="Access denied; you need (at least one of) the SLAVE MONITOR privilege",
-                    hint=Text(
+                    hint=both(
                         "GRANT SLAVE MONITOR ON *.* TO 'sigap'@'localhost';",
                         "GRANT SLAVE MONITOR ON *.* TO 'sigap'@'localhost';",
                     ),
@@ -258,7 +259,7 @@ def servers(now: datetime) -> list[TargetHealth]:
                 up,
                 ProbeHealth(
                     "volumes",
-                    Text("Berapa ruang yang tersisa?", "How much room is left?"),
+                    both("Berapa ruang yang tersisa?", "How much room is left?"),
                     ProbeState.OK,
                     seen,
                     0.003,

@@ -11,7 +11,7 @@ from incidents.ledger import payloads
 from incidents.model import Decision, Event, EventKind, Outcome
 from incidents.workflow import fold
 from incidents.workflow.actions import RefusalKind
-from probes import Evidence, Exhibit, Severity, Text
+from probes import Evidence, Exhibit, Severity
 from probes.words import finding_json
 from tests.incidents.builders import (
     CALENDAR,
@@ -21,6 +21,7 @@ from tests.incidents.builders import (
     finding,
     green,
 )
+from tests.support.words import both
 
 
 def test_the_straight_way_is_one_to_nine_and_closes_as_resolved() -> None:
@@ -91,7 +92,7 @@ def test_a_symptom_keeps_the_title_and_the_worst_severity_stays() -> None:
 
 
 def test_evidence_of_the_onset_stays_with_the_trouble() -> None:
-    exhibit = Exhibit(Text("Pohon", "Tree"), ("pid",), (("7",),), "note")
+    exhibit = Exhibit(both("Pohon", "Tree"), ("pid",), (("7",),), "note")
     first = replace(finding(), evidence=Evidence(MORNING, (exhibit,)))
     case = Case(MORNING, first)
     later = replace(finding(severity=Severity.WARNING), evidence=Evidence(MORNING, ()))
@@ -102,9 +103,9 @@ def test_evidence_of_the_onset_stays_with_the_trouble() -> None:
 
 
 def test_words_of_ours_in_evidence_are_kept_in_both_languages_and_a_servers_as_said() -> None:
-    state, size = Text("menganggur", "idle"), Text("5 kB", "5 kB")
-    note = Text("20 tertua", "the oldest 20")
-    exhibit = Exhibit(Text("Sesi", "Sessions"), ("pid", "s", "b"), (("7", state, size),), note)
+    state, size = both("menganggur", "idle"), both("5 kB", "5 kB")
+    note = both("20 tertua", "the oldest 20")
+    exhibit = Exhibit(both("Sesi", "Sessions"), ("pid", "s", "b"), (("7", state, size),), note)
     (kept,) = finding_json.evidence(Evidence(MORNING, (exhibit,)))["exhibits"]
     assert kept["rows"] == [["7", {"id": "menganggur", "en": "idle"}, "5 kB"]]
     assert kept["note"] == {"id": "20 tertua", "en": "the oldest 20"}
@@ -162,7 +163,7 @@ def test_a_reported_incident_opens_without_a_probe() -> None:
     payload = payloads.reported(
         {"title": "Aplikasi lambat"},
         source="person",
-        title=Text("Aplikasi lambat", "Application slow"),
+        title=both("Aplikasi lambat", "Application slow"),
         severity=Severity.CRITICAL,
         procedure=PROCEDURE.hash,
         calendar=CALENDAR.hash,

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from probes import Address, FailureKind, Measurement, Probe, ProbeError, Target, Text
+from probes import Address, FailureKind, Measurement, Probe, ProbeError, Target
 from probes.host import clock, load, memory, oom_kills
 from probes.host.clock import kernel_clock, stepped, timesyncd_clock
 from probes.host.load import iowait_ratio
@@ -26,6 +26,7 @@ from probes.wire import deadline
 from tests.servers.machine import until
 from tests.support.evidence import all_told
 from tests.support.selection import impossible_here
+from tests.support.words import both
 
 ALL = (clock.PROBE, load.PROBE, memory.PROBE, oom_kills.PROBE)
 
@@ -152,7 +153,7 @@ def test_load_is_told_per_processor() -> None:
 def test_load_is_written_in_the_manner_of_each_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (1.0, 5.46, 3.0))
     told = read(load.PROBE)["host_load_ratio"].detail["load"]
-    assert told == Text("5,5", "5.5")
+    assert told == both("5,5", "5.5")
 
 
 def test_pressure_is_the_minute_of_the_kernels_line() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from probes import Address, FailureKind, Measurement, ProbeError, Target, Text
+from probes import Address, FailureKind, Measurement, ProbeError, Target
 from probes.host.seen import TargetVolumes, look_at, paths_of
 from probes.host.volumes import PROBE, measurements, room_ratio
 from probes.local.mounts import Mounts, Volume
@@ -21,6 +21,7 @@ from probes.postgresql.connection.connect import open_session
 from probes.runner import HostView
 from probes.wire import deadline
 from tests.servers import postgresql
+from tests.support.words import both
 
 IS_ROOT = os.geteuid() == 0
 MB = 1_000_000
@@ -66,10 +67,10 @@ def test_a_volume_that_fills_is_measured_as_it_fills(small: Path) -> None:
     assert full["volume_free_bytes", mount].value < 500_000
     assert full["volume_free_inodes_ratio", mount].value > 0.9
     assert full["volume_room_ratio", mount].detail["holds"] == "data"
-    assert full["volume_room_ratio", mount].detail["fill"] == Text("hampir penuh", "nearly full")
+    assert full["volume_room_ratio", mount].detail["fill"] == both("hampir penuh", "nearly full")
     with pytest.raises(OSError, match="No space left"):
         (small / "sisa").write_bytes(b"\0" * MB)
-    assert read({"data": str(small)})["volume_room_ratio", mount].detail["fill"] == Text(
+    assert read({"data": str(small)})["volume_room_ratio", mount].detail["fill"] == both(
         "penuh", "full"
     )
     (small / "isi").unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from probes import Address, Down, Failure, FailureKind, Target, Text
+from probes import Address, Down, Failure, FailureKind, Target
 from probes.local import down_evidence as facts
 from probes.local import inspection
 from probes.local.mounts import StuckError
@@ -18,6 +18,7 @@ from probes.wire import deadline
 from probes.words import evidence
 from tests.servers.machine import free_port
 from tests.support.evidence import all_told, told
+from tests.support.words import both
 
 DOWN = Down(Failure(FailureKind.REFUSED, "port 1 refuses connections"), 0.25, True, None)
 
@@ -130,14 +131,14 @@ def test_the_last_answer_is_told_as_a_moment() -> None:
 
 def test_a_mount_that_does_not_answer_is_told_in_both_languages() -> None:
     said = inspection.unseen(StuckError("/srv/pg_wal", 3.0))
-    assert said == Text(
+    assert said == both(
         "tidak dapat dilihat: /srv/pg_wal tidak menjawab",
         "could not be looked at: /srv/pg_wal does not answer",
     )
 
 
 def test_a_failure_of_ours_is_told_in_both_languages_and_a_servers_as_it_said() -> None:
-    ours = Failure(FailureKind.BLIND, "no answer", said=Text("tidak ada jawaban", "no answer"))
+    ours = Failure(FailureKind.BLIND, "no answer", said=both("tidak ada jawaban", "no answer"))
     for failure, shown in ((ours, ours.said), (DOWN.failure, "port 1 refuses connections")):
         (row,) = facts.the_failure(Down(failure, 0.25, True, None)).rows
         assert row[-1] == shown

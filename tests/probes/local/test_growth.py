@@ -23,13 +23,14 @@ from probes.runner import HostView
 from probes.wire import deadline
 from tests.support.builders import a_target
 from tests.support.evidence import told
+from tests.support.words import both
 
 MB = 1e6
-WORDS = Text("x", "x")
+WORDS = both("x", "x")
 
 
 def use(consumer: str, size: float = 0.0, place: str = "data", ceiling: float | None = None) -> Use:
-    return Use(consumer, size, place, Text(f"si {consumer}", f"the {consumer}"), ceiling)
+    return Use(consumer, size, place, both(f"si {consumer}", f"the {consumer}"), ceiling)
 
 
 def watched(*sizes: float, every: float = 60.0) -> float | None:
@@ -69,16 +70,16 @@ def test_the_memory_of_consumers_is_bounded_and_forgets_the_gone() -> None:
 
 def test_the_fastest_on_a_volume_is_named_and_all_of_its_consumers_count() -> None:
     uses = [use("temp", 5 * MB), use("wal", 900 * MB, "wal"), use("database:simpeg", 50 * MB)]
-    both = Headroom("/srv", 600 * MB)
+    room = Headroom("/srv", 600 * MB)
     found = fillings(
-        uses, {"temp": 1 * MB, "wal": 2 * MB, "database:simpeg": 0.0}, {"data": both, "wal": both}
+        uses, {"temp": 1 * MB, "wal": 2 * MB, "database:simpeg": 0.0}, {"data": room, "wal": room}
     )
     (filling,) = found
     assert filling.seconds == pytest.approx(200)
     assert [each.consumer for each, _ in filling.speeds] == ["wal", "temp"]
     (title,) = [m for m in measurements(uses, {}, found) if m.measure == "filled_by_in_seconds"]
     assert title.subject == "/srv"
-    assert title.detail["who"] == Text("si wal", "the wal")
+    assert title.detail["who"] == both("si wal", "the wal")
 
 
 def test_two_volumes_are_two_findings() -> None:
@@ -120,4 +121,4 @@ def test_rooms_are_only_those_that_can_be_seen(tmp_path: Path) -> None:
 def test_a_filling_without_words_still_has_a_title() -> None:
     filling = Filling(Headroom("/srv", MB), 10.0, ((use("wal"), MB),))
     (found,) = measurements([], {}, [filling])
-    assert found.detail["more"] == Text("", "")
+    assert found.detail["more"] == Text("")

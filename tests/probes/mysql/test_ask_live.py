@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from probes import Measurement, Probe, Session, Text
+from probes import Measurement, Probe, Session
 from probes.mysql.ask import status, variables
 from probes.registry import engine, probes_for
 from probes.runner import Owner
 from tests.probes.mysql.asking import BUDGET, NOW
 from tests.servers.mariadb import MariaDB
+from tests.support.words import both
 
 Asking = Callable[[Session], object]
 
@@ -31,7 +32,7 @@ class Rounds:
                 told.append(question(session))
                 return ()
 
-            return Probe("asked", "mysql", Text("?", "?"), (), (), read)
+            return Probe("asked", "mysql", both("?", "?"), (), (), read)
 
         for reading in self.owner.round([asked(each) for each in questions], lambda: NOW):
             assert reading.failure is None, reading.failure

@@ -11,7 +11,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from probes import Address, FailureKind, ProbeError, Row, Severity, Target, Text, registry
+from probes import Address, FailureKind, ProbeError, Row, Severity, Target, registry
 from probes.mysql.connection import clock_skew
 from probes.mysql.connection.connect import connect, reserve
 from probes.wire import deadline
@@ -21,6 +21,7 @@ from tests.servers.machine import free_port
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, MariaDB, MariaDBPair
 from tests.servers.mariadb import eventually as until
 from tests.support.evidence import all_told
+from tests.support.words import both
 
 pytestmark = pytest.mark.servers
 
@@ -100,7 +101,7 @@ def test_after_its_password_was_changed_sigap_says_that_its_own_account_is_not_l
             spare.sql(f"{change}'{MONITOR_PASSWORD}'")
     name = spare.target().name
     assert verdict.severity is Severity.CRITICAL
-    assert verdict.headline == Text(
+    assert verdict.headline == both(
         f"{name} tidak menerima akun pemantau Sigap",
         f"{name} does not let Sigap's monitoring account in",
     )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import psycopg2
 import pytest
 
-from probes import Finding, Severity, Text, registry
+from probes import Finding, Severity, registry
 from probes.judge import Judge
 from probes.postgresql.connection.availability import PROBE as AVAILABILITY
 from probes.postgresql.connection.connect import open_session
@@ -18,6 +18,7 @@ from probes.wire import deadline
 from tests.probes.postgresql.asking import read
 from tests.servers.postgresql import MONITOR_PASSWORD, NO_RIGHTS, PostgresPair, Server
 from tests.support.evidence import all_told
+from tests.support.words import both
 
 pytestmark = pytest.mark.servers
 
@@ -65,7 +66,7 @@ def test_after_its_password_was_changed_sigap_says_that_its_own_account_is_not_l
         owner.drop()
     (verdict,) = (each for each in findings if each.measure == "fresh_login_ok")
     assert verdict.severity is Severity.CRITICAL
-    assert verdict.headline == Text(
+    assert verdict.headline == both(
         f"{single.name} tidak menerima akun pemantau Sigap",
         f"{single.name} does not let Sigap's monitoring account in",
     )

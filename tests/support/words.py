@@ -1,0 +1,10 @@
+"""Sentences of a test, which are in no catalogue."""
+
+from __future__ import annotations
+
+from probes import Text
+
+
+def both(id: str, en: str) -> Text:
+    """A sentence in both languages, as it would be read back from the ledger."""
+    return Text.written({"id": id, "en": en})
