@@ -239,9 +239,8 @@ def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     assign.add_argument("username")
     assign.add_argument(
         "role",
-        help="code of a role of the procedure; of the shipped one: AJ network and server "
-        "administrator, PP IT examiner and manager, PW supervisor of data management and systems "
-        "integration, PA head of the ICT division, KD head of agency",
+        help="code of a role of the procedure; a code it does not have is answered with those it "
+        "has",
     )
     assign.add_argument("--basis", choices=("definitif", "plt", "plh"), default="definitif")
     assign.add_argument("--letter", default="", help="number of the surat tugas")

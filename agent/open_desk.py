@@ -63,7 +63,9 @@ def open_desk(config: Config, *, wait: bool = False, reading: bool = False) -> O
     try:
         address = config.store.reveal()
         store = open_store(address, _bound(address), wait=wait, reading=reading)
-        return Opened(store, Desk(store, steps, hours, office), People(store), steps, hours, office)
+        desk = Desk(store, steps, hours, office)
+        people = People(store, desk.roles_in_use)
+        return Opened(store, desk, people, steps, hours, office)
     except StoreUnavailable as error:
         raise OpeningError(error.sentence) from error
 

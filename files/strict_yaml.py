@@ -169,16 +169,18 @@ class Entry:
         return value
 
     def text(self, key: str, default: Text | None = None) -> Text:
-        """A text in both languages: ``{id: …, en: …}``."""
+        """A text in English, or in both languages: ``{id: …, en: …}``."""
         value = self._get(key, default)
         if value is None or isinstance(value, Text):
             return value or Text("", "")
+        if isinstance(value, str) and value.strip():
+            return Text.lookup(value)
         if (
             not isinstance(value, dict)
             or set(value) != {"id", "en"}
             or not all(isinstance(words, str) and words.strip() for words in value.values())
         ):
-            self.wrong("expected the text in both languages: {id: …, en: …}", key)
+            self.wrong("expected a text, or one in both languages: {id: …, en: …}", key)
             return Text("", "")
         return Text(value["id"], value["en"])
 

@@ -30,6 +30,7 @@ from incidents.model import (
     JSON,
     SYSTEM,
     Assignment,
+    Basis,
     Change,
     Event,
     EventKind,
@@ -64,6 +65,7 @@ class Desk:
         """New incidents open under ``procedure`` and ``calendar``; open ones keep their own."""
         self._store = store
         self._rules = Rulebook(procedure, calendar)
+        self.present_procedure = procedure
         self._folds = Folds(self._rules)
         self._office = office or Office()
         self._table = causes.load()
@@ -140,7 +142,7 @@ class Desk:
     def dispense(
         self, number: str, action: actions.Dispense, signer: Signer, now: datetime
     ) -> Incident:
-        """KD's recorded dispensation from the separation of duties."""
+        """Record a dispensation from the separation of duties."""
         with self._acting(number, action, signer, now) as (change, _by):
             payload = payloads.dispensed(action.step, action.username, action.reason)
             change.write(EventKind.DISPENSED, signer.person.username, payload)
@@ -185,9 +187,10 @@ class Desk:
             incident = self._folds.load(connection, number)
             return self._rules.calendar_of(connection, incident.calendar)
 
-    def roles(self) -> dict[str, Text]:
-        """What each role is called, by the procedure that new incidents open under."""
-        return {role.key: role.title for role in self._rules.procedure.roles}
+    def roles_in_use(self) -> dict[str, tuple[Basis, ...]]:
+        """The roles of every procedure in use, with the bases on which others may act in them."""
+        with self._store.read() as connection:
+            return {role.key: role.acting for role in self._folds.roles_in_use(connection)}
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Every open incident, the oldest first."""
@@ -331,7 +334,7 @@ class Desk:
     ) -> Transaction:
         self._rules.keep(connection)
         year = self._rules.calendar.local(now).year
-        number = records.next_number(connection, year)
+        number = records.next_number(connection, self._rules.procedure.number_prefix, year)
         rules, calendar = self._rules.procedure, self._rules.calendar
         change = Transaction(connection, number, None, rules, calendar, now)
         event = change.write(EventKind.OPENED, actor, payload)

@@ -58,7 +58,7 @@ class Assignment:
     """A role held by a person over a period, by a letter of assignment."""
 
     username: str
-    role: str  # AJ | PP | PW | PA | KD
+    role: str  # as the procedure calls it
     basis: Basis = Basis.DEFINITIVE
     letter_number: str = ""  # number of the surat tugas
     valid_from: date | None = None  # inclusive, in the calendar's zone
@@ -92,7 +92,7 @@ class EventKind(StrEnum):
     SIGNED = "signed"  # a step approved ("Ya") or returned ("Tidak"), with its form
     DISMISSED = "dismissed"  # step 2: not a disruption, or a duplicate
     NOTED = "noted"  # a remark, also "waiting for …"
-    DISPENSED = "dispensed"  # KD's recorded dispensation from the separation of duties
+    DISPENSED = "dispensed"  # a recorded dispensation from the separation of duties
     REMINDED = "reminded"  # 75 % of a standard passed
     BREACHED = "breached"  # a standard passed; stamped with the deadline
 
@@ -201,9 +201,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Dispensation:
-    """KD lets one person act although the separation of duties forbids it; recorded with a
-    reason.
-    """
+    """One person may sign one step although the separation of duties forbids it."""
 
     at: datetime
     granted_by: str
@@ -216,7 +214,7 @@ class Dispensation:
 class Incident:
     """One run of the procedure."""
 
-    number: str  # GDB-2026-0001
+    number: str  # prefix, year, count
     version: int  # grows by one with every claim, sign-off, dismissal and dispensation
     opened_at: datetime
     source: str  # probe | person | agency | alertmanager

@@ -45,8 +45,8 @@ _NOW_AT = Text("now at step {step} ({role})")
 _NOW_CLOSED = Text("closed", context="incident")
 _NO_ACCOUNT = Text("no active account '{username}'; 'sigap people list' shows them")
 _UNREADABLE = Text("the form {file} cannot be read: {error}")
-_NO_JSON = Text('the form is not JSON: {error}; e.g. {{"summary": "…"}}')
-_NO_OBJECT = Text('the form must be a JSON object, e.g. {"summary": "…"}')
+_NO_JSON = Text('the form is not JSON: {error}; e.g. {{"field": "…"}}')
+_NO_OBJECT = Text('the form must be a JSON object, e.g. {"field": "…"}')
 
 
 def listing(given: argparse.Namespace) -> int:

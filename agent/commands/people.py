@@ -70,9 +70,10 @@ def listing(given: argparse.Namespace) -> int:
 def assign(given: argparse.Namespace) -> int:
     """``sigap people assign``."""
     with desk(given) as (config, opened):
+        known = {role.casefold(): role for role in opened.desk.roles_in_use()}
         assignment = Assignment(
             username=given.username,
-            role=given.role.upper(),
+            role=known.get(given.role.casefold(), given.role),
             basis=Basis(given.basis),
             letter_number=given.letter,
             valid_from=_day(given.valid_from),

@@ -144,9 +144,9 @@ class OfficeSection(Strict):
     place: Words | None = None
     """Where letters are dated, e.g. Samarinda."""
     on_behalf: Words | None = None
-    """E.g. a.n. Kepala Dinas; empty: the head signs by his own title."""
+    """Above the signer's title, e.g. a.n. Kepala Dinas; left out: as the procedure says."""
     signer_position: Words | None = None
-    """Title in the signature block, e.g. Kepala Bidang TIK."""
+    """Title in the signature block, e.g. Kepala Bidang TIK; left out: as the procedure says."""
     signer_name: Words | None = None
     """Name with titles."""
     signer_rank: Words | None = None
@@ -154,9 +154,9 @@ class OfficeSection(Strict):
     signer_nip: Words | None = None
     """NIP."""
     nature: Words | None = None
-    """Sifat of the letter, e.g. Biasa."""
+    """Sifat of a letter whose form does not ask for it; left out: as the procedure says."""
     copies: list[Words] | None = None
-    """Tembusan: recipients of a copy of each letter."""
+    """Tembusan of a letter whose form names nobody; left out: as the procedure says."""
     sop_number: Words | None = None
     """Number of the office's SOP; left out prints as not yet filled in."""
     sop_title: Words | None = None

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
 
 from incidents.model import Assignment, Person
 
@@ -18,59 +21,15 @@ if TYPE_CHECKING:
 LETTER = "000/DEMO/ST/2026"
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is mistaken for something else
 
-# NIPs begin with a birthday; nobody in service was born in 1900.
-STAFF: tuple[tuple[str, Person], ...] = (
-    (
-        "PP",
-        Person(
-            "rina",
-            "Rina Oktaviani, S.Kom.",
-            "19000101 192001 2 001",
-            "Pemeriksa dan Pengelola Teknologi Informasi",
-            "Penata Muda Tk. I (III/b)",
-        ),
-    ),
-    (
-        "AJ",
-        Person(
-            "bayu",
-            "Bayu Firmansyah, S.T.",
-            "19000202 192001 1 002",
-            "Administrator Jaringan dan Server",
-            "Penata Muda (III/a)",
-        ),
-    ),
-    (
-        "PW",
-        Person(
-            "yuliana",
-            "Yuliana Awang, S.Kom., M.T.",
-            "19000303 192001 2 003",
-            "Kepala Seksi Pengelolaan Data dan Integrasi Sistem Informasi",
-            "Penata Tk. I (III/d)",
-        ),
-    ),
-    (
-        "PA",
-        Person(
-            "hasanudin",
-            "Hasanudin Noor, S.T., M.Si.",
-            "19000404 192001 1 004",
-            "Kepala Bidang Teknologi Informasi dan Komunikasi",
-            "Pembina (IV/a)",
-        ),
-    ),
-    (
-        "KD",
-        Person(
-            "margaretha",
-            "Dr. Margaretha Lawing, M.Si.",
-            "19000505 192001 2 005",
-            "Kepala Dinas Komunikasi dan Informatika",
-            "Pembina Utama Muda (IV/c)",
-        ),
-    ),
-)
+_STAFF = Path(__file__).with_name("staff.yaml")
+
+
+def _staff() -> tuple[tuple[str, Person], ...]:
+    found = YAML(typ="safe").load(_STAFF)
+    return tuple((each.pop("role"), Person(**each)) for each in found)
+
+
+STAFF = _staff()
 
 
 def password() -> str:

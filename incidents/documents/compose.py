@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from incidents.documents.letter import letter_data
 from incidents.documents.model import Document, Office
 from incidents.ledger.chain import written
 from incidents.model import JSON, Assignment, Basis, Decision, Incident, Person, Trouble
@@ -18,8 +19,6 @@ from incidents.procedure.load import Field, Procedure, Step
 from incidents.procedure.sla import SlaClock
 from probes import Text
 from probes.words.finding_json import severity, text
-
-UNNUMBERED = "(belum dinomori)"
 
 _ACTING = {Basis.PLT: "Plt.", Basis.PLH: "Plh.", Basis.DEFINITIVE: ""}
 
@@ -50,6 +49,7 @@ def document_data(
     ``names``: printed name by username; paper names people, not accounts.
     """
     step = procedure.step(incident.step)
+    office = office.signing_for(procedure.letter)
     data: dict[str, Any] = {
         "incident": _facts(incident),
         "procedure": {"name": procedure.name, "title": text(procedure.title)},
@@ -88,8 +88,10 @@ def document_data(
         "revises": {"id": revises.id, "sha256": revises.sha256} if revises else None,
         "office": asdict(office),
     }
-    if step.next is None and signature.decision is Decision.APPROVE:
-        data["letter"] = _letter(incident, step, signature, office, earlier)
+    letter = procedure.letter
+    approved = step.outputs[Decision.APPROVE] if signature.decision is Decision.APPROVE else None
+    if letter is not None and approved is not None and approved.kind == letter.document:
+        data["letter"] = letter_data(letter, procedure, data, office, earlier)
     return data
 
 
@@ -212,48 +214,3 @@ def _visits(
         for visit in incident.visits
         if visit.signoff is not None
     ]
-
-
-def _letter(
-    incident: Incident,
-    step: Step,
-    signature: Signature,
-    office: Office,
-    earlier: Sequence[Document],
-) -> dict[str, Any]:
-    form: Mapping[str, Any] = signature.form
-    application = incident.application or incident.target or incident.title.id
-    attached = earlier[-1] if earlier else None
-    nature = step.field("urgency")
-    copies = [line.strip() for line in str(form.get("copies") or "").splitlines() if line.strip()]
-    return {
-        "number": str(form.get("letter_number") or "") or UNNUMBERED,
-        "numbered": bool(form.get("letter_number")),
-        "place": office.place,
-        "date": written(signature.at),
-        "nature": _printed(nature, form.get("urgency"), {}).id if nature else office.nature,
-        "attachment": "1 (satu) berkas" if attached else "-",
-        "attached_document": attached.id if attached else "",
-        "attached_title": text(attached.title) if attached else text(Text("")),
-        "subject": f"Laporan Penyelesaian Gangguan Database {application}",
-        "recipient": str(form.get("recipient") or incident.agency),
-        "opening": (
-            f"Sehubungan dengan gangguan database {application} yang kami catat dengan nomor "
-            f"{incident.number}, bersama ini kami sampaikan bahwa gangguan tersebut telah selesai "
-            "ditangani dengan penjelasan sebagai berikut."
-        ),
-        "summary": str(form.get("summary") or ""),
-        "advice": str(form.get("advice") or ""),
-        "closing": (
-            "Rincian penanganan kami lampirkan dalam Laporan Penyelesaian Pekerjaan. "
-            "Demikian disampaikan, atas perhatian dan kerja samanya diucapkan terima kasih."
-        ),
-        "signature": {
-            "on_behalf": office.on_behalf,
-            "position": office.signer_position,
-            "name": office.signer_name,
-            "rank": office.signer_rank,
-            "nip": office.signer_nip,
-        },
-        "copies": copies or list(office.copies),
-    }

@@ -8,10 +8,11 @@ it; ``data["revises"]`` names the document of which it is the next revision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from incidents.model import JSON
+from incidents.procedure.letter import Letter
 from probes import Text
 
 
@@ -24,15 +25,30 @@ class Office:
     address: str = ""
     contacts: str = ""
     place: str = "Samarinda"
-    on_behalf: str = "a.n. Kepala Dinas"  # empty: the head signs by his own title
-    signer_position: str = "Kepala Bidang TIK"
+    on_behalf: str | None = None  # empty: signs by their own title; None: as the procedure says
+    signer_position: str | None = None  # None: as the procedure says, and so the two below
     signer_name: str = ""
     signer_rank: str = ""  # pangkat/golongan
     signer_nip: str = ""
-    nature: str = "Biasa"  # sifat
-    copies: tuple[str, ...] = ("Kepala Dinas (sebagai laporan)",)  # tembusan
+    nature: str | None = None  # sifat
+    copies: tuple[str, ...] | None = None  # tembusan
     sop_number: str = ""  # empty prints "belum diisi"
     sop_title: str = "Pengelolaan Gangguan Database"
+
+    def signing_for(self, letter: Letter | None) -> Office:
+        """The office with what it leaves to the procedure's letter filled in."""
+        copies = tuple(letter.copies.otherwise.text.splitlines()) if letter else ()
+        return replace(
+            self,
+            on_behalf=_first(self.on_behalf, letter.on_behalf if letter else ""),
+            signer_position=_first(self.signer_position, letter.position if letter else ""),
+            nature=_first(self.nature, letter.urgency.otherwise.text if letter else ""),
+            copies=copies if self.copies is None else self.copies,
+        )
+
+
+def _first(setting: str | None, otherwise: str) -> str:
+    return otherwise if setting is None else setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,7 @@ class Document:
     basis, letter_number, on_behalf), ``troubles`` (title, target, root, severity, first_red,
     last_red, green_minutes, flaps, evidence), ``office``, ``revises`` (id, sha256, or None),
     ``dispensations``; the letter of the last step also ``letter`` (number, nature, attachment,
-    subject, recipient, body parts, signature block, copies, attached document id). Times in it are
+    subject, recipient, body, signature block, copies, attached document id). Times in it are
     ISO 8601 in UTC.
     """
 

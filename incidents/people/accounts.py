@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,8 +22,8 @@ from incidents.people import passwords
 from incidents.store import Store, tables
 from probes import Text
 
-ROLES = ("AJ", "PP", "PW", "PA", "KD")
-"""Roles an account may hold unless the caller of ``People`` says otherwise (READING 5.1)."""
+Roles = Callable[[], Mapping[str, Collection[Basis]]]
+"""Tells the roles there are now, each with the bases on which others may act in it."""
 
 IDLE = timedelta(hours=2)
 """A session unused for this long has ended."""
@@ -55,7 +55,8 @@ class Session:
 class People:
     """Accounts over a store. Refusals are ``Refused``; a dead store is ``StoreUnavailable``."""
 
-    def __init__(self, store: Store, roles: tuple[str, ...] = ROLES) -> None:
+    def __init__(self, store: Store, roles: Roles | None = None) -> None:
+        """``roles`` None: whoever assigns knows what roles there are."""
         self._store = store
         self._roles = roles
 
@@ -118,14 +119,8 @@ class People:
     def assign(self, assignment: Assignment, now: datetime) -> None:
         """Give a role; refuses an unknown role or person, and a period that ends before it
         begins."""
-        if assignment.role not in self._roles:
-            raise Refused(
-                Text(
-                    "The role {role} is not known; choose one of {roles}.",
-                    role=assignment.role,
-                    roles=", ".join(self._roles),
-                )
-            )
+        if self._roles is not None:
+            _demand_role(assignment, self._roles())
         first, last = assignment.valid_from, assignment.valid_to
         if first and last and last < first:
             raise Refused(Text("The period ends before it begins; check both dates."))
@@ -293,6 +288,25 @@ def names(connection: Connection) -> Mapping[str, str]:
 def _valid(assignment: Assignment, on: date) -> bool:
     first, last = assignment.valid_from, assignment.valid_to
     return (first is None or first <= on) and (last is None or on <= last)
+
+
+def _demand_role(assignment: Assignment, roles: Mapping[str, Collection[Basis]]) -> None:
+    if assignment.role not in roles:
+        raise Refused(
+            Text(
+                "The role {role} is not known; choose one of {roles}.",
+                role=assignment.role,
+                roles=", ".join(sorted(roles)),
+            )
+        )
+    if assignment.basis not in (Basis.DEFINITIVE, *roles[assignment.role]):
+        raise Refused(
+            Text(
+                "The role {role} cannot be held as {basis}.",
+                role=assignment.role,
+                basis=assignment.basis.value,
+            )
+        )
 
 
 def _demand_sound(person: Person) -> None:

@@ -10,8 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from incidents.model import Decision, Outcome
+from incidents.model import Basis, Decision, Outcome
+from incidents.procedure.letter import Letter
 from probes import Text
+
+TURN = "turn"
+"""Among those who are told: whoever's turn it is to sign."""
+
+
+class Right(StrEnum):
+    """What a role may do besides reading and writing notes."""
+
+    SIGN = "sign"
+    GRANT_DISPENSATIONS = "grant_dispensations"
+    ISSUE_LETTERS = "issue_letters"  # of assignment, by which people hold roles
+    SEE_PEOPLE = "see_people"  # who holds which role
 
 
 class FieldKind(StrEnum):
@@ -45,6 +58,14 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A field of a step's form, as other parts of the procedure name it: ``repair.action``."""
+
+    step: str  # the step's key
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One entry of a step's form."""
 
@@ -55,6 +76,7 @@ class Field:
     options: tuple[Option, ...] = ()
     help: Text = Text("")
     prefill: str = ""  # which fact of the incident the page fills in first: PREFILLS
+    carries: tuple[Answer, ...] = ()  # or: the newest of these answers of earlier steps
     required_when: Condition | None = None
     role: str = ""  # kind people: the role those named hold
 
@@ -72,7 +94,6 @@ PREFILLS = frozenset(
         "findings",
         "verdict",
         "now",
-        "resolution",
     }
 )
 """What a form may be filled with from the record."""
@@ -105,14 +126,38 @@ class Role:
 
     key: str
     title: Text
+    rights: frozenset[Right] = frozenset({Right.SIGN})
+    acting: tuple[Basis, ...] = (Basis.PLT, Basis.PLH)
+    """On which bases somebody may hold it who is not its own holder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A kind of document a sign-off leaves."""
+class DocumentKind:
+    """A kind of document a sign-off leaves, and what it prints besides the signed form."""
 
     kind: str
     title: Text
+    evidence: bool = False  # what the probes froze at the onset
+    history: bool = False  # every signature so far
+    answers_of: tuple[int, ...] = ()  # the forms of these steps, as signed
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """Who is told when a share of a time limit has passed, and when all of it has."""
+
+    share: float  # 0 < share < 1
+    reminded: tuple[str, ...]  # roles, or TURN
+    breached: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Informed:
+    """Who is told of what nobody has to sign."""
+
+    step: Reminder
+    overall: Reminder
+    closed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +185,8 @@ class Step:
     with_role: str = ""  # takes part without signing
     question: Text = Text("")  # what Ya / Tidak answers, at decision steps
     not_signed_by: tuple[int, ...] = ()
-    """Whoever signed any visit of these steps may not sign this one (READING 5.4)."""
+    """Whoever signed any visit of these steps may not sign this one."""
+    reason: str = ""  # the field that says why the step is returned
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -172,11 +218,11 @@ class Procedure:
     roles: tuple[Role, ...]
     steps: tuple[Step, ...]  # by number
     overall: Standard
-    documents: Mapping[str, Document]  # by kind
+    documents: Mapping[str, DocumentKind]
     dismissal: Dismissal | None
-    dispenser: str  # the role that grants dispensations
-    informed: str  # the role told at the reminder and at the breach of the overall limit
-    remind_ratio: float  # of a standard, 0 < ratio < 1
+    informed: Informed
+    letter: Letter | None
+    number_prefix: str  # of incident numbers: GDB gives GDB-2026-0001
     content: str
     hash: str
 
@@ -199,7 +245,25 @@ class Procedure:
                 return role
         raise KeyError(key)
 
-    def output(self, step: int, decision: Decision) -> tuple[Document, int]:
+    def with_right(self, right: Right) -> tuple[Role, ...]:
+        """The roles that have a right."""
+        return tuple(role for role in self.roles if right in role.rights)
+
+    @property
+    def dispenser(self) -> Role | None:
+        """The role that grants dispensations from the separation of duties, if there is one."""
+        return next(iter(self.with_right(Right.GRANT_DISPENSATIONS)), None)
+
+    def example_number(self, year: int) -> str:
+        """What the number of an incident looks like."""
+        return number_of(self.number_prefix, year, 1)
+
+    def output(self, step: int, decision: Decision) -> tuple[DocumentKind, int]:
         """The document a decision at a step leaves, and its revision."""
         output = self.step(step).outputs[decision]
         return self.documents[output.kind], output.revision
+
+
+def number_of(prefix: str, year: int, count: int) -> str:
+    """The number of the incident that is the ``count``-th of a year."""
+    return f"{prefix}-{year}-{count:04d}"

@@ -154,6 +154,7 @@ def _clock(
     until = now if ended is None else ended
     used = calendar.between(entered, until)
     late = until > due
+    told = procedure.informed.step if which[0] else procedure.informed.overall
     running = ClockState.BREACHED if late else ClockState.RUNNING
     return SlaClock(
         step=which[0],
@@ -161,7 +162,7 @@ def _clock(
         state=running if ended is None or late else ClockState.MET,
         entered_at=entered,
         starts_at=calendar.next_opening(entered),
-        remind_at=calendar.add(entered, limit * procedure.remind_ratio),
+        remind_at=calendar.add(entered, limit * told.share),
         due_at=due,
         ended_at=ended,
         standard_seconds=limit,

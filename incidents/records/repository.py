@@ -16,7 +16,7 @@ from incidents.calendar.load import Calendar
 from incidents.ledger import chain as ledger
 from incidents.model import Incident
 from incidents.procedure import load as procedure
-from incidents.procedure.load import Procedure
+from incidents.procedure.load import Procedure, Role
 from incidents.records import summaries as records
 from incidents.records.rows import NoSuchIncident
 from incidents.workflow import fold
@@ -97,6 +97,12 @@ class Folds:
             self._still(number, last) or self.load(connection, number)
             for number, last in records.open_heads(connection)
         )
+
+    def roles_in_use(self, connection: Connection) -> tuple[Role, ...]:
+        """The roles of the procedures that open incidents run under, then of the present one."""
+        hashes = {each.procedure for each in self.load_open(connection)}
+        older = [self._rules.procedure_of(connection, each) for each in sorted(hashes)]
+        return tuple(role for each in (*older, self._rules.procedure) for role in each.roles)
 
     def _still(self, number: str, last_sequence: int) -> Incident | None:
         with self._guard:

@@ -17,6 +17,7 @@ from incidents.calendar.load import Calendar
 from incidents.model import Event, Incident, Outcome
 from incidents.procedure import sla
 from incidents.procedure.load import Procedure
+from incidents.procedure.model import number_of
 from incidents.records.rows import IncidentRow, NoSuchIncident, Page
 from incidents.store import tables
 from probes import Severity, Text
@@ -295,8 +296,11 @@ def release(connection: Connection, fingerprint: str) -> None:
     )
 
 
-def next_number(connection: Connection, year: int) -> str:
-    """The next incident number of a year, without gaps: the writer holds the ledger's head."""
+def next_number(connection: Connection, prefix: str, year: int) -> str:
+    """The next incident number of a year, without gaps: the writer holds the ledger's head.
+
+    Counts on when the prefix changes, so that a number says once which incident it is.
+    """
     name = f"number:{year}"
     used = connection.execute(
         select(tables.meta.c.value).where(tables.meta.c.name == name)
@@ -308,7 +312,7 @@ def next_number(connection: Connection, year: int) -> str:
         connection.execute(
             update(tables.meta).where(tables.meta.c.name == name).values(value=str(count))
         )
-    return f"GDB-{year}-{count:04d}"
+    return number_of(prefix, year, count)
 
 
 def keep_contents(connection: Connection, contents: Iterable[tuple[str, str, str]]) -> None:

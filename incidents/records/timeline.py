@@ -146,7 +146,8 @@ def _signed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
         if payload["decision"] == "approve"
         else Text("Returned at {step}: {why}")
     )
-    why = str(payload["form"].get("return_reason", ""))
+    reason = procedure.step(int(payload["step"])).reason
+    why = str(payload["form"].get(reason, ""))
     return form.format(step=_step(payload, procedure), why=why)
 
 
@@ -173,9 +174,10 @@ def _dispensed(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
 
 
 def _reminded(payload: JSON, procedure: Procedure, _titles: _Titles) -> Text:
+    told = procedure.informed.step if payload["step"] else procedure.informed.overall
     return Text(
         "{ratio} % of the time for {step} has passed",
-        ratio=round(procedure.remind_ratio * 100),
+        ratio=round(told.share * 100),
         step=_step(payload, procedure),
     )
 

@@ -17,6 +17,7 @@ from incidents.model import JSON, SYSTEM, Event, EventKind, Incident, Outcome
 from incidents.notify import outbox
 from incidents.procedure import sla
 from incidents.procedure.load import Procedure
+from incidents.procedure.model import TURN
 from incidents.records import summaries as records
 from incidents.workflow import fold
 
@@ -74,7 +75,7 @@ class Transaction:
         if self.incident.open:
             self.tell(event, "step", (self.procedure.step(self.incident.step).role,))
         else:
-            self.tell(event, "closed", (self.procedure.informed,))
+            self.tell(event, "closed", self.procedure.informed.closed)
 
     def finish(self) -> Incident:
         """Write the summary row, and free the findings of a closed incident."""
@@ -89,6 +90,7 @@ class Transaction:
         return incident
 
     def _to_be_told(self, due: sla.Due) -> tuple[str, ...]:
-        if due.step:
-            return (self.procedure.step(due.step).role,)
-        return (self.procedure.step(self.incident.step).role, self.procedure.informed)
+        rule = self.procedure.informed.step if due.step else self.procedure.informed.overall
+        told = rule.breached if due.kind is EventKind.BREACHED else rule.reminded
+        turn = self.procedure.step(due.step or self.incident.step).role
+        return tuple(dict.fromkeys(turn if role == TURN else role for role in told))

@@ -48,7 +48,7 @@ def create_app(
     app = FastAPI(
         title="Sigap",
         version=version or "0",
-        summary="Incidents of watched databases and their nine-step procedure.",
+        summary="Incidents of watched databases and their procedure.",
         description=api.DESCRIPTION,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # both load scripts from elsewhere, which the pages' policy forbids

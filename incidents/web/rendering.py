@@ -23,7 +23,7 @@ from incidents.desk import Desk
 from incidents.documents.model import Office
 from incidents.model import Signer
 from incidents.people.accounts import People
-from incidents.procedure.load import Procedure
+from incidents.procedure.load import Procedure, Right
 from incidents.web.columns import column
 from incidents.web.i18n import offered
 from incidents.web.views.advice import Guide, guide
@@ -92,6 +92,11 @@ class Site:
         """The date on which roles are checked."""
         return now.astimezone(self.zone).date()
 
+    def may_see_people(self, signer: Signer | None) -> bool:
+        """Whether this person may see who holds which role."""
+        able = self.desk.present_procedure.with_right(Right.SEE_PEOPLE)
+        return signer is not None and any(signer.holds(role.key) for role in able)
+
     def procedure_of(self, number: str) -> Procedure:
         """The procedure of an incident, which never changes once it is open."""
         return self.desk.procedure(number)
@@ -148,7 +153,8 @@ class Site:
                 prose=prose,
                 column_head=column_head,
                 signer=visit.signer,
-                role_titles=self.desk.roles(),
+                role_titles={role.key: role.title for role in self.desk.present_procedure.roles},
+                sees_people=self.may_see_people(visit.signer),
                 csrf_token=visit.csrf,
                 here=path,
                 next_path=path if request.method == "GET" else "/",

@@ -175,7 +175,14 @@ def _not_separate(
     ):
         return None
     name = signer.person.name
-    head = procedure.role(procedure.dispenser).title
+    if procedure.dispenser is None:
+        said = Text(
+            "{name} has signed step {steps}, so somebody else must sign step {number}.",
+            name=name,
+            steps=_all_of(signed),
+            number=step.number,
+        )
+        return Refusal(RefusalKind.SEPARATION, said)
     return Refusal(
         RefusalKind.SEPARATION,
         Text(
@@ -184,7 +191,7 @@ def _not_separate(
             name=name,
             steps=_all_of(signed),
             number=step.number,
-            head=head,
+            head=procedure.dispenser.title,
         ),
     )
 
@@ -289,9 +296,12 @@ def _bad_dismissal(
 def _bad_dispensation(
     incident: Incident, action: Dispense, signer: Signer, procedure: Procedure, today: date
 ) -> Refusal | None:
+    if procedure.dispenser is None:
+        said = Text("This procedure has no dispensations.")
+        return Refusal(RefusalKind.DECISION, said)
     what = Text("A dispensation is granted by")
     refused = _stale(incident, procedure, action.version) or _wrong_role(
-        procedure.dispenser, what, signer, procedure, today
+        procedure.dispenser.key, what, signer, procedure, today
     )
     if refused is not None:
         return refused

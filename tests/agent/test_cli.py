@@ -16,7 +16,6 @@ import pytest
 
 from agent.cli import main
 from agent.commands import probing
-from incidents.procedure import load as procedure
 from tests.support.agent import ROOT, environment, write_config
 
 NOBODY = "  - {name: simpeg, engine: postgresql, url: 'postgresql://sigap@127.0.0.1:1/postgres'}\n"
@@ -172,14 +171,6 @@ def test_a_misspelt_command_names_the_nearest(
     sigap: Sigap, tmp_path: Path, words: list[str], meant: str
 ) -> None:
     assert f"did you mean '{meant}'?" in one_sentence(sigap(*words, folder=tmp_path), 2)
-
-
-def test_the_roles_are_explained_where_one_is_given(sigap: Sigap, tmp_path: Path) -> None:
-    said = " ".join(sigap("people", "assign", "--help", folder=tmp_path).stdout.split())
-    roles = [role.key for role in procedure.load("kaltim").roles]
-    assert roles
-    for code in roles:
-        assert re.search(rf"\b{code} [a-zA-Z]", said), code
 
 
 def test_try_speaks_nagios(sigap: Sigap, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from incidents.procedure.model import Right
 from incidents.web.access.auth import Here, Signed
 
 router = APIRouter()
@@ -17,4 +18,7 @@ def show(request: Request, site: Here, member: Signed) -> Response:
         member,
         "inbox.html",
         inbox=site.desk.inbox(member.signer, member.now),
+        issuers=[
+            role.title for role in site.desk.present_procedure.with_right(Right.ISSUE_LETTERS)
+        ],
     )

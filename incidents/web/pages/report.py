@@ -69,6 +69,7 @@ def _page(
         "report.html",
         status=status,
         typed=typed,
+        first_step=site.desk.present_procedure.first,
         problems={name: text.said_in(member.language) for name, text in problems.items()},
         servers=sorted(target.name for target in site.targets()),
     )

@@ -28,7 +28,7 @@ _ABOUT_THE_FORM = frozenset({RefusalKind.FORM, RefusalKind.RED, RefusalKind.DECI
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One of the nine steps as the strip shows it."""
+    """A step as the strip shows it."""
 
     step: Step
     state: str  # done | here | returned | ahead
@@ -176,4 +176,5 @@ def may_dismiss(case: Case, member: Member) -> bool:
 
 def may_dispense(case: Case, member: Member) -> bool:
     """Whether this person may grant a dispensation from the separation of duties."""
-    return case.incident.open and member.signer.holds(case.procedure.dispenser) is not None
+    dispenser = case.procedure.dispenser
+    return case.incident.open and dispenser is not None and bool(member.signer.holds(dispenser.key))

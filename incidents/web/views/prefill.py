@@ -5,10 +5,12 @@ The person who signs may change all of it; the measured values stay in the findi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from incidents.model import Incident, Trouble
 from incidents.procedure.load import FieldKind, Procedure, Step
+from incidents.procedure.model import Answer
 from incidents.web.views.formatting import Sayer
 from probes import Severity, Text
 
@@ -27,18 +29,19 @@ def source_words(source: str) -> Text:
 
 def prefilled(step: Step, incident: Incident, procedure: Procedure, say: Sayer) -> dict[str, Any]:
     """First values for the fields of ``step`` that ask for a fact."""
-    facts = _facts(incident, procedure, say)
-    return {
-        # the words of a source are for reading; a choice wants its key
-        field.name: incident.source
-        if field.prefill == "source" and field.kind is FieldKind.CHOICE
-        else facts[field.prefill]
-        for field in step.form
-        if field.prefill and facts.get(field.prefill)
-    }
+    facts = _facts(incident, say)
+    first: dict[str, Any] = {}
+    for field in step.form:
+        if field.prefill == "source" and field.kind is FieldKind.CHOICE:
+            first[field.name] = incident.source  # the words are for reading; a choice wants its key
+        elif field.carries:
+            first[field.name] = _carried(incident, procedure, field.carries)
+        else:
+            first[field.name] = facts.get(field.prefill, "")
+    return {name: value for name, value in first.items() if value}
 
 
-def _facts(incident: Incident, procedure: Procedure, say: Sayer) -> dict[str, str]:
+def _facts(incident: Incident, say: Sayer) -> dict[str, str]:
     told = {key: str(value) for key, value in incident.report.items() if value}
     return {
         "title": incident.title.said_in(say.language),
@@ -53,7 +56,6 @@ def _facts(incident: Incident, procedure: Procedure, say: Sayer) -> dict[str, st
         or told.get("description", ""),
         "verdict": "\n".join(verdict(trouble, say) for trouble in incident.troubles),
         "now": say.now.isoformat(),
-        "resolution": _resolution(incident, procedure),
     }
 
 
@@ -94,16 +96,12 @@ def _evidence(incident: Incident, say: Sayer) -> str:
     return "\n".join(lines)
 
 
-def _resolution(incident: Incident, procedure: Procedure) -> str:
-    """The newest signed text of a field that is carried on to later steps.
-
-    A repair is described once, where it was done; later steps start from that text.
-    """
+def _carried(incident: Incident, procedure: Procedure, answers: Sequence[Answer]) -> str:
+    """The newest of these answers that somebody signed: described once, later forms start there."""
     for visit in reversed(incident.visits):
-        if visit.signoff is None:
-            continue
-        step = procedure.step(visit.step)
-        for name in ("resolution", "action", "actions", "work_done"):
-            if step.field(name) is not None and visit.signoff.form.get(name):
-                return str(visit.signoff.form[name])
+        if visit.signoff is not None:
+            key = procedure.step(visit.step).key
+            for answer in answers:
+                if answer.step == key and visit.signoff.form.get(answer.field):
+                    return str(visit.signoff.form[answer.field])
     return ""

@@ -17,12 +17,13 @@ from tests.incidents.office_of_five import DAY, HOUR, MINUTE, MONDAY
 
 PUTRI = Person("putri", "Putri Lestari, S.T.", nip="1992", email="putri@contoh.go.id")
 GOOD = "gunung-batu-77"
+ROLES = {"AJ": (), "PP": (Basis.PLT, Basis.PLH), "PW": (Basis.PLT, Basis.PLH), "PA": (), "KD": ()}
 HERE = "10.0.0.7"
 
 
 @pytest.fixture
 def people(store: Store) -> People:
-    people = People(store)
+    people = People(store, lambda: ROLES)
     people.add(PUTRI, GOOD, MONDAY)
     return people
 
@@ -191,7 +192,8 @@ def test_a_role_is_held_from_its_first_day_to_its_last_and_no_other(people: Peop
 @pytest.mark.parametrize(
     ("assignment", "says"),
     [
-        (Assignment("putri", "ZZ"), "choose one of AJ, PP, PW, PA, KD"),
+        (Assignment("putri", "ZZ"), "choose one of AJ, KD, PA, PP, PW"),
+        (Assignment("putri", "KD", Basis.PLH), "KD cannot be held as plh"),
         (Assignment("siapa", "PP"), "no user siapa"),
         (
             Assignment("putri", "PP", valid_from=DAY, valid_to=DAY - timedelta(days=1)),

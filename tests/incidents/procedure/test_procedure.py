@@ -8,7 +8,7 @@ import pytest
 
 from incidents.model import Decision, Outcome
 from incidents.procedure import load as procedure
-from incidents.procedure.load import FieldKind, ProcedureError
+from incidents.procedure.load import FieldKind, ProcedureError, Right
 from tests.incidents.builders import PROCEDURE
 
 SHIPPED = Path(procedure.__file__).parent.parent / "procedures" / "kaltim.yaml"
@@ -76,7 +76,21 @@ def test_every_sign_off_leaves_the_document_the_sop_names(
 def test_the_separation_of_duties_is_data() -> None:
     rules = {s.number: s.not_signed_by for s in PROCEDURE.steps if s.not_signed_by}
     assert rules == {5: (4,), 7: (4, 5, 6), 8: (4, 5, 6, 7)}
-    assert (PROCEDURE.dispenser, PROCEDURE.informed) == ("KD", "KD")
+    assert PROCEDURE.dispenser is not None
+    assert PROCEDURE.dispenser.key == "KD"
+
+
+def test_the_head_of_agency_is_told_of_the_whole_and_whose_turn_it_is_of_a_step() -> None:
+    step, overall = PROCEDURE.informed.step, PROCEDURE.informed.overall
+    assert (step.share, step.reminded, step.breached) == (0.75, ("turn",), ("turn",))
+    assert (overall.reminded, overall.breached) == (("turn", "KD"), ("turn", "KD"))
+    assert PROCEDURE.informed.closed == ("KD",)
+
+
+def test_only_the_head_of_agency_signs_nothing() -> None:
+    may = {role.key: role.rights for role in PROCEDURE.roles}
+    assert [key for key, rights in may.items() if Right.SIGN not in rights] == ["KD"]
+    assert [role.key for role in PROCEDURE.with_right(Right.SEE_PEOPLE)] == ["KD", "PA"]
 
 
 def test_the_repair_names_at_least_one_administrator() -> None:
@@ -121,20 +135,66 @@ def test_the_canonical_content_gives_the_same_procedure_again() -> None:
         ("not_signed_by: [4]", "not_signed_by: [5]", "5 is not another step"),
         ("kind: datetime", "kind: moment", "'moment' is none of"),
         ("prefill: title", "prefill: weather", "'weather' is none of"),
-        ("remind_ratio: 0.75", "remind_ratio: 75", "between 0 and 1"),
+        ("at: 0.75", "at: 75", "more than 0, at most 1"),
+        ("{at: 0.75, roles: [turn]}", "{at: 1, roles: [turn]}", "one at a share below 1"),
+        ("roles: [turn, KD]", "roles: [turn, KB]", "'KB' is none of"),
+        ("closed: [KD]", "closed: [turn]", "'turn' is none of"),
+        ("may: [sign, see_people]", "may: [sing]", "did you mean 'sign'?"),
+        ("may: [sign, see_people]", "may: [grant_dispensations]", "only one role grants"),
+        ("    role: PW", "    role: KD", "KD may not sign; these may: AJ, PA, PP, PW"),
+        ("number_prefix: GDB", "number_prefix: gdb-", "capital letters and digits"),
+        ("answers_of: [4, 5]", "answers_of: [4, 50]", "there is no step 50"),
+        ("evidence: true", "evidense: true", "did you mean 'evidence'?"),
+        ("    reason: return_reason\n", "", "reason: is missing"),
+        ("reason: return_reason", "reason: return_reasons", "did you mean 'return_reason'?"),
         ("{field: backup,", "{field: spare,", "the form has no field 'spare'"),
         ("name: reporter", "name: title", "two fields are called 'title'"),
         ("name: kaltim", "name: kaltim\nnmae: x", "unknown key"),
         ("name: kaltim", "name: kaltim\nname: again", "written twice (first in line"),
         ("  step: 2\n", "  step: 22\n", "there is no such step"),
-        ("dispenser: KD", "dispenser: ZZ", "'ZZ' is none of"),
-        ("en: Head of agency", "fr: Chef", "both languages"),
+        ("en: Head of agency", "fr: Chef", "in both languages"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(old: str, new: str, said: str) -> None:
     found = problems(changed((old, new)))
     assert any(said in problem for problem in found), found
     assert all(problem.startswith("test.yaml:") for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("- name: summary", "- name: summery", '- text: "{letter.summary}"', "'letter.summery'?"),
+        ("- name: advice", "- name: saran", "- text: Untuk mencegah", "'letter.advice' is none of"),
+        ("- name: copies", "- name: tembusan", "copies: {from:", "'letter.copies' is none of"),
+        ("- name: action\n", "- name: actions\n", "prefill: repair.action", "'actions'?"),
+        ("key: repair", "key: repairs", "prefill: repair.action", "did you mean 'repairs'?"),
+        ("surat_laporan_penyelesaian:", "surat:", "document: surat_laporan_p", "is none of"),
+        ("[laporan_penyelesaian_pekerjaan]", "[laporan]", "attachments:", "'laporan' is none of"),
+        ("{incident.number}", "{incident.nomor}", "- text: >-", "did you mean 'incident.number'?"),
+        ("facts: [number,", "facts: [nomor,", "facts: [nomor,", "'nomor' is none of"),
+    ],
+)
+def test_a_field_or_document_that_something_needs_is_missed_on_that_line(
+    old: str, new: str, line: str, said: str
+) -> None:
+    text = changed((old, new))
+    rows = [i for i, each in enumerate(text.splitlines(), 1) if line in each]
+    found = problems(text)
+    places = [f"test.yaml:{row}:" for row in rows]
+    assert any(
+        said in problem and any(problem.startswith(place) for place in places) for problem in found
+    ), found
+
+
+def test_a_role_or_document_may_be_a_plain_word() -> None:
+    text = changed(
+        ("  form_laporan: {id: Form Laporan, en: Report form}", "  form_laporan: Page slip"),
+        ("    name: {id: Kepala Dinas, en: Head of agency}\n", "    name: Head\n"),
+    )
+    found = procedure.parse(text, "test.yaml")
+    assert found.documents["form_laporan"].title.id == "Page slip"
+    assert found.role("KD").title.en == "Head"
 
 
 def test_a_return_without_a_reason_is_no_procedure() -> None:
