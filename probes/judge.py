@@ -226,20 +226,20 @@ class Judge:
             subject="",
             severity=Severity.WARNING if level.raised else Severity.CLEAR,
             title=Text(
-                "{name}: {name2} cannot see: {reason}",
-                name=target.name,
-                name2=probe.name,
+                "{target}: {probe} cannot see: {reason}",
+                target=target.name,
+                probe=probe.name,
                 reason=reason,
             )
             if failure
-            else Text("{name}: {name2} can see again", name=target.name, name2=probe.name),
+            else Text("{target}: {probe} can see again", target=target.name, probe=probe.name),
             hint=failure.hint if failure else NOTHING_SAID,
             family=BLIND,
             at=at,
             since=level.since or at,
             about=about(target),
             runbook=probe.runbook,
-            headline=Text("{name}: {name2} cannot see", name=target.name, name2=probe.name),
+            headline=Text("{target}: {probe} cannot see", target=target.name, probe=probe.name),
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 from babel.messages.catalog import Catalog
 
 from incidents.web.views.formatting import Sayer
-from incidents.wording import exactly
+from probes.i18n.formats import exactly
 from probes.words.units import duration
 from tools import translations
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from incidents.wording import clock, exactly, on_weekday
 from probes import Text
+from probes.i18n.formats import clock, exactly, on_weekday
 
 Interval = tuple[datetime, datetime]
 _ONE_DAY = timedelta(days=1)

@@ -233,9 +233,9 @@ def _check_head(connection: Connection, chain: Chain) -> None:
         raise _broken(
             min(kept.sequence, chain.sequence) + 1,
             Text(
-                "its tail is cut: {sequence} events are there, {sequence2} were written",
-                sequence=chain.sequence,
-                sequence2=kept.sequence,
+                "its tail is cut: {found} events are there, {written} were written",
+                found=chain.sequence,
+                written=kept.sequence,
             ),
         )
 

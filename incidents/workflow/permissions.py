@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from incidents.model import Assignment, Incident, Outcome, Signer
 from incidents.procedure import forms
 from incidents.procedure.load import FieldKind, Procedure, Step
-from incidents.wording import listed, on_day
 from incidents.workflow.actions import (
     Action,
     Claim,
@@ -26,6 +25,7 @@ from incidents.workflow.actions import (
     Sign,
 )
 from probes import Text
+from probes.i18n.formats import listed, on_day
 
 
 def check_permission(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from probes.host.samples import DAY, HOUR, History, Hour
+from probes.i18n.formats import number
 from probes.model import Text
-from probes.words.units import number
 
 FAR_SECONDS = 90 * DAY
 """Reported when the volume does not fill, or too slowly for a meaningful forecast."""

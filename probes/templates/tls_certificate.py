@@ -27,12 +27,12 @@ WARNING_SECONDS = 30 * 86400.0
 def left(ends: float, now: float, name: str = "", issuer: str = "") -> Measurement:
     """Seconds from ``now``, the server's clock, until it ``ends`` (Unix times)."""
     seconds = ends - now
-    said = Text("expires in {for_}") if seconds > 0 else Text("expired {for_} ago")
+    said = Text("expires in {time}") if seconds > 0 else Text("expired {time} ago")
     return Measurement(
         MEASURES[1].name,
         seconds,
         detail={
-            "said": said.format(for_=duration(abs(seconds))),
+            "said": said.format(time=duration(abs(seconds))),
             "until": datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "name": name and f", {name}",
             "issuer": issuer or Text("its issuer"),

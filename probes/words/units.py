@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 
-from probes.i18n import languages
+from probes.i18n.formats import DAY, HOUR, MINUTE, SECOND, number
 from probes.model import Text, is_moment
 
-DAY, HOUR = Text("d"), Text("h")
-MINUTE, SECOND = Text("min"), Text("s")
-"""How durations are written; in clock lines, on pages and in documents too."""
-
-_THOUSANDS, _DECIMAL = Text(",", context="between thousands"), Text(".", context="decimal mark")
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
-
-
-def number(value: float, decimals: int) -> Text:
-    """1,234.5 (1.234,5); no more decimals than these, and none that are zero at the end."""
-    english = f"{value:,.{decimals}f}"
-    if "." in english:
-        english = english.rstrip("0").rstrip(".")
-    return Text.written({each: english.translate(_marks(each)) for each in languages()})
-
-
-@cache
-def _marks(language: str) -> Mapping[int, str]:
-    return str.maketrans({",": _THOUSANDS.said_in(language), ".": _DECIMAL.said_in(language)})
 
 
 def written(value: float, unit: str) -> Text:

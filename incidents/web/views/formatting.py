@@ -9,23 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
-from incidents.wording import HOUR, MINUTE, SECOND
-from probes import is_moment
+from probes import Text, is_moment
+from probes.i18n.formats import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    SHORT_MONTHS,
+    clock,
+    number,
+    on_day,
+    on_weekday,
+)
 
-_DAYS = {
-    "id": ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
-    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-}
-_MONTHS = {
-    "id": "Januari Februari Maret April Mei Juni Juli Agustus September Oktober November "
-    "Desember".split(),
-    "en": "January February March April May June July August September October November "
-    "December".split(),
-}
-_SHORT_MONTHS = {
-    "id": "Jan Feb Mar Apr Mei Jun Jul Agu Sep Okt Nov Des".split(),
-    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(),
-}
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")  # powers of 1,000, as in titles
 
 
@@ -33,7 +28,7 @@ _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")  # powers of 1,000, as in titles
 class Sayer:
     """Formats instants and figures in one language, relative to one instant in one zone."""
 
-    language: str  # id | en
+    language: str  # id | en | another there is a catalogue for
     zone: tzinfo
     now: datetime  # aware, UTC
 
@@ -43,8 +38,7 @@ class Sayer:
 
     def clock(self, at: datetime) -> str:
         """14.05 WITA (id), 14:05 WITA (en)."""
-        local = at.astimezone(self.zone)
-        return f"{local:%H}{self._colon}{local:%M} {self.zone_name(at)}"
+        return f"{self._said(clock(at.astimezone(self.zone)))} {self.zone_name(at)}"
 
     def time(self, at: datetime) -> str:
         """The clock alone for today, with the date in front for any other day."""
@@ -55,14 +49,14 @@ class Sayer:
     def stamp(self, at: datetime) -> str:
         """23 Nov 2026 14.05 WITA: for paper, which must say the same on every day it is read."""
         local = at.astimezone(self.zone)
-        month = _SHORT_MONTHS[self._l][local.month - 1]
+        month = self._said(SHORT_MONTHS[local.month - 1])
         return f"{local.day} {month} {local.year} {self.clock(at)}"
 
     def short_date(self, at: datetime) -> str:
         """23 Nov, with the year when it is not the present one."""
         local = at.astimezone(self.zone)
         year = "" if local.year == self.now.astimezone(self.zone).year else f" {local.year}"
-        return f"{local.day} {_SHORT_MONTHS[self._l][local.month - 1]}{year}"
+        return f"{local.day} {self._said(SHORT_MONTHS[local.month - 1])}{year}"
 
     def long_date(self, at: datetime) -> str:
         """23 November 2026."""
@@ -70,18 +64,16 @@ class Sayer:
 
     def calendar_day(self, day: date) -> str:
         """23 November 2026, for a day that is no instant."""
-        return f"{day.day} {_MONTHS[self._l][day.month - 1]} {day.year}"
+        return self._said(on_day(day))
 
     def day(self, at: datetime) -> str:
         """Senin, 23 November 2026."""
-        local = at.astimezone(self.zone)
-        return f"{_DAYS[self._l][local.weekday()]}, {self.long_date(at)}"
+        return self._said(on_weekday(at.astimezone(self.zone).date()))
 
     def moment(self, at: datetime) -> str:
         """Senin, 23 November 2026 14.05.07 WITA: for hovering and for documents."""
-        local = at.astimezone(self.zone)
-        clock = self._colon.join((f"{local:%H}", f"{local:%M}", f"{local:%S}"))
-        return f"{self.day(at)} {clock} {self.zone_name(at)}"
+        time = self._said(clock(at.astimezone(self.zone), with_seconds=True))
+        return f"{self.day(at)} {time} {self.zone_name(at)}"
 
     def at(self, text: str) -> datetime:
         """The instant of a document's ISO 8601 text; without an offset it is meant in this zone."""
@@ -100,19 +92,17 @@ class Sayer:
         seconds = (at - self.now).total_seconds()
         size = abs(seconds)
         if size < 45:
-            near = "baru saja" if seconds <= 0 else "sebentar lagi"
-            near_en = "just now" if seconds <= 0 else "in a moment"
-            return near_en if self._l == "en" else near
+            return self._said(Text("just now") if seconds <= 0 else Text("in a moment"))
         amount = self._rough(size)
-        if self._l == "en":
-            return f"in {amount}" if seconds > 0 else f"{amount} ago"
-        return f"{amount} lagi" if seconds > 0 else f"{amount} lalu"
+        return self._said(
+            Text("in {time}", time=amount) if seconds > 0 else Text("{time} ago", time=amount)
+        )
 
     def span(self, seconds: float) -> str:
         """2 jam 15 menit (id), 2 h 15 min (en); seconds only below a minute."""
         sign = "−" if seconds < 0 else ""
         total = round(abs(seconds))
-        hour, minute, second = (name.said_in(self._l) for name in (HOUR, MINUTE, SECOND))
+        hour, minute, second = map(self._said, (HOUR, MINUTE, SECOND))
         if total < 60:
             return f"{sign}{total} {second}"
         minutes = total // 60
@@ -124,12 +114,7 @@ class Sayer:
 
     def number(self, value: float, digits: int = 1) -> str:
         """1.234,5 (id), 1,234.5 (en); no digits after the comma when they are zero."""
-        text = f"{value:,.{digits}f}" if value != int(value) else f"{int(value):,}"
-        if "." in text:
-            text = text.rstrip("0").rstrip(".")
-        if self._l == "en":
-            return text
-        return text.translate(str.maketrans(",.", ".,"))
+        return self._said(number(value, digits))
 
     def measured(self, measure: str, value: float, unit: str) -> str:
         """``quantity``, but a measure that tells an instant (Unix time) is written as one."""
@@ -147,16 +132,11 @@ class Sayer:
             if abs(value) >= 120:
                 return self.span(value)
             digits = 3 if abs(value) < 1 else 1
-            return f"{self.number(value, digits)} {SECOND.said_in(self._l)}"
+            return f"{self.number(value, digits)} {self._said(SECOND)}"
         return self.number(value, 3)
 
-    @property
-    def _l(self) -> str:
-        return "en" if self.language == "en" else "id"
-
-    @property
-    def _colon(self) -> str:
-        return ":" if self._l == "en" else "."
+    def _said(self, text: Text) -> str:
+        return text.said_in(self.language)
 
     def _bytes(self, value: float) -> str:
         size = float(value)
@@ -169,15 +149,10 @@ class Sayer:
     def _rough(self, seconds: float) -> str:
         minutes = max(1, round(seconds / 60))
         if minutes < 60:
-            return self._counted(minutes, "menit", "minute")
+            return self._said(Text("{n} {n:minute|minutes}", n=minutes))
         hours = seconds / 3600
         if hours < 6:
             return self.span(minutes * 60)
         if hours < 36:
-            return self._counted(round(hours), "jam", "hour")
-        return self._counted(round(hours / 24), "hari", "day")
-
-    def _counted(self, count: int, indonesian: str, english: str) -> str:
-        if self._l == "en":
-            return f"{count} {english}{'' if count == 1 else 's'}"
-        return f"{self.number(count)} {indonesian}"
+            return self._said(Text("{n} {n:hour|hours}", n=round(hours)))
+        return self._said(Text("{n} {n:day|days}", n=number(round(hours / 24), 0)))
