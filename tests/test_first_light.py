@@ -16,12 +16,12 @@ import pytest
 
 from agent.config import load
 from agent.daemon import Daemon
-from agent.demo import ground as names
 from agent.demo import settings
-from agent.demo.faults import Faults
 from agent.demo.home import Home
-from agent.demo.process import wait_until
-from agent.demo.world import World
+from agent.demo.scene import ground as names
+from agent.demo.scene.faults import Faults
+from agent.demo.scene.world import World
+from agent.demo.servers.process import wait_until
 from incidents.desk import Desk
 from incidents.model import EventKind, Incident
 from probes import Severity, registry

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from agent.demo.faults import FAULTS, Faults
 from agent.demo.home import Home, default_home
 from agent.demo.people import STAFF
-from agent.demo.world import World
+from agent.demo.scene.faults import FAULTS, Faults
+from agent.demo.scene.world import World
 from probes import Text
 
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.demo import control, volume
+from agent.demo import control
 from agent.demo.errors import DemoError
-from agent.demo.faults import FAULTS, find
 from agent.demo.home import Home, default_home
-from agent.demo.process import wait_until
-from agent.demo.world import World
+from agent.demo.scene import volume
+from agent.demo.scene.faults import FAULTS, find
+from agent.demo.scene.world import World
+from agent.demo.servers.process import wait_until
 from probes import Text
 
 ENDS_SECONDS = 60.0

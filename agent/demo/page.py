@@ -16,8 +16,8 @@ from fastapi.responses import RedirectResponse
 
 from agent.demo.banner import command
 from agent.demo.errors import DemoError
-from agent.demo.faults import FAULTS, Fault, Faults
 from agent.demo.home import Home
+from agent.demo.scene.faults import FAULTS, Fault, Faults
 from incidents.web.access.auth import Here, Posted, Posting, Signed, text_of
 from incidents.web.rendering import Site
 from probes import Text

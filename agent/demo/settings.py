@@ -12,10 +12,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from agent.demo import grants
-from agent.demo.ground import PG_PRIMARY
 from agent.demo.home import write_private
-from agent.demo.world import World
+from agent.demo.scene import grants
+from agent.demo.scene.ground import PG_PRIMARY
+from agent.demo.scene.world import World
 
 INTERVAL = "3s"
 

@@ -22,9 +22,9 @@ from agent import log as logs
 from agent.demo import control, people, settings
 from agent.demo.banner import banner, in_words
 from agent.demo.errors import DemoError
-from agent.demo.faults import FAULTS, Faults
 from agent.demo.home import Home
-from agent.demo.world import World
+from agent.demo.scene.faults import FAULTS, Faults
+from agent.demo.scene.world import World
 from probes import Text
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.demo.people import STAFF
-from agent.demo.ports import free_port
+from agent.demo.servers.ports import free_port
 from tests.agent.demo.places import demo_folder
 from tests.browser import story
 from tests.browser.chromium import browser

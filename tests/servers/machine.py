@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.demo.ports import free_port
+from agent.demo.servers.ports import free_port
 
 __all__ = ["free_port", "ordinary_user", "until"]
 

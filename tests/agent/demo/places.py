@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.demo import process
-from agent.demo.ground import NAMES
 from agent.demo.home import Home
-from agent.demo.volume import SmallVolume
+from agent.demo.scene.ground import NAMES
+from agent.demo.scene.volume import SmallVolume
+from agent.demo.servers import process
 
 
 @contextmanager

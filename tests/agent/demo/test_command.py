@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.demo import process
 from agent.demo.home import Home, default_home, write_private
+from agent.demo.servers import process
 from tests.agent.demo.places import data_folders, demo_folder
 
 pytestmark = pytest.mark.servers

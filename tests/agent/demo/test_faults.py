@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 import psycopg2
 import pytest
 
-from agent.demo import ground as names
 from agent.demo.errors import DemoError
-from agent.demo.faults import FAULTS, Faults, waiting
 from agent.demo.home import Home
-from agent.demo.pileup import VICTIMS
-from agent.demo.process import wait_until
-from agent.demo.world import World
+from agent.demo.scene import ground as names
+from agent.demo.scene.faults import FAULTS, Faults, waiting
+from agent.demo.scene.pileup import VICTIMS
+from agent.demo.scene.world import World
+from agent.demo.servers.process import wait_until
 from tests.agent.demo.places import demo_folder
 from tests.support.used import note
 

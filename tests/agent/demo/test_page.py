@@ -15,9 +15,9 @@ from fastapi.testclient import TestClient
 
 from agent.demo import people as staff
 from agent.demo.errors import DemoError
-from agent.demo.faults import FAULTS, Fault, Faults
 from agent.demo.home import Home
 from agent.demo.page import router
+from agent.demo.scene.faults import FAULTS, Fault, Faults
 from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.documents.model import Office

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from agent.demo.ports import free_port
+from agent.demo.servers.ports import free_port
 
 
 def test_a_free_port_is_none_that_an_outgoing_connection_may_get() -> None:

@@ -11,8 +11,8 @@ import os
 import shutil
 from pathlib import Path
 
-from agent.demo.account import Account
 from agent.demo.errors import DemoError
+from agent.demo.servers.account import Account
 from probes import Text
 
 SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/bin", "/usr/local/bin")

@@ -14,8 +14,8 @@ from typing import Any
 import psycopg2
 import pymysql
 
-from agent.demo.mariadb import MariaDB
-from agent.demo.postgresql import PostgreSQL
+from agent.demo.servers.mariadb import MariaDB
+from agent.demo.servers.postgresql import PostgreSQL
 
 VICTIMS = 3
 IMPORT, WEB = ACCOUNTS = ("impor_gaji", "aplikasi_web")

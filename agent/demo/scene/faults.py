@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 import psycopg2
 import pymysql
 
-from agent.demo import ground as names
 from agent.demo.errors import DemoError
-from agent.demo.esurat import PLANTED
-from agent.demo.mariadb import MariaDB
-from agent.demo.pileup import VICTIMS, PileUp
-from agent.demo.postgresql import PostgreSQL
-from agent.demo.process import freeze, thaw, wait_until
-from agent.demo.world import World
+from agent.demo.scene import ground as names
+from agent.demo.scene.esurat import PLANTED
+from agent.demo.scene.pileup import VICTIMS, PileUp
+from agent.demo.scene.world import World
+from agent.demo.servers.mariadb import MariaDB
+from agent.demo.servers.postgresql import PostgreSQL
+from agent.demo.servers.process import freeze, thaw, wait_until
 from probes import Text
 
 log = logging.getLogger("sigap.demo")

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import psycopg2
 
-from agent.demo import binaries, grants, load, postgresql, process
 from agent.demo.errors import DemoError
-from agent.demo.ground import PG_PRIMARY, PG_REPLICA, READY_SECONDS, Ground
-from agent.demo.pileup import ACCOUNTS
-from agent.demo.postgresql import PostgreSQL
-from agent.demo.volume import SmallVolume
+from agent.demo.scene import grants, load
+from agent.demo.scene.ground import PG_PRIMARY, PG_REPLICA, READY_SECONDS, Ground
+from agent.demo.scene.pileup import ACCOUNTS
+from agent.demo.scene.volume import SmallVolume
+from agent.demo.servers import binaries, postgresql, process
+from agent.demo.servers.postgresql import PostgreSQL
 from probes import Text
 
 PG_SCHEMA = """\

@@ -6,9 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
-from agent.demo import account as accounts
 from agent.demo.home import Home, write_private
-from agent.demo.ports import free_port
+from agent.demo.servers import account as accounts
+from agent.demo.servers.ports import free_port
 from probes import Text
 
 LOG_LIMIT_BYTES = 4 << 20

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.demo.account import Account
+from agent.demo.servers.account import Account
 
 SIZE_MIB = 64
 INSIDE = "SIGAP_DEMO_NAMESPACE"

@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from agent.demo import load, process
 from agent.demo.errors import DemoError
-from agent.demo.esurat import Esurat
-from agent.demo.ground import NAMES, Ground
 from agent.demo.home import Home
-from agent.demo.mariadb import MariaDB
-from agent.demo.postgresql import PostgreSQL
-from agent.demo.simpeg import Simpeg
-from agent.demo.volume import SmallVolume
+from agent.demo.scene import load
+from agent.demo.scene.esurat import Esurat
+from agent.demo.scene.ground import NAMES, Ground
+from agent.demo.scene.simpeg import Simpeg
+from agent.demo.scene.volume import SmallVolume
+from agent.demo.servers import process
+from agent.demo.servers.mariadb import MariaDB
+from agent.demo.servers.postgresql import PostgreSQL
 from probes import Text
 
 log = logging.getLogger("sigap.demo")

@@ -15,10 +15,10 @@ from typing import Any
 
 import pymysql
 
-from agent.demo.account import Account
 from agent.demo.errors import DemoError
 from agent.demo.home import write_private
-from agent.demo.process import Server, wait_until
+from agent.demo.servers.account import Account
+from agent.demo.servers.process import Server, wait_until
 from probes import Text
 
 START_SECONDS = 30.0

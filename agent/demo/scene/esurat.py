@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from agent.demo import binaries, grants, load, process
 from agent.demo.errors import DemoError
-from agent.demo.ground import MY_PRIMARY, MY_REPLICA, READY_SECONDS, Ground
-from agent.demo.mariadb import REPLICATOR, MariaDB
-from agent.demo.pileup import ACCOUNTS
+from agent.demo.scene import grants, load
+from agent.demo.scene.ground import MY_PRIMARY, MY_REPLICA, READY_SECONDS, Ground
+from agent.demo.scene.pileup import ACCOUNTS
+from agent.demo.servers import binaries, process
+from agent.demo.servers.mariadb import REPLICATOR, MariaDB
 from probes import Text
 
 MY_SCHEMA = (

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from agent.demo.account import Account
 from agent.demo.home import write_private
+from agent.demo.servers.account import Account
 
 POLL_SECONDS = 0.02
 

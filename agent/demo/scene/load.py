@@ -12,8 +12,8 @@ from collections.abc import Callable
 import psycopg2
 import pymysql
 
-from agent.demo.mariadb import MariaDB
-from agent.demo.postgresql import PostgreSQL
+from agent.demo.servers.mariadb import MariaDB
+from agent.demo.servers.postgresql import PostgreSQL
 
 PAUSE_SECONDS = 0.5
 KEPT_ROWS = 500
