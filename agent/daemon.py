@@ -18,21 +18,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import sdnotify
 from agent.config import Config, ConfigError, load
 from agent.http import DeskServer, HttpServer, PlainServer, Routes, listen, routes
 from agent.metrics.readings import Latest
 from agent.metrics.registry import Metrics
 from agent.metrics.text_format import Board
+from agent.runtime import sdnotify
 from agent.runtime.maintenance import Maintenance
-from agent.runtime.pipeline import Pipeline, Queue
+from agent.runtime.pipeline import DeskQueue, Pipeline
 from agent.runtime.scheduler import Clocks, Scheduler
 from agent.runtime.self_metrics import of_scheduler, skipped_rounds
 from agent.runtime.verdict_log import NoDesk
 from agent.state.folder import State
 from probes import registry
 from probes.fleet.fleet import Fleet
-from probes.plan import Plan, plan
+from probes.fleet.plan import Plan, plan
 from probes.runner import Owner
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Daemon:
         except BaseException:
             self._listener.close()
             raise
-        queue: Queue = self._office.reporter if self._office else NoDesk()
+        queue: DeskQueue = self._office.reporter if self._office else NoDesk()
         self._state = State(config.state)
         fleet = Fleet(config.name, self._state.notebook)
         self._pipeline = Pipeline(self._latest, queue, fleet, self._state.keep)

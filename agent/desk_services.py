@@ -21,11 +21,11 @@ from agent.config import Config
 from agent.metrics.readings import Latest
 from agent.metrics.registry import Metrics, sigap_version
 from agent.metrics.sla_metrics import Figures
+from agent.metrics.target_health import targets
 from agent.open_desk import open_desk
 from agent.runtime.reporter import Reporter
 from agent.runtime.scheduler import Clocks
 from agent.runtime.self_metrics import of_reporter
-from agent.target_health import targets
 from incidents.ledger import chain as ledger
 from incidents.store import StoreUnavailable
 from incidents.web.app import create_app

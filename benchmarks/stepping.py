@@ -21,11 +21,11 @@ from agent.metrics.readings import Latest
 from agent.metrics.text_format import Board
 from agent.runtime.evidence import Request
 from agent.runtime.maintenance import Maintenance
-from agent.runtime.pipeline import Outcome, Pipeline
+from agent.runtime.pipeline import Handled, Pipeline
 from agent.runtime.scheduler import Clocks, Loop
 from agent.runtime.verdict_log import NoDesk
 from probes import Address, Evidence, Probe, Reading, Secret, Target
-from probes.plan import Plan, plan
+from probes.fleet.plan import Plan, plan
 from probes.registry import engine, probes_for
 from probes.runner import Owner
 
@@ -54,7 +54,7 @@ class Steps:
         self.owner = Owner(self.target, engine(self.target.engine), DEADLINE_SECONDS)
         self._loop = Loop(self._plan, self.owner, self, clocks, self.hand, lambda request: None)
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Handled:
         """Count a reading and hand it to the pipeline."""
         self.readings += 1
         if reading.failure is not None:

@@ -7,7 +7,7 @@ does not flap. The judge holds these states and nothing else; it reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -28,30 +28,12 @@ from probes.model import (
     Threshold,
     Tuning,
 )
+from probes.words.failure_text import REASONS, why
 from probes.words.finding import Finding, Fingerprint
 from probes.words.units import written
 
 BLIND = "blind"
 """The measure (and family) of findings that report a blind probe."""
-
-REASONS: Mapping[FailureKind, Text] = {
-    FailureKind.UNREACHABLE: Text("is unreachable"),
-    FailureKind.REFUSED: Text("refuses connections"),
-    FailureKind.DENIED: Text("rejects the monitoring account"),
-    FailureKind.EXHAUSTED: Text("is out of connection slots"),
-    FailureKind.TIMEOUT: Text("is frozen or does not answer"),
-    FailureKind.UNSUPPORTED: Text("is not supported"),
-    FailureKind.BLIND: Text("cannot be seen"),
-    FailureKind.BROKEN: Text("gave an unexpected answer"),
-}
-"""Each is said of a server after its name: "simpeg refuses connections"."""
-
-
-_SIGHTLESS: Mapping[FailureKind, Text] = {
-    FailureKind.BLIND: Text("a right or an instrument is missing"),
-    FailureKind.BROKEN: Text("an unexpected answer"),
-}
-"""Why a probe cannot measure although the server answers; the server's own message follows."""
 
 _NO_LIMITS, _AS_DECLARED = Limits(), Tuning()
 
@@ -269,16 +251,6 @@ def about(target: Target) -> dict[str, str]:
         "agent": target.agent,
     }
     return {name: value for name, value in facts.items() if value}
-
-
-def why(failure: Failure) -> Text:
-    """Why a probe could not measure: its own message, else the kind's text before the server's
-    message.
-    """
-    if failure.said.en:
-        return failure.said
-    kind = _SIGHTLESS.get(failure.kind) or REASONS[failure.kind]
-    return Text("{kind} ({message})", kind=kind, message=failure.message)
 
 
 def _as_zero(measure: str, failure: Failure) -> Measurement:

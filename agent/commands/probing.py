@@ -36,10 +36,11 @@ from probes import (
 )
 from probes.fleet.catalogue import EVERY_DERIVED_PROBE
 from probes.fleet.observation import DERIVED
-from probes.judge import Judge, tuned, why
-from probes.plan import plan
+from probes.fleet.plan import plan
+from probes.judge import Judge, tuned
 from probes.runner import Owner
 from probes.words.engine import NoAccountName
+from probes.words.failure_text import why
 from probes.words.finding import Finding
 from probes.words.not_applicable import why_unused
 from probes.words.units import measured, written

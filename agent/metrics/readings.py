@@ -24,8 +24,8 @@ from probes import (
     Severity,
 )
 from probes.fleet.observation import DERIVED, Observation
+from probes.fleet.plan import Plan
 from probes.judge import tuned
-from probes.plan import Plan
 from probes.runner import HOST
 from probes.words.cost import Cost
 from probes.words.units import version_in_words

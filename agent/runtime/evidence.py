@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 from probes import Evidence, Exhibit, Finding, Fingerprint, Probe, Severity, Text
 from probes.fleet.observation import Observation
+from probes.fleet.plan import Plan
 from probes.judge import Assessment
-from probes.plan import Plan
 from probes.runner import Owner
 from probes.words.evidence import labelled
 

@@ -18,12 +18,12 @@ from agent.runtime.verdict_log import tell_up, tell_window
 from probes import Evidence, Finding, Probe, Reading
 from probes.fleet.fleet import Fleet
 from probes.fleet.observation import Observation, observed
+from probes.fleet.plan import Plan
 from probes.judge import Assessment, Judge, Recalled
-from probes.plan import Plan
 from probes.runner import Owner
 
 
-class Queue(Protocol):
+class DeskQueue(Protocol):
     """Where findings wait for the desk; taking one never waits and never fails."""
 
     def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
@@ -32,7 +32,7 @@ class Queue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Handled:
     """What handling a reading asks of the scheduler."""
 
     in_doubt: bool
@@ -41,7 +41,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Memory:
+class Remembered:
     """What is remembered of a target, or of what several share, between two readings."""
 
     judge: Judge = field(default_factory=Judge)
@@ -58,7 +58,7 @@ class Pipeline:
     def __init__(
         self,
         readings: Latest,
-        queue: Queue,
+        queue: DeskQueue,
         fleet: Fleet | None = None,
         keep: Callable[[str, Mapping[str, Any]], None] = lambda target, kept: None,
     ) -> None:
@@ -69,7 +69,7 @@ class Pipeline:
         self._keep = keep
         self._maintenance = Maintenance()
         self._restored: Mapping[str, tuple[Recalled, ...]] = {}
-        self._memories: dict[tuple[bool, str], Memory] = {}  # by whether it is shared, and name
+        self._memories: dict[tuple[bool, str], Remembered] = {}  # by whether it is shared, and name
 
     def restore(self, standing: Mapping[str, tuple[Recalled, ...]]) -> None:
         """Restore what the desk has open, by target or what several share; before any reading."""
@@ -93,7 +93,7 @@ class Pipeline:
         self._fleet.forget(target)
         self._readings.forget(target)
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Handled:
         """One reading, all the way to the desk's queue."""
         own = observed(plan, probe, reading)
         window = self._window(own)
@@ -113,7 +113,7 @@ class Pipeline:
         kept = owner.kept
         if probe.name in kept:
             self._keep(plan.target.name, kept)
-        return Outcome(in_doubt, tuple(requests))
+        return Handled(in_doubt, tuple(requests))
 
     def answer(self, request: Request, taken: Evidence | None) -> None:
         """A replication partner has shown its side; None: it could not be asked."""
@@ -184,11 +184,11 @@ class Pipeline:
             patience = self._fleet.patience(each, report.finding)
             self._queue.put(report.finding, max(report.wait_seconds, patience))
 
-    def _memory(self, each: Observation) -> Memory:
+    def _memory(self, each: Observation) -> Remembered:
         key = (each.shared, each.target.name)
         memory = self._memories.get(key)
         if memory is None:
-            memory = Memory()
+            memory = Remembered()
             memory.judge.recall(each.target.name, self._restored.get(each.target.name, ()))
             memory = self._memories.setdefault(key, memory)
         return memory

@@ -16,10 +16,10 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.runtime.evidence import Request, other_side
-from agent.runtime.pipeline import Outcome
+from agent.runtime.pipeline import Handled
 from agent.runtime.timetable import Timetable, phase
 from probes import CONNECTION_KINDS, Evidence, Probe, Reading
-from probes.plan import Plan
+from probes.fleet.plan import Plan
 from probes.runner import HOST, Owner
 
 log = logging.getLogger("sigap.scheduler")
@@ -45,7 +45,7 @@ class Clocks:
 class Handler(Protocol):
     """Where readings and the answers to requests go (``Pipeline``)."""
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome: ...
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Handled: ...
 
     def answer(self, request: Request, taken: Evidence | None) -> None: ...
 

@@ -28,7 +28,7 @@ from probes import (
     Threshold,
 )
 from probes.fleet.observation import DERIVED, NOWHERE, Observation, nothing_to_ask
-from probes.plan import Plan
+from probes.fleet.plan import Plan
 
 MOST_SHOWN = 50
 """Servers of a cluster that are listed as evidence."""

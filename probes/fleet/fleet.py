@@ -14,10 +14,10 @@ from probes.fleet.cluster_roles import ClusterRoles
 from probes.fleet.members import MemberNotes, UnwrittenNotes
 from probes.fleet.membership import Membership, role_of
 from probes.fleet.observation import Observation
+from probes.fleet.plan import Plan
 from probes.fleet.reachability import Reachability
 from probes.fleet.self_cost import SelfCost
 from probes.judge import Recalled
-from probes.plan import Plan
 from probes.words.cost import Cost
 
 

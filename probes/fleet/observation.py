@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from probes import Address, Evidence, Measurement, Probe, Reading, Session, Target
-from probes.plan import Plan
+from probes.fleet.plan import Plan
 
 DERIVED = "agent"
 """The engine of probes that ask nothing: their readings are derived from others'."""

@@ -32,8 +32,8 @@ from probes import (
     Words,
 )
 from probes.fleet.observation import DERIVED, NOWHERE, Observation, nothing_to_ask
+from probes.fleet.plan import Plan
 from probes.model import NOTHING_SAID
-from probes.plan import Plan
 
 SILENT = frozenset({FailureKind.TIMEOUT, FailureKind.UNREACHABLE})
 """Kinds of failure of which the way to the server may be the reason."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from probes import CONNECTION_KINDS, Measure, Measurement, Probe, Reading, Text, Threshold
 from probes.fleet.observation import DERIVED, Observation, nothing_to_ask
-from probes.plan import Plan
+from probes.fleet.plan import Plan
 from probes.words.cost import Cost
 
 WINDOW = timedelta(minutes=5)

@@ -6,8 +6,8 @@ with the reason.
 
 from __future__ import annotations
 
-from probes.judge import why
 from probes.model import NOTHING_SAID, FailureKind, Probe, Reading, Text
+from probes.words.failure_text import why
 
 
 def why_unused(probe: Probe, reading: Reading) -> Text | None:

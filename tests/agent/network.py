@@ -17,7 +17,7 @@ from incidents.procedure import load as procedure
 from incidents.store import open_store
 from probes import FailureKind, Finding, Fingerprint, Target
 from probes.fleet.fleet import Fleet
-from probes.plan import Plan
+from probes.fleet.plan import Plan
 from probes.runner import Owner
 from tests.agent.runtime.test_pipeline import PATIENT
 from tests.support.builders import NOON, a_failure, a_reading, a_target

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from agent.metrics.readings import Latest
+from agent.metrics.target_health import targets
 from agent.metrics.text_format import Board
-from agent.target_health import targets
 from incidents.web.views.target_health import ProbeHealth, ProbeState
 from probes import FailureKind, Measurement, Probe
 from probes.fleet.observation import observed
-from probes.plan import plan
+from probes.fleet.plan import plan
 from probes.postgresql.storage import archiver, checksums
 from probes.words.cost import Cost
 from tests.support.builders import a_failure, a_probe, a_reading, a_target

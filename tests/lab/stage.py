@@ -39,7 +39,7 @@ from probes import (
     registry,
 )
 from probes.fleet.fleet import Fleet
-from probes.plan import Plan, plan
+from probes.fleet.plan import Plan, plan
 from probes.runner import HOST, Owner
 from tests.support.elapsed import seen_earlier
 from tests.support.wait import until

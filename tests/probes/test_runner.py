@@ -13,8 +13,8 @@ from probes import (
     ProbeError,
     Session,
 )
-from probes.judge import why
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
+from probes.words.failure_text import why
 from tests.support.asking import NOW, TARGET, a_server, ask, counted, probe
 from tests.support.words import both
 

@@ -28,7 +28,7 @@ from probes import (
     Tuning,
 )
 from probes.fleet.observation import observed
-from probes.plan import Plan
+from probes.fleet.plan import Plan
 from probes.runner import Owner
 from probes.words.cost import Cost
 from tests.support.builders import NOON, a_failure, a_finding, a_probe, a_reading, a_target

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from agent.metrics.readings import Latest
+from agent.metrics.target_health import targets
 from agent.metrics.text_format import Board
 from agent.runtime.maintenance import Maintenance, Window
 from agent.runtime.pipeline import Pipeline
-from agent.target_health import targets
 from incidents.web.views.target_health import ProbeState
 from probes import Finding, Measure, Measurement, Severity
+from probes.fleet.plan import Plan
 from probes.judge import Recalled
-from probes.plan import Plan
 from probes.runner import Owner
 from tests.support.builders import NOON, a_probe, a_reading, a_target
 from tests.support.clock import HandClock

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from agent.metrics.readings import Latest
+from agent.metrics.target_health import targets
 from agent.metrics.text_format import Board
 from agent.runtime.evidence import Request, other_side
 from agent.runtime.maintenance import Maintenance, Window
 from agent.runtime.pipeline import Pipeline
-from agent.target_health import targets
 from probes import (
     Evidence,
     Exhibit,
@@ -26,8 +26,8 @@ from probes import (
     Text,
     Threshold,
 )
+from probes.fleet.plan import Plan
 from probes.judge import Recalled
-from probes.plan import Plan
 from probes.runner import Owner
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
 from tests.support.clock import HandClock

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from agent.runtime.evidence import Request
-from agent.runtime.pipeline import Outcome
+from agent.runtime.pipeline import Handled
 from agent.runtime.scheduler import MOST_REQUESTS, Clocks, Loop, Scheduler
 from probes import Evidence, FailureKind, Measurement, Probe, Reading, Session, Tuning
-from probes.plan import Plan, plan
+from probes.fleet.plan import Plan, plan
 from probes.runner import Owner
 from tests.support.builders import a_probe, a_target
 from tests.support.clock import HandClock
@@ -48,9 +48,9 @@ class Bench:
         server = self.servers.setdefault(plan.target.name, FakeServer())
         return Owner(plan.target, server.engine, plan.deadline)
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Handled:
         self.readings.append(reading)
-        return Outcome(in_doubt=False)
+        return Handled(in_doubt=False)
 
     def answer(self, request: Request, taken: Evidence | None) -> None:
         self.answers.append((request, taken))
@@ -139,7 +139,7 @@ def test_a_bug_in_one_round_does_not_end_the_watch(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Breaking(Handed):
-        def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+        def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Handled:
             if not self.readings:
                 self.readings.append(reading)
                 raise ValueError("boom")
@@ -175,9 +175,9 @@ class Handed:
         self.readings = readings
         self.threads: list[str] = []  # that brought answers
 
-    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Outcome:
+    def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Handled:
         self.readings.append(reading)
-        return Outcome(
+        return Handled(
             reading.failure is not None or any(not m.value for m in reading.measurements)
         )
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.runtime.timetable import Timetable, phase
-from probes.plan import shift
+from probes.fleet.plan import shift
 
 
 def test_everything_is_due_at_the_first_round() -> None:

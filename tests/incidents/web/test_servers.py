@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from incidents.web.views.target_health import ProbeHealth, ProbeState, TargetHealth
-from probes.judge import why
 from probes.model import Failure, FailureKind
+from probes.words.failure_text import why
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import plain
 from tests.incidents.web.world import World

@@ -7,8 +7,8 @@ from datetime import timedelta
 from probes import Finding, Measurement, Reading, Severity, Target
 from probes.fleet.cluster_roles import PROBE, ClusterRoles
 from probes.fleet.observation import Observation, observed
+from probes.fleet.plan import Plan
 from probes.judge import Judge, Recalled
-from probes.plan import Plan
 from tests.support.builders import NOON, a_probe, a_reading, a_target
 
 INTERVAL = 15.0

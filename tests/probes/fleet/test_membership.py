@@ -28,7 +28,7 @@ from probes import (
 )
 from probes.fleet.fleet import Fleet
 from probes.fleet.members import Change, Verb
-from probes.plan import Plan
+from probes.fleet.plan import Plan
 from probes.runner import Owner
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
 from tests.support.clock import HandClock

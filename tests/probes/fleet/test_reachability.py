@@ -13,8 +13,8 @@ from agent.runtime.maintenance import Maintenance
 from agent.runtime.pipeline import Pipeline
 from probes import FailureKind, Severity
 from probes.fleet.fleet import Fleet
+from probes.fleet.plan import Plan
 from probes.judge import Recalled
-from probes.plan import Plan
 from probes.runner import Owner
 from tests.agent.network import FOUR, INTERVAL, Network, Told, all_silent
 from tests.agent.runtime.test_pipeline import PATIENT

@@ -12,7 +12,7 @@ from agent.metrics.text_format import Board
 from agent.runtime.maintenance import Maintenance
 from agent.runtime.pipeline import Pipeline
 from probes import Finding, Measure, Measurement, Severity
-from probes.plan import Plan
+from probes.fleet.plan import Plan
 from probes.runner import Owner
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
 from tests.support.clock import HandClock

@@ -7,9 +7,9 @@ from datetime import timedelta
 from probes import FailureKind, Severity
 from probes.fleet import self_cost
 from probes.fleet.observation import observed
+from probes.fleet.plan import Plan
 from probes.fleet.self_cost import SelfCost
 from probes.judge import Judge
-from probes.plan import Plan
 from probes.words.cost import Cost
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
 

@@ -10,9 +10,9 @@ from agent.state.member_file import Notebook
 from probes import Expectations, Finding, Severity, Target
 from probes.fleet.membership import Membership
 from probes.fleet.observation import observed
+from probes.fleet.plan import Plan
 from probes.judge import Judge
 from probes.mysql.replication.replicas import PROBE, named
-from probes.plan import Plan
 from tests.probes.mysql.asking import NOW, measured, reading, shown
 from tests.servers.mariadb import MariaDBPair, eventually
 

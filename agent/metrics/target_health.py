@@ -17,8 +17,9 @@ from incidents.web.views.target_health import (
     Value,
 )
 from probes import CONNECTION_KINDS, Limits, Measurement, Probe, Severity, Text
-from probes.judge import BLIND, tuned, why
-from probes.plan import Plan
+from probes.fleet.plan import Plan
+from probes.judge import BLIND, tuned
+from probes.words.failure_text import why
 from probes.words.not_applicable import why_unused
 
 Incidents = Callable[[str], str]
