@@ -17,7 +17,7 @@ from importlib import import_module
 from agent.errors import Trouble
 
 INTERNAL = 70  # EX_SOFTWARE
-UNKNOWN = 3  # what Nagios calls "could not tell"
+UNKNOWN = 3  # Nagios' UNKNOWN
 
 _Commands = argparse._SubParsersAction  # the only name argparse has for what add_subparsers gives
 
@@ -31,7 +31,7 @@ class UnknownCommand(Trouble):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["demo"]:  # the demo has words of its own
+    if words[:1] == ["demo"]:  # the demo parses its own arguments
         return _guarded(lambda: _demo(words[1:]), "demo")
     parser = _parser()
     unknown = _guarded(lambda: _known(parser, words), "")

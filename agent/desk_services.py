@@ -43,9 +43,9 @@ class BackOffice:
     def __init__(
         self, config: Config, latest: Latest, metrics: Metrics, clocks: Clocks, demo: bool
     ) -> None:
-        """Opens the store, or goes on trying when it only does not answer now.
+        """Opens the store, or keeps trying if it only does not answer now.
 
-        Raises ``agent.open_desk.OpeningError``, one sentence, for what waiting would not mend.
+        Raises ``agent.open_desk.OpeningError``, one sentence, if waiting would not help.
         """
         opened = open_desk(config, wait=True)
         self._clocks = clocks
@@ -89,11 +89,11 @@ class BackOffice:
         self._thread.start()
 
     def nudge(self) -> None:
-        """Something was written: make the figures again soon."""
+        """The desk has written something: update the incident metrics soon."""
         self._nudged.set()
 
     def stop(self, seconds: float) -> int:
-        """End within ``seconds``; returns how many findings could not be told any more."""
+        """End within ``seconds``; returns how many findings were not delivered."""
         self._stopping = True
         self._nudged.set()
         if self._jobs.running:
@@ -159,7 +159,9 @@ class BackOffice:
             self._nudged.wait(REFRESH_SECONDS)
 
     def _attempt(self, what: str, work: Callable[[datetime], None]) -> None:
-        """Do one piece of work; a dead store is told once, and once more when it is back."""
+        """Run one job; an unavailable store is logged once, and once more when it is available
+        again.
+        """
         try:
             work(self._clocks.now())
         except StoreUnavailable as error:

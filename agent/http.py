@@ -175,7 +175,7 @@ class DeskServer:
         import anyio  # the desk's libraries; an agent without a desk never gets here
         import uvicorn
 
-        # Threads of their own: pages that wait for a silent store may hold all the others.
+        # Separate threads: pages that wait for a store may use up all the others.
         threads = anyio.CapacityLimiter(SCRAPERS)
         for path, answer in answers.items():
             endpoint = _endpoint(answer, threads)

@@ -54,7 +54,7 @@ def open_desk(config: Config, *, wait: bool = False, reading: bool = False) -> O
         steps = procedure.load(config.procedure)
         hours = calendar.load(config.calendar)
     except (ProcedureError, CalendarError) as error:
-        # Told as a configuration's problems are, in English: they name keys and lines of a file.
+        # In English, like a configuration's problems: they name keys and lines of a file.
         raise OpeningError(Text.verbatim(str(error))) from error
     given = config.office.model_dump(exclude_none=True)
     if "copies" in given:

@@ -97,7 +97,7 @@ class Problems:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """``meant`` in English, as all problems of a file are told."""
+    """``meant`` in English, as all problems of a file are reported."""
     return meant(word, known).en
 
 

@@ -149,7 +149,7 @@ class Entry:
         self.problems.found.append(placed(self._origins, path, message, main))
 
     def only(self, allowed: Iterable[str]) -> None:
-        """Refuse keys nobody reads."""
+        """Refuse unknown keys."""
         known = set(allowed)
         for key in self.value:
             if key not in known:
@@ -238,7 +238,7 @@ class Entry:
     def entry(self, key: str) -> Entry:
         """The block under ``key``; an empty one when it is missing (and that is a problem)."""
         value = self._get(key, None)
-        if value is None:  # said once; what is missing inside is not worth a line each
+        if value is None:  # reported once, not again for each key inside
             return Entry({}, (*self._path, key), self._origins, Problems())
         return self._inner(value, key)
 

@@ -41,7 +41,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can sign in."""
+    """An account that can sign in."""
 
     username: str
     name: str  # with titles, as printed on letters
@@ -87,7 +87,7 @@ class EventKind(StrEnum):
     OBSERVED = (
         "observed"  # an attached finding changed severity or its way of failing, or came back
     )
-    CLEARED = "cleared"  # an attached finding is clear; nobody has signed anything by that
+    CLEARED = "cleared"  # an attached finding is clear; this signs no step
     CLAIMED = "claimed"  # the person whose turn it is says: I am on it
     SIGNED = "signed"  # a step approved ("Ya") or returned ("Tidak"), with its form
     DISMISSED = "dismissed"  # step 2: not a disruption, or a duplicate
@@ -141,7 +141,7 @@ class Trouble:
     first_at: datetime
     last_at: datetime
     cleared_at: datetime | None = None
-    moved: bool = False  # not clear, but it goes on in another incident since ``cleared_at``
+    moved: bool = False  # not clear, but continued in another incident since ``cleared_at``
     raised_count: int = 1  # flaps show as more than one
     green_seconds: float = 0.0  # summed over its cleared spells that ended
     evidence: JSON | None = None
@@ -153,7 +153,7 @@ class Trouble:
 
     @property
     def name(self) -> Text:
-        """What the trouble is called while its figures move."""
+        """The finding's name, which stays the same while its figures change."""
         return self.headline if self.headline.en else self.title
 
 

@@ -72,7 +72,7 @@ class _Memory:
     warning: Level = Level()
     critical: Level = Level()
     last: Measurement | None = None
-    worst: Measurement | None = None  # the last bad one: a clear finding says what it was about
+    worst: Measurement | None = None  # the last bad one, for the text of a clear finding
     worst_was: Severity = Severity.CLEAR  # the verdict at that reading: its limit is told with it
     hint: Text = NOTHING_SAID
     decided: bool = False  # there was a verdict: it was raised, or a reading was good
@@ -317,7 +317,7 @@ def _finding(
     at: datetime,
 ) -> Finding:
     severity = memory.severity
-    stood = severity or memory.worst_was  # what has healed is told as it stood
+    stood = severity or memory.worst_was  # a clear finding shows its last bad values
     limit = threshold.critical if stood is Severity.CRITICAL else threshold.warning
     if limit is None:
         limit = threshold.critical

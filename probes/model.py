@@ -36,7 +36,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The secret itself, for the driver and nobody else."""
+        """The secret itself, for the driver only."""
         return self._value
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ class FailureKind(StrEnum):
     TIMEOUT = "timeout"  # our own deadline passed: frozen, black hole, overloaded
     UNSUPPORTED = "unsupported"  # this server version or flavour cannot answer
     BLIND = "blind"  # a grant, an instrument or a file is missing: we cannot see
-    BROKEN = "broken"  # a bug of ours or an answer nobody expected
+    BROKEN = "broken"  # a bug of ours or an unexpected answer
 
 
 CONNECTION_KINDS = frozenset(
@@ -194,7 +194,7 @@ class Target:
     application: str = ""
     agency: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    volumes: Mapping[str, str] = field(default_factory=dict)  # purpose -> path, told by hand
+    volumes: Mapping[str, str] = field(default_factory=dict)  # purpose -> path, configured
     probes: Mapping[str, Tuning] = field(default_factory=dict)  # by probe name
     host: str = ""  # name of the host the agent runs on, when the server is local to it
     machine: str = ""  # name or address of the host the server runs on, when that is another one
@@ -326,10 +326,10 @@ class Session(Protocol):
     def phases(self) -> Mapping[str, float]: ...  # seconds per phase of this session's login
     @property
     def memory(self) -> MutableMapping[str, Any]:
-        """What this probe noted about this target at earlier readings; empty after a restart.
+        """What this probe recorded about this target at earlier readings; empty after a restart.
 
-        For rates and for "since when": a probe is a function and keeps nothing itself. Only what
-        lies under the key ``KEPT``, as plain JSON values, survives a restart of the agent.
+        For rates and durations, because a probe is a function without state. Only the values under
+        the key ``KEPT``, as plain JSON, survive a restart of the agent.
         """
         ...
 

@@ -1,8 +1,8 @@
-"""Runs probes on a target: owns its sessions, bounds every call, turns failures into data.
+"""Runs probes on a target: owns its sessions, limits every call, turns failures into data.
 
-One ``Owner`` per target, used by one thread. It keeps one session, lets ``login`` open a
-second for a fresh login, and closes what broke. A round ends at the first failure of the
-connection itself: what is down is asked once per round, not once per probe.
+One ``Owner`` per target, used by one thread. It keeps one session, lets ``login`` open a second for
+a fresh login, and closes broken ones. A round ends at the first failure of the connection itself: a
+server that is down is tried once per round, not once per probe.
 """
 
 from __future__ import annotations
@@ -83,17 +83,17 @@ def _checked(probe: Probe, measurements: tuple[Measurement, ...]) -> tuple[Measu
 
 
 PATHS_SECONDS = 600.0
-"""After so long a server is asked again where its files are: a tablespace may have been added."""
+"""How long known file paths are reused: a tablespace may have been added."""
 
 LOCAL_EVIDENCE_SECONDS = 4.0
-"""For a server seen from outside: a host in distress shows its processes slowly."""
+"""For a server seen from outside: an overloaded host shows its processes slowly."""
 
 MOST_SLOW = 3
-"""Questions of one round that may end at the deadline before the rest is left for the next."""
+"""Probes of one round that may end at the deadline before the rest is left for the next round."""
 
 
 def _too_slow(budget_seconds: float) -> Failure:
-    """One question had no answer in time on a server that answered another in the same round."""
+    """One probe timed out on a server that answered another in the same round."""
     said = Text(
         "no answer within {budget_seconds:g} s, although the server answers others",
         budget_seconds=budget_seconds,
@@ -189,9 +189,9 @@ class _Metered:
 
 
 class HostView:
-    """What is looked at without a session: the target and where its files were last seen.
+    """Target and last known file paths, for probes without a session.
 
-    Host probes get it always, the others' ``exhibits_when_down`` when their server is down.
+    Host probes always get it, the others' ``exhibits_when_down`` when their server is down.
     """
 
     flavour = HOST
@@ -230,7 +230,7 @@ def _asking_anew(session: Session) -> Iterator[None]:
 
 
 def _of_one_down(probe: Probe, down: Down | None) -> Callable[[Session], Iterable[Exhibit]] | None:
-    """What the probe shows of a server that is known to be down."""
+    """Evidence of a probe about a server that is known to be down."""
     show = probe.exhibits_when_down
     if show is None or down is None:
         return None
@@ -241,7 +241,7 @@ def _with(
     own: Callable[[Session], Iterable[Exhibit]] | None,
     lately: Callable[[Session], Iterable[Exhibit]] | None,
 ) -> Callable[[Session], Iterable[Exhibit]] | None:
-    """What a probe shows of a server that answers, and then what changed on it."""
+    """Evidence of a probe about a server that answers, followed by recent changes on it."""
     if lately is None:
         return own
 
@@ -257,7 +257,7 @@ def _with(
 
 
 class Owner:
-    """The one owner of everything Sigap holds open towards one target."""
+    """Owns all sessions of Sigap towards one target."""
 
     def __init__(self, target: Target, engine: Engine, budget_seconds: float = 5.0) -> None:
         self.target = target
@@ -308,7 +308,7 @@ class Owner:
                     spent = reading.duration_seconds
                     self._down = Down(failure, spent, not logged_in, self._answered_at)
                 elif slow < MOST_SLOW:
-                    # The server lives: one slow question must not hide what the others would say.
+                    # The server is alive: one slow probe must not hide the others' readings.
                     slow += 1
                     reading = replace(reading, failure=_too_slow(self._budget_seconds))
                 else:
@@ -316,7 +316,9 @@ class Owner:
             yield reading
 
     def gather(self, probe: Probe, now: datetime) -> Evidence | None:
-        """Freeze what the probe shows at an onset; what could not be had is said in its place."""
+        """Take a probe's evidence when a fault begins; what could not be read is stated in its
+        place.
+        """
         show: Callable[[Session], Iterable[Exhibit]] | None = probe.exhibits
         session: Session
         budget_seconds = max(self._budget_seconds, LOCAL_EVIDENCE_SECONDS)
@@ -334,7 +336,7 @@ class Owner:
                 return Evidence(now, evidence.bounded(show(session)))
         except ProbeError as error:
             said: Words = failure_text.shown(error.failure)
-        except Exception as error:  # evidence is a courtesy: its bugs must not stop the finding
+        except Exception as error:  # a bug in evidence must not stop the finding
             log.exception(
                 "evidence of probe %s on %s failed unexpectedly; please report this",
                 probe.name,
@@ -355,7 +357,7 @@ class Owner:
             self._memories.setdefault(name, {}).setdefault(KEPT, value)
 
     def drop(self) -> None:
-        """Let go of the kept session; returns at once even when the server hangs."""
+        """Close the kept session; returns at once even when the server hangs."""
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
@@ -365,12 +367,12 @@ class Owner:
             self._kept.shared.round = {}
 
     def _ask(self, probe: Probe, now: datetime) -> Reading:
-        """One reading; a kept session the server had closed is opened anew, once."""
+        """One reading; a kept session that the server had closed is opened again, once."""
         had_session = self._kept is not None
         reading = self._take(probe, now)
         kept = self._kept
         if kept is not None and reading.failure is not None and reading.failure is kept.refused:
-            # Only the further session was refused: the kept one lives, and login says why.
+            # Only the additional session was refused: the kept one works, and login reports why.
             return replace(reading, failure=failure_text.no_further(reading.failure))
         if (
             had_session
@@ -393,7 +395,7 @@ class Owner:
         failure = reading.failure
         if had_session or failure is None or failure is session.refused:
             return reading
-        # It let us in a moment ago.
+        # The login worked a moment ago.
         return replace(reading, failure=replace(failure, reached=True))
 
     def _session(self) -> _Metered:
@@ -422,7 +424,9 @@ class Owner:
         return self._memories.setdefault(probe.name, {})
 
     def _learn_paths(self, session: Session) -> None:
-        """Remember where the server keeps its files; not being told is the host probe's news."""
+        """Remember where the server keeps its files; the host probe reports it if that is not
+        known.
+        """
         self._paths_learned_at = time.monotonic()
         try:
             self._paths = session.paths()

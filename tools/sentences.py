@@ -1,4 +1,6 @@
-"""Reads what Python modules say to people, ``Text("English words", …)``, without running them."""
+"""Extracts the texts for people from Python modules, ``Text("English words", …)``, without running
+them.
+"""
 
 from __future__ import annotations
 

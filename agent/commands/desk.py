@@ -25,9 +25,9 @@ _NOT_ACTIVE = Text(
 
 @contextmanager
 def desk(given: argparse.Namespace, *, reading: bool = False) -> Iterator[tuple[Config, Opened]]:
-    """The configuration and the open desk; refusals and a dead store become ``Trouble``.
+    """The configuration and the open desk; refusals and an unavailable store become ``Trouble``.
 
-    For ``reading`` it is enough to have the right to read the store.
+    With ``reading`` the right to read the store is enough.
     """
     config = load(find(given.config), logins=False)
     with in_language(language_of(given, config)):

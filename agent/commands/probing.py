@@ -45,7 +45,7 @@ from probes.words.finding import Finding
 from probes.words.not_applicable import why_unused
 from probes.words.units import measured, written
 
-PLACEHOLDER = "CHANGE-ME"  # stands for the password in a declared grant
+PLACEHOLDER = "CHANGE-ME"  # placeholder of the password in a declared grant
 UNKNOWN = 3
 WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", UNKNOWN: "UNKNOWN"}
 _NO_PROBE = Text("no probe '{name}'; {meant}")
@@ -102,7 +102,7 @@ def _attempt(given: argparse.Namespace, config: Config, language: str) -> int:
         probe = by_name[reading.probe]
         findings = tuple(judge.assess(eager, probe, reading).findings)
         tried.append(Tried(probe, reading, findings, _code(probe, reading, findings)))
-    if given.probe is None:  # asked for everything: what does not apply here says nothing
+    if given.probe is None:  # all probes were run: leave out those that do not apply here
         tried = [t for t in tried if why_unused(t.probe, t.reading) is None]
     owner.drop()
     code = next(c for c in _WORST if any(t.code == c for t in tried) or c == 0)

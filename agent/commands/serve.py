@@ -44,7 +44,7 @@ def schema(given: argparse.Namespace) -> int:
 
 def version(given: argparse.Namespace) -> int:
     """``sigap version``."""
-    from agent.metrics.registry import sigap_version  # nobody else needs prometheus_client here
+    from agent.metrics.registry import sigap_version  # only this command needs prometheus_client
 
     print(f"sigap {sigap_version()}")
     return 0

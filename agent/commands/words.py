@@ -49,7 +49,7 @@ def language_without_config(given: argparse.Namespace) -> str:
 
 
 def target_named(name: str, config: Config) -> Target:
-    """The watched target of that name; raises ``Told``."""
+    """The configured target of that name; raises ``Told``."""
     watched = {target.name: target for target in config.targets}
     if name not in watched:
         raise Told(_NO_TARGET.format(name=name, meant=meant(name, watched)))

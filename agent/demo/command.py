@@ -111,7 +111,7 @@ def _speak(home: Home, options: argparse.Namespace, language: str) -> int:
     if options.action == "stop":
         return _stop(home, language)
     if options.action in {"break", "heal"} and options.fault not in FAULTS:
-        find(options.fault)  # says which names there are
+        find(options.fault)  # raises with the known names
     answer = _ask(
         home,
         {
@@ -178,7 +178,7 @@ def _ask(home: Home, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _free(home: Home) -> bool:
-    """Whether nobody holds the folder any more."""
+    """Whether the folder is not locked any more."""
     try:
         home.lock()
     except DemoError:

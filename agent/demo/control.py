@@ -74,12 +74,12 @@ class _Request(socketserver.StreamRequestHandler):
         except (ValueError, OSError) as error:
             log.warning("unreadable request on the control socket: %s", error)
             answer = {"ok": False, **Text("Unreadable request.").recorded}
-        except Exception as error:  # whoever asked must hear of it, whatever it was
+        except Exception as error:  # the caller must get every error
             log.exception("demo command failed unexpectedly; please report this")
             said = " ".join(str(error).split()) or type(error).__name__
             refusal = Text("The demo could not do that ({words}). Try once more.", words=said)
             answer = {"ok": False, **refusal.recorded}
-        with contextlib.suppress(OSError):  # whoever asked may have gone
+        with contextlib.suppress(OSError):  # the caller may have disconnected
             self.wfile.write(json.dumps(answer).encode() + b"\n")
 
 

@@ -18,7 +18,7 @@ from agent.demo.errors import DemoError
 from agent.state.folder import KEPT_FILE
 from probes import Text
 
-LAYOUT = 1  # grows when what lies in a demo folder changes its meaning; an older one is remade
+LAYOUT = 1  # increased when the format of a demo folder changes; an older folder is created again
 SOCKET_LIMIT = 100  # bytes; the kernel's limit for a Unix socket's whole path is 107
 
 

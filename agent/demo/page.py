@@ -99,7 +99,7 @@ def router(faults: Faults, home: Home) -> APIRouter:
 
     @routes.post("/demo")
     def act(request: Request, site: Here, member: Posting, form: Posted) -> Response:
-        """Break or heal one thing; what cannot be done is said on the page."""
+        """Cause or heal one fault; an error is shown on the page."""
         name, target = text_of(form, "fault"), text_of(form, "target")
         try:
             if text_of(form, "do") == "heal":

@@ -127,7 +127,7 @@ class _Demo:
 
     @property
     def _language(self) -> str:
-        """The language asked for; "" says everything in both."""
+        """The requested language; "" prints everything in both."""
         return str(getattr(self._options, "lang", ""))
 
     def _make_daemon(self) -> Daemon:

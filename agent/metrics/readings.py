@@ -89,7 +89,7 @@ class Seen:
     failures: dict[str, int] = field(default_factory=dict)
     findings: dict[Fingerprint, Finding] = field(default_factory=dict)
     measured: frozenset[str] = frozenset()  # families with lines on the board
-    stale_after: float = 0.0  # seconds after which the reading says nothing of the present
+    stale_after: float = 0.0  # seconds after which the reading is stale
 
 
 @dataclass(slots=True)
@@ -203,7 +203,7 @@ class Latest:
         }
         seen.findings = kept | stated
         if before and before == _verdicts(seen.findings):
-            return  # its lines stand already
+            return  # its lines exist already
         text = "".join(
             line(
                 SEVERITY.name,
@@ -311,7 +311,7 @@ class Latest:
 
 
 def usable(probe: Probe, reading: Reading) -> bool | None:
-    """Whether the server can be used, as the probe that decides it says; None: it cannot tell."""
+    """Whether the server can be used, according to the probe that decides it; None: not known."""
     if reading.failure is not None:
         return False if reading.failure.kind in CONNECTION_KINDS else None
     for measurement in reading.measurements:

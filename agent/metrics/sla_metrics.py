@@ -70,7 +70,7 @@ class Totals:
     acknowledged: Spread = field(default_factory=lambda: Spread(ACKNOWLEDGE_BUCKETS))
 
     def add(self, incident: Incident, clocks: Clocks) -> None:
-        """Count one incident as it stands."""
+        """Count one incident in its present state."""
         self.opened[incident.source, incident.family or "other"] += 1
         first = incident.visits[0]
         seen_at = first.claimed_at or (first.signoff.at if first.signoff else None)

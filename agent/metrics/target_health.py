@@ -101,7 +101,7 @@ def _state(seen: Seen, now: datetime) -> ProbeState:
     if unused and (reading.failure is not None or worst is Severity.CLEAR):
         return ProbeState.UNUSED
     if reading.failure is not None:
-        # what is down is told by the probe that decides it; the others cannot see past it
+        # a server that is down is shown by the probe that decides it; the others cannot measure
         down = reading.failure.kind in CONNECTION_KINDS and bool(seen.probe.judged_on_failure)
         return ProbeState.CRITICAL if down else ProbeState.BLIND
     return ProbeState.WARNING if worst is Severity.WARNING else ProbeState.OK

@@ -1,7 +1,7 @@
 """Lines of /metrics in Prometheus' text format, kept as text and only joined when scraped.
 
-A family is written once with HELP and TYPE and its lines stand together; what expired or was
-forgotten is not written. Safe for many writers and scrapers.
+A family is written once with HELP and TYPE, followed by all its lines; lines that expired or were
+removed are not written. Safe for many writers and scrapers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A metric as it is announced."""
+    """Name, type and help of a metric."""
 
     name: str
     help: str
@@ -36,7 +36,7 @@ def line(name: str, labels: Mapping[str, str], value: float) -> str:
 
 
 def written(labels: Mapping[str, str]) -> str:
-    """What stands between the braces. Empty values are the same as none and left out."""
+    """The labels as written between the braces. Empty values are left out, which means the same."""
     return ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items() if text)
 
 
@@ -79,7 +79,7 @@ class _Kept:
         # Reset first: a chunk put meanwhile lowers it again.
         self._soonest = math.inf
         for key, expires in list(self._expiries.items()):
-            if expires <= at and self._expiries.get(key) == expires:  # not put anew meanwhile
+            if expires <= at and self._expiries.get(key) == expires:  # not replaced meanwhile
                 afterwards = self._afterwards.get(key)
                 self.drop(key)
                 if afterwards is not None:

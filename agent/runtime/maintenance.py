@@ -1,8 +1,8 @@
-"""Maintenance windows: announced work opens no incidents.
+"""Maintenance windows: planned work opens no incidents.
 
-Only incidents are suppressed: values, findings and evidence go on. What still fails when a window
-ends opens then, because findings are stated at every reading. Recurring windows begin at a
-wall-clock time of their zone; their length is real time.
+Only incidents are suppressed; values, findings and evidence continue. What still fails when a
+window ends opens then, because findings are stated at every reading. Recurring windows begin at a
+wall-clock time of their zone; their length is elapsed time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Window:
     zone: str = "UTC"
 
     def covers(self, target: str, cluster: str) -> bool:
-        """Whether it is about this target; one that names nobody is about everybody."""
+        """Whether it applies to this target; one without targets and clusters applies to all."""
         if not self.targets and not self.clusters:
             return True
         return target in self.targets or (bool(cluster) and cluster in self.clusters)

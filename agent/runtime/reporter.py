@@ -1,12 +1,13 @@
-"""Reports findings to the desk from one thread; a slow or dead store loses none.
+"""Reports findings to the desk from one thread; a slow or unavailable store loses none.
 
-``put`` never waits. Of each finding only the newest word is kept, but one that came and went while
-the store was away is reported with both its words. While the store is away everything is kept and
-tried again, with one log line each time that changes.
+``put`` never waits. Only the newest state of each finding is kept, but one that was raised and
+cleared while the store was unavailable is reported with both states. While the store is unavailable
+everything is kept and tried again, with one log line at each change.
 
-Findings are stated at every reading; the desk is told only what could change something. It is told
-an all-clear only of what it awaits (it lists that once a minute) or has heard of; a finding that
-stands unchanged is stated once a minute. So a thousand healthy servers cost the store nothing.
+Findings are stated at every reading; the desk gets only those that could change something. It gets
+a clear finding only if it awaits it (it lists these once a minute) or has the finding open; an
+unchanged open finding is sent again once a minute. A thousand healthy servers cost the store
+nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ log = logging.getLogger("sigap.reporter")
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
 AGAIN_AFTER = timedelta(seconds=60)
-"""How often the desk is told again of trouble that stands unchanged."""
+"""How often an unchanged open finding is sent again."""
 AWAITED_EVERY_SECONDS = 60.0
-"""How often the desk is asked of which findings an all-clear would change something."""
+"""How often the desk is asked which findings it awaits to clear."""
 
 
 class Desk(Protocol):
@@ -74,14 +75,14 @@ class Reporter:
         ] = {}  # by fingerprint: oldest word first, at most 2
         self._urgent: dict[
             Fingerprint, None
-        ] = {}  # fingerprints in trouble, in the order they came
+        ] = {}  # fingerprints of bad findings, in order of arrival
         self._calm: dict[Fingerprint, None] = {}  # the others
         self._not_before: dict[
             Fingerprint, float
         ] = {}  # monotonic, of words that wait for a partner
-        self._heard: dict[Fingerprint, Finding] = {}  # trouble the desk has heard of, as last told
-        self._alone: set[Fingerprint] = set()  # of these, what no incident took
-        self._again: set[Fingerprint] = set()  # of these, what an incident opened since might take
+        self._heard: dict[Fingerprint, Finding] = {}  # bad findings the desk has, as last delivered
+        self._alone: set[Fingerprint] = set()  # of these, those without an incident
+        self._again: set[Fingerprint] = set()  # of these, those a new incident might include
         self._awaited: set[Fingerprint] | None = None  # None: the desk was not asked yet
         self._asked_at = monotonic() - AWAITED_EVERY_SECONDS
         self._told = self._failed = self._in_a_row = 0
@@ -113,7 +114,9 @@ class Reporter:
             self._wake.notify()
 
     def stop(self, seconds: float) -> int:
-        """Tell what waits, for so long at most; returns how many findings stay untold."""
+        """Deliver what is queued, for so long at most; returns how many findings stay
+        undelivered.
+        """
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -132,7 +135,7 @@ class Reporter:
         return not self._thread.is_alive() or self._monotonic() - self._beat > 30.0
 
     def _news(self, finding: Finding) -> bool:
-        """Whether the desk could do anything with it."""
+        """Whether the finding could change anything at the desk."""
         name = finding.fingerprint
         heard = self._heard.get(name)
         if finding.severity is Severity.CLEAR:
@@ -145,7 +148,7 @@ class Reporter:
         )
 
     def _ask_awaited(self) -> None:
-        """Learn of what the desk would like to hear that it is over."""
+        """Ask the desk which findings it awaits to clear."""
         if self._monotonic() - self._asked_at < AWAITED_EVERY_SECONDS and not self._away:
             return
         try:
@@ -164,7 +167,7 @@ class Reporter:
                         kept.pop(name, None)
 
     def _queue(self, name: Fingerprint) -> None:
-        """Put a fingerprint where it belongs; one that already stands there keeps its turn."""
+        """Put a fingerprint into its queue; one that is already there keeps its turn."""
         trouble = any(word.severity > Severity.CLEAR for word in self._waiting[name])
         right, wrong = (self._urgent, self._calm) if trouble else (self._calm, self._urgent)
         wrong.pop(name, None)
@@ -187,7 +190,9 @@ class Reporter:
                     return
 
     def _next(self) -> Finding | None:
-        """The next word to tell, trouble before all-clear; None after a quiet while."""
+        """The next finding to deliver, bad ones before clear ones; None after a while without
+        any.
+        """
         with self._wake:
             name = self._ready()
             if name is None:
@@ -199,7 +204,7 @@ class Reporter:
             return self._waiting[name][0] if name is not None else None
 
     def _ready(self) -> Fingerprint | None:
-        """The fingerprint whose turn it is; those the desk choked on come last."""
+        """The fingerprint whose turn it is; those that made the desk fail come last."""
         at = self._monotonic()
         last = None
         for name in itertools.chain(self._urgent, self._calm):
@@ -211,7 +216,7 @@ class Reporter:
         return last
 
     def _tell(self, finding: Finding) -> float:
-        """Tell the desk one finding; returns the seconds to pause when that failed."""
+        """Deliver one finding; returns the seconds to pause when that failed."""
         try:
             reported = self._desk.report(finding, self._now())
         except self._store_errors as error:
@@ -219,7 +224,7 @@ class Reporter:
                 log.error("store unavailable; findings are queued in memory: %s", error)
             self._away = True
             return self._pause()
-        except Exception:  # one finding the desk chokes on must not stop the others
+        except Exception:  # one finding that makes the desk fail must not stop the others
             if finding.fingerprint not in self._broken:
                 log.exception(
                     "reporting %s failed unexpectedly; please report this", finding.fingerprint
@@ -236,7 +241,7 @@ class Reporter:
             log.info("%s %s: %s", reported.change, reported.number, finding.title.en)
             self._changed()
         elif verdict_log.changed(before, finding) and (before or not reported.number):
-            # no incident told of it, nor has known it since before
+            # no incident reports it or had it before
             verdict_log.tell(before, finding)
         return 0.0
 

@@ -10,7 +10,7 @@ from probes.judge import Recalled
 
 
 def recalled(incidents: Iterable[Incident]) -> Mapping[str, tuple[Recalled, ...]]:
-    """The troubles that stand, by target (or cluster)."""
+    """The open findings, by target (or cluster)."""
     found: dict[str, list[Recalled]] = {}
     for incident in incidents:
         for trouble in incident.troubles:

@@ -139,7 +139,7 @@ class Loop:
             try:
                 shown = other_side(request, self.plan, self.owner, self._clocks.now())
                 self._handler.answer(request, shown)
-            except Exception:  # an answer is a courtesy to another target
+            except Exception:  # the answer is for another target's evidence
                 log.exception(
                     "answer of %s failed unexpectedly; please report this", self.plan.target.name
                 )
@@ -167,7 +167,7 @@ class Loop:
                 self._send(request)
         if due:
             self.rounds += 1
-        if down:  # what is dear comes with the first round in which the server is back
+        if down:  # expensive probes run in the first round in which the server is back
             for name in self.plan.periods_in_doubt:
                 self.timetable.doubt(name, True, started)
         self._failed = self._failed + 1 if down else 0

@@ -21,7 +21,7 @@ def notify(state: str) -> None:
         try:
             channel.sendto(state.encode(), address)
         except OSError:
-            return  # systemd went away or is busy; the next ping will tell
+            return  # systemd is gone or busy; the next notification shows
 
 
 def watchdog_seconds() -> float | None:

@@ -1,4 +1,4 @@
-"""What the scheduler and the reporter say of themselves on /metrics."""
+"""Metrics of the scheduler and the reporter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def skipped_rounds(scheduler: Scheduler) -> str:
 
 
 def of_scheduler(scheduler: Scheduler) -> Iterator[Metric]:
-    """What the scheduler says of itself."""
+    """Metrics of the scheduler."""
     yield GaugeMetricFamily(
         "sigap_agent_stalled_loops",
         "Targets whose loop no longer advances.",
@@ -36,7 +36,7 @@ def of_scheduler(scheduler: Scheduler) -> Iterator[Metric]:
 
 
 def of_reporter(reporter: Reporter) -> Iterator[Metric]:
-    """What the reporter says of itself and of the store."""
+    """Metrics of the reporter and the store."""
     counts = reporter.counts()
     yield GaugeMetricFamily(
         "sigap_store_up", "Whether the store accepted the last finding.", value=int(counts.store_up)

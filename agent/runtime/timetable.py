@@ -35,8 +35,9 @@ class Timetable:
         shifts: Mapping[str, float] | None = None,
     ) -> None:
         """``periods``: seconds by probe name; ``first``: monotonic instant of the first round, in
-        which everything is asked; ``in_doubt``: the shorter periods of the probes that come sooner
-        in doubt; ``shifts``: seconds by which a probe's grid stands behind ``first``."""
+        which every probe runs; ``in_doubt``: the shorter periods of the probes that run sooner
+        while in doubt; ``shifts``: seconds by which a probe's schedule is offset from ``first``.
+        """
         self._periods = dict(periods)
         self._usual = dict(periods)
         self._in_doubt = dict(in_doubt or {})

@@ -1,7 +1,6 @@
-"""Log lines for what changes: verdicts, servers that go away or come back, maintenance windows.
+"""Log lines for changes: verdicts, servers that go down or come back, maintenance windows.
 
-One line at each change, never one for each reading, so that the log tells what happened also where
-no incident does.
+One line at each change, never one for each reading, so that the log is complete without incidents.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def tell(before: Finding | None, now: Finding) -> None:
 
 
 def duration_of(before: Finding, now: Finding) -> str:
-    """How long it stood, from the first bad reading to the first good one."""
+    """How long it lasted, from the first bad reading to the first good one."""
     return duration(max(0.0, (now.since - before.since).total_seconds())).en
 
 

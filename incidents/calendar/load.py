@@ -150,7 +150,7 @@ def _calendar(chain: list[Entry]) -> Calendar:
         {
             "name": name,
             "zone": zone_entry.string("zone"),
-            "zone_label": label or None,  # read by nobody; part of the hash of older calendars
+            "zone_label": label or None,  # unused; part of the hash of older calendars
             "hours_per_day": hours,
             "rules": [each.value for entry in chain for each in entry.entries("rules")],
             "midday_break": _last(chain, "midday_break").value.get("midday_break") or {},

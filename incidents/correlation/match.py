@@ -29,7 +29,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """What finding and trouble have in common for the table."""
+    """The properties of finding and open finding that the table compares."""
 
     target: str
     family: str

@@ -18,7 +18,7 @@ from probes import Text
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What the office prints on its own paper; everything here is a setting (READING 4.4)."""
+    """Letterhead and signature block of the office; all of it is configurable."""
 
     government: str = "PEMERINTAH PROVINSI KALIMANTAN TIMUR"
     agency: str = "DINAS KOMUNIKASI DAN INFORMATIKA"

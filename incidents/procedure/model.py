@@ -1,7 +1,6 @@
-"""What a procedure is made of: roles, steps, forms, standards, documents. Plain values.
+"""Data types of a procedure: roles, steps, forms, standards, documents.
 
-Read them from ``incidents.procedure.load``, which also loads them. Source: SOP section G, READING
-5.1-5.4.
+``incidents.procedure.load`` reads them from YAML. Source: SOP section G.
 """
 
 from __future__ import annotations
@@ -185,7 +184,7 @@ class Step:
     with_role: str = ""  # takes part without signing
     question: Text = Text("")  # what Ya / Tidak answers, at decision steps
     not_signed_by: tuple[int, ...] = ()
-    """Whoever signed any visit of these steps may not sign this one."""
+    """Whoever signed any visit of these steps may not sign this one (separation of duties)."""
     reason: str = ""  # the field that says why the step is returned
 
     @property

@@ -83,7 +83,7 @@ class Due:
 
 
 def clocks(incident: Incident, procedure: Procedure, calendar: Calendar, now: datetime) -> Clocks:
-    """Every standard of the incident as it stands at ``now``."""
+    """Every standard of the incident at ``now``."""
     steps = tuple(_step_clock(visit, procedure, calendar, now) for visit in incident.visits)
     overall = _clock(
         (0, 1), incident.opened_at, incident.closed_at, procedure.overall, procedure, calendar, now

@@ -36,7 +36,7 @@ def leave_document(
             "duplicate_of": action.duplicate_of.strip(),
         }
         kind, revision = procedure.documents[procedure.dismissal.document], 1
-    canonical(form)  # a person's words are refused, not mended
+    canonical(form)  # a person's text is refused, not repaired
     earlier = shelf.documents(change.connection, change.number)
     revises = next((each for each in reversed(earlier) if each.kind == kind.kind), None)
     signature = Signature(person, by, decision, form, change.now)

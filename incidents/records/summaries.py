@@ -1,7 +1,7 @@
-"""The rows beside the ledger: one summary per incident, and which finding is open where.
+"""Rows derived from the ledger: one summary per incident, and which incident has which finding
+open.
 
-They are written in the transaction that appends the events, so a list never tells another story
-than the record does.
+They are written in the transaction that appends the events, so lists always match the record.
 """
 
 from __future__ import annotations

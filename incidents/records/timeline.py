@@ -34,7 +34,7 @@ def lines(
 ) -> tuple[TimelineEntry, ...]:
     """The timeline of one incident; ``names`` gives the printed name of a username.
 
-    A reminder and a breach stand at their deadline, not at the moment they were noticed.
+    A reminder and a breach are listed at their deadline, not when they were recorded.
     """
     found = []
     titles: dict[str, Text] = {}

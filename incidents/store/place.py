@@ -38,7 +38,7 @@ _NOT_TO_READ = Text(
 
 
 def objection(file: Path) -> Text | None:
-    """Why this process cannot keep a store in ``file``, with the command that mends it."""
+    """Why this process cannot keep a store in ``file``, with the command that fixes it."""
     folder = file.absolute().parent
     if not os.path.isdir(folder):  # unlike Path's, False where one may not look
         return _NO_FOLDER.format(folder=folder)
@@ -51,9 +51,9 @@ def objection(file: Path) -> Text | None:
 
 
 def objection_to_reading(file: Path, otherwise: Text) -> Text | None:
-    """Why this process cannot even read the store, with the command that mends it.
+    """Why this process cannot even read the store, with the command that fixes it.
 
-    ``otherwise`` is why it cannot keep one there; its owner is told that.
+    ``otherwise`` is why it cannot keep one there; its owner gets that message.
     """
     folder = file.absolute().parent
     if not os.path.isdir(folder):

@@ -72,7 +72,7 @@ def _prepare(store: Store) -> None:
 def objection(url: str) -> Text | None:
     """Why the SQLite store at ``url`` would not open, found without changing anything.
 
-    A server is not asked: whether it answers now says nothing of the configuration.
+    A server is not contacted: whether it answers now says nothing about the configuration.
     """
     try:
         address = store_url(url)

@@ -1,8 +1,9 @@
-"""Whether a person may do a thing to an incident now; if not, why, in one sentence.
+"""Whether a person may act on an incident now; if not, why, in one sentence.
 
-Checked in this order, the first that fails speaks: closed; wrong step or stale version;
-wrong role today; separation of duties; form incomplete; unknown field; decision not allowed;
-"selesai" while a probe is red without a reason. Source: SOP section E.
+The first check that fails is reported: closed; wrong step or stale version; wrong role today;
+separation of duties; form incomplete; unknown field; decision not allowed; "selesai" while a probe
+is red without a reason. Source: SOP sections B and G (who signs which step); decision on roles from
+the procedure file.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ MOST_SHOWN = 50
 """Servers of a cluster that are listed as evidence."""
 
 POOLER = "pooler"
-"""The role of what stands in front of a cluster's servers."""
+"""The role of a pooler in front of a cluster's servers."""
 
 PROBE = Probe(
     name="cluster_roles",

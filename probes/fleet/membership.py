@@ -1,10 +1,10 @@
-"""Who belongs to a target: reports expected standbys, slots and volumes that are missing.
+"""Members of a target: reports expected standbys, slots and volumes that are missing.
 
-A missing member produces no rows to alert on: a standby that is gone shows no lag. Members are the
-subjects of measures (replica, slot, channel, volume, member of a cluster), besides the role and the
+A missing member produces no rows to alert on: a missing standby shows no lag. Members are the
+subjects of measures (replica, slot, channel, volume, member of a cluster), and the role and the
 upstream. They are declared (``expects`` of a target) or learned: seen often enough, for long
-enough. A probe that cannot look makes nobody disappear; a member is missing only if every probe
-that ever showed its kind has looked and does not show it.
+enough. A blind probe makes no member disappear; a member is missing only if every probe that ever
+showed its kind has succeeded without it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ROLE_MEASURES = ("in_recovery", "is_replica")
 """The measure of an engine's availability probe that is 1 on a replica and 0 on a primary."""
 
 _UPSTREAM_DETAILS = ("upstream", "sender", "source")
-"""Where a replica's measurements name whom they follow."""
+"""Where a replica's measurements name its upstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class Kind:
     witness: str = ""
     """The one probe that lists them all; others with the label only know some, or may be blind."""
     sees_itself: bool = False
-    """Whoever looks is one of them: seeing none, it is outside and has no word about the others."""
+    """The server is itself one of them: if it sees none, it is outside and knows nothing about the
+    others.
+    """
 
     def shown_by(self, probe: Probe) -> bool:
         """Whether what this probe shows, and does not show, counts."""
@@ -324,7 +326,7 @@ class Membership:
         return expected
 
     def _see_all(self, kind: str, present: frozenset[str], at: datetime) -> None:
-        """Count who is there; whoever was not there this time starts from nothing."""
+        """Count the members seen; a member not seen this time starts again."""
         for key in [k for k in self._sightings if k[0] == kind and k[1] not in present]:
             del self._sightings[key]
         for name in sorted(present):

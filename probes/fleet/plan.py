@@ -37,7 +37,7 @@ class Plan:
 
     @property
     def shifts(self) -> Mapping[str, float]:
-        """Seconds by which the grids of the rarer probes stand behind that of the rounds."""
+        """Seconds by which the schedules of the rarer probes are offset from the rounds."""
         apart = self.between_rounds
         return {
             probe.name: shift(self.target.name, probe.name, self.period(probe), apart)
@@ -59,8 +59,7 @@ class Plan:
         return max(self.interval, min(self.periods.values(), default=0.0))
 
     def stale_after(self, probe: Probe) -> float:
-        """Seconds after which a reading no longer says anything of the present: three periods,
-        and the time a single question may take."""
+        """Seconds after which a reading is stale: three periods, and the time of a single query."""
         return 3 * max(self.period(probe), self.interval) + 2 * self.deadline
 
     @property
@@ -87,11 +86,11 @@ def plan(
 
 
 def shift(target: str, probe: str, period_seconds: float, interval_seconds: float) -> float:
-    """Seconds by which a rare probe's grid stands behind that of its target's rounds.
+    """Seconds by which a rare probe's schedule is offset from its target's rounds.
 
-    Whole intervals, fixed by a hash of both names, so that what is asked every minute or hour falls
-    into different rounds: neither do a thousand targets log in within one interval of each
-    minute, nor does one server get all its dear questions at once.
+    Whole intervals, fixed by a hash of both names, so that probes of every minute or hour fall into
+    different rounds: a thousand targets do not log in within the same interval, and one server does
+    not get all its expensive probes at once.
     """
     rounds = max(1, math.floor(period_seconds / interval_seconds))
     return zlib.crc32(f"{target}/{probe}".encode()) % rounds * interval_seconds

@@ -39,13 +39,13 @@ SILENT = frozenset({FailureKind.TIMEOUT, FailureKind.UNREACHABLE})
 """Kinds of failure of which the way to the server may be the reason."""
 
 RIPE_READINGS = 2
-"""Silent at so many readings in a row, as for a single server's outage."""
+"""Consecutive silent readings, as for a single server's outage."""
 
 MANY_HOSTS = 4
-"""So many do not go silent together of themselves; fewer may share a rack or a cluster."""
+"""So many hosts do not go silent together on their own; fewer may share a rack or a cluster."""
 
 TOGETHER = timedelta(minutes=5)
-"""Few that went silent further apart than this did not do so for one reason."""
+"""A few targets that went silent further apart than this have no common cause."""
 
 MOST_NAMED = 8
 MOST_SHOWN = 50
@@ -130,7 +130,7 @@ class _Seat:
     silent: int = 0  # readings in a row
     since: datetime | None = None  # the first of these
     kind: str = ""  # of the last failure, whatever it is; empty: it answered
-    reached: bool = False  # it took a connection since it is silent: frozen, not cut off
+    reached: bool = False  # accepted a connection since it went silent: frozen, not cut off
     announced: bool = False  # a maintenance window is on for it
 
 
@@ -326,7 +326,8 @@ def _beyond_us(
     """
     silent = [seat for seat in seats if seat.silent or seat.target.name in unsure]
     dark = {_host_of(seat) for seat in silent}
-    if len(dark) >= (MANY_HOSTS - 1 if stands else MANY_HOSTS):  # one that is back parts nobody
+    # the first one that is back does not end it
+    if len(dark) >= (MANY_HOSTS - 1 if stands else MANY_HOSTS):
         lit = {_host_of(seat) for seat in seats} - dark
         return len(dark) > len(lit) and 2 * len(silent) > len(seats)
     if len(dark) < 2 or len(silent) < len(seats) or any(seat.reached for seat in silent):

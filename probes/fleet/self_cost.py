@@ -152,7 +152,7 @@ class SelfCost:
         while len(self._marks) > 2 and at - self._marks[1].at >= WINDOW:
             self._marks.popleft()
         before = self._marks[0]
-        if cost.seconds < before.seconds or at < before.at:  # another owner, another count
+        if cost.seconds < before.seconds or at < before.at:  # a new owner starts at zero
             self._marks = deque([mark])
             before = mark
         if cost.logins < self._logins:

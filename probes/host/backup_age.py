@@ -155,7 +155,7 @@ def measurements(found: list[Backup], now: float, path: str) -> Iterable[Measure
     """Ages at ``now`` (seconds since the epoch); no backup at all is a count of 0."""
     full = [each for each in found if each.full]
     yield Measurement("backup_count", float(len(found)), detail={"path": path})
-    if found:  # without any, backup_count has said it
+    if found:  # without any, backup_count reports it
         yield Measurement("backup_full_count", float(len(full)), detail={"path": path})
     for measure, among in (
         ("backup_age_seconds", found),

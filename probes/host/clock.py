@@ -41,7 +41,7 @@ class Clock:
     """What the kernel, or the daemon that disciplines it, reports about the clock."""
 
     synchronised: bool
-    worst_error_seconds: float | None  # None: not told
+    worst_error_seconds: float | None  # None: not reported
 
 
 class _Timex(ctypes.Structure):

@@ -64,7 +64,7 @@ class Volume:
     free_bytes: int
     inodes: int
     free_inodes: int
-    read_only: bool  # the file system takes no writes, whatever this view of it says
+    read_only: bool  # the file system itself takes no writes
     used_bytes: int = 0
     errors: int | None = None  # recorded by the file system itself; None: it keeps no record
     after_an_error: bool = False  # read only by the file system's own decision

@@ -69,7 +69,7 @@ class ListedProcess:
     status: str
     since: float  # Unix time
     resident_bytes: int | None
-    directory: str | None  # where it stands; None where that may not be seen
+    directory: str | None  # its working directory; None if not readable
 
 
 def processes(target: Target, data: str) -> Exhibit:

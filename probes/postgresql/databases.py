@@ -30,8 +30,8 @@ class Visits:
     """What is known of each database, from this or an earlier reading."""
 
     answers: dict[str, Any] = field(default_factory=dict)
-    closed: dict[str, str] = field(default_factory=dict)  # database -> what it said
-    next: str = ""  # where the coming reading goes on
+    closed: dict[str, str] = field(default_factory=dict)  # database -> its answer
+    next: str = ""  # where the next reading continues
 
     @property
     def unseen(self) -> Text:

@@ -220,7 +220,7 @@ def _at(
 
 _CLIENT_SETTINGS: Mapping[str, str] = {
     "client_encoding": "UTF8",
-    "gssencmode": "disable",  # a silent KDC would block inside libpq, out of our reach
+    "gssencmode": "disable",  # a silent KDC would block beyond our deadline
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",

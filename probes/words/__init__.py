@@ -1,1 +1,1 @@
-"""Plain helpers for what probes say: units, tables of evidence, failures in words."""
+"""Formatting helpers for probes: units, tables of evidence, texts of failures."""

@@ -18,7 +18,7 @@ class Cost:
     statements: int = 0
     rows: int = 0
     seconds: float = 0.0  # spent waiting for this server's answers, logins included
-    lock_waits: int = 0  # statements of ours that gave up on somebody's lock
+    lock_waits: int = 0  # our statements that gave up waiting for a lock
     longest_seconds: float = 0.0  # the longest single statement
     _opened: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LOGINS_REMEMBERED))
     """The last logins by number, each with the sessions open after it."""

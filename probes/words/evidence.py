@@ -96,7 +96,7 @@ def _cut(exhibit: Exhibit, room: int) -> tuple[Exhibit, int]:
 
 
 def _each(words: Words, change: Callable[[str], str]) -> Words:
-    """The words changed in every language they are said in."""
+    """The text changed in every language."""
     return words.changed(change) if isinstance(words, Text) else change(words)
 
 

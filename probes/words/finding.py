@@ -11,7 +11,7 @@ from probes.model import NOTHING_SAID, Evidence, Severity, Text
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Names the same trouble at every reading and after every restart.
+    """Identifies a finding over all readings and restarts.
 
     ``str()`` is the form that is stored, indexed and exported: ``target/probe/measure/subject``.
     """

@@ -58,6 +58,6 @@ def cell(value: object) -> Words:
 
 
 def _instant(at: datetime) -> str:
-    if at.tzinfo is None:  # whose clock it is, nobody said
+    if at.tzinfo is None:  # its zone is not known
         return at.isoformat(timespec="seconds")
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

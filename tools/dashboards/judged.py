@@ -51,7 +51,7 @@ def pages() -> Iterator[tuple[str, Json]]:
             yield from _page(f"{name}{part}", f"{title}{words}", held, scope)
     host = [probe for probe in probes_for(engine_names()[0]) if probe.engine == HOST]
     yield from _page("host", "Host", host, _variables())
-    # what follows from several servers is told of a cluster or a host, which is no server
+    # what follows from several servers belongs to a cluster or a host, not to a server
     together = _variables(of="sigap_threshold")
     yield from _page("fleet", "Members, roles and reachability", EVERY_DERIVED_PROBE, together)
 

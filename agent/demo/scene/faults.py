@@ -194,7 +194,7 @@ def _replication_breaks(faults: Faults, target: str) -> None:
         _expect(lambda: not world.simpeg.streams(), _not_seen(target))
         return
     replica, my_primary = world.esurat.servers[target], world.esurat.servers[names.MY_PRIMARY]
-    # somebody writes on the replica what the primary is about to write: duplicate key, error 1062
+    # a row is inserted on the replica that the primary will insert too: duplicate key, error 1062
     row = my_primary.ask("SELECT COALESCE(MAX(nomor), 0) + 1 AS next FROM esurat.agenda")[0]["next"]
     replica.ask(
         "SET sql_log_bin = 0",
@@ -251,7 +251,7 @@ def waiting(server: PostgreSQL | MariaDB) -> int:
     if isinstance(server, PostgreSQL):
         rows = server.ask("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
         return int(rows[0][0])
-    # not INNODB_TRX: its answer is kept for as long as somebody asks ten times a second
+    # not INNODB_TRX: its cached answer is not refreshed while it is read ten times a second
     found = server.ask("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")
     return int(found[0]["Value"])
 

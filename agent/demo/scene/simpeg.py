@@ -1,6 +1,6 @@
 """SIMPEG, the demo's PostgreSQL pair: a primary and its streaming replica.
 
-The primary's write-ahead log lies on a small volume where one can be mounted.
+The primary's WAL is on a small volume if one can be mounted.
 """
 
 from __future__ import annotations

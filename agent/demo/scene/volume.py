@@ -19,7 +19,7 @@ from agent.demo.servers.account import Account
 
 SIZE_MIB = 64
 INSIDE = "SIGAP_DEMO_NAMESPACE"
-BALLAST = "cadangan-lama.dump"  # an old backup somebody forgot there
+BALLAST = "cadangan-lama.dump"  # a forgotten old backup
 
 
 def enter_namespace(arguments: Sequence[str]) -> None:

@@ -70,7 +70,8 @@ class World:
         """End what a killed demo left running in this folder."""
         if self.volume.mounted:
             self.volume.empty()  # a server needs room to shut down in order
-        self.home.control.unlink(missing_ok=True)  # whoever listened there holds no lock any more
+        # the process that listened there has no lock any more
+        self.home.control.unlink(missing_ok=True)
         ended = process.sweep(self.home.run, [self.home.server(name) for name in NAMES])
         if ended:
             log.warning("ended processes of an earlier demo: %s", ", ".join(ended))

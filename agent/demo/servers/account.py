@@ -47,7 +47,7 @@ class Account:
         return path
 
     def can_run(self, program: Path) -> bool:
-        """Whether the account can start this program where it lies."""
+        """Whether the account can start this program at its path."""
         try:
             return (
                 subprocess.run(

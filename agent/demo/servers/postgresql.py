@@ -87,7 +87,7 @@ class PostgreSQL:
         return (self.data / "PG_VERSION").exists()
 
     def make(self, wal: Path | None) -> None:
-        """initdb, with the write-ahead log in ``wal`` when told; 1 MiB segments fit a small one."""
+        """initdb, with the WAL in ``wal`` if given; 1 MiB segments fit a small volume."""
         self._account.folder(self.data)
         command = ["initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         command += ["--locale=C", "--no-sync", "--no-instructions", "--wal-segsize=1"]

@@ -233,7 +233,7 @@ def sweep(records: Path, folders: Sequence[Path]) -> list[str]:
         try:
             found.append(Record(**json.loads(file.read_text("utf-8"))))
         except (OSError, ValueError, TypeError):
-            continue  # half written: the working directory still tells whose process it is
+            continue  # half written: the working directory still identifies the process
         finally:
             file.unlink(missing_ok=True)
     alive = [record for record in found if record.alive()]

@@ -84,13 +84,13 @@ class Case:
 
     @property
     def told(self) -> Trouble | None:
-        """The trouble the headline speaks of: the root, unless only a symptom is left."""
+        """The finding in the heading: the root, unless only a symptom is left."""
         ranked = sorted(self.incident.troubles, key=lambda each: (not each.severity, not each.root))
         return ranked[0] if ranked else None
 
     @property
     def healed_at(self) -> datetime | None:
-        """When the last of its troubles cleared; None while one stands, or none was watched."""
+        """When the last of its findings cleared; None while one is open, or if there are none."""
         troubles = self.incident.troubles
         if not troubles or self.incident.red:
             return None

@@ -54,7 +54,7 @@ def states(found: Mapping[str, str]) -> Iterator[Measurement]:
     yield Measurement("galera_synced", float(state.lower() == "synced"), detail=detail)
     if (size := number(found, "wsrep_cluster_size")) is not None:
         yield Measurement("galera_nodes", size)
-    if ready:  # outside the primary component it sees only whoever is cut off with it
+    if ready:  # outside the primary component it sees only nodes that are cut off with it
         for name in members(found.get("wsrep_incoming_addresses", "")):
             yield Measurement("galera_member", 1.0, name)
     if (queue := number(found, "wsrep_local_recv_queue")) is not None:

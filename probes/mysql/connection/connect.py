@@ -131,7 +131,8 @@ class MySQLSession:
         target = self.target
         if database:
             target = replace(target, address=replace(target.address, database=database))
-        session = _opened(target, self._purpose)  # never by the reserve port: it must tell
+        # never by the reserve port: it must show that the slots are taken
+        session = _opened(target, self._purpose)
         try:
             yield session
         finally:
@@ -193,7 +194,7 @@ class MySQLSession:
             autocommit=True,
             cursorclass=DictCursor,
             program_name=f"sigap/{self._purpose}",
-            # courtesy only: the socket below keeps the deadline, at every call
+            # not relied on: the socket below keeps the deadline at every call
             connect_timeout=left,
             read_timeout=left,
             write_timeout=left,

@@ -182,7 +182,7 @@ def not_mysql(address: Address, error: BaseException) -> ProbeError:
 def before_greeting(address: Address, error: BaseException) -> ProbeError:
     """A login failed before the server sent its version; the peer may not be a server at all."""
     number, _ = number_and_message(error)
-    if number == 0:  # it said something, and no packet of this protocol
+    if number == 0:  # it sent something that is no packet of this protocol
         where = f"{address.host}:{address.port}"
         hint = _HINTS["foreign"].format(where=where)
         return ProbeError(FailureKind.REFUSED, failure_text.NOT_ITS_PROTOCOL, hint)

@@ -48,7 +48,7 @@ class DeadlineSocket(socket.socket):
 
 
 class DeadlineTLSSocket(ssl.SSLSocket):
-    """The same under TLS; an ``SSLContext`` makes these once it is told to (``tls.py``)."""
+    """The same under TLS; created by an ``SSLContext`` that is configured to (``tls.py``)."""
 
     handshake_seconds = 0.0
 

@@ -48,7 +48,7 @@ def mode(address: Address) -> str:
 
 def choice(address: Address) -> Choice:
     """The settings for this address; the same object every time for the same address."""
-    mode(address)  # a wrong word is said here, never remembered
+    mode(address)  # an invalid value raises here and is not cached
     options = tuple((key, address.options.get(key, "")) for key in SSL_OPTIONS)
     return _decided(address.host, address.port, mode(address), options)
 

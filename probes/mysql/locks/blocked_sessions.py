@@ -116,7 +116,7 @@ def command(node: Node) -> str:
     """The command a person may run to release the waiters; Sigap never runs it."""
     if node.connection:
         return f"KILL {node.connection}"
-    if node.thread:  # nobody can end it: looking is all there is
+    if node.thread:  # it cannot be ended, only watched
         return "SHOW ENGINE INNODB STATUS"
     return "SHOW PROCESSLIST" if node.key == UNSEEN else sessionless.command(node.undone)
 

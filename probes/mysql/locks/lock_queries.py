@@ -124,7 +124,7 @@ SELECT PROCESSLIST_ID AS id, PROCESSLIST_USER AS user, PROCESSLIST_HOST AS host,
        PROCESSLIST_DB AS db, PROCESSLIST_COMMAND AS command, PROCESSLIST_STATE AS state,
        PROCESSLIST_INFO AS info
 FROM performance_schema.threads WHERE PROCESSLIST_ID IN %s""",
-    # Whoever holds any lock on the object stands in the way: a reader that queues behind a
+    # Any lock holder on the object blocks: a reader that queues behind a
     # waiting ALTER is blocked by that ALTER, and the ALTER by the holder, which is the root.
     granted="""
 SELECT w.PROCESSLIST_ID AS waiter, b.PROCESSLIST_ID AS blocker, b.THREAD_ID AS thread,

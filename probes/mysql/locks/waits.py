@@ -50,7 +50,7 @@ def _counted(session: Session) -> tuple[LockQueries, int, float]:
         ask = UNINSTRUMENTED
         found = session.rows(ask.count, (METADATA_STATES,))[0]
     elif ask is INFORMATION_SCHEMA and instrumented:
-        # MySQL 5.7 and MariaDB show the holders of metadata locks when they are told to
+        # MySQL 5.7 and MariaDB show the holders of metadata locks if configured to
         ask = replace(ask, granted=PERFORMANCE_SCHEMA.granted)
     waiting = int(found["row_waits"]) + int(found["metadata_waits"])
     longest = max(_seconds(found["row_seconds"]), _seconds(found["metadata_seconds"]))

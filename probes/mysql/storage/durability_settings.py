@@ -48,7 +48,7 @@ def risks(settings: Mapping[str, str], redo_enabled: str) -> dict[str, tuple[int
     if (level := number(settings, "innodb_force_recovery")) is not None:
         found["innodb_force_recovery"] = (2 if level > 0 else 0, f"{level:.0f}")
     if name := said("innodb_doublewrite"):
-        # DETECT_ONLY notices a torn page and cannot mend it
+        # DETECT_ONLY notices a torn page and cannot repair it
         risky = name.upper() in {"OFF", "0", "FALSE", "DETECT_ONLY"}
         found["innodb_doublewrite"] = (int(risky), name)
     if name := said("innodb_checksum_algorithm"):

@@ -148,7 +148,7 @@ def open_session(target: Target, purpose: str) -> Session:
 
 
 class _NotOnThisPlatform(Exception):
-    """The server's operating system cannot tell that a client has gone."""
+    """The server's operating system cannot detect that a client is gone."""
 
 
 def _check_client(session: PostgresSession) -> None:

@@ -188,7 +188,7 @@ _STATEMENT: tuple[KnownError, ...] = (
         codes=("42501",),
     ),
     KnownError(
-        FailureKind.BLIND,  # it answered that it would not go on: it lives
+        FailureKind.BLIND,  # it answered with a refusal: it is alive
         Text(
             "The server cancelled Sigap's question because it took too long (statement_timeout) "
             "or because somebody asked: the server is overloaded, or its catalogue is bloated."

@@ -40,8 +40,8 @@ class Party:
 class Deadlock:
     """The last deadlock the server resolved."""
 
-    at: str  # as the log's lines begin; "" where they tell no time
-    relation: str  # the table the one given up was at; "" where the log does not say
+    at: str  # as at the beginning of the log's lines; "" if they have none
+    relation: str  # the table of the cancelled transaction; "" if not in the log
     parties: tuple[Party, ...]  # the one given up first
 
 

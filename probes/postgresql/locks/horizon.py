@@ -15,7 +15,7 @@ from probes.words.tables import exhibit
 from probes.words.units import duration
 
 # A standby that uses a slot shows its xmin in the slot; a walsender's own xmin is listed as
-# standby. VACUUM itself and our own session hold nobody up; neither does an invalidated slot,
+# standby. VACUUM itself and our own session hold nothing back, nor does an invalidated slot,
 # which keeps its xmin in the view (columns: 13 wal_status, 16 conflicting, 17 its reason).
 HOLDERS = """
 select 'session' as kind, a.pid::text as name, r.rolname::text as account,

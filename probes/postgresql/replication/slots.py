@@ -67,7 +67,7 @@ def _free_for_wal(session: Session) -> float | None:
         return None
     try:
         room = room_on(session, ("wal",)).get("wal")
-    except ProbeError:  # the path needs a right that slots do not: volumes says so
+    except ProbeError:  # the path needs a right that slots do not; volumes reports it
         return None
     return None if room is None else room.free_bytes
 

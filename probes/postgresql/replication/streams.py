@@ -56,7 +56,7 @@ def replica_measurements(
     behind = max(0.0, row["behind_bytes"])
     seconds = lag_seconds(row, caught_up_at)
     if row["intended_seconds"]:
-        # Nobody can tell which of these bytes are late and which only wait; seconds can.
+        # It is not known which of these bytes are late and which only wait; seconds show it.
         found.append(Measurement("replication_delayed_bytes", behind))
     else:
         found.append(Measurement("replication_lag_bytes", behind, detail=detail))

@@ -125,7 +125,7 @@ def _write(session: Session) -> Iterable[Measurement]:
 
 def _failed(session: Session, error: ProbeError, seconds: float) -> Iterable[Measurement]:
     kind = error.failure.kind
-    if "pending" not in session.memory:  # it did not even log in, which availability tells
+    if "pending" not in session.memory:  # it did not even log in; availability reports that
         hint = error.failure.hint
         raise ProbeError(
             FailureKind.BLIND,
