@@ -26,7 +26,8 @@ from agent.open_desk import open_desk
 from agent.runtime.reporter import Reporter
 from agent.runtime.scheduler import Clocks
 from agent.runtime.self_metrics import of_reporter
-from incidents.ledger import chain as ledger
+from incidents.ledger.verify import verify as verify_ledger
+from incidents.people.sessions import Sessions
 from incidents.store import StoreUnavailable
 from incidents.web.app import create_app
 
@@ -138,7 +139,7 @@ class BackOffice:
 
     def _verify(self) -> None:
         def verify(now: datetime) -> None:
-            verdict = ledger.verify(self._store)
+            verdict = verify_ledger(self._store)
             if verdict.problem is None:
                 self.figures.verified(now)
             else:
@@ -148,7 +149,7 @@ class BackOffice:
 
     def _clean_up(self) -> None:
         def clean_up(now: datetime) -> None:
-            self.people.clean_up(now)
+            Sessions(self._store).clean_up(now)
 
         self._attempt("removal of old sessions", clean_up)
 

@@ -19,6 +19,7 @@ from benchmarks.size import Size
 from incidents.desk import Desk
 from incidents.ledger import chain as ledger
 from incidents.ledger.chain import Draft
+from incidents.ledger.verify import verify
 from incidents.model import SYSTEM, EventKind, Signer
 from incidents.people.accounts import People
 from incidents.store import Store
@@ -96,7 +97,7 @@ def _measure(
     inbox = _timed(lambda: _inbox(desk, signer, still_open), times)
     page = _timed(_page(desk, people), times)
     started = time.perf_counter()
-    verdict = ledger.verify(store)
+    verdict = verify(store)
     rate = verdict.events / (time.perf_counter() - started)
     if verdict.problem is not None:
         raise RuntimeError(f"the store that was made does not verify: {verdict.problem.en}")

@@ -172,7 +172,7 @@ class Entry:
         """A text in English, or in both languages: ``{id: …, en: …}``."""
         value = self._get(key, default)
         if value is None or isinstance(value, Text):
-            return value or Text("", "")
+            return value or Text("")
         if isinstance(value, str) and value.strip():
             return Text.lookup(value)
         if (
@@ -181,8 +181,8 @@ class Entry:
             or not all(isinstance(words, str) and words.strip() for words in value.values())
         ):
             self.wrong("expected a text, or one in both languages: {id: …, en: …}", key)
-            return Text("", "")
-        return Text(value["id"], value["en"])
+            return Text("")
+        return Text.written(value)
 
     def integer(self, key: str, default: int | None = None) -> int:
         value = self._get(key, default)

@@ -13,6 +13,7 @@ from agent.errors import Told, in_language
 from agent.open_desk import Opened, open_desk
 from incidents.documents.model import NoSuchDocument
 from incidents.model import Refused, Signer
+from incidents.people.sessions import Sessions
 from incidents.records.rows import NoSuchIncident
 from incidents.store import StoreUnavailable
 from probes import Text
@@ -52,7 +53,7 @@ def signer(given: argparse.Namespace, config: Config, opened: Opened) -> Signer:
     at = now()
     asked = PASSWORD.format(username=given.username)
     secret = password(given.password_file, asked, language_of(given, config))
-    opened.people.check(given.username, secret, "command line", at)
+    Sessions(opened.people.store).check(given.username, secret, "command line", at)
     found = opened.people.signer(given.username, opened.calendar.local(at).date())
     if found is None:
         raise Told(_NOT_ACTIVE.format(username=given.username))

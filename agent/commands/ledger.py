@@ -9,8 +9,8 @@ from agent.commands.desk import desk, now
 from agent.commands.words import language_of, language_without_config
 from agent.errors import Told, in_language
 from incidents.ledger import export as bundle
-from incidents.ledger.chain import Verdict
-from incidents.ledger.chain import verify as verify_store
+from incidents.ledger.verify import Verdict
+from incidents.ledger.verify import verify as verify_store
 from probes import Text
 
 _LEDGER = Text("the ledger")

@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import select
 
 from incidents.ledger.canonical_json import canonical, digest
-from incidents.ledger.chain import Broken, Chain, Head, Verdict, written
+from incidents.ledger.chain import Head, written
+from incidents.ledger.verify import Broken, Chain, Verdict
 from incidents.store import Store, tables
 from probes import Text
 

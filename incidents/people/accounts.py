@@ -1,18 +1,14 @@
-"""People who may sign: accounts, roles by letter of assignment, and sessions.
+"""Accounts of the people who may sign, and their roles by letter of assignment.
 
-Passwords are kept as argon2id hashes, session tokens only as their SHA-256. Whether a name exists
-cannot be told from how long or how the answer comes. Roles are a question of the day: see
-``roles_today``.
+Passwords are kept as argon2id hashes. Roles are a question of the day: see ``roles_today``.
+Signing in is in ``incidents.people.sessions``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -25,31 +21,10 @@ from probes import Text
 Roles = Callable[[], Mapping[str, Collection[Basis]]]
 """Tells the roles there are now, each with the bases on which others may act in it."""
 
-IDLE = timedelta(hours=2)
-"""A session unused for this long has ended."""
-
-LONGEST = timedelta(hours=12)
-"""No session lasts longer, used or not."""
-
-FREE_FAILURES = 5
-"""Wrong passwords from one address before it has to wait."""
-
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
-_SEEN_STEP = timedelta(minutes=1)  # activity is written no oftener than this
 
 _people, _held = tables.people, tables.assignments
-_sessions, _attempts = tables.sessions, tables.attempts
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Somebody signed in. ``token`` goes into the cookie and is kept nowhere else."""
-
-    token: str
-    csrf: str  # derived from the token; forms carry it back
-    person: Person
-    started_at: datetime
-    expires_at: datetime
+_sessions = tables.sessions
 
 
 class People:
@@ -57,7 +32,7 @@ class People:
 
     def __init__(self, store: Store, roles: Roles | None = None) -> None:
         """``roles`` None: whoever assigns knows what roles there are."""
-        self._store = store
+        self.store = store
         self._roles = roles
 
     def add(self, person: Person, password: str, now: datetime) -> None:
@@ -65,8 +40,8 @@ class People:
         _demand_sound(person)
         passwords.demand_good(password, person.username)
         kept = passwords.hashed(password)
-        with self._store.write() as connection:
-            if _row(connection, person.username) is not None:
+        with self.store.write() as connection:
+            if row_of(connection, person.username) is not None:
                 raise Refused(
                     Text("The username {name} is taken; choose another.", name=person.username)
                 )
@@ -78,20 +53,20 @@ class People:
 
     def all(self) -> tuple[Person, ...]:
         """Everybody, by username."""
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             rows = connection.execute(select(_people).order_by(_people.c.username))
-            return tuple(_person(row) for row in rows)
+            return tuple(person_of(row) for row in rows)
 
     def person(self, username: str) -> Person | None:
         """The account of that name, active or not."""
-        with self._store.read() as connection:
-            row = _row(connection, username)
-        return None if row is None else _person(row)
+        with self.store.read() as connection:
+            row = row_of(connection, username)
+        return None if row is None else person_of(row)
 
     def update(self, person: Person, now: datetime) -> None:
         """Replace the facts of an account; making it inactive ends its sessions."""
         _demand_sound(person)
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             changed = connection.execute(
                 update(_people)
                 .where(_people.c.username == person.username)
@@ -106,7 +81,7 @@ class People:
         """Set a new password and end every session of this person."""
         passwords.demand_good(password, username)
         kept = passwords.hashed(password)
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             changed = connection.execute(
                 update(_people)
                 .where(_people.c.username == username)
@@ -124,8 +99,8 @@ class People:
         first, last = assignment.valid_from, assignment.valid_to
         if first and last and last < first:
             raise Refused(Text("The period ends before it begins; check both dates."))
-        with self._store.write() as connection:
-            if _row(connection, assignment.username) is None:
+        with self.store.write() as connection:
+            if row_of(connection, assignment.username) is None:
                 raise _unknown(assignment.username)
             if assignment in assignments_of(connection, assignment.username):
                 raise Refused(
@@ -149,7 +124,7 @@ class People:
 
     def assignments(self, username: str) -> tuple[Assignment, ...]:
         """Every assignment a person ever had, the oldest first."""
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             return assignments_of(connection, username)
 
     def roles_today(self, username: str, on: date) -> tuple[Assignment, ...]:
@@ -158,110 +133,19 @@ class People:
 
     def signer(self, username: str, on: date) -> Signer | None:
         """An active person with the roles of the day; None if unknown or inactive."""
-        with self._store.read() as connection:
-            row = _row(connection, username)
+        with self.store.read() as connection:
+            row = row_of(connection, username)
             if row is None or not row.active:
                 return None
             held = assignments_of(connection, username)
-        return Signer(_person(row), tuple(each for each in held if _valid(each, on)))
+        return Signer(person_of(row), tuple(each for each in held if _valid(each, on)))
 
     def holders(self, role: str, on: date) -> tuple[Signer, ...]:
         """The active people who hold a role on a day, by username."""
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             names = holders_by_role(connection, on).get(role, ())
         found = (self.signer(name, on) for name in names)
         return tuple(each for each in found if each is not None)
-
-    def check(self, username: str, password: str, address: str, now: datetime) -> Person:
-        """The person with this name and password; raises ``Refused`` with one sentence that does
-        not tell which of the two was wrong, and after repeated failures asks to wait."""
-        username = username.strip().lower()
-        key = hashlib.sha256(f"{username}\n{address}".encode("utf-8", "replace")).hexdigest()
-        with self._store.read() as connection:
-            row = _row(connection, username)
-            wait = _wait(connection, key, now)
-        if wait:
-            raise Refused(
-                Text(
-                    "Too many attempts to sign in; try again in {n} minutes.",
-                    n=max(1, -(-wait.seconds // 60)),
-                )
-            )
-        kept = row.password if row is not None and row.active else None
-        right = passwords.matches(kept, password)
-        if not right or row is None:
-            with self._store.write() as connection:
-                _count_failure(connection, key, now)
-            raise Refused(Text("The username or the password does not match."))
-        self._remember_success(key, row, password)
-        return _person(row)
-
-    def sign_in(self, username: str, password: str, address: str, now: datetime) -> Session:
-        """``check``, then a new session."""
-        person = self.check(username, password, address, now)
-        token = secrets.token_urlsafe(32)
-        with self._store.write() as connection:
-            connection.execute(
-                insert(_sessions).values(
-                    token_hash=_token_hash(token),
-                    username=person.username,
-                    started_at=now,
-                    seen_at=now,
-                    expires_at=now + LONGEST,
-                )
-            )
-        return Session(token, _csrf(token), person, now, now + LONGEST)
-
-    def session(self, token: str, now: datetime) -> Session | None:
-        """The session of a cookie; None if unknown, ended, idle or too old. Counts as activity."""
-        key = _token_hash(token)
-        with self._store.read() as connection:
-            found = connection.execute(
-                select(_sessions).where(_sessions.c.token_hash == key)
-            ).first()
-            row = _row(connection, found.username) if found else None
-        if found is None or row is None or not row.active:
-            return None
-        if now >= found.expires_at or now - found.seen_at >= IDLE:
-            return None
-        if now - found.seen_at >= _SEEN_STEP:
-            with self._store.write() as connection:
-                connection.execute(
-                    update(_sessions).where(_sessions.c.token_hash == key).values(seen_at=now)
-                )
-        return Session(token, _csrf(token), _person(row), found.started_at, found.expires_at)
-
-    def sign_out(self, token: str) -> None:
-        """End a session; one that is unknown has ended already."""
-        with self._store.write() as connection:
-            connection.execute(
-                delete(_sessions).where(_sessions.c.token_hash == _token_hash(token))
-            )
-
-    def clean_up(self, now: datetime) -> int:
-        """Forget sessions that have ended and old failed attempts; returns how many."""
-        with self._store.write() as connection:
-            ended = connection.execute(
-                delete(_sessions).where(
-                    (_sessions.c.expires_at <= now) | (_sessions.c.seen_at <= now - IDLE)
-                )
-            )
-            old = connection.execute(
-                delete(_attempts).where(_attempts.c.last_at <= now - timedelta(days=1))
-            )
-        return ended.rowcount + old.rowcount
-
-    def _remember_success(self, key: str, row: Row[Any], password: str) -> None:
-        renew = passwords.hashed(password) if passwords.outdated(row.password) else ""
-        with self._store.write() as connection:
-            connection.execute(delete(_attempts).where(_attempts.c.key == key))
-            if renew:
-                # only over the hash that was checked: a password set meanwhile stays
-                connection.execute(
-                    update(_people)
-                    .where(_people.c.username == row.username, _people.c.password == row.password)
-                    .values(password=renew)
-                )
 
 
 def holders_by_role(connection: Connection, on: date) -> Mapping[str, tuple[str, ...]]:
@@ -342,13 +226,15 @@ def _facts(person: Person) -> dict[str, Any]:
     }
 
 
-def _row(connection: Connection, username: str) -> Row[Any] | None:
+def row_of(connection: Connection, username: str) -> Row[Any] | None:
+    """The account of that name as it is stored."""
     # a name with NUL is nobody's, and PostgreSQL would refuse to look for it
     name = username.replace("\0", "�")
     return connection.execute(select(_people).where(_people.c.username == name)).first()
 
 
-def _person(row: Row[Any]) -> Person:
+def person_of(row: Row[Any]) -> Person:
+    """The person of a stored account."""
     return Person(
         username=row.username,
         name=row.name,
@@ -380,33 +266,3 @@ def _assignment(row: Row[Any]) -> Assignment:
 
 def _end_sessions(connection: Connection, username: str) -> None:
     connection.execute(delete(_sessions).where(_sessions.c.username == username))
-
-
-def _token_hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-
-
-def _csrf(token: str) -> str:
-    return hashlib.sha256(b"csrf\n" + token.encode("utf-8", "replace")).hexdigest()
-
-
-def _wait(connection: Connection, key: str, now: datetime) -> timedelta:
-    """How long this name from this address still has to wait; it doubles, up to 15 minutes."""
-    row = connection.execute(select(_attempts).where(_attempts.c.key == key)).first()
-    if row is None or row.failures < FREE_FAILURES:
-        return timedelta()
-    pause: timedelta = timedelta(seconds=30) * 2 ** min(row.failures - FREE_FAILURES, 5)
-    pause = min(pause, timedelta(minutes=15))
-    last: datetime = row.last_at
-    # a clock set back does not lengthen the wait
-    return max(timedelta(), min(last + pause - now, pause))
-
-
-def _count_failure(connection: Connection, key: str, now: datetime) -> None:
-    changed = connection.execute(
-        update(_attempts)
-        .where(_attempts.c.key == key)
-        .values(failures=_attempts.c.failures + 1, last_at=now)
-    )
-    if changed.rowcount == 0:
-        connection.execute(insert(_attempts).values(key=key, failures=1, last_at=now))

@@ -23,6 +23,7 @@ from incidents.desk import Desk
 from incidents.documents.model import Office
 from incidents.model import Signer
 from incidents.people.accounts import People
+from incidents.people.sessions import Sessions
 from incidents.procedure.load import Procedure, Right
 from incidents.web.columns import column
 from incidents.web.i18n import offered
@@ -87,6 +88,11 @@ class Site:
     environments: Mapping[str, jinja2.Environment] = field(
         default_factory=lambda: {language: _environment(language) for language in languages()}
     )
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in."""
+        return Sessions(self.people.store)
 
     def today(self, now: datetime) -> date:
         """The date on which roles are checked."""

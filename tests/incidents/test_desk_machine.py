@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from incidents.ledger.chain import verify
+from incidents.ledger.verify import verify
 from incidents.model import (
     Assignment,
     Change,

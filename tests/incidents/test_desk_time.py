@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from incidents.desk import Desk
-from incidents.ledger.chain import verify
+from incidents.ledger.verify import verify
 from incidents.model import Change, EventKind
 from incidents.notify import outbox
 from incidents.records.rows import NoSuchIncident

@@ -11,7 +11,7 @@ import pytest
 from agent.cli import main
 from incidents.calendar import load as calendar
 from incidents.desk import Desk
-from incidents.ledger.chain import verify
+from incidents.ledger.verify import verify
 from incidents.model import Outcome
 from incidents.people.accounts import People
 from incidents.procedure import load as procedure

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import select as query
 
 from incidents.ledger import chain as ledger
-from incidents.ledger.chain import verify
+from incidents.ledger.verify import verify
 from incidents.model import EventKind
 from incidents.records import summaries as records
 from incidents.store import Store, open_store, tables

@@ -16,7 +16,7 @@ from fastapi import Depends, Request, Response
 from starlette.datastructures import FormData
 
 from incidents.model import Signer
-from incidents.people.accounts import Session
+from incidents.people.sessions import SignedIn
 from incidents.web.access.problem import RequestError, SignInFirst
 from incidents.web.i18n import known
 from incidents.web.rendering import Site
@@ -39,7 +39,7 @@ class Visitor:
 
     now: datetime
     language: str
-    session: Session | None = None
+    session: SignedIn | None = None
     signer: Signer | None = None
 
     @property
@@ -54,7 +54,7 @@ class Member:
     now: datetime
     language: str
     signer: Signer
-    session: Session | None = None
+    session: SignedIn | None = None
 
     @property
     def csrf(self) -> str:
@@ -77,7 +77,7 @@ def visitor_of(request: Request) -> Visitor:
     now = site.clock()
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     token = request.cookies.get(SESSION_COOKIE, "")
-    session = site.people.session(token, now) if token else None
+    session = site.sessions.session(token, now) if token else None
     signer = (
         site.people.signer(session.person.username, site.today(now))
         if session is not None
@@ -117,7 +117,7 @@ def refuse_foreign(request: Request) -> None:
         raise RequestError(403, "foreign_request", FOREIGN)
 
 
-def refuse_without_token(session: Session | None, given: str) -> None:
+def refuse_without_token(session: SignedIn | None, given: str) -> None:
     """Raise unless the form carries the token of its session."""
     if session is not None and not hmac.compare_digest(session.csrf.encode(), given.encode()):
         raise RequestError(403, "csrf", WORN_OUT)
@@ -158,7 +158,7 @@ def inside(path: str) -> str:
     return "/"
 
 
-def keep_session(response: Response, request: Request, session: Session) -> None:
+def keep_session(response: Response, request: Request, session: SignedIn) -> None:
     """Set the session cookie; Secure if the page came over https."""
     response.set_cookie(
         SESSION_COOKIE,

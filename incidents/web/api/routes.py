@@ -74,7 +74,7 @@ def _by_password(request: Request, given: HTTPBasicCredentials) -> Member:
     now = site.clock()
     address = request.client.host if request.client else ""
     try:
-        person = site.people.check(given.username, given.password, address, now)
+        person = site.sessions.check(given.username, given.password, address, now)
     except Refused as refused:
         raise RequestError(401, "credentials", refused.reason) from refused
     signer = site.people.signer(person.username, site.today(now))

@@ -44,7 +44,7 @@ def sign_in(request: Request, site: Here, visitor: Anyone, form: Posted) -> Resp
     wanted = inside(text_of(form, "next") or "/")
     address = request.client.host if request.client else ""
     try:
-        session = site.people.sign_in(username, text_of(form, "password"), address, visitor.now)
+        session = site.sessions.sign_in(username, text_of(form, "password"), address, visitor.now)
     except Refused as refused:
         return site.render(
             request,
@@ -64,7 +64,7 @@ def sign_in(request: Request, site: Here, visitor: Anyone, form: Posted) -> Resp
 def sign_out(request: Request, site: Here, member: Posting) -> Response:
     """End the session on this side, not only in the browser."""
     if member.session is not None:
-        site.people.sign_out(member.session.token)
+        site.sessions.sign_out(member.session.token)
     answer = RedirectResponse("/signin", status_code=303)
     answer.delete_cookie(SESSION_COOKIE, path="/")
     return answer

@@ -14,6 +14,7 @@ from incidents.calendar import load as calendar
 from incidents.desk import Desk
 from incidents.documents.model import Office
 from incidents.people.accounts import People
+from incidents.people.sessions import Sessions
 from incidents.procedure import load as procedure
 from incidents.store import Store
 from incidents.web.access.auth import SESSION_COOKIE
@@ -76,7 +77,7 @@ def pages(store: Store) -> Mapping[str, list[str]]:
     found = {}
     for who in dict.fromkeys(who for who, _ in READ):
         client = TestClient(app, follow_redirects=False)
-        session = people.sign_in(who, PASSWORD, "127.0.0.1", NOW)
+        session = Sessions(store).sign_in(who, PASSWORD, "127.0.0.1", NOW)
         client.cookies.set(SESSION_COOKIE, session.token)
         for language in LANGUAGES:
             client.cookies.set("sigap_language", language)

@@ -16,8 +16,9 @@ from sqlalchemy import Connection, delete, select, text, update
 
 from incidents.ledger import chain as ledger
 from incidents.ledger.canonical_json import NotCanonical, canonical, digest, mended
-from incidents.ledger.chain import Draft, verify
+from incidents.ledger.chain import Draft
 from incidents.ledger.export import NotABundle, export, verify_bundle
+from incidents.ledger.verify import verify
 from incidents.model import EventKind
 from incidents.store import Store, tables
 from tests.incidents.office_of_five import MONDAY, desk_on, finding, sign_step

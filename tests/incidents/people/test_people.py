@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 
 from incidents.model import Assignment, Basis, Person, Refused
 from incidents.people import passwords
-from incidents.people.accounts import FREE_FAILURES, IDLE, LONGEST, People
+from incidents.people.accounts import People
+from incidents.people.sessions import FREE_FAILURES, IDLE, LONGEST, Sessions
 from incidents.store import Store, tables
 from tests.incidents.office_of_five import DAY, HOUR, MINUTE, MONDAY
 
@@ -26,6 +27,11 @@ def people(store: Store) -> People:
     people = People(store, lambda: ROLES)
     people.add(PUTRI, GOOD, MONDAY)
     return people
+
+
+@pytest.fixture
+def sessions(people: People) -> Sessions:
+    return Sessions(people.store)
 
 
 def test_an_account_is_kept_as_given(people: People) -> None:
@@ -57,8 +63,8 @@ def test_a_bad_account_is_refused_in_one_sentence(
     assert len(people.all()) == 1
 
 
-def test_neither_password_nor_token_stands_in_the_store(people: People, store: Store) -> None:
-    token = people.sign_in("putri", GOOD, HERE, MONDAY).token
+def test_neither_password_nor_token_stands_in_the_store(sessions: Sessions, store: Store) -> None:
+    token = sessions.sign_in("putri", GOOD, HERE, MONDAY).token
     with store.read() as connection:
         kept = repr(
             [
@@ -72,16 +78,16 @@ def test_neither_password_nor_token_stands_in_the_store(people: People, store: S
     assert HERE not in kept
 
 
-def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(people: People) -> None:
+def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(sessions: Sessions) -> None:
     said = set()
     for name, password in (("putri", "salah-sandi"), ("siapa", GOOD), ("", ""), ("a\0b", "\ud800")):
         with pytest.raises(Refused) as caught:
-            people.check(name, password, HERE, MONDAY)
+            sessions.check(name, password, HERE, MONDAY)
         said.add(caught.value.reason)
     assert len(said) == 1
 
 
-def test_an_unknown_name_is_hashed_too(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_is_hashed_too(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     verified = passwords._verified
 
@@ -92,82 +98,86 @@ def test_an_unknown_name_is_hashed_too(people: People, monkeypatch: pytest.Monke
     monkeypatch.setattr(passwords, "_verified", noted)
     for name in ("putri", "siapa"):
         with pytest.raises(Refused):
-            people.check(name, "salah-sandi", HERE, MONDAY)
+            sessions.check(name, "salah-sandi", HERE, MONDAY)
     assert len(looked) == 2
     assert all(kept.startswith("$argon2id$") for kept in looked)
 
 
-def test_an_inactive_account_cannot_sign_in_and_its_sessions_end(people: People) -> None:
-    token = people.sign_in("putri", GOOD, HERE, MONDAY).token
+def test_an_inactive_account_cannot_sign_in_and_its_sessions_end(
+    people: People, sessions: Sessions
+) -> None:
+    token = sessions.sign_in("putri", GOOD, HERE, MONDAY).token
     people.update(replace(PUTRI, active=False), MONDAY)
-    assert people.session(token, MONDAY) is None
+    assert sessions.session(token, MONDAY) is None
     assert people.signer("putri", DAY) is None
     with pytest.raises(Refused, match="does not match"):
-        people.check("putri", GOOD, HERE, MONDAY)
+        sessions.check("putri", GOOD, HERE, MONDAY)
 
 
-def test_repeated_failures_have_to_wait_and_longer_each_time(people: People) -> None:
+def test_repeated_failures_have_to_wait_and_longer_each_time(sessions: Sessions) -> None:
     now = MONDAY
     for _ in range(FREE_FAILURES):
         with pytest.raises(Refused, match="does not match"):
-            people.check("putri", "salah-sandi", HERE, now)
+            sessions.check("putri", "salah-sandi", HERE, now)
     with pytest.raises(Refused, match="try again in 1 minutes"):
-        people.check("putri", GOOD, HERE, now)
-    assert people.check("putri", GOOD, "10.0.0.8", now) == PUTRI  # another address is not locked
+        sessions.check("putri", GOOD, HERE, now)
+    assert sessions.check("putri", GOOD, "10.0.0.8", now) == PUTRI  # another address is not locked
     now += timedelta(seconds=31)
     with pytest.raises(Refused, match="does not match"):
-        people.check("putri", "salah-sandi", HERE, now)
+        sessions.check("putri", "salah-sandi", HERE, now)
     with pytest.raises(Refused, match="try again"):
-        people.check("putri", GOOD, HERE, now + timedelta(seconds=31))
-    assert people.check("putri", GOOD, HERE, now + timedelta(seconds=61)) == PUTRI
+        sessions.check("putri", GOOD, HERE, now + timedelta(seconds=31))
+    assert sessions.check("putri", GOOD, HERE, now + timedelta(seconds=61)) == PUTRI
     with pytest.raises(Refused, match="does not match"):  # and the count began anew
-        people.check("putri", "salah-sandi", HERE, now + timedelta(seconds=62))
+        sessions.check("putri", "salah-sandi", HERE, now + timedelta(seconds=62))
 
 
-def test_a_session_ends_when_idle_when_old_and_when_signed_out(people: People) -> None:
-    session = people.sign_in("putri", GOOD, HERE, MONDAY)
+def test_a_session_ends_when_idle_when_old_and_when_signed_out(sessions: Sessions) -> None:
+    session = sessions.sign_in("putri", GOOD, HERE, MONDAY)
     assert session.person == PUTRI
-    assert people.session(session.token, MONDAY + MINUTE) == session
-    assert people.session(session.token, MONDAY + MINUTE + IDLE) is None
-    assert people.session("palsu", MONDAY) is None
-    busy = people.sign_in("putri", GOOD, HERE, MONDAY).token
+    assert sessions.session(session.token, MONDAY + MINUTE) == session
+    assert sessions.session(session.token, MONDAY + MINUTE + IDLE) is None
+    assert sessions.session("palsu", MONDAY) is None
+    busy = sessions.sign_in("putri", GOOD, HERE, MONDAY).token
     now = MONDAY
     while now < MONDAY + LONGEST - HOUR:
         now += HOUR
-        assert people.session(busy, now) is not None
-    assert people.session(busy, MONDAY + LONGEST) is None
-    other = people.sign_in("putri", GOOD, HERE, MONDAY).token
-    people.sign_out(other)
-    assert people.session(other, MONDAY) is None
+        assert sessions.session(busy, now) is not None
+    assert sessions.session(busy, MONDAY + LONGEST) is None
+    other = sessions.sign_in("putri", GOOD, HERE, MONDAY).token
+    sessions.sign_out(other)
+    assert sessions.session(other, MONDAY) is None
 
 
-def test_a_new_password_ends_every_session(people: People) -> None:
-    tokens = [people.sign_in("putri", GOOD, HERE, MONDAY).token for _ in range(2)]
+def test_a_new_password_ends_every_session(people: People, sessions: Sessions) -> None:
+    tokens = [sessions.sign_in("putri", GOOD, HERE, MONDAY).token for _ in range(2)]
     people.set_password("putri", "sungai-besar-99", MONDAY)
-    assert [people.session(token, MONDAY) for token in tokens] == [None, None]
-    assert people.check("putri", "sungai-besar-99", HERE, MONDAY) == PUTRI
+    assert [sessions.session(token, MONDAY) for token in tokens] == [None, None]
+    assert sessions.check("putri", "sungai-besar-99", HERE, MONDAY) == PUTRI
     with pytest.raises(Refused):
-        people.check("putri", GOOD, HERE, MONDAY)
+        sessions.check("putri", GOOD, HERE, MONDAY)
     with pytest.raises(Refused, match="no user siapa"):
         people.set_password("siapa", "sungai-besar-99", MONDAY)
 
 
-def test_clean_up_forgets_what_has_ended_and_nothing_else(people: People) -> None:
-    people.sign_in("putri", GOOD, HERE, MONDAY - timedelta(days=2))
-    kept = people.sign_in("putri", GOOD, HERE, MONDAY).token
-    assert people.clean_up(MONDAY) == 1
-    assert people.session(kept, MONDAY) is not None
+def test_clean_up_forgets_what_has_ended_and_nothing_else(sessions: Sessions) -> None:
+    sessions.sign_in("putri", GOOD, HERE, MONDAY - timedelta(days=2))
+    kept = sessions.sign_in("putri", GOOD, HERE, MONDAY).token
+    assert sessions.clean_up(MONDAY) == 1
+    assert sessions.session(kept, MONDAY) is not None
 
 
-def test_an_old_hash_is_renewed_at_the_next_sign_in(people: People, store: Store) -> None:
+def test_an_old_hash_is_renewed_at_the_next_sign_in(
+    people: People, sessions: Sessions, store: Store
+) -> None:
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(GOOD)
     with store.write() as connection:
         connection.execute(update(tables.people).values(password=weak))
-    people.check("putri", GOOD, HERE, MONDAY)
+    sessions.check("putri", GOOD, HERE, MONDAY)
     with store.read() as connection:
         renewed = connection.execute(select(tables.people.c.password)).scalar_one()
     assert "m=19456" in renewed
-    assert people.check("putri", GOOD, HERE, MONDAY) == PUTRI
+    assert sessions.check("putri", GOOD, HERE, MONDAY) == PUTRI
 
 
 def test_a_role_is_held_from_its_first_day_to_its_last_and_no_other(people: People) -> None:

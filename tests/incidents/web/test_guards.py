@@ -7,6 +7,7 @@ import http.client
 import pytest
 from fastapi.testclient import TestClient
 
+from incidents.people.sessions import Sessions
 from incidents.store import StoreUnavailable
 from incidents.web.access.security import BODY_LIMIT_BYTES
 from tests.browser.serving import served
@@ -109,11 +110,13 @@ def test_a_body_past_the_bound_is_refused_in_one_sentence(
     assert told.status_code == 413
 
 
-def test_a_dead_store_is_told_on_a_page_and_not_by_a_traceback(world: World) -> None:
+def test_a_dead_store_is_told_on_a_page_and_not_by_a_traceback(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def dead(*_: object) -> None:
         raise StoreUnavailable(both("Penyimpanan penuh.", "The store is full."))
 
-    world.people.session = dead  # type: ignore[method-assign,assignment]  # the store as it dies
+    monkeypatch.setattr(Sessions, "session", dead)
     client = TestClient(world.app(), follow_redirects=False, raise_server_exceptions=False)
     client.cookies.set("sigap_session", "whatever")
     answer = client.get("/")

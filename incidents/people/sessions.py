@@ -1,0 +1,173 @@
+"""Signing in: passwords checked, failed attempts slowed down, sessions begun and ended.
+
+Session tokens are kept only as their SHA-256. Whether a name exists cannot be told from how long or
+how the answer comes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from incidents.model import Person, Refused
+from incidents.people import passwords
+from incidents.people.accounts import person_of, row_of
+from incidents.store import Store, tables
+from probes import Text
+
+IDLE = timedelta(hours=2)
+"""A session unused for this long has ended."""
+
+LONGEST = timedelta(hours=12)
+"""No session lasts longer, used or not."""
+
+FREE_FAILURES = 5
+"""Wrong passwords from one address before it has to wait."""
+
+_SEEN_STEP = timedelta(minutes=1)  # activity is written no oftener than this
+
+_people, _sessions, _attempts = tables.people, tables.sessions, tables.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Somebody signed in. ``token`` goes into the cookie and is kept nowhere else."""
+
+    token: str
+    csrf: str  # derived from the token; forms carry it back
+    person: Person
+    started_at: datetime
+    expires_at: datetime
+
+
+class Sessions:
+    """Sign-ins over a store. Refusals are ``Refused``; a dead store is ``StoreUnavailable``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def check(self, username: str, password: str, address: str, now: datetime) -> Person:
+        """The person with this name and password; raises ``Refused`` with one sentence that does
+        not tell which of the two was wrong, and after repeated failures asks to wait."""
+        username = username.strip().lower()
+        key = hashlib.sha256(f"{username}\n{address}".encode("utf-8", "replace")).hexdigest()
+        with self._store.read() as connection:
+            row = row_of(connection, username)
+            wait = _wait(connection, key, now)
+        if wait:
+            raise Refused(
+                Text(
+                    "Too many attempts to sign in; try again in {n} minutes.",
+                    n=max(1, -(-wait.seconds // 60)),
+                )
+            )
+        kept = row.password if row is not None and row.active else None
+        right = passwords.matches(kept, password)
+        if not right or row is None:
+            with self._store.write() as connection:
+                _count_failure(connection, key, now)
+            raise Refused(Text("The username or the password does not match."))
+        self._remember_success(key, row, password)
+        return person_of(row)
+
+    def sign_in(self, username: str, password: str, address: str, now: datetime) -> SignedIn:
+        """``check``, then a new session."""
+        person = self.check(username, password, address, now)
+        token = secrets.token_urlsafe(32)
+        with self._store.write() as connection:
+            connection.execute(
+                insert(_sessions).values(
+                    token_hash=_token_hash(token),
+                    username=person.username,
+                    started_at=now,
+                    seen_at=now,
+                    expires_at=now + LONGEST,
+                )
+            )
+        return SignedIn(token, _csrf(token), person, now, now + LONGEST)
+
+    def session(self, token: str, now: datetime) -> SignedIn | None:
+        """The session of a cookie; None if unknown, ended, idle or too old. Counts as activity."""
+        key = _token_hash(token)
+        with self._store.read() as connection:
+            found = connection.execute(
+                select(_sessions).where(_sessions.c.token_hash == key)
+            ).first()
+            row = row_of(connection, found.username) if found else None
+        if found is None or row is None or not row.active:
+            return None
+        if now >= found.expires_at or now - found.seen_at >= IDLE:
+            return None
+        if now - found.seen_at >= _SEEN_STEP:
+            with self._store.write() as connection:
+                connection.execute(
+                    update(_sessions).where(_sessions.c.token_hash == key).values(seen_at=now)
+                )
+        return SignedIn(token, _csrf(token), person_of(row), found.started_at, found.expires_at)
+
+    def sign_out(self, token: str) -> None:
+        """End a session; one that is unknown has ended already."""
+        with self._store.write() as connection:
+            connection.execute(
+                delete(_sessions).where(_sessions.c.token_hash == _token_hash(token))
+            )
+
+    def clean_up(self, now: datetime) -> int:
+        """Forget sessions that have ended and old failed attempts; returns how many."""
+        with self._store.write() as connection:
+            ended = connection.execute(
+                delete(_sessions).where(
+                    (_sessions.c.expires_at <= now) | (_sessions.c.seen_at <= now - IDLE)
+                )
+            )
+            old = connection.execute(
+                delete(_attempts).where(_attempts.c.last_at <= now - timedelta(days=1))
+            )
+        return ended.rowcount + old.rowcount
+
+    def _remember_success(self, key: str, row: Row[Any], password: str) -> None:
+        renew = passwords.hashed(password) if passwords.outdated(row.password) else ""
+        with self._store.write() as connection:
+            connection.execute(delete(_attempts).where(_attempts.c.key == key))
+            if renew:
+                # only over the hash that was checked: a password set meanwhile stays
+                connection.execute(
+                    update(_people)
+                    .where(_people.c.username == row.username, _people.c.password == row.password)
+                    .values(password=renew)
+                )
+
+
+def _token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _csrf(token: str) -> str:
+    return hashlib.sha256(b"csrf\n" + token.encode("utf-8", "replace")).hexdigest()
+
+
+def _wait(connection: Connection, key: str, now: datetime) -> timedelta:
+    """How long this name from this address still has to wait; it doubles, up to 15 minutes."""
+    row = connection.execute(select(_attempts).where(_attempts.c.key == key)).first()
+    if row is None or row.failures < FREE_FAILURES:
+        return timedelta()
+    pause: timedelta = timedelta(seconds=30) * 2 ** min(row.failures - FREE_FAILURES, 5)
+    pause = min(pause, timedelta(minutes=15))
+    last: datetime = row.last_at
+    # a clock set back does not lengthen the wait
+    return max(timedelta(), min(last + pause - now, pause))
+
+
+def _count_failure(connection: Connection, key: str, now: datetime) -> None:
+    changed = connection.execute(
+        update(_attempts)
+        .where(_attempts.c.key == key)
+        .values(failures=_attempts.c.failures + 1, last_at=now)
+    )
+    if changed.rowcount == 0:
+        connection.execute(insert(_attempts).values(key=key, failures=1, last_at=now))
