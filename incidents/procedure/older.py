@@ -17,7 +17,7 @@ from files.problems import Problems
 from files.strict_yaml import read
 from incidents.procedure.model import TURN, Right
 
-_MEANT = Path(__file__).with_name("older.yaml")
+MEANT = Path(__file__).with_name("older.yaml")
 _SAID_SINCE = frozenset({"number_prefix", "letter"})
 _OF_LAST = re.compile(r"\{last\.([a-z_]+)\}")
 
@@ -48,8 +48,8 @@ def complete(top: Block) -> None:
 
 @cache
 def _meant() -> dict[str, Any]:
-    problems = Problems(_MEANT)
-    found = read(_MEANT.read_text(encoding="utf-8"), str(_MEANT), problems)
+    problems = Problems(MEANT)
+    found = read(MEANT.read_text(encoding="utf-8"), str(MEANT), problems)
     return found.value
 
 
