@@ -12,8 +12,7 @@ import pytest
 from babel.messages.catalog import Catalog
 
 from incidents.web.views.formatting import Sayer
-from probes.i18n.formats import exactly
-from probes.words.units import duration
+from probes.i18n.formats import duration, exactly
 from tools import translations
 
 ROOT = Path(__file__).resolve().parents[1]

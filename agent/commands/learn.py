@@ -21,6 +21,7 @@ from files.problems import meant
 from probes import Target, Text
 from probes.fleet.members import Change, Members, Notes, Verb
 from probes.fleet.membership import KIND_NAMES, KINDS, LEARN_READINGS, ROLE, UPSTREAM
+from probes.i18n.formats import utc_minute
 from probes.words.units import written
 
 _WHICH = Text("say of which target, e.g. 'sigap learn simpeg --accept'")
@@ -170,7 +171,7 @@ def _shown(listed: Sequence[Belongs], learn_after_seconds: float, language: str)
             each.target,
             f"{each.kind}/{each.name}",
             _BASES[each.basis].said_in(language),
-            each.since.strftime("%Y-%m-%d %H:%M UTC") if each.since else "-",
+            utc_minute(each.since) if each.since else "-",
             _state(each).said_in(language),
         )
         for each in listed
@@ -181,5 +182,5 @@ def _shown(listed: Sequence[Belongs], learn_after_seconds: float, language: str)
 def _state(each: Belongs) -> Text:
     if each.gone_since is None:
         return Text("-") if each.basis == "declared" else _THERE
-    since = each.gone_since.strftime("%Y-%m-%d %H:%M UTC")
+    since = utc_minute(each.gone_since)
     return (_INSTEAD if each.instead else _GONE).format(instead=each.instead, since=since)

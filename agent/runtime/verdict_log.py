@@ -11,7 +11,7 @@ from typing import Final
 
 from agent.runtime.maintenance import On
 from probes import Finding, Fingerprint, Reading, Severity
-from probes.words.units import duration
+from probes.i18n.formats import duration
 
 log = logging.getLogger("sigap.verdicts")
 

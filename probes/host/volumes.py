@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.host.seen import TargetVolumes, data_unseen, fix, look_at, paths_of
+from probes.i18n.formats import duration
 from probes.local.down_evidence import READ_ONLY
 from probes.local.mounts import SHARED, Volume
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
 from probes.words.tables import remarks
-from probes.words.units import duration, written
+from probes.words.units import written
 
 LARGE_BYTES = 200e9
 """Above this size a percentage no longer means urgency: 5 % of 10 TB lasts for weeks."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
+from itertools import islice
 
 from probes.i18n.catalogues import languages
 from probes.i18n.text import Text
@@ -12,6 +13,7 @@ from probes.i18n.text import Text
 DAY, HOUR = Text("d"), Text("h")
 MINUTE, SECOND = Text("min"), Text("s")
 """Units of durations, in findings, clock lines, pages and documents alike."""
+_SIZES = {DAY: 86400, HOUR: 3600, MINUTE: 60, SECOND: 1}
 
 WEEKDAYS = (
     Text("Monday"),
@@ -79,15 +81,42 @@ def clock(at: datetime, with_seconds: bool = False) -> Text:
     return Text("{hour}:{minute}", hour=hour, minute=minute)
 
 
+def instant(at: datetime) -> str:
+    """2026-11-23T06:05:07Z: as machines and evidence write it, the same in every language."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def utc_minute(at: datetime) -> str:
+    """2026-11-23 06:05 UTC: where the reader's zone is not known."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def duration(seconds: float) -> Text:
+    """0.25 s, 45 s, 6 min 52 s, 3 h 5 min, 2 d 4 h: never more than two parts."""
+    if abs(seconds) < 10:
+        return counted(seconds, SECOND, 2)
+    whole = Text.joined(" ", in_units(round(abs(seconds)))[:2])
+    return Text.joined("", ("-", whole)) if seconds < 0 else whole
+
+
 def exactly(seconds: float) -> Text:
     """5 h 12 min 22 s (5 jam 12 menit 22 detik): whole seconds, rounded down; no part of 0."""
-    left = int(seconds)
-    parts: list[Text] = []
-    for size, name in ((3600, HOUR), (60, MINUTE), (1, SECOND)):
+    return Text.joined(" ", in_units(int(seconds), HOUR) or [counted(0, MINUTE)])
+
+
+def in_units(seconds: int, largest: Text = DAY) -> list[Text]:
+    """A duration as numbers of days, hours, minutes and seconds, without those that are 0."""
+    parts, left = [], seconds
+    for name, size in islice(_SIZES.items(), list(_SIZES).index(largest), None):
         count, left = divmod(left, size)
         if count:
-            parts.append(Text("{count} {name}", count=count, name=name))
-    return Text.joined(" ", parts or [Text("{count} {name}", count=0, name=MINUTE)])
+            parts.append(counted(count, name))
+    return parts
+
+
+def counted(value: float, unit: Text | str, decimals: int = 0) -> Text:
+    """A number and its unit: 5 min (5 menit)."""
+    return Text("{n} {u}", n=number(value, decimals), u=unit)
 
 
 def listed(texts: Iterable[Text]) -> Text:

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 
 import psutil
 
+from probes.i18n.formats import instant
 from probes.local import server_log
-from probes.local.inspection import CANNOT_LOOK, DOES_NOT_ANSWER, moment, seconds, unseen
+from probes.local.inspection import CANNOT_LOOK, DOES_NOT_ANSWER, seconds, unseen
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.local.processes import PROCESSES, processes
 from probes.model import Down, Exhibit, ProbeError, Session, Text, Words
@@ -68,7 +69,7 @@ _ASKING = Text("asking on an open session")
 
 def the_failure(down: Down) -> Exhibit:
     """What failed, during which call, after how long, and when the last answer came."""
-    answered = _NEVER if down.answered_at is None else moment(down.answered_at)
+    answered = _NEVER if down.answered_at is None else instant(down.answered_at)
     took = written(down.spent_seconds, "seconds")
     return Exhibit(
         _FAILURE,
@@ -215,7 +216,7 @@ def this_host() -> Exhibit:
                 written(swap.used, "bytes") if swap.total else "-",
                 ", ".join(f"{load:.2f}" for load in os.getloadavg()),
                 str(os.cpu_count() or "-"),
-                moment(datetime.fromtimestamp(psutil.boot_time(), UTC)),
+                instant(datetime.fromtimestamp(psutil.boot_time(), UTC)),
             ),
         ),
     )

@@ -6,8 +6,6 @@ there".
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import psutil
 
 from probes.local.mounts import FailingError, StuckError
@@ -40,8 +38,3 @@ def why(error: Exception) -> Words:
     if isinstance(error, StuckError):
         return Text("{mount} {state}", mount=error.mount, state=DOES_NOT_ANSWER)
     return str(error)
-
-
-def moment(at: datetime) -> str:
-    """An instant, formatted as in every table."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

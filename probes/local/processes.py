@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 import psutil
 
-from probes.local.inspection import CANNOT_LOOK, SECONDS_PER_LOOK, moment, seconds, why
+from probes.i18n.formats import instant
+from probes.local.inspection import CANNOT_LOOK, SECONDS_PER_LOOK, seconds, why
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.model import Exhibit, Target, Text, Words
 from probes.wire import deadline
@@ -228,7 +229,7 @@ def _state(status: str) -> Words:
 
 def _row(seen: ListedProcess, listens: str) -> tuple[Words, ...]:
     resident = "-" if seen.resident_bytes is None else written(seen.resident_bytes, "bytes")
-    since = moment(datetime.fromtimestamp(seen.since, UTC))
+    since = instant(datetime.fromtimestamp(seen.since, UTC))
     directory = seen.directory or "-"
     return str(seen.pid), seen.name, _state(seen.status), since, resident, listens, directory
 

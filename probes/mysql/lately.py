@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from probes.i18n.formats import duration
 from probes.local import down_evidence
 from probes.model import Exhibit, Session, Text
 from probes.mysql.ask import status
-from probes.words.units import duration
 
 _OF_MYSQL = """
 SELECT i.VARIABLE_NAME AS name, g.VARIABLE_VALUE AS value, i.SET_TIME AS at,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.formats import duration
 from probes.model import Exhibit, Row, Session, Text
 from probes.pgbouncer import ask
 from probes.words.tables import OLDEST_OF_ALL, exhibit
-from probes.words.units import duration
 
 MOST_SOCKETS = 50
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from probes.i18n.formats import duration
 from probes.model import Measure, Measurement, Session, Text, Threshold
-from probes.words.units import duration
 
 MEASURE = Measure("clock_skew_seconds", "seconds", "Between the agent's clock and the server's.")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from probes.i18n.formats import duration
 from probes.model import (
     CONNECTION_KINDS,
     NOTHING_SAID,
@@ -29,7 +30,6 @@ from probes.model import (
 from probes.wire import deadline
 from probes.words import failure_text
 from probes.words.tables import remarks
-from probes.words.units import duration
 
 QUESTION = Text("Does a new login work, in time?")
 EVERY_SECONDS = 60.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from probes.i18n.formats import duration, utc_minute
 from probes.model import Measure, Measurement, Text
-from probes.words.units import duration
 
 MEASURES = (
     Measure("tls_offered", "", "1 when the server offers TLS."),
@@ -33,7 +33,7 @@ def left(ends: float, now: float, name: str = "", issuer: str = "") -> Measureme
         seconds,
         detail={
             "said": said.format(time=duration(abs(seconds))),
-            "until": datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "until": utc_minute(datetime.fromtimestamp(ends, UTC)),
             "name": name and f", {name}",
             "issuer": issuer or Text("its issuer"),
         },

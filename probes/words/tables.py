@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from probes.i18n.formats import instant
 from probes.model import NOTHING_SAID, Exhibit, Row, Text, Words
 
 OUR_CLOCK = "now"
@@ -60,4 +61,4 @@ def cell(value: object) -> Words:
 def _instant(at: datetime) -> str:
     if at.tzinfo is None:  # its zone is not known
         return at.isoformat(timespec="seconds")
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return instant(at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from probes.i18n.formats import DAY, HOUR, MINUTE, SECOND, number
+from probes.i18n.formats import counted, duration, instant, number
 from probes.model import Text, is_moment
 
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -16,12 +16,12 @@ def written(value: float, unit: str) -> Text:
     Bytes are written in powers of 1,000, as df --si and the exporters' dashboards do.
     """
     if unit == "ratio":
-        return Text("{n} %", n=number(value * 100, 1))
+        return counted(value * 100, "%", 1)
     if unit == "bytes":
         scaled, step = float(value), 0
         while abs(scaled) >= 1000 and step < len(_BYTES) - 1:
             scaled, step = scaled / 1000, step + 1
-        return Text("{n} {u}", n=number(scaled, 1 if step else 0), u=_BYTES[step])
+        return counted(scaled, _BYTES[step], 1 if step else 0)
     if unit == "seconds":
         return duration(value)
     # three figures that count: 145.935 a minute is read as 146
@@ -40,20 +40,5 @@ def version_in_words(flavour: str, version: int) -> str:
 def measured(measure: str, value: float, unit: str) -> Text:
     """``written``, but an instant is written as one: 2026-11-23T06:05:07Z."""
     if is_moment(measure, unit):
-        moment = datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Text.verbatim(moment)
+        return Text.verbatim(instant(datetime.fromtimestamp(value, UTC)))
     return written(value, unit)
-
-
-def duration(seconds: float) -> Text:
-    """0.25 s, 45 s, 6 min 52 s, 3 h 5 min, 2 d 4 h: never more than two parts."""
-    if abs(seconds) < 10:
-        return Text("{n} {u}", n=number(seconds, 2), u=SECOND)
-    left = round(abs(seconds))
-    sign = "-" if seconds < 0 else ""
-    parts: list[Text] = []
-    for size, name in ((86400, DAY), (3600, HOUR), (60, MINUTE), (1, SECOND)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(Text("{count} {name}", count=count, name=name))
-    return Text("{sign}{parts}", sign=sign, parts=Text.joined(" ", parts[:2]))

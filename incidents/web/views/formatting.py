@@ -12,16 +12,16 @@ from datetime import UTC, date, datetime, tzinfo
 from probes import Text, is_moment
 from probes.i18n.formats import (
     HOUR,
-    MINUTE,
     SECOND,
     SHORT_MONTHS,
     clock,
+    counted,
+    in_units,
     number,
     on_day,
     on_weekday,
 )
-
-_BYTES = ("B", "kB", "MB", "GB", "TB", "PB")  # powers of 1,000, as in titles
+from probes.words.units import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +100,12 @@ class Sayer:
 
     def span(self, seconds: float) -> str:
         """2 jam 15 menit (id), 2 h 15 min (en); seconds only below a minute."""
-        sign = "−" if seconds < 0 else ""
         total = round(abs(seconds))
-        hour, minute, second = map(self._said, (HOUR, MINUTE, SECOND))
         if total < 60:
-            return f"{sign}{total} {second}"
-        minutes = total // 60
-        hours, rest = divmod(minutes, 60)
-        parts = [f"{self.number(hours)} {hour}"] if hours else []
-        if rest or not hours:
-            parts.append(f"{rest} {minute}")
-        return sign + " ".join(parts)
+            said = counted(total, SECOND)
+        else:  # whole minutes, so that no seconds are left
+            said = Text.joined(" ", in_units(total - total % 60, HOUR))
+        return ("−" if seconds < 0 else "") + self._said(said)
 
     def number(self, value: float, digits: int = 1) -> str:
         """1.234,5 (id), 1,234.5 (en); no digits after the comma when they are zero."""
@@ -124,27 +119,16 @@ class Sayer:
 
     def quantity(self, value: float, unit: str) -> str:
         """A measured value with its unit: 1,5 GB, 12 %, 40,2 detik."""
-        if unit == "bytes":
-            return self._bytes(value)
-        if unit == "ratio":
-            return f"{self.number(value * 100)} %"
+        if unit in ("bytes", "ratio"):
+            return self._said(written(value, unit))
         if unit == "seconds":
             if abs(value) >= 120:
                 return self.span(value)
-            digits = 3 if abs(value) < 1 else 1
-            return f"{self.number(value, digits)} {self._said(SECOND)}"
+            return self._said(counted(value, SECOND, 3 if abs(value) < 1 else 1))
         return self.number(value, 3)
 
     def _said(self, text: Text) -> str:
         return text.said_in(self.language)
-
-    def _bytes(self, value: float) -> str:
-        size = float(value)
-        for unit in _BYTES[:-1]:
-            if abs(size) < 1000:
-                return f"{self.number(size)} {unit}"
-            size /= 1000
-        return f"{self.number(size)} {_BYTES[-1]}"
 
     def _rough(self, seconds: float) -> str:
         minutes = max(1, round(seconds / 60))

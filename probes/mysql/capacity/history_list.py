@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.formats import duration
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS, PROCESS
 from probes.mysql.locks.open_transactions import drawn, facts, oldest
-from probes.words.units import duration
 
 _METRIC = (
     "SELECT COUNT AS found FROM information_schema.INNODB_METRICS "

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.formats import duration
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
 from probes.templates import restart as restarts
-from probes.words.units import duration
 
 SAID_FOR_SECONDS = 900.0
 """How long a crash is reported."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.formats import duration
 from probes.model import (
     NOTHING_SAID,
     Exhibit,
@@ -26,7 +27,6 @@ from probes.mysql.locks import sessionless, sleeping
 from probes.mysql.locks.blocking import UNSEEN, Node, Picture, RootBlocker, roots, tree
 from probes.mysql.locks.waits import count, look
 from probes.words.tables import TRUNCATED, remarks
-from probes.words.units import duration
 
 _COLUMNS = (
     "session", "account", "database", "state", "waits for", "waiting s", "transaction s",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.formats import duration
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.mysql.grants import INSTRUMENTS, PROCESS
 from probes.mysql.locks.open_transactions import drawn, facts, is_idle, oldest
-from probes.words.units import duration
 
 
 def read(session: Session) -> Iterator[Measurement]:

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
+from probes.i18n.formats import duration
 from probes.model import Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.templates import restart as restarts
-from probes.words.units import duration
 
 SAID_FOR_SECONDS = 900.0
 """How long a crash is reported."""

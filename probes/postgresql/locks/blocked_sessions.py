@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from probes.i18n.formats import duration
 from probes.model import (
     KEPT,
     NOTHING_SAID,
@@ -26,7 +27,6 @@ from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.locks.blocking import PREPARED
 from probes.postgresql.locks.lock_queue import QUEUES, SUFFERS, Queue, looked_up, named
 from probes.postgresql.statements import redacted
-from probes.words.units import duration
 
 _COUNT = f"""
 select current_user as account, {SEES_EVERYBODY} as sees_everybody,

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from probes.i18n.formats import duration
 from probes.model import Exhibit, Row, Session, Text
 from probes.words.tables import exhibit
-from probes.words.units import duration
 
 # A standby that uses a slot shows its xmin in the slot; a walsender's own xmin is listed as
 # standby. VACUUM itself and our own session hold nothing back, nor does an invalidated slot,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from probes.i18n.formats import duration
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.statements import redacted
 from probes.words.tables import exhibit
-from probes.words.units import duration
 
 _SIGHT = f"select current_user as account, {SEES_EVERYBODY} as sees_everybody"
 

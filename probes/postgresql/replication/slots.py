@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
+from probes.i18n.formats import duration
 from probes.local.growth import room_on
 from probes.model import (
     NOTHING_SAID,
@@ -26,7 +27,7 @@ from probes.model import (
     Threshold,
 )
 from probes.words.tables import exhibit
-from probes.words.units import duration, written
+from probes.words.units import written
 
 WAL_STATUS = {"reserved": 0.0, "extended": 1.0, "unreserved": 2.0, "lost": 3.0}
 

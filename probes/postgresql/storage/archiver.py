@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from probes.i18n.formats import duration
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.postgresql.grants import PG_MONITOR
 from probes.words.tables import exhibit
-from probes.words.units import duration
 
 _MODE = """
 select current_setting('archive_mode') as mode, pg_is_in_recovery() as in_recovery

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
+from probes.i18n.formats import duration
 from probes.local.growth import (
     FILLED_BY,
     MEASURES,
@@ -42,7 +43,7 @@ from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.wire import deadline
 from probes.words import failure_text
 from probes.words.tables import exhibit
-from probes.words.units import duration, written
+from probes.words.units import written
 
 _STATE = f"""
 select current_user as account, {SEES_EVERYBODY} as sees_everybody,
