@@ -280,7 +280,7 @@ class Exhibit:
     """One table of evidence, as a person would read it."""
 
     title: Text
-    columns: tuple[str, ...]
+    columns: tuple[Words, ...]
     rows: tuple[tuple[Words, ...], ...]
     note: Words = ""  # e.g. "truncated to 50 of 812 waiters"; several by ``tables.remarks``
 

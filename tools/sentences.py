@@ -5,11 +5,16 @@ them.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from probes.i18n.headings import COLUMN
 from probes.i18n.text import placeholders
+
+_OUR_COLUMN = re.compile(r"\bas \"([^\"]* [^\"]*)\"\s*(?:,|from\b|$)", re.IGNORECASE)
+"""A name of two words that a query gives to a column: a server has none like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +50,33 @@ def said_by_modules(folders: Iterable[Path], root: Path) -> set[Sentence]:
     return found
 
 
+def headings_of(folder: Path, known: Iterable[str]) -> set[Sentence]:
+    """Which of these ``known`` headings of tables the modules of a folder still write."""
+    written = " ".join(
+        node.value.replace("_", " ").lower()
+        for path in sorted(folder.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    return {Sentence(each, COLUMN) for each in known if re.search(rf"\b{re.escape(each)}", written)}
+
+
 def said_by(source: str) -> Iterator[tuple[int, Sentence | str]]:
     """Each sentence of a module with its line; a string instead says what is wrong there."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Text":
-            each = _sentence(node)
-            if not isinstance(each, Sentence) or each.english:
-                yield node.lineno, each
+        if isinstance(node, ast.Constant) and "select" in str(node.value).lower():
+            for name in _OUR_COLUMN.findall(str(node.value)):
+                yield node.lineno, Sentence(name.lower(), COLUMN)
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node.func.id == "headings":
+            for each in node.args:
+                if isinstance(each, ast.Constant):
+                    yield node.lineno, Sentence(str(each.value).replace("_", " ").lower(), COLUMN)
+        if node.func.id == "Text":
+            said = _sentence(node)
+            if not isinstance(said, Sentence) or said.english:
+                yield node.lineno, said
 
 
 def _sentence(call: ast.Call) -> Sentence | str:

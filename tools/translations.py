@@ -23,8 +23,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from probes.i18n.catalogues import DOMAIN, INDONESIAN, LOCALE
+from probes.i18n.headings import COLUMN
 from probes.i18n.text import placeholders
-from tools.sentences import Sentence, said_by_modules
+from tools.sentences import Sentence, headings_of, said_by_modules
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = tuple(ROOT / name for name in ("probes", "files", "incidents", "agent"))
@@ -57,7 +58,10 @@ def said_by_templates() -> set[Sentence]:
 
 def said() -> set[Sentence]:
     """Every sentence there is, of code and templates; raises ``ValueError`` where one is wrong."""
-    return said_by_templates() | said_by_modules(ROOMS, ROOT)
+    columns = [str(m.id) for m in catalogue() if m.string and m.context == COLUMN]
+    return (
+        said_by_templates() | said_by_modules(ROOMS, ROOT) | headings_of(ROOT / "probes", columns)
+    )
 
 
 def catalogue(language: str = INDONESIAN) -> Catalog:

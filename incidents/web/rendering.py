@@ -25,13 +25,13 @@ from incidents.model import Signer
 from incidents.people.accounts import People
 from incidents.people.sessions import Sessions
 from incidents.procedure.load import Procedure, Right
-from incidents.web.columns import column
 from incidents.web.i18n import offered
 from incidents.web.views.advice import Guide, guide
 from incidents.web.views.formatting import Sayer
 from incidents.web.views.target_health import TargetHealth
 from probes import Text
 from probes.i18n import catalogue, languages
+from probes.i18n.headings import heading
 
 WEB = Path(__file__).parent
 PAPERS = WEB.parent / "documents"
@@ -139,8 +139,8 @@ class Site:
         def said(text: Text | Mapping[str, str] | str) -> str:
             return said_in(text, language)
 
-        def column_head(name: str) -> str:
-            return column(name, language)
+        def column_head(name: Mapping[str, str] | str) -> str:
+            return said_in(heading(name) if isinstance(name, str) else name, language)
 
         def advice(text: Text | Mapping[str, str] | str) -> Guide:
             return guide(said_in(text, language))

@@ -29,6 +29,7 @@ from probes import (
 )
 from probes.fleet.observation import DERIVED, NOWHERE, Observation, nothing_to_ask
 from probes.fleet.plan import Plan
+from probes.i18n.headings import headings
 
 MOST_SHOWN = 50
 """Servers of a cluster that are listed as evidence."""
@@ -302,5 +303,5 @@ def _evidence(seats: dict[str, _Seat], at: datetime) -> Evidence:
         )
         for name, seat in sorted(seats.items())[:MOST_SHOWN]
     )
-    columns = ("target", "role", "expected", "timeline", "at")
+    columns = headings("target", "role", "expected", "timeline", "at")
     return Evidence(at, (Exhibit(_ROLES, columns, rows),))

@@ -33,6 +33,7 @@ from probes import (
 )
 from probes.fleet.observation import DERIVED, NOWHERE, Observation, nothing_to_ask
 from probes.fleet.plan import Plan
+from probes.i18n.headings import headings
 from probes.model import NOTHING_SAID
 
 SILENT = frozenset({FailureKind.TIMEOUT, FailureKind.UNREACHABLE})
@@ -400,5 +401,5 @@ def _evidence(seats: Sequence[_Seat], at: datetime) -> Evidence:
     note: Words = ""
     if len(rows) < len(seats):
         note = _SHOWN.format(shown=len(rows), all=len(seats))
-    table = Exhibit(_WHO, ("target", "host", "state", "since"), rows, note)
+    table = Exhibit(_WHO, headings("target", "host", "state", "since"), rows, note)
     return Evidence(at, (table,))

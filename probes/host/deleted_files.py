@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probes.host.seen import SECONDS_PER_LOOK, paths_seen_elsewhere, require_here
+from probes.i18n.headings import headings
 from probes.local.mountinfo import Mounted, mounted, volume_of
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.local.processes import SERVER_NAMES
@@ -87,7 +88,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     largest = sorted(held, key=lambda each: -each.bytes)[:_MOST_SHOWN]
     yield Exhibit(
         Text("Deleted files still open"),
-        ("pid", "size", "path"),
+        headings("pid", "size", "path"),
         tuple((str(each.pid), written(each.bytes, "bytes"), each.path) for each in largest),
         note=LARGEST_OF_ALL.format(shown=len(largest), all=len(held)),
     )

@@ -15,6 +15,7 @@ import psutil
 
 from probes.host.pressure import pressure
 from probes.host.seen import require_here
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.words.units import written
 
@@ -63,7 +64,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     ]
     yield Exhibit(
         Text("Processes waiting for a device (state D)"),
-        ("pid", "name", "user"),
+        headings("pid", "name", "user"),
         tuple(
             (str(each["pid"]), str(each["name"]), str(each["username"] or "-"))
             for each in waiting[:_MOST_PROCESSES]

@@ -14,6 +14,7 @@ import psutil
 
 from probes.host.pressure import pressure
 from probes.host.seen import require_here
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.words.tables import LARGEST_OF_ALL
 from probes.words.units import written
@@ -49,7 +50,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     found.sort(key=lambda each: -each[0])
     yield Exhibit(
         Text("Processes using most memory"),
-        ("pid", "name", "user", "resident"),
+        headings("pid", "name", "user", "resident"),
         tuple(
             (str(facts["pid"]), str(facts["name"]), str(facts["username"] or "-"),
              written(rss, "bytes"))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from probes.host.seen import TargetVolumes, data_unseen, fix, look_at, paths_of
 from probes.i18n.formats import duration
+from probes.i18n.headings import headings
 from probes.local.down_evidence import READ_ONLY
 from probes.local.mounts import SHARED, Volume
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
@@ -115,7 +116,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     ]
     yield Exhibit(
         Text("Volumes that hold the server's files"),
-        ("volume", "holds", "size", "free", "used", "free inodes", "state"),
+        headings("volume", "holds", "size", "free", "used", "free inodes", "state"),
         tuple(rows),
         note=remarks(*unseen),
     )

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import psutil
 
 from probes.i18n.formats import instant
+from probes.i18n.headings import headings
 from probes.local import server_log
 from probes.local.inspection import CANNOT_LOOK, DOES_NOT_ANSWER, seconds, unseen
 from probes.local.mounts import SHARED, FailingError, StuckError
@@ -73,7 +74,7 @@ def the_failure(down: Down) -> Exhibit:
     took = written(down.spent_seconds, "seconds")
     return Exhibit(
         _FAILURE,
-        ("failure", "phase", "took", "last answered", "message"),
+        headings("failure", "phase", "took", "last answered", "message"),
         (
             (
                 down.failure.kind.value,
@@ -145,7 +146,9 @@ def log_tail(where: str) -> Exhibit:
         return Exhibit(_LOG, (), (), note=NO_FILE.format(where=where))
     return Exhibit(
         _LOG,
-        ("line",),
+        headings(
+            "line",
+        ),
         tuple((line,) for line in lines[-MOST_LINES:]),
         note=remarks(os.path.join(where, name), _LEFT_OUT),
     )
@@ -194,7 +197,7 @@ def volumes(paths: Mapping[str, str]) -> Exhibit:
         missing.append(_NOT_TOLD)
     return Exhibit(
         _VOLUMES,
-        ("volume", "holds", "size", "free", "state"),
+        headings("volume", "holds", "size", "free", "state"),
         tuple((mount, ", ".join(holds[mount]), *facts) for mount, facts in rows.items()),
         note=remarks(*missing),
     )
@@ -208,7 +211,9 @@ def this_host() -> Exhibit:
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
     return Exhibit(
         _HOST,
-        ("memory available", "memory", "swap used", "load 1, 5, 15 min", "processors", "booted"),
+        headings(
+            "memory available", "memory", "swap used", "load 1, 5, 15 min", "processors", "booted"
+        ),
         (
             (
                 written(memory.available, "bytes"),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from probes.i18n.headings import headings
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.model import Exhibit, Measure, Measurement, Session, Text, Threshold
 from probes.wire import deadline
@@ -171,7 +172,7 @@ def table(uses: Iterable[Use], growth: Mapping[str, float]) -> Exhibit:
     rows = sorted(uses, key=lambda each: (-growth.get(each.consumer, 0.0), -each.bytes))
     return Exhibit(
         Text("Who uses the room, as the server tells it"),
-        ("consumer", "holds", "growth per hour", "in words"),
+        headings("consumer", "holds", "growth per hour", "in words"),
         tuple(
             (
                 use.consumer,

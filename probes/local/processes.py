@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import psutil
 
 from probes.i18n.formats import instant
+from probes.i18n.headings import headings
 from probes.local.inspection import CANNOT_LOOK, SECONDS_PER_LOOK, seconds, why
 from probes.local.mounts import SHARED, FailingError, StuckError
 from probes.model import Exhibit, Target, Text, Words
@@ -114,7 +115,7 @@ def processes(target: Target, data: str) -> Exhibit:
     shown = [*others, *_worth_showing(own)]
     return Exhibit(
         PROCESSES,
-        ("pid", "name", "state", "started", "resident", "listens", "data directory"),
+        headings("pid", "name", "state", "started", "resident", "listens", "data directory"),
         tuple(
             _row(each, where if each.pid in listening else "-") for each in shown[:MOST_PROCESSES]
         ),

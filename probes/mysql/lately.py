@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from probes.i18n.formats import duration
+from probes.i18n.headings import headings
 from probes.local import down_evidence
 from probes.model import Exhibit, Session, Text
 from probes.mysql.ask import status
@@ -48,7 +49,7 @@ def lately(session: Session) -> Iterator[Exhibit]:
     running = status(session, "Uptime").get("uptime", "0")
     yield Exhibit(
         Text("Variables changed by SET GLOBAL since the server started"),
-        columns,
+        headings(*columns),
         tuple(tuple(str(row[column]) for column in columns) for row in rows),
         note=_RUNS_FOR.format(time=duration(float(running))),
     )

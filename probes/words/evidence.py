@@ -73,8 +73,9 @@ def redacted(words: str) -> str:
 
 
 def _cut(exhibit: Exhibit, room: int) -> tuple[Exhibit, int]:
-    columns = tuple(_short(name) for name in exhibit.columns[:MOST_COLUMNS])
-    ours = columns.index(COMMAND) if COMMAND in columns else -1
+    columns = tuple(_each(name, _short) for name in exhibit.columns[:MOST_COLUMNS])
+    names = [name.en if isinstance(name, Text) else name for name in columns]
+    ours = names.index(COMMAND) if COMMAND in names else -1
     rows: list[tuple[Words, ...]] = []
     for row in exhibit.rows[:MOST_ROWS]:
         cells = tuple(

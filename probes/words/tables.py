@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from probes.i18n.formats import instant
+from probes.i18n.headings import headings
 from probes.model import NOTHING_SAID, Exhibit, Row, Text, Words
 
 OUR_CLOCK = "now"
@@ -29,7 +30,7 @@ def exhibit(title: Text, rows: Sequence[Row], columns: tuple[str, ...] = ()) -> 
     every = tuple(name for name in rows[0] if name != OUR_CLOCK) if rows else ()
     shown = columns or every
     cells = tuple(tuple(cell(row[column]) for column in shown) for row in rows)
-    return Exhibit(title, shown, cells, note="" if rows else NONE)
+    return Exhibit(title, headings(*shown), cells, note="" if rows else NONE)
 
 
 def remarks(*said: Words, between: str = "; ") -> Words:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
-from probes import Words
+from probes import Evidence, Exhibit, Words
+from probes.i18n.headings import heading, headings
 from probes.model import NOTHING_SAID
+from probes.words import finding_json
 from probes.words.tables import NO, NONE, cell, exhibit, remarks
 from tests.support.words import both
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,18 @@ def test_an_empty_table_says_so() -> None:
 )
 def test_remarks_are_put_together_in_both_languages(said: tuple[Words, ...], words: Words) -> None:
     assert remarks(*said) == words
+
+
+def test_a_heading_of_ours_is_told_in_both_languages_and_a_servers_own_stays_a_string() -> None:
+    assert headings("slot_name", "Gtid_IO_Pos") == (both("nama slot", "slot_name"), "Gtid_IO_Pos")
+
+
+def test_a_heading_keeps_both_languages_where_it_is_recorded_and_old_strings_are_read() -> None:
+    shown = Exhibit(both("Slot", "Slots"), headings("slot_name", "pid"), ())
+    kept = finding_json.evidence(Evidence(NOW, (shown,)))
+    (exhibit_,) = kept["exhibits"]
+    assert exhibit_["columns"] == [{"id": "nama slot", "en": "slot_name"}, "pid"]
+    assert finding_json.evidence_of(kept).exhibits == (shown,)
+    old = finding_json.evidence_of({**kept, "exhibits": [{**exhibit_, "columns": ["slot_name"]}]})
+    assert old.exhibits[0].columns == ("slot_name",)
+    assert heading("slot_name") == both("nama slot", "slot_name")

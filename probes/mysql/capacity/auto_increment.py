@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from probes.i18n.headings import headings
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -161,7 +162,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     """The fullest counters."""
     yield Exhibit(
         Text("The fullest AUTO_INCREMENT columns"),
-        ("table", "column", "next", "highest", "used"),
+        headings("table", "column", "next", "highest", "used"),
         tuple(
             (each.table, each.column, str(each.next), str(each.most), written(each.used, "ratio"))
             for each in counters(session)[:_SUBJECTS]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.mysql.ask import counted, growth, number, status, variables
 from probes.mysql.grants import INSTRUMENTS, PROCESS, SIGHT
@@ -105,7 +106,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     )
     yield Exhibit(
         Text("Sessions by account"),
-        ("account", "host", "sessions", "idle", "idle seconds"),
+        headings("account", "host", "sessions", "idle", "idle seconds"),
         rows,
         note=Text("the first {n}", n=_TOP) if len(rows) == _TOP else "",
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import growth, is_on, number, status, variables
 
@@ -77,7 +78,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     found = status(session, *_SHOWN, *_STATES)
     yield Exhibit(
         Text("The cluster as this node sees it"),
-        ("variable", "value"),
+        headings("variable", "value"),
         tuple((name, value) for name, value in sorted(found.items()) if name != "uptime"),
     )
 

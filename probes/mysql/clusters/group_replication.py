@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.clusters import groups
 from probes.mysql.clusters.groups import Group
@@ -63,7 +64,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     columns = tuple(rows[0]) if rows else ()
     yield Exhibit(
         Text("Members of the group"),
-        columns,
+        headings(*columns),
         tuple(tuple(str(row[name]) for name in columns) for row in rows),
     )
 

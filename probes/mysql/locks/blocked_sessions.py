@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.i18n.formats import duration
+from probes.i18n.headings import headings
 from probes.model import (
     NOTHING_SAID,
     Exhibit,
@@ -28,7 +29,7 @@ from probes.mysql.locks.blocking import UNSEEN, Node, Picture, RootBlocker, root
 from probes.mysql.locks.waits import count, look
 from probes.words.tables import TRUNCATED, remarks
 
-_COLUMNS = (
+_COLUMNS = headings(
     "session", "account", "database", "state", "waits for", "waiting s", "transaction s",
     "statement", "a person might run",
 )  # fmt: skip

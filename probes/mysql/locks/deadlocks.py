@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import growth, number, status
 from probes.mysql.grants import PROCESS, SIGHT
@@ -91,7 +92,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     )  # fmt: skip
     yield Exhibit(
         Text("The last deadlock"),
-        ("session", "account", "statement", "waited for table", "index", "mode", "outcome"),
+        headings("session", "account", "statement", "waited for table", "index", "mode", "outcome"),
         rows,
         note=AT_SERVER_TIME.format(at=deadlock.at) if deadlock else _NONE_YET,
     )

@@ -8,6 +8,7 @@ Source: INFORMATION_SCHEMA.INNODB_TRX, on both flavours; needs PROCESS.
 
 from __future__ import annotations
 
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Row, Session, Text
 from probes.mysql.locks import sessionless
 from probes.mysql.redact import statement
@@ -77,7 +78,7 @@ def drawn(rows: list[Row]) -> Exhibit:
     """The transactions as a table, literals redacted."""
     return Exhibit(
         Text("Open transactions"),
-        (
+        headings(
             "session", "account", "database", "state", "age s", "in this state s",
             "rows changed", "rows locked", "statement", "a person might run",
         ),

@@ -7,6 +7,7 @@ shown, because a sleeping session runs none. Needs PROCESS.
 
 from __future__ import annotations
 
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Session, Text
 from probes.words.tables import NONE, OLDEST, cell
 
@@ -35,7 +36,7 @@ def longest(session: Session) -> Exhibit:
     rows = session.rows(_ASK[session.flavour], (_MOST,))
     return Exhibit(
         Text("Sessions that have slept longest"),
-        ("session", "account", "database", "idle seconds", "transaction s", "rows locked"),
+        headings("session", "account", "database", "idle seconds", "transaction s", "rows locked"),
         tuple(
             (
                 cell(row["id"]),

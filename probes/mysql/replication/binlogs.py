@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from probes.i18n.headings import headings
 from probes.model import (
     Exhibit,
     FailureKind,
@@ -102,7 +103,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     logs = _logs(session)
     yield Exhibit(
         Text("Binary logs"),
-        ("file", "bytes"),
+        headings("file", "bytes"),
         tuple((str(row["Log_name"]), str(row["File_size"])) for row in logs[-20:]),
         note=_NEWEST.format(shown=20, all=len(logs)) if len(logs) > 20 else "",
     )

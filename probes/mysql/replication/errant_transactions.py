@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from probes.i18n.headings import headings
 from probes.model import KEPT, Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
 from probes.mysql.ask import is_on, variables
 from probes.mysql.grants import CHANNELS
@@ -127,7 +128,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     ]
     yield Exhibit(
         Text("Transactions of both sides of replication"),
-        ("whose", "server id", "server uuid", "age s", "GTID"),
+        headings("whose", "server id", "server uuid", "age s", "GTID"),
         tuple(rows),
     )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
+from probes.i18n.headings import headings
 from probes.model import (
     KEPT,
     Exhibit,
@@ -109,7 +110,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     found = _readers(session)
     yield Exhibit(
         Text("Readers of this server's binary log"),
-        columns,
+        headings(*columns),
         tuple(tuple(str(row[column]) for column in columns) for row in found),
         note="" if found else Text("nobody reads it"),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, ProbeError, Session, Text, Threshold
 from probes.mysql.clusters import groups
 from probes.mysql.grants import BINLOGS, CHANNELS, INSTRUMENTS
@@ -105,7 +106,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     )
     yield Exhibit(
         Text("Replication channels on this server"),
-        (
+        headings(
             "channel", "source", "IO", "SQL", "seconds behind", "delay", "IO error", "SQL error",
             "received", "applied", "relay bytes",
         ),
@@ -117,7 +118,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     if failed:
         yield Exhibit(
             Text("Applier workers that failed"),
-            ("channel", "worker", "errno", "error", "transaction"),
+            headings("channel", "worker", "errno", "error", "transaction"),
             tuple(
                 (name, str(each.number), str(each.errno), each.error, each.transaction)
                 for name, workers in failed.items()
@@ -139,7 +140,7 @@ def _own_position(session: Session) -> Exhibit:
         return Exhibit(title, (), (), note=Text("the binary log is off"))
     columns = tuple(found[0])
     return Exhibit(
-        title, columns, tuple(tuple(str(row[name]) for name in columns) for row in found)
+        title, headings(*columns), tuple(tuple(str(row[name]) for name in columns) for row in found)
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import is_on, number, status, variables
 from probes.words.tables import NONE
@@ -94,7 +95,7 @@ def exhibits(session: Session) -> Iterator[Exhibit]:
     """Every setting checked, with its value and its risk."""
     yield Exhibit(
         Text("Durability settings"),
-        ("setting", "value", "risk", "what it costs"),
+        headings("setting", "value", "risk", "what it costs"),
         tuple(
             (
                 name,

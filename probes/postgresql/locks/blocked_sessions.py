@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.i18n.formats import duration
+from probes.i18n.headings import headings
 from probes.model import (
     KEPT,
     NOTHING_SAID,
@@ -159,7 +160,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     queue = named(session, looked_up(session, int(counted["waiting"])))
     yield Exhibit(
         Text("Blocking tree"),
-        (
+        headings(
             "session", "account", "application", "database", "client", "state", "transaction",
             "waited", "wants", "relation", "statement",
         ),
@@ -168,7 +169,7 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
     )  # fmt: skip
     yield Exhibit(
         Text("Commands a person might run (Sigap runs none of them)"),
-        ("root", "victims", "command"),
+        headings("root", "victims", "command"),
         tuple(_commands(queue)),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from probes.i18n.headings import headings
 from probes.local import server_log
 from probes.local.down_evidence import NO_FILE, NO_PLACE
 from probes.local.inspection import unseen
@@ -52,7 +53,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 _TITLE = Text("The last deadlock, by the server's log")
 _LOG_BYTES = 256 * 1024
-_COLUMNS = ("pid", "waited for", "mode", "blocked by", "statement", "outcome")
+_COLUMNS = headings("pid", "waited for", "mode", "blocked by", "statement", "outcome")
 
 
 _ELSEWHERE = Text("an agent on the server's own host could read its log")

@@ -4,42 +4,15 @@ server's words, and the English of older ledgers, unchanged.
 
 from __future__ import annotations
 
-import ast
 from dataclasses import replace
-from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from incidents.web.columns import column
 from probes import Evidence, Exhibit, Words
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import plain, sign_up_to, token
 from tests.incidents.web.world import World, lock_finding
 from tests.support.words import both
-
-ROOT = Path(__file__).resolve().parents[3]
-SAME_IN_BOTH = {
-    "pid", "session", "host", "data", "name", "volume", "mode", "status", "xid", "IO", "SQL",
-    "gid", "GTID", "lock", "port", "target",
-}  # fmt: skip
-
-
-def test_every_column_a_probe_names_has_its_indonesian_words() -> None:
-    heads = {
-        (str(path.relative_to(ROOT)), name.value)
-        for path in sorted((ROOT / "probes").rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Exhibit"
-        if len(node.args) > 1 and isinstance(node.args[1], ast.Tuple)
-        for name in node.args[1].elts
-        if isinstance(name, ast.Constant) and isinstance(name.value, str)
-    }
-    assert len(heads) > 50
-    missing = [
-        each for each in sorted(heads)
-        if column(each[1], "id") == each[1] and each[1] not in SAME_IN_BOTH
-    ]  # fmt: skip
-    assert missing == []
 
 
 def an_incident(world: World, state: Words, note: Words, rows: int = 1) -> str:

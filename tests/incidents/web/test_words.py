@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi.testclient import TestClient
 
-from incidents.web.columns import column
+from incidents.web.rendering import said_in
 from incidents.web.views.formatting import Sayer
 from incidents.web.views.target_health import ProbeHealth, ProbeState, TargetHealth
 from probes import Text
 from probes.i18n import catalogue
+from probes.i18n.headings import heading
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import token
 from tests.incidents.web.world import CAST, World
@@ -124,9 +125,6 @@ def test_a_target_is_as_bad_as_its_worst_probe_and_never_well_unasked() -> None:
 
 
 def test_the_head_of_evidence_is_said_in_indonesian_and_the_servers_words_stay() -> None:
-    assert [column(name, "id") for name in ("session", "slot_name", "Gtid_IO_Pos")] == [
-        "sesi",
-        "nama slot",
-        "Gtid_IO_Pos",
-    ]
-    assert column("session", "en") == "session"
+    said = [said_in(heading(name), "id") for name in ("session", "slot_name", "Gtid_IO_Pos")]
+    assert said == ["sesi", "nama slot", "Gtid_IO_Pos"]
+    assert said_in(heading("slot_name"), "en") == "slot_name"
