@@ -11,10 +11,11 @@ from fastapi.testclient import TestClient
 
 from incidents.desk import Desk
 from incidents.documents.model import Office
-from incidents.ledger.chain import verify
+from incidents.ledger.verify import verify
 from incidents.model import Assignment, Basis, Decision, Outcome, Person, Refused, Signer
 from incidents.notify import outbox
 from incidents.people.accounts import People
+from incidents.people.sessions import Sessions
 from incidents.procedure import load as procedure
 from incidents.store import Store
 from incidents.web.access.auth import SESSION_COOKIE
@@ -161,7 +162,7 @@ def test_its_pages_and_papers_speak_of_it_alone(desk: Desk, store: Store) -> Non
     people = People(store)
     now = MONDAY + 4 * MINUTE
     client = TestClient(create_app(desk, people, OFFICE, tuple, lambda: now))
-    client.cookies.set(SESSION_COOKIE, people.sign_in("lia", PASSWORD, "", now).token)
+    client.cookies.set(SESSION_COOKIE, Sessions(store).sign_in("lia", PASSWORD, "", now).token)
     for path in ("/", f"/incidents/{number}", "/people", "/report", "/archive"):
         page = client.get(path).text
         assert "GDB" not in page and "Kepala" not in page, path
