@@ -20,7 +20,14 @@ from tests.incidents.kept_store.make import Hand, report
 from tests.incidents.kept_store.reading import LANGUAGES, NOW, PAGES, READ, pages, unpacked
 from tests.incidents.web.world import HandClock, World
 
-REWORDED: tuple[tuple[str, str], ...] = ()
+REWORDED: tuple[tuple[str, str], ...] = (
+    ("Untuk gangguan yang tidak terlihat", "Untuk masalah yang tidak terlihat"),
+    ("Form ini membuka insiden pada", "Form ini mencatat gangguan baru pada"),
+    ("Berlanjut di insiden lain", "Berlanjut pada gangguan lain"),
+    ("di insiden lain sejak", "pada gangguan lain sejak"),
+    ("Insiden", "Gangguan"),
+    ("insiden", "gangguan"),
+)
 """Words of the pages that were changed on purpose since: (then, now), applied in this order."""
 
 
