@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from agent.errors import Trouble
+from agent.errors import UserError
 
 INTERNAL = 70  # EX_SOFTWARE
 UNKNOWN = 3  # Nagios' UNKNOWN
@@ -22,7 +22,7 @@ UNKNOWN = 3  # Nagios' UNKNOWN
 _Commands = argparse._SubParsersAction  # the only name argparse has for what add_subparsers gives
 
 
-class UnknownCommand(Trouble):
+class UnknownCommand(UserError):
     """A word that is not a command; one sentence with the nearest one."""
 
     exit_code = 2  # argparse's own for a wrong word
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _guarded(run: Callable[[], int], command: str) -> int:
     try:
         return run()
-    except Trouble as trouble:
+    except UserError as trouble:
         print(f"sigap: {trouble}", file=sys.stderr)
         return UNKNOWN if command == "try" else trouble.exit_code
     except BrokenPipeError:

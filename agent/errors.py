@@ -10,14 +10,14 @@ if TYPE_CHECKING:  # `sigap --help` gets along without
     from probes import Text
 
 
-class Trouble(Exception):
-    """Something the reader can act on; printed as it is, without a traceback."""
+class UserError(Exception):
+    """An error a person can act on; printed as one sentence, without a traceback."""
 
     exit_code = 1
 
 
-class Told(Trouble):
-    """Trouble in both languages; ``in_language`` has it said in the reader's."""
+class LocalizedError(UserError):
+    """A ``UserError`` in every language; ``in_language`` chooses the reader's."""
 
     def __init__(self, sentence: Text) -> None:
         super().__init__(sentence.en)
@@ -26,8 +26,8 @@ class Told(Trouble):
 
 @contextmanager
 def in_language(language: str) -> Iterator[None]:
-    """What is ``Told`` in the block is ``Trouble`` said in this language."""
+    """Turns a ``LocalizedError`` of the block into a ``UserError`` in this language."""
     try:
         yield
-    except Told as told:
-        raise Trouble(told.sentence.said_in(language)) from told
+    except LocalizedError as error:
+        raise UserError(error.sentence.said_in(language)) from error

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent.errors import Trouble
+from agent.errors import UserError
 from agent.metrics.registry import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ LANDING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sigap</
 """
 
 
-class ListenError(Trouble):
+class ListenError(UserError):
     """The address cannot be listened on; one sentence."""
 
 

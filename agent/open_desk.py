@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.config import Config
-from agent.errors import Told
+from agent.errors import LocalizedError
 from incidents.calendar import load as calendar
 from incidents.calendar.load import Calendar, CalendarError
 from incidents.desk import Desk
@@ -26,7 +26,7 @@ _NO_STORE = Text(
 )
 
 
-class OpeningError(Told):
+class OpeningError(LocalizedError):
     """The desk cannot be opened; one sentence (several for a procedure file's problems)."""
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from agent.commands.words import language_of, password
 from agent.config import Config, find, load
-from agent.errors import Told, in_language
+from agent.errors import LocalizedError, in_language
 from agent.open_desk import Opened, open_desk
 from incidents.documents.model import NoSuchDocument
 from incidents.model import Refused, Signer
@@ -26,7 +26,7 @@ _NOT_ACTIVE = Text(
 
 @contextmanager
 def desk(given: argparse.Namespace, *, reading: bool = False) -> Iterator[tuple[Config, Opened]]:
-    """The configuration and the open desk; refusals and an unavailable store become ``Trouble``.
+    """The configuration and the open desk; refusals and an unavailable store are ``UserError``.
 
     With ``reading`` the right to read the store is enough.
     """
@@ -36,9 +36,9 @@ def desk(given: argparse.Namespace, *, reading: bool = False) -> Iterator[tuple[
         try:
             yield config, opened
         except Refused as refused:
-            raise Told(refused.reason) from refused
+            raise LocalizedError(refused.reason) from refused
         except (StoreUnavailable, NoSuchIncident, NoSuchDocument) as error:
-            raise Told(error.sentence) from error
+            raise LocalizedError(error.sentence) from error
         finally:
             opened.store.close()
 
@@ -56,5 +56,5 @@ def signer(given: argparse.Namespace, config: Config, opened: Opened) -> Signer:
     Sessions(opened.people.store).check(given.username, secret, "command line", at)
     found = opened.people.signer(given.username, opened.calendar.local(at).date())
     if found is None:
-        raise Told(_NOT_ACTIVE.format(username=given.username))
+        raise LocalizedError(_NOT_ACTIVE.format(username=given.username))
     return found

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.commands.desk import desk, now, signer
 from agent.commands.words import language_of, table
-from agent.errors import Told
+from agent.errors import LocalizedError
 from agent.open_desk import Opened
 from incidents.model import Decision, Incident, Person, Signer
 from incidents.records.rows import IncidentRow
@@ -198,7 +198,7 @@ def _reader(username: str, opened: Opened) -> Signer:
         return Signer(Person("", ""), ())
     found = opened.people.signer(username, opened.calendar.local(now()).date())
     if found is None:
-        raise Told(_NO_ACCOUNT.format(username=username))
+        raise LocalizedError(_NO_ACCOUNT.format(username=username))
     return found
 
 
@@ -207,13 +207,13 @@ def _form(text: str) -> dict[str, Any]:
         try:
             text = Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Told(_UNREADABLE.format(file=text[1:], error=error)) from None
+            raise LocalizedError(_UNREADABLE.format(file=text[1:], error=error)) from None
     try:
         form = json.loads(text)
     except ValueError as error:
-        raise Told(_NO_JSON.format(error=error)) from None
+        raise LocalizedError(_NO_JSON.format(error=error)) from None
     if not isinstance(form, dict):
-        raise Told(_NO_OBJECT)
+        raise LocalizedError(_NO_OBJECT)
     return form
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agent.commands.words import language_of, print_json, table, target_named
 from agent.config import Config, find, load
-from agent.errors import Told, in_language
+from agent.errors import LocalizedError, in_language
 from agent.state.folder import MEMBERS_FILE
 from agent.state.member_file import NotebookError, edit, read
 from files.problems import meant
@@ -77,7 +77,7 @@ def learn(given: argparse.Namespace) -> int:
 def _learn(given: argparse.Namespace, config: Config, language: str) -> int:
     chosen = [target_named(given.target, config)] if given.target else list(config.targets)
     if (given.forget or given.accept) and not given.target:
-        raise Told(_WHICH)
+        raise LocalizedError(_WHICH)
     file = _file(config)
     try:
         notes = read(file)
@@ -86,7 +86,7 @@ def _learn(given: argparse.Namespace, config: Config, language: str) -> int:
             notes = edit(file, changes)
             _say(changes, language)
     except (OSError, NotebookError) as error:
-        raise Told(_UNUSABLE.format(file=file, error=error)) from error
+        raise LocalizedError(_UNUSABLE.format(file=file, error=error)) from error
     listed = [each for target in chosen for each in _belongs(target, notes)]
     if given.json:
         print_json(listed)
@@ -97,7 +97,7 @@ def _learn(given: argparse.Namespace, config: Config, language: str) -> int:
 
 def _file(config: Config) -> Path:
     if config.state is None:
-        raise Told(_NO_FOLDER.format())
+        raise LocalizedError(_NO_FOLDER.format())
     return config.state / MEMBERS_FILE
 
 
@@ -127,10 +127,12 @@ def _learned(target: Target, members: Members, word: str) -> tuple[str, str]:
         return found[0]
     known = [f"{kind}/{name}" for kind, name in sorted(members)]
     if found:
-        raise Told(_SEVERAL.format(word=word, target=target.name, known=", ".join(known)))
+        raise LocalizedError(_SEVERAL.format(word=word, target=target.name, known=", ".join(known)))
     if word in {f"{kind}/{name}" for kind, name in _declared(target)}:
-        raise Told(_IS_DECLARED.format(word=word))
-    raise Told(_NOT_LEARNED.format(word=word, target=target.name, meant=meant(word, known)))
+        raise LocalizedError(_IS_DECLARED.format(word=word))
+    raise LocalizedError(
+        _NOT_LEARNED.format(word=word, target=target.name, meant=meant(word, known))
+    )
 
 
 def _declared(target: Target) -> Iterator[tuple[str, str]]:

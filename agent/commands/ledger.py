@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.commands.desk import desk, now
 from agent.commands.words import language_of, language_without_config
-from agent.errors import Told, in_language
+from agent.errors import LocalizedError, in_language
 from incidents.ledger import export as bundle
 from incidents.ledger.verify import Verdict
 from incidents.ledger.verify import verify as verify_store
@@ -33,11 +33,11 @@ def verify(given: argparse.Namespace) -> int:
 
 def _verify_file(path: Path, language: str) -> int:
     if not path.is_file():
-        raise Told(_NO_FILE.format(file=path))
+        raise LocalizedError(_NO_FILE.format(file=path))
     try:
         return _told(bundle.verify_bundle(path), Text.verbatim(str(path)), language)
     except bundle.NotABundle as error:
-        raise Told(error.sentence) from error
+        raise LocalizedError(error.sentence) from error
 
 
 def export(given: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def export(given: argparse.Namespace) -> int:
         try:
             head = bundle.export(opened.store, path, now())
         except OSError as error:
-            raise Told(_UNWRITABLE.format(file=path, error=error.strerror)) from None
+            raise LocalizedError(_UNWRITABLE.format(file=path, error=error.strerror)) from None
     said = _EXPORTED.format(file=path, n=head.sequence, head=head.hash)
     print(said.said_in(language_of(given, config)))
     return 0
@@ -55,7 +55,7 @@ def export(given: argparse.Namespace) -> int:
 
 def _told(verdict: Verdict, what: Text, language: str) -> int:
     if verdict.problem is not None:
-        raise Told(_NOT_WHOLE.format(what=what, problem=verdict.problem))
+        raise LocalizedError(_NOT_WHOLE.format(what=what, problem=verdict.problem))
     said = _WHOLE.format(
         what=what, events=verdict.events, documents=verdict.documents, head=verdict.head.hash
     )

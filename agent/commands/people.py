@@ -7,7 +7,7 @@ from datetime import date
 
 from agent.commands.desk import PASSWORD, desk, now
 from agent.commands.words import language_of, password, print_json, table
-from agent.errors import Told
+from agent.errors import LocalizedError
 from incidents.model import Assignment, Basis, Person
 from probes import Text
 
@@ -102,4 +102,4 @@ def _day(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise Told(_NO_DAY.format(text=text)) from None
+        raise LocalizedError(_NO_DAY.format(text=text)) from None

@@ -19,7 +19,7 @@ from agent.commands.words import (
     target_named,
 )
 from agent.config import Config, find, load
-from agent.errors import Told, in_language
+from agent.errors import LocalizedError, in_language
 from files.problems import meant
 from probes import (
     CONNECTION_KINDS,
@@ -92,7 +92,9 @@ def _attempt(given: argparse.Namespace, config: Config, language: str) -> int:
     if given.probe is not None:
         known = {probe.name: probe for probe in registry.probes_for(target.engine)}
         if given.probe not in known:
-            raise Told(_NO_PROBE.format(name=given.probe, meant=meant(given.probe, known)))
+            raise LocalizedError(
+                _NO_PROBE.format(name=given.probe, meant=meant(given.probe, known))
+            )
         chosen = (known[given.probe],)
     owner = Owner(target, registry.engine(target.engine), config.deadline)
     judge, eager = Judge(), _eager(target, chosen)
@@ -291,13 +293,15 @@ def _grants(given: argparse.Namespace, language: str) -> int:
     engine = next((each for each in engines if given.flavour in each.flavours), None)
     if engine is None:
         flavours = [flavour for each in engines for flavour in each.flavours]
-        raise Told(_NO_ENGINE.format(name=given.flavour, meant=meant(given.flavour, flavours)))
+        raise LocalizedError(
+            _NO_ENGINE.format(name=given.flavour, meant=meant(given.flavour, flavours))
+        )
     declared = list(engine.base_grants)
     for probe in registry.probes_for(engine.name):
         declared += probe.grants
     if given.canary:
         if "canary" not in engine.options:
-            raise Told(_NO_CANARY.format(name=given.flavour))
+            raise LocalizedError(_NO_CANARY.format(name=given.flavour))
         declared += engine.options["canary"]
     needed: dict[str, Grant] = {}
     for grant in declared:
@@ -307,7 +311,7 @@ def _grants(given: argparse.Namespace, language: str) -> int:
     try:
         user = script.account(given.user or "sigap")
     except NoAccountName as error:
-        raise Told(error.sentence) from None
+        raise LocalizedError(error.sentence) from None
     note = script.comment
     print(f"{note} {_ACCOUNT.format(flavour=given.flavour).said_in(language)}")
     if any(PLACEHOLDER in grant.sql for grant in needed.values()):

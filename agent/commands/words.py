@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Config, ConfigError, find, load
-from agent.errors import Told
+from agent.errors import LocalizedError
 from files.problems import meant
 from probes import Secret, Target, Text
 
@@ -49,10 +49,10 @@ def language_without_config(given: argparse.Namespace) -> str:
 
 
 def target_named(name: str, config: Config) -> Target:
-    """The configured target of that name; raises ``Told``."""
+    """The configured target of that name; raises ``LocalizedError``."""
     watched = {target.name: target for target in config.targets}
     if name not in watched:
-        raise Told(_NO_TARGET.format(name=name, meant=meant(name, watched)))
+        raise LocalizedError(_NO_TARGET.format(name=name, meant=meant(name, watched)))
     return watched[name]
 
 
@@ -93,25 +93,25 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def password(file: str | None, prompt: Text, language: str, twice: bool = False) -> str:
     """A password from a file, a terminal or standard input; never from the command line.
 
-    Raises ``Told``.
+    Raises ``LocalizedError``.
     """
     if file is not None:
         try:
             text = Path(file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Told(_UNREADABLE.format(file=file, error=error)) from None
+            raise LocalizedError(_UNREADABLE.format(file=file, error=error)) from None
         return _first_line(text, _EMPTY.format(file=file))
     if not sys.stdin.isatty():
         return _first_line(sys.stdin.read(), _NO_INPUT)
     given = getpass.getpass(f"{prompt.said_in(language)}: ")
     again = _AGAIN.format(prompt=prompt).said_in(language)
     if twice and getpass.getpass(f"{again}: ") != given:
-        raise Told(_DIFFER)
+        raise LocalizedError(_DIFFER)
     return given
 
 
 def _first_line(text: str, otherwise: Text) -> str:
     line = text.partition("\n")[0].rstrip("\r")
     if not line:
-        raise Told(otherwise)
+        raise LocalizedError(otherwise)
     return line

@@ -21,7 +21,7 @@ from agent.config.secrets import SecretError, read_secret
 from agent.config.source import Source, read
 from agent.config.targets import targets
 from agent.config.windows import windows
-from agent.errors import Trouble
+from agent.errors import UserError
 from agent.runtime.maintenance import Window
 from files.problems import Problem, Problems, in_order, nearest
 from probes import Secret, Target
@@ -30,7 +30,7 @@ PLACES = ("agent.yaml", "/etc/sigap/agent.yaml")
 LONGEST_DEADLINE_SECONDS = 5.0
 
 
-class ConfigError(Trouble):
+class ConfigError(UserError):
     """The configuration cannot be used; ``problems`` holds every reason."""
 
     exit_code = 2
