@@ -2,7 +2,6 @@
 
 from probes.model import (
     CONNECTION_KINDS,
-    KEPT,
     Address,
     Down,
     Evidence,
@@ -27,13 +26,12 @@ from probes.model import (
     Threshold,
     Tuning,
     Words,
-    is_moment,
 )
 from probes.words.finding import Finding, Fingerprint
+from probes.words.units import is_moment
 
 __all__ = [
     "CONNECTION_KINDS",
-    "KEPT",
     "Address",
     "Down",
     "Evidence",

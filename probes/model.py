@@ -6,12 +6,12 @@ the package ``probes``; of the project this module imports ``Text`` alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from probes.i18n import Text as Text  # one of the words that are had from here
 
@@ -217,11 +217,6 @@ class Measure:
     subject: str = ""
 
 
-def is_moment(measure: str, unit: str) -> bool:
-    """Whether a measure tells an instant (Unix time), by the ending that Prometheus asks for."""
-    return unit == "seconds" and measure.endswith(("_time_seconds", "_timestamp_seconds"))
-
-
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """A value at an instant, without a verdict.
@@ -293,8 +288,70 @@ class Evidence:
     exhibits: tuple[Exhibit, ...]
 
 
-KEPT = "kept"
-"""The one key of ``Session.memory`` whose value (plain JSON) outlives the process."""
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Note(Generic[T]):
+    """The name and type of something remembered; declared once, where it is written and read."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class KeptNote(Note[T]):
+    """A note that outlives the process, as plain JSON; an empty name: all that the probe keeps.
+
+    ``parse`` reads what an earlier process wrote; what it raises on is forgotten.
+    """
+
+    parse: Callable[[Any], T]
+
+
+class Memory:
+    """What is remembered from one reading to the next; ``kept``: from an earlier process."""
+
+    def __init__(self, kept: Mapping[str, Any] | None = None) -> None:
+        self._values: dict[Note[Any], Any] = {}
+        self._restored: dict[str, Any] = dict(kept or {})
+
+    def get(self, note: Note[T]) -> T | None:
+        if isinstance(note, KeptNote) and (found := self._restored_of(note)) is not None:
+            with suppress(TypeError, ValueError, AttributeError, LookupError):
+                self._values[note] = note.parse(found)
+        value: T | None = self._values.get(note)
+        return value
+
+    def of(self, note: Note[T], default: T) -> T:
+        """What is remembered; ``default`` from now on if nothing is."""
+        found = self.get(note)
+        return self.set(note, default) if found is None else found
+
+    def set(self, note: Note[T], value: T) -> T:
+        self.drop(note)
+        self._values[note] = value
+        return value
+
+    def drop(self, note: Note[Any]) -> None:
+        if isinstance(note, KeptNote):
+            self._restored_of(note)
+        self._values.pop(note, None)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What is to outlive the process."""
+        written = dict(self._restored)
+        for note, value in self._values.items():
+            if isinstance(note, KeptNote):
+                written |= {note.name: value} if note.name else value
+        return written
+
+    def _restored_of(self, note: KeptNote[T]) -> Any:
+        """What an earlier process kept under this note; it is given out once."""
+        if note.name:
+            return self._restored.pop(note.name, None)
+        found, self._restored = self._restored, {}
+        return found or None
 
 
 @dataclass(slots=True)
@@ -304,9 +361,9 @@ class Shared:
     Only whole answers are put here, never a failure: who meets one lets the next ask for itself.
     """
 
-    round: dict[str, Any] = field(default_factory=dict)
+    round: Memory = field(default_factory=Memory)
     """Answers of this round; empty at its beginning and when evidence is taken."""
-    login: dict[str, Any] = field(default_factory=dict)
+    login: Memory = field(default_factory=Memory)
     """What holds for as long as this login lives."""
 
 
@@ -325,12 +382,8 @@ class Session(Protocol):
     @property
     def phases(self) -> Mapping[str, float]: ...  # seconds per phase of this session's login
     @property
-    def memory(self) -> MutableMapping[str, Any]:
-        """What this probe recorded about this target at earlier readings; empty after a restart.
-
-        For rates and durations, because a probe is a function without state. Only the values under
-        the key ``KEPT``, as plain JSON, survive a restart of the agent.
-        """
+    def memory(self) -> Memory:
+        """What this probe noted about this target; only a ``KeptNote`` survives a restart."""
         ...
 
     @property

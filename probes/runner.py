@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -18,13 +18,13 @@ from typing import Any
 
 from probes.model import (
     CONNECTION_KINDS,
-    KEPT,
     Down,
     Evidence,
     Exhibit,
     Failure,
     FailureKind,
     Measurement,
+    Memory,
     Probe,
     ProbeError,
     Reading,
@@ -115,7 +115,7 @@ class _Metered:
         self._inner = inner
         self._cost = cost
         self._abandoned = abandoned
-        self.memory: MutableMapping[str, Any] = {}
+        self.memory = Memory()
         self.shared = Shared()
         self.refused: Failure | None = None  # why the last further session could not be had
         cost.opened()
@@ -198,9 +198,7 @@ class HostView:
     version = 0
     phases: Mapping[str, float] = {}
 
-    def __init__(
-        self, target: Target, known_paths: Mapping[str, str], memory: MutableMapping[str, Any]
-    ) -> None:
+    def __init__(self, target: Target, known_paths: Mapping[str, str], memory: Memory) -> None:
         self.target = target
         self.memory = memory
         self.shared = Shared()
@@ -222,7 +220,7 @@ class HostView:
 @contextmanager
 def _asking_anew(session: Session) -> Iterator[None]:
     """Evidence is of its own moment: no answer of the round before it or after it is shared."""
-    answers, session.shared.round = session.shared.round, {}
+    answers, session.shared.round = session.shared.round, Memory()
     try:
         yield
     finally:
@@ -273,7 +271,7 @@ class Owner:
         self._answered_at: datetime | None = None
         self._paths: Mapping[str, str] = {}
         self._paths_learned_at = -math.inf  # monotonic
-        self._memories: dict[str, dict[str, Any]] = {}
+        self._memories: dict[str, Memory] = {}
 
     def round(self, due: Sequence[Probe], now: Callable[[], datetime]) -> Iterator[Reading]:
         """Take each due probe once, in order; hung servers cost one budget, not one per probe.
@@ -349,12 +347,13 @@ class Owner:
     @property
     def kept(self) -> dict[str, Any]:
         """What the probes want to outlive the process, by probe; plain JSON values."""
-        return {name: each[KEPT] for name, each in self._memories.items() if KEPT in each}
+        return {name: kept for name, each in self._memories.items() if (kept := each.kept)}
 
     def remember(self, kept: Mapping[str, Any]) -> None:
         """Give the probes back what an earlier process kept; before the first round."""
         for name, value in kept.items():
-            self._memories.setdefault(name, {}).setdefault(KEPT, value)
+            if isinstance(value, dict):
+                self._memories.setdefault(name, Memory(value))
 
     def drop(self) -> None:
         """Close the kept session; returns at once even when the server hangs."""
@@ -364,7 +363,7 @@ class Owner:
 
     def _forget_answers(self) -> None:
         if self._kept is not None:
-            self._kept.shared.round = {}
+            self._kept.shared.round = Memory()
 
     def _ask(self, probe: Probe, now: datetime) -> Reading:
         """One reading; a kept session that the server had closed is opened again, once."""
@@ -420,8 +419,8 @@ class Owner:
         session.memory = self._memory(probe)
         return session
 
-    def _memory(self, probe: Probe) -> dict[str, Any]:
-        return self._memories.setdefault(probe.name, {})
+    def _memory(self, probe: Probe) -> Memory:
+        return self._memories.setdefault(probe.name, Memory())
 
     def _learn_paths(self, session: Session) -> None:
         """Remember where the server keeps its files; the host probe reports it if that is not

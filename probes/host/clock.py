@@ -10,10 +10,9 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from probes.host.seen import require_here
 from probes.host.uptime import uptime_seconds
@@ -21,12 +20,17 @@ from probes.model import (
     FailureKind,
     Measure,
     Measurement,
+    Memory,
+    Note,
     Probe,
     ProbeError,
     Session,
     Text,
     Threshold,
 )
+
+_BETWEEN = Note[float]("seconds between the two clocks")
+_STEP = Note[tuple[float, float]]("uptime at the last step, and its size")
 
 _STA_UNSYNC = 0x0040
 _TIME_ERROR = 5
@@ -100,20 +104,20 @@ def timesyncd_clock(now: float, mark: Path = _TIMESYNCD) -> Clock | None:
     return Clock(now - touched <= _TIMESYNCD_GOOD_FOR_SECONDS, None)
 
 
-def stepped(wall: float, uptime: float, memory: MutableMapping[str, Any]) -> float:
+def stepped(wall: float, uptime: float, memory: Memory) -> float:
     """Seconds by which the wall clock was stepped within the last ten minutes; 0 for none.
 
     ``wall`` and ``uptime`` are the two clocks now. The step is reported for ten minutes so that a
     reading cannot miss it. It has no sign, since both directions do harm.
     """
     between = wall - uptime
-    known = memory.get("between")
-    jump = abs(between - float(known)) if known is not None else 0.0
-    memory["between"] = between
+    known = memory.get(_BETWEEN)
+    jump = abs(between - known) if known is not None else 0.0
+    memory.set(_BETWEEN, between)
     if jump >= _LEAST_STEP_SECONDS:
-        memory["step"] = [uptime, jump]
-    at, size = memory.get("step", [uptime, 0.0])
-    return float(size) if 0 <= uptime - at < _STEP_SHOWN_SECONDS else 0.0
+        memory.set(_STEP, (uptime, jump))
+    at, size = memory.get(_STEP) or (uptime, 0.0)
+    return size if 0 <= uptime - at < _STEP_SHOWN_SECONDS else 0.0
 
 
 def _may_not_ask() -> ProbeError:

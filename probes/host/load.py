@@ -8,16 +8,27 @@ accurate figure on hosts with many CPUs (proc(5), the kernel's PSI documentation
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 import psutil
 
 from probes.host.pressure import pressure
 from probes.host.seen import require_here
 from probes.i18n.headings import headings
-from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import (
+    Exhibit,
+    Measure,
+    Measurement,
+    Memory,
+    Note,
+    Probe,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.words.units import written
+
+_TIMES = Note[tuple[float, float]]("iowait and all CPU time")
 
 _MOST_PROCESSES = 20
 
@@ -42,16 +53,16 @@ def read(session: Session) -> Iterable[Measurement]:
             yield Measurement(measure, share)
 
 
-def iowait_ratio(iowait: float, total: float, memory: MutableMapping[str, Any]) -> float | None:
+def iowait_ratio(iowait: float, total: float, memory: Memory) -> float | None:
     """The share of CPU time spent waiting for I/O since the last reading; None at the first.
 
     Both in seconds since boot. The kernel's iowait may decrease a little; that counts as 0.
     """
-    before = memory.get("times")
-    memory["times"] = [iowait, total]
+    before = memory.get(_TIMES)
+    memory.set(_TIMES, (iowait, total))
     if before is None or total <= before[1]:
         return None
-    return min(1.0, max(0.0, (iowait - float(before[0])) / (total - float(before[1]))))
+    return min(1.0, max(0.0, (iowait - before[0]) / (total - before[1])))
 
 
 def exhibits(session: Session) -> Iterable[Exhibit]:

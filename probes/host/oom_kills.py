@@ -7,9 +7,8 @@ the last hour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from probes.host.seen import require_here
 from probes.host.uptime import uptime_seconds
@@ -17,12 +16,16 @@ from probes.model import (
     FailureKind,
     Measure,
     Measurement,
+    Memory,
+    Note,
     Probe,
     ProbeError,
     Session,
     Text,
     Threshold,
 )
+
+SEEN = Note[list[list[float]]]("uptime and count of each reading")
 
 WITHIN_SECONDS = 3600.0
 VMSTAT = Path("/proc/vmstat")
@@ -52,20 +55,21 @@ def count_in(vmstat: str) -> int:
     )
 
 
-def measured(count: int, uptime: float, memory: MutableMapping[str, Any]) -> Measurement:
+def measured(count: int, uptime: float, memory: Memory) -> Measurement:
     """How many processes were killed within the last hour, as far as this agent has observed.
 
     ``uptime`` is the host's, in seconds. After a boot both counts start at zero. Kills before the
     first reading are not counted, because they may be weeks old.
     """
-    past = [each for each in memory.get("seen", []) if uptime - WITHIN_SECONDS <= each[0] <= uptime]
-    last = memory.get("seen", [])[-1:]
+    known = memory.get(SEEN) or []
+    past = [each for each in known if uptime - WITHIN_SECONDS <= each[0] <= uptime]
+    last = known[-1:]
     if not past and last and last[0][0] <= uptime:
         past = last  # the agent was stopped for long: kills in the meantime still count once
     if past and past[0][1] > count:
         past = []
     seen = [*past, [uptime, count]]
-    memory["seen"] = _thinned(seen)
+    memory.set(SEEN, _thinned(seen))
     killed = count - seen[0][1]
     return Measurement("host_oom_kills", float(killed), detail={"since_boot": count})
 

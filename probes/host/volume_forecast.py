@@ -7,17 +7,27 @@ forecast is possible there is no time, only ``volume_forecast_known`` 0 with the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from typing import Any
 
 from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast
 from probes.host.samples import from_plain
 from probes.host.seen import TargetVolumes, look_at, paths_seen_elsewhere
 from probes.local.mounts import SHARED
-from probes.model import KEPT, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import (
+    KeptNote,
+    Measure,
+    Measurement,
+    Memory,
+    Probe,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.words.units import written
 
-_HISTORY = "used"
+_HISTORY = KeptNote[dict[str, Any]]("used", dict)
+"""Used space over time, by mount point."""
 
 
 def read(session: Session) -> Iterable[Measurement]:
@@ -31,15 +41,13 @@ def read(session: Session) -> Iterable[Measurement]:
     )
 
 
-def forecasts(
-    seen: TargetVolumes, memory: MutableMapping[str, Any], now: float
-) -> Iterable[Measurement]:
+def forecasts(seen: TargetVolumes, memory: Memory, now: float) -> Iterable[Measurement]:
     """Record the used space of every volume at ``now`` (seconds since the epoch), and forecast.
 
-    The values under ``KEPT`` in ``memory`` are plain JSON and survive a restart of the agent.
-    Volumes that were removed are forgotten; one that only does not answer keeps its history.
+    The history survives a restart of the agent. Volumes that were removed are forgotten; one that
+    only does not answer keeps its history.
     """
-    kept = memory.setdefault(KEPT, {}).setdefault(_HISTORY, {})
+    kept = memory.of(_HISTORY, {})
     for mount in set(kept) - set(seen.volumes) - set(seen.stuck) - set(seen.failing):
         del kept[mount]
     for mount, (volume, holds) in seen.volumes.items():

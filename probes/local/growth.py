@@ -8,16 +8,26 @@ negative growth. No I/O except in ``room_on``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from probes.i18n.headings import headings
 from probes.local.mounts import SHARED, FailingError, StuckError
-from probes.model import Exhibit, Measure, Measurement, Session, Text, Threshold
+from probes.model import (
+    Exhibit,
+    Measure,
+    Measurement,
+    Memory,
+    Note,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.wire import deadline
 from probes.words.tables import FIRST_OF_ALL
 from probes.words.units import written
+
+SIZES = Note[dict[str, list[list[float]]]]("samples of time and size, by consumer")
 
 WINDOW_SECONDS = 3600.0
 LEAST_SECONDS = 240.0
@@ -56,12 +66,12 @@ class Filling:
     speeds: tuple[tuple[Use, float], ...] = field(default=())
 
 
-def watch(memory: MutableMapping[str, Any], now: float, values: Mapping[str, float]) -> None:
+def watch(memory: Memory, now: float, values: Mapping[str, float]) -> None:
     """Record the size of each consumer at ``now``, the server's clock in seconds.
 
     A consumer that is not reported for the length of the window is forgotten.
     """
-    past: dict[str, list[list[float]]] = memory.setdefault("sizes", {})
+    past = memory.of(SIZES, {})
     for name in sorted(values, key=lambda each: -values[each])[:_MOST_WATCHED]:
         value = values[name]
         samples = [each for each in past.get(name, []) if 0 <= now - each[0] < WINDOW_SECONDS]
@@ -74,9 +84,9 @@ def watch(memory: MutableMapping[str, Any], now: float, values: Mapping[str, flo
         del past[name]
 
 
-def speeds(memory: MutableMapping[str, Any]) -> dict[str, float]:
+def speeds(memory: Memory) -> dict[str, float]:
     """The growth of each thing watched, in bytes a second; absent while it is not known."""
-    told = {name: _speed(samples) for name, samples in memory.get("sizes", {}).items()}
+    told = {name: _speed(samples) for name, samples in (memory.get(SIZES) or {}).items()}
     return {name: speed for name, speed in told.items() if speed is not None}
 
 

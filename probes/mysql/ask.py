@@ -12,7 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from probes.model import FailureKind, ProbeError, Session
+from probes.model import (
+    FailureKind,
+    Note,
+    ProbeError,
+    Session,
+)
+
+_SETTINGS = Note[dict[str, str | None]]("settings as shown; None: this version has none")
+_ANSWERS = Note[dict[str, str]]("present settings")
+_WANTED = Note[set[str]]("counters that probes of this login asked for")
+_STATUS = Note[tuple[frozenset[str], dict[str, str]]]("counters asked for, and the answer")
+_INSTALLS = Note[dict[str, str]]("how often something was installed")
+_COUNTERS = Note[dict[str, float]]("counters of the last reading")
 
 _INSTALLED = ("Com_install_plugin", "Com_install_component")
 """INSTALL PLUGIN, SONAME and COMPONENT, which add settings to a running server."""
@@ -21,8 +33,8 @@ _INSTALLED = ("Com_install_plugin", "Com_install_component")
 def variables(session: Session, *names: str) -> dict[str, str]:
     """Global settings by name, in lower case, spelled as SHOW GLOBAL VARIABLES does."""
     wanted = [name.lower() for name in names]
-    known: dict[str, str | None] = session.shared.login.setdefault("variables", {})
-    answers: dict[str, str] = session.shared.round.setdefault("variables", {})
+    known = session.shared.login.of(_SETTINGS, {})
+    answers = session.shared.round.of(_ANSWERS, {})
     if any(known.get(name, "") is None for name in wanted):
         _forget_absent(session, known)
     if not known.keys() >= set(wanted):
@@ -46,12 +58,12 @@ def status(session: Session, *names: str) -> dict[str, str]:
     All values come from one instant of this round.
     """
     wanted = {name.lower() for name in names}
-    ever: set[str] = session.shared.login.setdefault("status", set())
-    asked, answers = session.shared.round.get("status", (frozenset(), {}))
+    ever = session.shared.login.of(_WANTED, set())
+    asked, answers = session.shared.round.get(_STATUS) or (frozenset[str](), {})
     if not asked >= wanted:
         ever |= wanted
         answers = _shown(session, "STATUS", tuple(sorted(ever)))
-        session.shared.round["status"] = (frozenset(ever), answers)
+        session.shared.round.set(_STATUS, (frozenset(ever), answers))
     return {name: value for name, value in answers.items() if name in wanted}
 
 
@@ -64,8 +76,8 @@ def _shown(session: Session, kind: str, names: tuple[str, ...]) -> dict[str, str
 def _forget_absent(session: Session, known: dict[str, str | None]) -> None:
     """Look again for absent settings once something has been installed."""
     installed = status(session, *_INSTALLED)
-    if installed != session.shared.login["installed"]:
-        session.shared.login["installed"] = installed
+    if installed != session.shared.login.get(_INSTALLS):
+        session.shared.login.set(_INSTALLS, installed)
         for name in [name for name, value in known.items() if value is None]:
             del known[name]
 
@@ -74,8 +86,8 @@ def _introduced(
     session: Session, known: dict[str, str | None], wanted: list[str]
 ) -> dict[str, str]:
     """Read settings of which it is not known whether this server has them."""
-    if "installed" not in session.shared.login:  # before, so that nothing comes in between
-        session.shared.login["installed"] = status(session, *_INSTALLED)
+    if session.shared.login.get(_INSTALLS) is None:  # before, so that nothing comes in between
+        session.shared.login.set(_INSTALLS, status(session, *_INSTALLED))
     found = _shown(session, "VARIABLES", tuple(wanted))
     known |= {name: found.get(name) for name in wanted}
     return found
@@ -119,11 +131,11 @@ def growth(session: Session, counters: Mapping[str, float]) -> tuple[dict[str, f
     ``counters`` must hold ``uptime``. Empty and 0 at the first reading, after a restart of the
     server or of the agent, and while the server's clock of whole seconds has not moved.
     """
-    before: Mapping[str, float] = session.memory.get("counters", {})
+    before = session.memory.get(_COUNTERS) or {}
     seconds = counters["uptime"] - before.get("uptime", counters["uptime"])
     if before and seconds == 0:
         return {}, 0.0
-    session.memory["counters"] = dict(counters)
+    session.memory.set(_COUNTERS, dict(counters))
     if seconds < 0:
         return {}, 0.0
     grown = {name: value - before[name] for name, value in counters.items() if name in before}

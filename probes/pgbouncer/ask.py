@@ -7,14 +7,23 @@ Source: PgBouncer manual, "Show commands".
 
 from __future__ import annotations
 
-from probes.model import FailureKind, ProbeError, Row, Session
+from probes.model import (
+    FailureKind,
+    Note,
+    ProbeError,
+    Row,
+    Session,
+)
+
+_ANSWERS = Note[dict[str, list[Row]]]("answers by what was shown")
+_STATELESS = Note[bool]("this version has no SHOW STATE")
 
 CONSOLE = "pgbouncer"
 
 
 def shown(session: Session, what: str) -> list[Row]:
     """The answer to ``SHOW what``, the same for every probe of this round."""
-    answers: dict[str, list[Row]] = session.shared.round
+    answers = session.shared.round.of(_ANSWERS, {})
     if what in answers:
         return answers[what]
     answer = answers[what] = session.rows(f"SHOW {what}")
@@ -47,14 +56,14 @@ def setting(session: Session, name: str) -> int | None:
 
 def state(session: Session) -> dict[str, bool]:
     """``paused`` and ``suspended`` of the whole pooler; empty if the version does not show it."""
-    if "no SHOW STATE" in session.shared.login:
+    if session.shared.login.get(_STATELESS):
         return {}
     try:
         rows = shown(session, "STATE")
     except ProbeError as error:
         if error.failure.kind is not FailureKind.BLIND:
             raise
-        session.shared.login["no SHOW STATE"] = True
+        session.shared.login.set(_STATELESS, True)
         return {}
     return {str(row["key"]): row["value"] == "yes" for row in rows}
 

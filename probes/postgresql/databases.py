@@ -11,7 +11,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from probes.model import FailureKind, ProbeError, Session, Text
+from probes.model import (
+    FailureKind,
+    Note,
+    ProbeError,
+    Session,
+    Text,
+)
 from probes.wire import deadline
 
 SHARE_OF_THE_TIME = 0.6
@@ -40,6 +46,9 @@ class Visits:
         return Text("{names}: {why}", names=names, why=next(iter(self.closed.values()), ""))
 
 
+_VISITS = Note[Visits]("what is known of each database")
+
+
 def visit(
     session: Session,
     ask: Callable[[Session], Any],
@@ -53,7 +62,7 @@ def visit(
     others. Raises ``ProbeError`` only from the kept session.
     """
     there = [str(row["name"]) for row in session.rows(_NAMES)] if names is None else list(names)
-    visits: Visits = session.memory.setdefault("databases", Visits())
+    visits = session.memory.of(_VISITS, Visits())
     for known in (visits.answers, visits.closed):
         for gone in known.keys() - set(there):
             del known[gone]

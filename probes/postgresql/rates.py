@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from probes.model import Memory, Note
+
+COUNTERS = Note[tuple[float, dict[str, float]]]("time and counters of the last reading")
 
 
 class Growth(NamedTuple):
@@ -17,17 +21,15 @@ class Growth(NamedTuple):
         return self.by[name] / self.seconds
 
 
-def growth(
-    memory: MutableMapping[str, Any], now_seconds: float, counters: Mapping[str, float]
-) -> Growth | None:
+def growth(memory: Memory, now_seconds: float, counters: Mapping[str, float]) -> Growth | None:
     """The growth since the previous reading, on the server's clock; None when it is not known.
 
     Not known at the first reading, when no time has passed, and when a counter fell: its statistics
     were reset or another server answers, and a guess would be a false rate. A new counter (a
     database just created) grew by all it shows.
     """
-    before = memory.get("counters")
-    memory["counters"] = (now_seconds, dict(counters))
+    before = memory.get(COUNTERS)
+    memory.set(COUNTERS, (now_seconds, dict(counters)))
     if before is None:
         return None
     then, old = before

@@ -6,10 +6,14 @@ restart; the first start it sees of a server does not count. Shared by the engin
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any
+from probes.model import (
+    KeptNote,
+    Measure,
+    Memory,
+)
 
-from probes.model import KEPT, Measure
+_STARTED = KeptNote[float]("started", float)
+_RESTARTED = KeptNote[bool]("restarted", bool)
 
 MEASURE = Measure(
     "since_restart_seconds",
@@ -18,15 +22,13 @@ MEASURE = Measure(
 )
 
 
-def restarted(memory: MutableMapping[str, Any], started: float, doubt_seconds: float) -> bool:
+def restarted(memory: Memory, started: float, doubt_seconds: float) -> bool:
     """Whether this start (the server's Unix time) followed another one that was seen.
 
     ``doubt_seconds``: by how much two readings of the same start may differ.
     """
-    kept = memory.setdefault(KEPT, {})
-    before = kept.get("started")
-    if before is None:
-        kept["started"] = started
-    elif abs(started - before) > doubt_seconds:
-        kept["started"], kept["restarted"] = started, True
-    return bool(kept.get("restarted"))
+    before = memory.of(_STARTED, started)
+    if abs(started - before) > doubt_seconds:
+        memory.set(_STARTED, started)
+        memory.set(_RESTARTED, True)
+    return memory.get(_RESTARTED) or False

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
 
 import psycopg2
 
-from probes.model import ProbeError, Row, Shared, Target
+from probes.model import (
+    Memory,
+    ProbeError,
+    Row,
+    Shared,
+    Target,
+)
 from probes.wire import libpq
 
 
@@ -26,7 +31,7 @@ class LibpqSession(ABC):
     ) -> None:
         self.target = target
         self.phases = phases
-        self.memory: dict[str, Any] = {}
+        self.memory = Memory()
         self._purpose = purpose
         self._connection = connection
 

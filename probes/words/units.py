@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from probes.i18n.formats import counted, duration, instant, number
-from probes.model import Text, is_moment
+from probes.model import Text
 
 _BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def is_moment(measure: str, unit: str) -> bool:
+    """Whether a measure tells an instant (Unix time), by the ending that Prometheus asks for."""
+    return unit == "seconds" and measure.endswith(("_time_seconds", "_timestamp_seconds"))
 
 
 def written(value: float, unit: str) -> Text:

@@ -40,6 +40,7 @@ from probes import (
 )
 from probes.fleet.fleet import Fleet
 from probes.fleet.plan import Plan, plan
+from probes.model import Note
 from probes.runner import HOST, Owner
 from tests.support.elapsed import seen_earlier
 from tests.support.wait import until
@@ -199,14 +200,17 @@ def _plan(target: Target, setup: Setup, hands: Hands) -> Plan:
     return plan(tuned, probes, INTERVAL_SECONDS, setup.deadline)
 
 
+_MOVED = Note[float]("by how much the clock had been moved")
+
+
 def _watching(probe: Probe, hands: Hands) -> Probe:
     """What is reckoned by the server's clock, which nobody moves: so what was seen is moved."""
     if probe.name not in _BY_THE_SERVERS_CLOCK:
         return probe
 
     def read(session: Session) -> Iterable[Measurement]:
-        seen_earlier(session.memory, hands.moved - session.memory.get("moved", 0.0))
-        session.memory["moved"] = hands.moved
+        seen_earlier(session.memory, hands.moved - (session.memory.get(_MOVED) or 0.0))
+        session.memory.set(_MOVED, hands.moved)
         return probe.read(session)
 
     return replace(probe, read=read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,10 @@ from probes import (
     ProbeError,
     Session,
 )
+from probes.model import KeptNote, Note
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
 from probes.words.failure_text import why
-from tests.support.asking import NOW, TARGET, a_server, ask, counted, probe
+from tests.support.asking import ASKED, NOW, TARGET, a_server, ask, counted, probe
 from tests.support.words import both
 
 
@@ -213,10 +215,13 @@ def test_every_session_opened_is_counted_and_given_back() -> None:
     assert server.open_sessions == owner.cost.sessions == 0
 
 
+SEEN = Note[int]("how often it was asked")
+
+
 def test_a_probe_remembers_between_readings_and_only_its_own() -> None:
     def counting(session: Session) -> Iterable[Measurement]:
-        session.memory["seen"] = session.memory.get("seen", 0) + 1
-        yield Measurement("value", float(session.memory["seen"]))
+        seen = session.memory.set(SEEN, (session.memory.get(SEEN) or 0) + 1)
+        yield Measurement("value", float(seen))
 
     server = a_server()
     owner = Owner(TARGET, server.engine)
@@ -251,10 +256,40 @@ def test_a_round_that_is_not_taken_to_its_end_leaves_no_answer_behind() -> None:
 
 def test_a_second_session_of_a_round_has_its_own_answers() -> None:
     def aside(session: Session) -> Iterable[Measurement]:
-        session.shared.round["asked"] = 1
+        session.shared.round.set(ASKED, 1)
         with session.fresh() as other:
-            yield Measurement("value", float(len(other.shared.round)))
+            yield Measurement("value", float(other.shared.round.of(ASKED, 0)))
 
     owner = Owner(TARGET, a_server().engine)
     (reading,) = owner.round([probe("aside", aside)], lambda: NOW)
     assert reading.measurements[0].value == 0
+
+
+def test_what_a_probe_keeps_outlives_the_process_and_what_it_only_notes_does_not() -> None:
+    kept, noted = KeptNote[float]("started", float), Note[float]("noted")
+
+    def read(session: Session) -> Iterable[Measurement]:
+        yield Measurement("value", session.memory.of(kept, 7.0) + session.memory.of(noted, 0.0))
+        session.memory.set(noted, 100.0)
+
+    before = Owner(TARGET, a_server().engine)
+    list(before.round([probe("a", read)], lambda: NOW))
+    assert before.kept == {"a": {"started": 7.0}}
+    after = Owner(TARGET, a_server().engine)
+    after.remember({"a": {"started": 40.0, "of a later version": [1]}})
+    (reading,) = after.round([probe("a", read)], lambda: NOW)
+    assert reading.measurements[0].value == 40.0
+    assert after.kept == {"a": {"started": 40.0, "of a later version": [1]}}
+
+
+@pytest.mark.parametrize("written", [{"started": "at noon"}, {"started": None}, [], "x"])
+def test_what_was_kept_and_cannot_be_read_is_forgotten(written: Any) -> None:
+    kept = KeptNote[float]("started", float)
+
+    def read(session: Session) -> Iterable[Measurement]:
+        yield Measurement("value", session.memory.of(kept, 7.0))
+
+    owner = Owner(TARGET, a_server().engine)
+    owner.remember({"a": written})
+    (reading,) = owner.round([probe("a", read)], lambda: NOW)
+    assert reading.measurements[0].value == 7.0

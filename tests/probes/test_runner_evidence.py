@@ -8,7 +8,7 @@ from dataclasses import replace
 from probes import Down, Exhibit, FailureKind, ProbeError, Session
 from probes.runner import LOCAL_EVIDENCE_SECONDS, Owner
 from probes.wire import deadline
-from tests.support.asking import NOW, TARGET, a_server, ask, counted, probe
+from tests.support.asking import ASKED, NOW, TARGET, a_server, ask, counted, probe
 from tests.support.evidence import english
 from tests.support.words import both
 
@@ -100,7 +100,7 @@ def test_evidence_shares_no_answer_with_the_round_it_is_taken_in() -> None:
     seen: list[int] = []
 
     def exhibits(session: Session) -> Iterable[Exhibit]:
-        seen.append(session.shared.round.setdefault("asked", 0))
+        seen.append(session.shared.round.of(ASKED, 0))
         return []
 
     owner = Owner(TARGET, a_server().engine)

@@ -14,6 +14,7 @@ from probes import (
     Session,
     Target,
 )
+from probes.model import Note
 from tests.support.fakes import FakeServer
 from tests.support.words import both
 
@@ -52,8 +53,12 @@ def ask(session: Session) -> Iterable[Measurement]:
     return [Measurement("value", float(len(session.rows("select"))))]
 
 
+ASKED = Note[int]("how many asked")
+
+
 def counted(session: Session) -> Iterable[Measurement]:
     """How many probes of this round asked before, and how many of this login."""
     for shared in (session.shared.round, session.shared.login):
-        shared["asked"] = shared.get("asked", 0) + 1
-    yield Measurement("value", session.shared.round["asked"] + 100 * session.shared.login["asked"])
+        shared.set(ASKED, (shared.get(ASKED) or 0) + 1)
+    round_, login = session.shared.round.get(ASKED) or 0, session.shared.login.get(ASKED) or 0
+    yield Measurement("value", round_ + 100.0 * login)

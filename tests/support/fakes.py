@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from probes import FailureKind, ProbeError, Row, Session, Shared, Target
+from probes.model import Memory
 from probes.words.engine import Engine
 
 
@@ -53,7 +54,7 @@ class FakeSession:
 
     def __init__(self, server: FakeServer, target: Target) -> None:
         self.target = target
-        self.memory: dict[str, object] = {}
+        self.memory = Memory()
         self._server = server
 
     @property

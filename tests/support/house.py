@@ -39,7 +39,7 @@ SHARED = frozenset(
     f"probes.{name}" for name in ("fleet", "i18n", "local", "templates", "wire", "words")
 )
 
-WORDS = frozenset({"probes.model", "probes.words.finding"})
+WORDS = frozenset({"probes.model", "probes.words.finding", "probes.words.units"})
 """What the package `probes` gives out."""
 
 SENTENCES = "probes.i18n"

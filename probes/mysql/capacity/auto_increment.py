@@ -21,6 +21,7 @@ from probes.model import (
     FailureKind,
     Measure,
     Measurement,
+    Note,
     Probe,
     ProbeError,
     Row,
@@ -92,6 +93,9 @@ def read(session: Session) -> Iterator[Measurement]:
             )
 
 
+_LAST = Note[list[Counter]]("the counters as last read")
+
+
 def _known(session: Session) -> list[Counter]:
     """The counters now, or the last known ones while another session's lock blocks the query.
 
@@ -102,13 +106,13 @@ def _known(session: Session) -> list[Counter]:
     except ProbeError as error:
         if not error.waited_for_lock:
             raise
-        if "counters" not in session.memory:
+        known = session.memory.get(_LAST)
+        if known is None:
             raise ProbeError(
                 FailureKind.BLIND, failure_text.words(error.failure), _LOCKED
             ) from error
-        found = session.memory["counters"]
-    session.memory["counters"] = found
-    return found
+        found = known
+    return session.memory.set(_LAST, found)
 
 
 def counters(session: Session) -> list[Counter]:

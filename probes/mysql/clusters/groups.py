@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.model import Row, Session
+from probes.model import (
+    Note,
+    Row,
+    Session,
+)
 from probes.mysql.ask import status, variables
 
 MEMBERS = "SELECT * FROM performance_schema.replication_group_members"
@@ -74,6 +78,9 @@ class Group:
         return next((row for row in self.members if row["MEMBER_ID"] == self.uuid), None)
 
 
+_GROUP = Note[Group]("this server's group")
+
+
 def group(session: Session) -> Group | None:
     """This server's group; ``None`` on a server that belongs to none. Raises ``ProbeError``."""
     if session.flavour != "mysql":
@@ -81,13 +88,13 @@ def group(session: Session) -> Group | None:
     found = variables(session, "group_replication_group_name", "server_uuid")
     if not found.get("group_replication_group_name"):
         return None
-    known: Group | None = session.shared.round.get("group")
+    known = session.shared.round.get(_GROUP)
     if known is None:
         members = tuple(session.rows(MEMBERS))
         old = bool(members) and "MEMBER_ROLE" not in members[0]
         primary = status(session, _PRIMARY_OF_57).get(_PRIMARY_OF_57, "") if old else ""
         known = Group(found["server_uuid"], members, primary)
-        session.shared.round["group"] = known
+        session.shared.round.set(_GROUP, known)
     return known
 
 

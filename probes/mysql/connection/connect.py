@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 from pymysql.cursors import DictCursor
 
-from probes.model import Address, FailureKind, ProbeError, Row, Session, Shared, Target, Text
+from probes.model import (
+    Address,
+    FailureKind,
+    Memory,
+    ProbeError,
+    Row,
+    Session,
+    Shared,
+    Target,
+    Text,
+)
 from probes.mysql.connection import errors, tls
 from probes.mysql.connection.paths import VARIABLES, directories
 from probes.mysql.connection.sockets import dial
@@ -78,7 +88,7 @@ class MySQLSession:
         self.flavour = ""
         self.version = 0
         self.phases: Mapping[str, float] = {}
-        self.memory: dict[str, Any] = {}
+        self.memory = Memory()
         self._account = ""
         self._purpose = purpose
         self._connection: _Connection | None = None

@@ -10,10 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.i18n.formats import duration
-from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import (
+    Measure,
+    Measurement,
+    Note,
+    Probe,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
 from probes.templates import restart as restarts
+
+_CRASHED = Note[bool]("the log shows a recovery since the start")
 
 SAID_FOR_SECONDS = 900.0
 """How long a crash is reported."""
@@ -53,10 +63,10 @@ def _crashed(session: Session) -> bool | None:
     """``None``: this server does not show its error log (MariaDB, MySQL before 8.0.22)."""
     if session.flavour != "mysql" or session.version < 80022:
         return None
-    answers = session.shared.login  # a login does not outlive its server; the log may be long
-    if "crashed" not in answers:
-        answers["crashed"] = bool(session.rows(_CRASH)[0]["found"])
-    return bool(answers["crashed"])
+    known = session.shared.login.get(_CRASHED)
+    if known is None:  # a login does not outlive its server; the log may be long
+        known = session.shared.login.set(_CRASHED, bool(session.rows(_CRASH)[0]["found"]))
+    return known
 
 
 PROBE = Probe(

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.i18n.headings import headings
-from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import Exhibit, Measure, Measurement, Note, Probe, Session, Text, Threshold
 from probes.mysql.ask import growth, number, status
 from probes.mysql.grants import PROCESS, SIGHT
 from probes.mysql.locks.deadlock_report import Deadlock, last
 from probes.words.tables import AT_SERVER_TIME, ROLLED_BACK
+
+_REPORTS = Note[tuple[str, int]]("time of the last report, and how many were seen")
 
 _METRIC = (
     "SELECT COUNT AS found FROM information_schema.INNODB_METRICS "
@@ -57,10 +59,11 @@ def _reports(session: Session) -> int:
     """Deadlock reports seen by this agent; the one found at the first reading does not count."""
     deadlock = _last(session)
     at = deadlock.at if deadlock else ""
-    seen = session.memory.setdefault("reports", {"at": at, "count": 0})
-    if at and at != seen["at"]:
-        seen.update(at=at, count=seen["count"] + 1)
-    return int(seen["count"])
+    before, count = session.memory.of(_REPORTS, (at, 0))
+    if at and at != before:
+        count += 1
+        session.memory.set(_REPORTS, (at, count))
+    return count
 
 
 def _last(session: Session) -> Deadlock | None:

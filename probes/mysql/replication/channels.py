@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.model import FailureKind, ProbeError, Row, Session, Text
+from probes.model import (
+    FailureKind,
+    Note,
+    ProbeError,
+    Row,
+    Session,
+    Text,
+)
 from probes.mysql.ask import number, status
 from probes.mysql.redact import error_text
 from probes.mysql.replication import gtid_sets
@@ -18,7 +25,7 @@ RUNNING = "Yes"
 DEFAULT_CHANNEL = "default"
 """Name for the channel without a name; an empty label would disappear from a metric."""
 
-_ANSWERS = "channels_answer"
+_ANSWERS = Note[bool]("channels were shown on this login")
 
 # one's own sessions are shown without any right
 _WAITING = """
@@ -117,7 +124,7 @@ def _not_while_one_waits(session: Session, question: str) -> None:
                 "a large transaction or a lock of the applier."
             ),
         )
-    session.shared.login[_ANSWERS] = True
+    session.shared.login.set(_ANSWERS, True)
 
 
 def connected_replicas(session: Session) -> int:

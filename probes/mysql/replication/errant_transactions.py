@@ -10,10 +10,20 @@ Sources: MySQL 8.4 manual, gtid_executed; MariaDB, gtid_binlog_state and gtid_sl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from probes.i18n.headings import headings
-from probes.model import KEPT, Exhibit, Measure, Measurement, Probe, Session, Text, Threshold, Words
+from probes.model import (
+    Exhibit,
+    KeptNote,
+    Measure,
+    Measurement,
+    Probe,
+    Session,
+    Text,
+    Threshold,
+    Words,
+)
 from probes.mysql.ask import is_on, variables
 from probes.mysql.grants import CHANNELS
 from probes.mysql.replication import gtid_sets, heartbeat
@@ -24,19 +34,24 @@ Own = Mapping[str, gtid_sets.Intervals]
 """This server's own transactions: by domain on MariaDB (only their last number is known there)."""
 
 
+def _read(found: Mapping[str, Iterable[tuple[int, int]]]) -> Own:
+    return {name: tuple((a, b) for a, b in each) for name, each in found.items()}
+
+
+_OWN = KeptNote[Own]("own", _read)
+"""What this server had written when it was first seen as a replica."""
+
+
 def read(session: Session) -> Iterator[Measurement]:
     """Transactions written on this replica that its primary lacks."""
     if not channels(session):
-        session.memory.pop(KEPT, None)  # what a primary writes is not errant after a switch
+        session.memory.drop(_OWN)  # what a primary writes is not errant after a switch
         return
     me = heartbeat.itself(session)
     if session.target.role != "primary":  # in a ring every member is one, and written to
         yield Measurement("replica_writable", float(not _read_only(session)))
     position = _slave_position(session)
-    kept = session.memory.setdefault(KEPT, {})
-    seen = kept.setdefault("own", own(session.flavour, me, me.gtid))
-    # JSON gives tuples back as lists
-    before = {name: tuple((a, b) for a, b in each) for name, each in seen.items()}
+    before = session.memory.of(_OWN, own(session.flavour, me, me.gtid))
     found = errant(session.flavour, me, before, heartbeat.beats(session) or [], position)
     yield Measurement(
         "errant_transactions",

@@ -9,11 +9,18 @@ performance_schema.replication_connection_status; both send one twice in slave_n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
 
-from probes.model import Session
+from probes.model import (
+    Memory,
+    Note,
+    Session,
+)
 from probes.mysql.replication.channels import DEFAULT_CHANNEL, Channel
+
+_Sign = tuple[str, int]
+"""Received position and number of heartbeats."""
+_HEARD = Note[dict[str, tuple[_Sign, float]]]("last sign of each channel, and when")
 
 SILENT_SECONDS = 75.0
 """With the servers' defaults two heartbeats are due by then."""
@@ -36,20 +43,18 @@ def heartbeats(session: Session) -> Mapping[str, int]:
     }
 
 
-def silent_seconds(
-    memory: MutableMapping[str, Any], channel: Channel, heartbeats: int, now: float
-) -> float:
+def silent_seconds(memory: Memory, channel: Channel, heartbeats: int, now: float) -> float:
     """For how long nothing has come from the source; 0 at the first reading, which cannot know.
 
     ``now``: seconds of a monotonic clock.
     """
     sign = (channel.received, heartbeats or channel.heartbeats)
-    heard = memory.setdefault("heard", {})
+    heard = memory.of(_HEARD, {})
     before, at = heard.get(channel.name, (None, now))
     if sign != before:
         at = now
     heard[channel.name] = (sign, at)
-    return float(now - at)
+    return now - at
 
 
 def is_current(channel: Channel, silent: float, age: float) -> bool:

@@ -14,9 +14,9 @@ from itertools import count
 
 from probes.i18n.headings import headings
 from probes.model import (
-    KEPT,
     Exhibit,
     FailureKind,
+    KeptNote,
     Measure,
     Measurement,
     Probe,
@@ -27,6 +27,9 @@ from probes.model import (
 )
 from probes.mysql.ask import is_on, variables
 from probes.mysql.grants import INSTRUMENTS, PROCESS, SIGHT
+
+_NAMES = KeptNote[dict[str, str]]("names", dict)
+"""The name of each replica that was ever seen, by uuid."""
 
 _READERS = {
     # mysqlbinlog reads the log as well, but has no uuid to say.
@@ -48,12 +51,11 @@ ORDER BY ID LIMIT 200""",  # noqa: S608 - a constant of ours
 
 def read(session: Session) -> Iterator[Measurement]:
     """One measurement for each connected replica; raises ``ProbeError(BLIND)``."""
-    kept = session.memory.setdefault(KEPT, {})
     found = _readers(session)
-    known: dict[str, str] = kept.get("names", {})
+    known = session.memory.get(_NAMES) or {}
     names = named(found, known)
     away = {uuid: name for uuid, name in known.items() if name not in names}
-    kept["names"] = away | _by_uuid(found, names)
+    session.memory.set(_NAMES, away | _by_uuid(found, names))
     for name, row in zip(names, found, strict=True):
         yield Measurement("replica_connected", 1.0, name, {"account": row["user"]})
 

@@ -12,10 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import (
+    Measure,
+    Measurement,
+    Note,
+    Probe,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.mysql.ask import is_on, number, status, variables
 from probes.mysql.grants import CHANNELS, INSTRUMENTS
 from probes.mysql.replication.channels import channels, connected_replicas
+
+_WAITS = Note[tuple[float, float | None]]("sessions waiting, commits acknowledged")
 
 _SOURCE_ENABLED = ("rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled")
 _REPLICA_ENABLED = ("rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled")
@@ -77,8 +87,8 @@ def stalled(session: Session, found: Mapping[str, str]) -> Iterator[Measurement]
     On a busy primary some session always waits, for a round trip. Nothing at the first reading.
     """
     waiting, confirmed = number(found, *_WAITING) or 0.0, number(found, *_CONFIRMED)
-    before = session.memory.get("waits")
-    session.memory["waits"] = (waiting, confirmed)
+    before = session.memory.get(_WAITS)
+    session.memory.set(_WAITS, (waiting, confirmed))
     if before is None or confirmed is None:
         return
     stands = before[0] > 0 and before[1] == confirmed

@@ -10,8 +10,7 @@ their own session and a second each.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, MutableMapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from probes.local.growth import (
     FILLED_BY,
@@ -24,11 +23,25 @@ from probes.local.growth import (
     table,
     watch,
 )
-from probes.model import Exhibit, FailureKind, Measurement, Probe, ProbeError, Row, Session, Text
+from probes.model import (
+    Exhibit,
+    FailureKind,
+    Measurement,
+    Memory,
+    Note,
+    Probe,
+    ProbeError,
+    Row,
+    Session,
+    Text,
+)
 from probes.mysql.ask import is_on, variables
 from probes.mysql.grants import BINLOGS, CHANNELS, PROCESS
 from probes.mysql.replication.channels import channels
 from probes.wire import deadline
+
+FILES_DUE = Note[float]("when the files are sized again")
+FILE_SIZES = Note[dict[str, float]]("sizes of InnoDB's files, by consumer")
 
 ASK_SECONDS = 1.0
 FILES_EVERY_SECONDS = 300.0
@@ -92,16 +105,17 @@ def _aside(session: Session, sql: str) -> list[Row] | None:
 
 def _files(session: Session, now: float) -> list[Use]:
     """InnoDB's files by owner; scans each file, so it runs rarely and is empty in between."""
-    due = session.memory.get("files_due", 0.0)
+    due = session.memory.get(FILES_DUE) or 0.0
     if now < due <= now + SLOW_FILES_EVERY_SECONDS:
         return []
     started = time.monotonic()
     rows = _aside(session, _FILES.format(table=_table(session)))
     slow = rows is None or time.monotonic() - started > _SLOW_SECONDS
-    session.memory["files_due"] = now + (SLOW_FILES_EVERY_SECONDS if slow else FILES_EVERY_SECONDS)
+    every = SLOW_FILES_EVERY_SECONDS if slow else FILES_EVERY_SECONDS
+    session.memory.set(FILES_DUE, now + every)
     if rows is None:
         return []
-    session.memory["files"] = sized(rows)
+    session.memory.set(FILE_SIZES, sized(rows))
     return known_files(session.memory)
 
 
@@ -136,10 +150,10 @@ _WORDS = {
 }
 
 
-def known_files(memory: MutableMapping[str, Any]) -> list[Use]:
+def known_files(memory: Memory) -> list[Use]:
     """InnoDB's files with their last known sizes."""
     uses = []
-    for consumer, size in memory.get("files", {}).items():
+    for consumer, size in (memory.get(FILE_SIZES) or {}).items():
         schema = Text("schema {name}", name=consumer.removeprefix("schema:"))
         words, place = _WORDS.get(consumer, (schema, "data"))
         uses.append(Use(consumer, float(size), place, words))

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 
 from probes.model import (
-    KEPT,
     FailureKind,
+    KeptNote,
     Measure,
     Measurement,
     Probe,
@@ -30,6 +30,9 @@ from probes.mysql.replication.channels import Channel, channels
 from probes.mysql.replication.heartbeat import Beat
 from probes.wire import deadline
 
+_CHOSEN = KeptNote[bool]("chosen", bool)
+"""The table was there once, so its absence is a fault."""
+
 WRITE_SECONDS = 2.0
 _SHARE_OF_THE_TIME = 0.6
 """Of the reading's remaining time, so that a hanging write leaves time to report it."""
@@ -37,17 +40,16 @@ _SHARE_OF_THE_TIME = 0.6
 
 def read(session: Session) -> Iterator[Measurement]:
     """On a primary: one commit, timed. On a replica: the age of the newest row."""
-    kept = session.memory.setdefault(KEPT, {})
     found = heartbeat.beats(session)
     if found is None:
-        if kept.get("chosen"):
+        if session.memory.get(_CHOSEN):
             raise ProbeError(
                 FailureKind.BLIND,
                 Text("the table sigap.heartbeat is gone, or its rights are"),
                 Text("Run the lines of: sigap grants --canary again."),
             )
         return
-    kept["chosen"] = True
+    session.memory.set(_CHOSEN, True)
     follows = channels(session)
     group = groups.group(session)
     if _takes_writes(session.target.role, bool(follows), group):

@@ -11,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import (
+    Exhibit,
+    Measure,
+    Measurement,
+    Note,
+    Probe,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.postgresql.databases import Visits, visit
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.words.tables import exhibit
@@ -102,10 +112,13 @@ def read(session: Session) -> Iterable[Measurement]:
     yield Measurement("tables_overdue_for_vacuum", float(len(found)), detail=detail)
 
 
+_LOOKS = Note[dict[str, _Look]]("the last look at each database")
+
+
 def _look(session: Session) -> Visits:
     """The tables of every database; one login each, so not where nothing can have changed."""
     changes = {str(row["name"]): float(row["changes"]) for row in session.rows(_CHANGES)}
-    looks: dict[str, _Look] = session.memory.setdefault("looks", {})
+    looks = session.memory.of(_LOOKS, {})
     unchanged = [name for name, look in looks.items() if look.suffices(changes.get(name, -1.0))]
     for name in unchanged:
         looks[name].passed_over += 1

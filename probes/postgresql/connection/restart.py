@@ -11,13 +11,25 @@ Source: PostgreSQL manual, pg_postmaster_start_time, "The Cumulative Statistics 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from probes.i18n.formats import duration
-from probes.model import Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import (
+    Measure,
+    Measurement,
+    Memory,
+    Note,
+    Probe,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.templates import restart as restarts
+
+_SEEN = Note[tuple[tuple[float, float], float]]("starts of server and checkpointer, and when")
+_EVENT = Note[tuple[float, Text]]("the last start or crash, and which")
 
 SAID_FOR_SECONDS = 900.0
 """How long a crash is reported."""
@@ -66,7 +78,7 @@ def _copied(session: Session, seen_at: float) -> bool:
 def judged(
     row: Row,
     version: int,
-    memory: MutableMapping[str, Any],
+    memory: Memory,
     copied: Callable[[float], bool] = lambda _: False,
 ) -> Iterable[Measurement]:
     """The measurements from one row of the server and the earlier record. No I/O.
@@ -75,15 +87,15 @@ def judged(
     """
     now, started = float(row["now"]), float(row["started"])
     checkpointer = row["checkpointer"]
-    before = memory.get("seen")
+    before, seen_at = memory.get(_SEEN) or (None, now)
     if checkpointer is not None:
         at, how = _event(row, before, version)
-        if how is SERVER and copied(memory.get("seen_at", now)):
+        if how is SERVER and copied(seen_at):
             how = PLAIN
-        memory["seen"], memory["seen_at"] = (started, checkpointer), now
+        memory.set(_SEEN, ((started, float(checkpointer)), now))
         if how is not None:
-            memory["event"] = (at, how)
-    known = memory.get("event")
+            memory.set(_EVENT, (at, how))
+    known = memory.get(_EVENT)
     since, how = known if known is not None and known[0] >= started - 1 else (started, PLAIN)
     uptime = max(0.0, now - since)
     detail = {"how": how, "since": duration(uptime)}

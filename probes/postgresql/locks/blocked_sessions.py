@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from probes.i18n.formats import duration
 from probes.i18n.headings import headings
 from probes.model import (
-    KEPT,
     NOTHING_SAID,
     Exhibit,
     Measure,
@@ -26,7 +25,14 @@ from probes.model import (
 )
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.locks.blocking import PREPARED
-from probes.postgresql.locks.lock_queue import QUEUES, SUFFERS, Queue, looked_up, named
+from probes.postgresql.locks.lock_queue import (
+    QUEUES,
+    SUFFERS,
+    WAITING_SINCE,
+    Queue,
+    looked_up,
+    named,
+)
 from probes.postgresql.statements import redacted
 
 _COUNT = f"""
@@ -43,7 +49,7 @@ def read(session: Session) -> Iterable[Measurement]:
     require_sight(counted)
     yield Measurement("advisory_waiters", float(counted["advisory"]))
     if not counted["waiting"]:
-        session.memory.pop(KEPT, None)
+        session.memory.drop(WAITING_SINCE)
     queue = looked_up(session, int(counted["waiting"])) if counted["waiting"] else None
     if queue is None or queue.roots.main is None:  # nobody waits, or the wait ended meanwhile
         yield Measurement("blocked_sessions", 0.0)

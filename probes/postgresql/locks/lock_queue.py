@@ -9,14 +9,23 @@ Sources: PostgreSQL manual, pg_blocking_pids, pg_locks (waitstart from 14), pg_p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from probes.model import KEPT, ProbeError, Row, Session, Words
+from probes.model import (
+    KeptNote,
+    Memory,
+    ProbeError,
+    Row,
+    Session,
+    Words,
+)
 from probes.postgresql.locks.blocking import PREPARED, Roots, roots
 from probes.wire import deadline
 from probes.words.tables import TRUNCATED
+
+WAITING_SINCE = KeptNote[dict[str, float]]("", dict)
+"""When each waiter was first seen, by pid and start of its statement."""
 
 WAITERS_LOOKED_AT = 50
 EDGES_LOOKED_AT = 3
@@ -155,16 +164,16 @@ def of_locks(sessions: Mapping[int, Row], locks: Iterable[Row]) -> dict[int, flo
     }
 
 
-def waiting_since(
-    sessions: Mapping[int, Row], memory: MutableMapping[str, Any]
-) -> dict[int, float]:
+def waiting_since(sessions: Mapping[int, Row], memory: Memory) -> dict[int, float]:
     """When each waiter was first seen to wait in its present statement; recorded for the next
     reading.
     """
-    known: Mapping[str, float] = memory.get(KEPT, {})
+    known: dict[str, float] = memory.get(WAITING_SINCE) or {}
     keys = {pid: f"{pid} {row['query_start']}" for pid, row in sessions.items() if row["blockers"]}
-    since = {pid: known.get(key, sessions[pid]["now"]) for pid, key in keys.items()}
-    memory[KEPT] = {keys[pid]: at for pid, at in since.items()}
+    since: dict[int, float] = {
+        pid: known.get(key, float(sessions[pid]["now"])) for pid, key in keys.items()
+    }
+    memory.set(WAITING_SINCE, {keys[pid]: at for pid, at in since.items()})
     return since
 
 

@@ -11,11 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import (
+    Exhibit,
+    Measure,
+    Measurement,
+    Memory,
+    Note,
+    Probe,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.postgresql.databases import visit
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.rates import growth
 from probes.words.tables import exhibit
+
+_WORKED = Note[set[str]]("subscriptions whose worker was seen")
+_SPILLED = Note[Memory]("the publisher's counters, apart from the subscriber's")
 
 _STATS_SINCE = 150000
 _SPILL_SINCE = 140000
@@ -71,7 +85,7 @@ def read(session: Session) -> Iterable[Measurement]:
 
 
 def _subscriber(session: Session, rows: list[Row]) -> Iterable[Measurement]:
-    known: set[str] = session.memory.setdefault("worked", set())
+    known = session.memory.of(_WORKED, set())
     errors = _new_errors(session, rows[0]["now"])
     for row in rows:
         name = f"{row['database']}.{row['name']}"
@@ -118,7 +132,7 @@ def _publisher(session: Session) -> Iterable[Measurement]:
     rows = session.rows(_SPILL)
     if not rows:
         return
-    memory = session.memory.setdefault("spill", {})
+    memory = session.memory.of(_SPILLED, Memory())
     grown = growth(memory, rows[0]["now"], {row["name"]: row["bytes"] for row in rows})
     for name in grown.by if grown else ():
         assert grown is not None  # noqa: S101 - the type checker does not follow the line above

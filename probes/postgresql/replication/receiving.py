@@ -5,11 +5,14 @@ Sources: PostgreSQL manual, pg_stat_wal_receiver, "Recovery Information Function
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from datetime import datetime
-from typing import Any
 
-from probes.model import Row, Session
+from probes.model import (
+    Memory,
+    Note,
+    Row,
+    Session,
+)
 from probes.postgresql.replication.streams import lag_seconds, streams
 
 SILENT_SECONDS = 45.0
@@ -19,8 +22,8 @@ SILENT_SECONDS = 45.0
 CURRENT_SECONDS = 30.0
 """Less lag than this needs no warning."""
 
-_CAUGHT_UP = "caught_up_at"
-_ANSWER = "replica_row"
+_CAUGHT_UP = Note[datetime]("when the replica last had no lag")
+_ANSWER = Note[Row]("the replica's own view")
 
 # Without a receiver the control file knows on which timeline replay stands.
 # latest_end_lsn is the end of WAL as the sender last announced it, so it also counts what has
@@ -49,27 +52,26 @@ from (select 1) as one left join pg_stat_wal_receiver as r on true
 
 def row(session: Session) -> Row:
     """The replica's own view; the receiver's columns are empty if none runs."""
-    found: Row | None = session.shared.round.get(_ANSWER)
+    found = session.shared.round.get(_ANSWER)
     if found is None:
-        found = session.rows(_ROW)[0]
-        session.shared.round[_ANSWER] = found
+        found = session.shared.round.set(_ANSWER, session.rows(_ROW)[0])
     return found
 
 
-def caught_up_at(memory: MutableMapping[str, Any], found: Row) -> datetime | None:
+def caught_up_at(memory: Memory, found: Row) -> datetime | None:
     """When the replica last had no lag before this row, which is recorded for the next.
 
     Without this the first write after an idle night would count as a night's lag.
     """
-    before: datetime | None = memory.get(_CAUGHT_UP)
+    before = memory.get(_CAUGHT_UP)
     if streams(found) and found["behind_bytes"] is not None and found["behind_bytes"] <= 0:
-        memory[_CAUGHT_UP] = found["now"]
+        memory.set(_CAUGHT_UP, found["now"])
     return before
 
 
-def forget(memory: MutableMapping[str, Any]) -> None:
+def forget(memory: Memory) -> None:
     """Drop the record: the server is a primary now."""
-    memory.pop(_CAUGHT_UP, None)
+    memory.drop(_CAUGHT_UP)
 
 
 def is_current(found: Row, caught_up: datetime | None, age_seconds: float) -> bool:

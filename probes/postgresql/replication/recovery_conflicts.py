@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
-from probes.postgresql.rates import growth
+from probes.postgresql.rates import COUNTERS, growth
 
 _KINDS = {
     "confl_tablespace": Text("a tablespace was dropped"),
@@ -33,7 +33,7 @@ def read(session: Session) -> Iterable[Measurement]:
     """Queries cancelled a minute, on a replica; nothing at the first reading."""
     rows = session.rows(_CONFLICTS)
     if not rows or not rows[0]["in_recovery"]:
-        session.memory.clear()
+        session.memory.drop(COUNTERS)
         return
     counted = {str(row["kind"]): row["conflicts"] for row in rows}
     grown = growth(session.memory, rows[0]["now"], counted)

@@ -10,14 +10,14 @@ Sources: PostgreSQL manual, pg_stat_wal_receiver, pg_stat_replication, recovery_
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from probes.model import (
-    KEPT,
     Exhibit,
+    KeptNote,
     Measure,
     Measurement,
+    Memory,
     Probe,
     Row,
     Session,
@@ -33,6 +33,9 @@ from probes.postgresql.replication.streams import (
     standby_measurements,
 )
 from probes.words.tables import exhibit
+
+_SHARED_NAMES = KeptNote[list[str]]("shared_names", list)
+"""Names that several standbys were ever seen with at once."""
 
 _WHO = f"""
 select pg_is_in_recovery() as in_recovery, current_user as account,
@@ -87,12 +90,11 @@ def read(session: Session) -> Iterable[Measurement]:
     )
 
 
-def _shared(rows: list[Row], memory: MutableMapping[str, Any]) -> frozenset[str]:
+def _shared(rows: list[Row], memory: Memory) -> frozenset[str]:
     """Names that were ever seen twice; kept over a restart of the agent."""
-    kept = memory.setdefault(KEPT, {})
-    shared = shared_names(rows) | set(kept.get("shared_names", ()))
+    shared = shared_names(rows) | set(memory.get(_SHARED_NAMES) or ())
     if shared:
-        kept["shared_names"] = sorted(shared)
+        memory.set(_SHARED_NAMES, sorted(shared))
     return frozenset(shared)
 
 

@@ -9,8 +9,7 @@ failover and synced 17).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from probes.i18n.formats import duration
 from probes.local.growth import room_on
@@ -19,6 +18,8 @@ from probes.model import (
     Exhibit,
     Measure,
     Measurement,
+    Memory,
+    Note,
     Probe,
     ProbeError,
     Row,
@@ -28,6 +29,8 @@ from probes.model import (
 )
 from probes.words.tables import exhibit
 from probes.words.units import written
+
+_INACTIVE = Note[dict[str, float]]("since when each slot is inactive")
 
 WAL_STATUS = {"reserved": 0.0, "extended": 1.0, "unreserved": 2.0, "lost": 3.0}
 
@@ -82,13 +85,11 @@ def shares(found: Iterable[Measurement], free_bytes: float) -> Iterable[Measurem
             yield Measurement("slot_share_of_room_ratio", ratio, each.subject, detail)
 
 
-def slot_measurements(
-    rows: Iterable[Row], memory: MutableMapping[str, Any]
-) -> Iterable[Measurement]:
+def slot_measurements(rows: Iterable[Row], memory: Memory) -> Iterable[Measurement]:
     """Measurements of the slots; a slot that was never used keeps nothing and has no missing
     consumer.
     """
-    inactive: dict[str, float] = memory.setdefault("inactive", {})
+    inactive = memory.of(_INACTIVE, {})
     seen = set()
     for row in rows:
         name, status = str(row["name"]), row["wal_status"]

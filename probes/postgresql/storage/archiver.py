@@ -14,9 +14,21 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from probes.i18n.formats import duration
-from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import (
+    Exhibit,
+    Measure,
+    Measurement,
+    Note,
+    Probe,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
 from probes.postgresql.grants import PG_MONITOR
 from probes.words.tables import exhibit
+
+_FAILING_SINCE = Note[float | None]("when the present run of failures was first seen")
 
 _MODE = """
 select current_setting('archive_mode') as mode, pg_is_in_recovery() as in_recovery
@@ -51,8 +63,8 @@ def read(session: Session) -> Iterable[Measurement]:
     row = session.rows(_STATE)[0]
     is_set = bool(row["is_set"])
     # Without a command nothing is tried, so an earlier failure is irrelevant.
-    failing_since = _failing_since(row, session.memory.get("failing_since")) if is_set else None
-    session.memory["failing_since"] = failing_since
+    failing_since = _failing_since(row, session.memory.get(_FAILING_SINCE)) if is_set else None
+    session.memory.set(_FAILING_SINCE, failing_since)
     archived = row["archived"]
     detail = {
         "segment": row["last_failed_wal"] or "-",

@@ -9,10 +9,22 @@ Sources: PostgreSQL manual, pg_stat_checkpointer (17 and later), pg_stat_bgwrite
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from typing import Any
 
-from probes.model import Measure, Measurement, Probe, Row, Session, Text, Threshold
+from probes.model import (
+    Measure,
+    Measurement,
+    Memory,
+    Note,
+    Probe,
+    Row,
+    Session,
+    Text,
+    Threshold,
+)
+
+READINGS = Note[list[dict[str, Any]]]("the rows of the last hour")
 
 WINDOW_SECONDS = 3600.0
 LEAST_CHECKPOINTS = 6
@@ -40,7 +52,7 @@ def read(session: Session) -> Iterable[Measurement]:
     """
     rows = session.rows(_NEW if session.version >= _NEW_SINCE else _OLD)
     if not rows:
-        session.memory.pop("readings", None)
+        session.memory.drop(READINGS)
         return
     (row,) = rows
     first = _window(session.memory, row)
@@ -58,17 +70,17 @@ def read(session: Session) -> Iterable[Measurement]:
     yield Measurement("checkpoint_requested_ratio", requested / total, detail=detail)
 
 
-def _window(memory: MutableMapping[str, Any], row: Row) -> Row:
+def _window(memory: Memory, row: Row) -> Row:
     """The oldest reading of the last hour, after recording this one; a reset starts again."""
     kept = [
         old
-        for old in memory.get("readings", [])
+        for old in memory.get(READINGS) or []
         if row["now"] - old["now"] <= WINDOW_SECONDS
         and old["requested"] <= row["requested"]
         and old["timed"] <= row["timed"]
     ]
     kept.append(dict(row))
-    memory["readings"] = kept
+    memory.set(READINGS, kept)
     return dict(kept[0])
 
 

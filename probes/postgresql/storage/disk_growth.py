@@ -11,8 +11,8 @@ consumers.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from probes.i18n.formats import duration
 from probes.local.growth import (
@@ -32,6 +32,8 @@ from probes.model import (
     Exhibit,
     Measure,
     Measurement,
+    Memory,
+    Note,
     Probe,
     ProbeError,
     Row,
@@ -169,23 +171,37 @@ def wal_holder(wal_bytes: float, waiting_bytes: float, slots: list[Row]) -> Text
     return Text("WAL")
 
 
+class _Sizes(NamedTuple):
+    """Bytes by name, as last known."""
+
+    databases: dict[str, float]
+    tablespaces: dict[str, float]
+
+
+SIZES_DUE = Note[float]("when the databases are sized again")
+_SIZED = Note[_Sizes]("sizes of databases and tablespaces")
+
+
 def _sizes(session: Session, now: float) -> list[Use]:
     """Databases and tablespaces; scans their files, so it runs rarely and with a time limit."""
-    due = session.memory.get("sizes_due", 0.0)
+    due = session.memory.get(SIZES_DUE) or 0.0
     if now < due <= now + SLOW_SIZES_EVERY_SECONDS:
         return []
     started = time.monotonic()
-    found: dict[str, dict[str, float]] = {}
+    found: _Sizes | None = None
     try:
         seconds = min(_SIZES_BUDGET_SECONDS, deadline.remaining() / 2)
         with deadline.within(seconds), session.fresh() as own:
-            found = {"databases": _sized(own, _SIZES), "tablespaces": _sized(own, _TABLESPACES)}
+            found = _Sizes(_sized(own, _SIZES), _sized(own, _TABLESPACES))
         slow = time.monotonic() - started > _SLOW_SECONDS
     except ProbeError:  # too many files to walk: the other consumers are told all the same
         slow = True
-    session.memory["sizes_due"] = now + (SLOW_SIZES_EVERY_SECONDS if slow else SIZES_EVERY_SECONDS)
-    session.memory.update(found)
-    return known_sizes(session.memory) if found else []
+    every = SLOW_SIZES_EVERY_SECONDS if slow else SIZES_EVERY_SECONDS
+    session.memory.set(SIZES_DUE, now + every)
+    if found is None:
+        return []
+    session.memory.set(_SIZED, found)
+    return known_sizes(session.memory)
 
 
 def _sized(session: Session, sql: str) -> dict[str, float]:
@@ -193,9 +209,10 @@ def _sized(session: Session, sql: str) -> dict[str, float]:
     return {str(row["name"]): float(row["bytes"]) for row in rows if row["bytes"] is not None}
 
 
-def known_sizes(memory: MutableMapping[str, Any]) -> list[Use]:
+def known_sizes(memory: Memory) -> list[Use]:
     """The databases and tablespaces with their last known sizes."""
-    tablespaces = memory.get("tablespaces", {})
+    sized = memory.get(_SIZED)
+    databases, tablespaces = ({}, {}) if sized is None else sized
     place = "" if tablespaces else "data"
     return [
         *(
@@ -205,7 +222,7 @@ def known_sizes(memory: MutableMapping[str, Any]) -> list[Use]:
                 place,
                 Text("database {name}", name=name),
             )
-            for name, size in memory.get("databases", {}).items()
+            for name, size in databases.items()
         ),
         *(
             Use(

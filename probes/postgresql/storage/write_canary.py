@@ -11,14 +11,14 @@ Source: PostgreSQL manual, "Synchronous Replication".
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from probes.model import (
     CONNECTION_KINDS,
     FailureKind,
     Measure,
     Measurement,
+    Note,
     Probe,
     ProbeError,
     Row,
@@ -29,6 +29,9 @@ from probes.model import (
 from probes.postgresql.replication import receiving
 from probes.wire import deadline
 from probes.words import failure_text
+
+_SANG = Note[bool]("the table was there")
+_OUR_WRITE = Note[tuple[int, str]]("pid and start of the session that writes")
 
 _SHARE_OF_THE_TIME = 0.6
 
@@ -74,12 +77,12 @@ def read(session: Session) -> Iterable[Measurement]:
     """Nothing without the table; raises ``ProbeError(BLIND)`` if it may not be used."""
     state = session.rows(_STATE)[0]
     if not state["there"]:
-        if session.memory.get("sang"):
+        if session.memory.get(_SANG):
             raise _gone(session)
         return
     if not state["allowed"]:
         raise _forbidden(state)
-    session.memory["sang"] = True
+    session.memory.set(_SANG, True)
     if state["replica"]:
         for row in session.rows(_HEARTBEAT) if not state["locked"] else ():
             yield from _heartbeat(session, max(0.0, row["age"]))
@@ -111,21 +114,21 @@ def _write(session: Session) -> Iterable[Measurement]:
         ):
             myself = own.rows(_SELF)[0]
             own.rows("set default_transaction_read_only = off")
-            session.memory["pending"] = (myself["pid"], myself["since"])
+            session.memory.set(_OUR_WRITE, (myself["pid"], myself["since"]))
             started = time.perf_counter()
             own.rows(_WRITE)
             seconds = time.perf_counter() - started
     except ProbeError as error:
         yield from _failed(session, error, time.perf_counter() - started)
         return
-    session.memory.pop("pending", None)
+    session.memory.drop(_OUR_WRITE)
     yield Measurement("canary_ok", 1.0, detail={"cause": _FINE})
     yield Measurement("canary_commit_seconds", seconds, detail={"cause": _FINE})
 
 
 def _failed(session: Session, error: ProbeError, seconds: float) -> Iterable[Measurement]:
     kind = error.failure.kind
-    if "pending" not in session.memory:  # it did not even log in; availability reports that
+    if session.memory.get(_OUR_WRITE) is None:  # it did not even log in; availability reports that
         hint = error.failure.hint
         raise ProbeError(
             FailureKind.BLIND,
@@ -135,7 +138,7 @@ def _failed(session: Session, error: ProbeError, seconds: float) -> Iterable[Mea
     if kind is FailureKind.TIMEOUT:
         yield from _hangs(_pending(session), seconds)
         return
-    session.memory.pop("pending", None)
+    session.memory.drop(_OUR_WRITE)
     cause = failure_text.words(error.failure)
     if kind in CONNECTION_KINDS:
         cause = Text("the session was lost: {why}", why=cause)
@@ -154,12 +157,12 @@ def _hangs(pending: Row | None, seconds: float) -> Iterable[Measurement]:
 
 def _pending(session: Session) -> Row | None:
     """Our own write that still hangs in the server, if any."""
-    memory: MutableMapping[str, Any] = session.memory
-    if "pending" not in memory:
+    write = session.memory.get(_OUR_WRITE)
+    if write is None:
         return None
-    row = next(iter(session.rows(_PENDING, memory["pending"])), None)
+    row = next(iter(session.rows(_PENDING, write)), None)
     if row is None:
-        memory.pop("pending")
+        session.memory.drop(_OUR_WRITE)
     return row
 
 

@@ -13,6 +13,7 @@ import pytest
 from probes import Address, FailureKind, Measurement, ProbeError, Target
 from probes.host.backup_age import PROBE
 from probes.host.backups import NotUnderstoodError, backups_in
+from probes.model import Memory
 from probes.runner import HostView
 from probes.wire import deadline
 
@@ -47,7 +48,7 @@ def ages(path: Path, labels: bool = False) -> dict[str, Measurement]:
         volumes={} if labels else where,
     )
     with deadline.within(10):
-        return {m.measure: m for m in PROBE.read(HostView(target, {}, {}))}
+        return {m.measure: m for m in PROBE.read(HostView(target, {}, Memory()))}
 
 
 def aged(path: Path, days: float, text: str = "isi") -> Path:
@@ -163,7 +164,7 @@ def test_a_missing_path_is_blind_with_the_line_that_mends_it(tmp_path: Path) -> 
 def test_without_a_path_nothing_is_asked() -> None:
     target = Target("t", "postgresql", Address("127.0.0.1", 5432, "sigap"), host="db01")
     with pytest.raises(ProbeError) as caught, deadline.within(5):
-        list(PROBE.read(HostView(target, {"data": "/"}, {})))
+        list(PROBE.read(HostView(target, {"data": "/"}, Memory())))
     assert caught.value.failure.kind is FailureKind.UNSUPPORTED
 
 

@@ -13,6 +13,7 @@ import pytest
 from probes import Address, FailureKind, Measurement, ProbeError, Target
 from probes.host.deleted_files import PROBE, Process, exhibits, held_by, processes
 from probes.local.mounts import SHARED
+from probes.model import Memory
 from probes.runner import HostView
 from probes.wire import deadline
 from tests.probes.host.places import mounted
@@ -27,7 +28,7 @@ DROP_IN = DEPLOY / "host.conf"
 
 def read(target: Target, paths: Mapping[str, str]) -> list[Measurement]:
     with deadline.within(10):
-        return list(PROBE.read(HostView(target, paths, {})))
+        return list(PROBE.read(HostView(target, paths, Memory())))
 
 
 def test_a_log_somebody_deleted_goes_on_growing_in_the_dark() -> None:
@@ -42,7 +43,7 @@ def test_a_log_somebody_deleted_goes_on_growing_in_the_dark() -> None:
         assert found.detail["largest"] == str(server.folder / "single.log")
         assert os.path.ismount(found.subject)
         with deadline.within(10):
-            (table,) = exhibits(HostView(target, paths, {}))
+            (table,) = exhibits(HostView(target, paths, Memory()))
         assert table.rows[0][2] == str(server.folder / "single.log")
 
         # Another account sees the processes and none of their files.

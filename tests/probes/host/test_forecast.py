@@ -6,7 +6,6 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +18,7 @@ from probes.host.seen import TargetVolumes
 from probes.host.volume_forecast import PROBE, forecasts
 from probes.judge import Judge
 from probes.local.mounts import Volume
-from probes.model import KEPT
+from probes.model import Memory
 from tests.support.builders import a_target
 
 GB = 1e9
@@ -281,13 +280,13 @@ def volume(used: float, free: float = 60 * GB) -> TargetVolumes:
 
 def test_the_past_outlives_the_agent() -> None:
     """What is kept is plain JSON under the key that is written down, and goes on counting."""
-    memory: dict[str, Any] = {}
+    memory = Memory()
     used = growing(1.5 * GB)
     found: list[Measurement] = []
     for step in range(5 * 24 * 2):
         at = step * 1800.0
         found = list(forecasts(volume(used(at)), memory, START + at))
-        memory = {KEPT: json.loads(json.dumps(memory[KEPT]))}  # a restart after every reading
+        memory = Memory(json.loads(json.dumps(memory.kept)))  # a restart after every reading
     by_name = {m.measure: m for m in found}
     assert by_name["volume_forecast_known"].value == 1
     assert by_name["volume_full_in_seconds"].value == pytest.approx(40 * DAY, rel=0.05)
@@ -295,7 +294,7 @@ def test_the_past_outlives_the_agent() -> None:
 
 
 def test_what_is_not_known_has_no_number_and_a_reason() -> None:
-    (found,) = forecasts(volume(100 * GB), {}, START)
+    (found,) = forecasts(volume(100 * GB), Memory(), START)
     assert (found.measure, found.value) == ("volume_forecast_known", 0)
     reason = found.detail["reason"]
     assert isinstance(reason, Text)
@@ -303,17 +302,17 @@ def test_what_is_not_known_has_no_number_and_a_reason() -> None:
 
 
 def test_a_stuck_volume_keeps_its_past_and_a_removed_one_is_forgotten() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     list(forecasts(volume(100 * GB), memory, START))
     list(forecasts(TargetVolumes({}, {}, {}, {"/srv": (5.0, ("data",))}), memory, START + 60))
-    assert set(memory[KEPT]["used"]) == {"/srv"}
+    assert set(memory.kept["used"]) == {"/srv"}
     list(forecasts(TargetVolumes({}, {}, {}, {}), memory, START + 120))
-    assert memory[KEPT]["used"] == {}
+    assert memory.kept["used"] == {}
 
 
 def test_a_fill_raises_a_critical_finding_and_a_clean_up_clears_it() -> None:
     """The whole way, on a moved clock: 1 GB a minute with 100 GB left, then somebody deletes."""
-    memory: dict[str, Any] = {}
+    memory = Memory()
     judge, target = Judge(), a_target(host="db01")
     used, free, raised_after, cleared_after = 100 * GB, 100 * GB, None, None
     for step in range(120):

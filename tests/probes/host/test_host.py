@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -21,6 +20,7 @@ from probes.host.load import iowait_ratio
 from probes.host.oom_kills import count_in, measured
 from probes.host.pressure import parsed, pressure
 from probes.host.uptime import uptime_seconds
+from probes.model import Memory
 from probes.runner import HostView
 from probes.wire import deadline
 from tests.servers.machine import until
@@ -35,22 +35,22 @@ def here(host: str = "db01") -> Target:
     return Target("t", "postgresql", Address("127.0.0.1", 5432, "sigap"), host=host)
 
 
-def read(probe: Probe, kept: dict[str, Any] | None = None) -> dict[str, Measurement]:
+def read(probe: Probe, kept: Memory | None = None) -> dict[str, Measurement]:
     with deadline.within(10):
-        view = HostView(here(), {}, {} if kept is None else kept)
+        view = HostView(here(), {}, kept or Memory())
         return {m.measure: m for m in probe.read(view)}
 
 
 @pytest.mark.parametrize("probe", ALL, ids=lambda probe: probe.name)
 def test_a_server_on_another_host_is_not_judged_by_this_one(probe: Probe) -> None:
     with pytest.raises(ProbeError) as caught:
-        list(probe.read(HostView(here(host=""), {}, {})))
+        list(probe.read(HostView(here(host=""), {}, Memory())))
     assert caught.value.failure.kind is FailureKind.UNSUPPORTED
 
 
 @pytest.mark.parametrize("probe", ALL, ids=lambda probe: probe.name)
 def test_what_is_read_is_declared(probe: Probe) -> None:
-    kept: dict[str, Any] = {}
+    kept = Memory()
     read(probe, kept)
     assert set(read(probe, kept)) <= {measure.name for measure in probe.measures}
 
@@ -66,7 +66,7 @@ def test_available_memory_is_the_kernels_own_figure() -> None:
 
 
 def test_the_largest_process_comes_first_as_evidence() -> None:
-    (table,) = all_told(memory.exhibits(HostView(here(), {}, {})))
+    (table,) = all_told(memory.exhibits(HostView(here(), {}, Memory())))
     largest = max(each.memory_info().rss for each in psutil.process_iter())
     first = psutil.Process(int(table.rows[0][0])).memory_info().rss
     assert first == pytest.approx(largest, rel=0.2)
@@ -100,7 +100,7 @@ def tight() -> Iterator[Path]:
 
 @pytest.mark.root
 def test_a_real_kill_for_want_of_memory_is_counted(tight: Path) -> None:
-    kept: dict[str, Any] = {}
+    kept = Memory()
     assert read(oom_kills.PROBE, kept)["host_oom_kills"].value == 0
     program = (
         f"import os; open({str(tight)!r}, 'w').write(str(os.getpid()))\n"
@@ -112,17 +112,17 @@ def test_a_real_kill_for_want_of_memory_is_counted(tight: Path) -> None:
 
 
 def test_kills_are_forgotten_after_an_hour_and_not_before() -> None:
-    kept: dict[str, Any] = {}
+    kept = Memory()
     assert measured(7, 100.0, kept).value == 0  # what was before is of no use
     assert measured(9, 130.0, kept).value == 2
     for uptime in range(160, 3600, 30):
         assert measured(9, float(uptime), kept).value == 2
     assert measured(9, 3740.0, kept).value == 0
-    assert len(kept["seen"]) < 6
+    assert len(kept.of(oom_kills.SEEN, [])) < 6
 
 
 def test_a_boot_begins_the_count_anew() -> None:
-    kept: dict[str, Any] = {}
+    kept = Memory()
     measured(40, 90_000.0, kept)
     assert measured(0, 30.0, kept).value == 0
     assert measured(1, 60.0, kept).value == 1
@@ -138,7 +138,7 @@ def test_a_kernel_that_does_not_count_is_blind() -> None:
 
 
 def test_iowait_is_the_share_since_the_last_reading() -> None:
-    kept: dict[str, Any] = {}
+    kept = Memory()
     assert iowait_ratio(10.0, 1000.0, kept) is None
     assert iowait_ratio(13.0, 1010.0, kept) == pytest.approx(0.3)
     assert iowait_ratio(12.9, 1020.0, kept) == 0.0  # the kernel's counter may slip back
@@ -183,7 +183,7 @@ def test_the_kernel_says_how_wrong_its_clock_may_be() -> None:
 
 
 def test_a_jump_of_the_clock_is_told_for_ten_minutes() -> None:
-    kept: dict[str, Any] = {}
+    kept = Memory()
     assert stepped(1_000_000.0, 500.0, kept) == 0
     assert stepped(1_000_060.0, 560.0, kept) == 0
     assert stepped(1_003_720.0, 620.0, kept) == pytest.approx(3600)
@@ -192,13 +192,13 @@ def test_a_jump_of_the_clock_is_told_for_ten_minutes() -> None:
 
 
 def test_a_jump_backwards_is_one_too() -> None:
-    kept: dict[str, Any] = {}
+    kept = Memory()
     stepped(1_000_000.0, 500.0, kept)
     assert stepped(999_970.0, 530.0, kept) == pytest.approx(60)
 
 
 def test_a_reading_that_came_late_is_no_jump() -> None:
-    kept: dict[str, Any] = {}
+    kept = Memory()
     stepped(1_000_000.0, 500.0, kept)
     assert stepped(1_090_000.0, 90_500.0, kept) == 0
 

@@ -17,6 +17,7 @@ from probes import Address, FailureKind, Measurement, ProbeError, Target
 from probes.host.seen import TargetVolumes, look_at, paths_of
 from probes.host.volumes import PROBE, measurements, room_ratio
 from probes.local.mounts import Mounts, Volume
+from probes.model import Memory
 from probes.postgresql.connection.connect import open_session
 from probes.runner import HostView
 from probes.wire import deadline
@@ -36,7 +37,7 @@ def target(
 
 def read(paths: Mapping[str, str], host: str = "db01") -> dict[tuple[str, str], Measurement]:
     with deadline.within(10):
-        found = list(PROBE.read(HostView(target(host), paths, {})))
+        found = list(PROBE.read(HostView(target(host), paths, Memory())))
     return {(m.measure, m.subject): m for m in found}
 
 
@@ -208,7 +209,7 @@ def test_not_knowing_any_path_is_blind_and_not_ok() -> None:
 
 def test_paths_told_by_hand_count_besides_the_servers_own() -> None:
     with deadline.within(10):
-        view = HostView(target(volumes={"arsip": "/"}), {"data": "/"}, {})
+        view = HostView(target(volumes={"arsip": "/"}), {"data": "/"}, Memory())
         found = {(m.measure, m.subject): m for m in PROBE.read(view)}
     assert found["volume_free_bytes", "/"].detail["holds"] == "data, arsip"
 
@@ -263,7 +264,7 @@ def test_what_shows_where_the_files_are_is_said_of_the_servers_own_engine(
     engine: str, right: str
 ) -> None:
     with deadline.within(10), pytest.raises(ProbeError) as caught:
-        paths_of(HostView(target(engine=engine), {}, {}))
+        paths_of(HostView(target(engine=engine), {}, Memory()))
     hint = caught.value.failure.hint
     for said, login in ((hint.id, "dapat masuk"), (hint.en, "can log in")):
         assert login in said and "volumes: {data: …}" in said
@@ -274,6 +275,6 @@ def test_what_shows_where_the_files_are_is_said_of_the_servers_own_engine(
 def test_where_backups_lie_is_no_volume_of_the_server(tmp_path: Path) -> None:
     with deadline.within(10):
         seen = paths_of(
-            HostView(target(volumes={"backup": "/backup"}), {"data": str(tmp_path)}, {})
+            HostView(target(volumes={"backup": "/backup"}), {"data": str(tmp_path)}, Memory())
         )
     assert seen == {"data": str(tmp_path)}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from probes.host.volumes import PROBE, exhibits
+from probes.model import Memory
 from probes.runner import HostView
 from probes.wire import deadline
 from tests.probes.host.places import crashed_mount, dead_mount, ext4, mounted
@@ -79,7 +80,7 @@ def test_a_dead_mount_is_said_within_the_deadline_and_leaks_nothing(tmp_path: Pa
 
 def view_of(paths: dict[str, str]) -> list[str]:
     with deadline.within(10):
-        (table,) = all_told(exhibits(HostView(target(), paths, {})))
+        (table,) = all_told(exhibits(HostView(target(), paths, Memory())))
     return [cell for row in table.rows for cell in row]
 
 

@@ -13,6 +13,7 @@ from probes import Address, Down, Failure, FailureKind, Target
 from probes.local import down_evidence as facts
 from probes.local import inspection
 from probes.local.mounts import StuckError
+from probes.model import Memory
 from probes.runner import HostView
 from probes.wire import deadline
 from probes.words import evidence
@@ -96,7 +97,7 @@ def test_a_newer_file_without_a_word_of_the_server_is_passed_over(tmp_path: Path
 
 
 def test_a_server_elsewhere_shows_its_failure_and_nothing_of_this_host() -> None:
-    (shown,) = all_told(facts.when_down(HostView(here(1, host=""), {"data": "/"}, {}), DOWN))
+    (shown,) = all_told(facts.when_down(HostView(here(1, host=""), {"data": "/"}, Memory()), DOWN))
     assert shown.rows == (
         (
             "refused",
@@ -110,7 +111,7 @@ def test_a_server_elsewhere_shows_its_failure_and_nothing_of_this_host() -> None
 
 def test_what_cannot_be_looked_at_is_said_and_hides_nothing_else(tmp_path: Path) -> None:
     paths = {"data": str(tmp_path / "gone"), "log": str(tmp_path / "gone")}
-    shown = all_told(facts.when_down(HostView(here(free_port()), paths, {}), DOWN))
+    shown = all_told(facts.when_down(HostView(here(free_port()), paths, Memory()), DOWN))
     assert len(shown) == 5
     assert "could not be looked at" in shown[2].note
     assert str(tmp_path / "gone") in shown[3].note
@@ -118,7 +119,7 @@ def test_what_cannot_be_looked_at_is_said_and_hides_nothing_else(tmp_path: Path)
 
 
 def test_a_server_that_was_never_seen_is_shown_as_far_as_it_can_be() -> None:
-    shown = all_told(facts.when_down(HostView(here(free_port()), {}, {}), DOWN))
+    shown = all_told(facts.when_down(HostView(here(free_port()), {}, Memory()), DOWN))
     assert "did not say where its files are" in shown[3].note
 
 

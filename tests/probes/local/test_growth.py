@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from probes import Target, Text
 from probes.local.growth import (
+    SIZES,
     Filling,
     Headroom,
     Use,
@@ -19,6 +19,7 @@ from probes.local.growth import (
     table,
     watch,
 )
+from probes.model import Memory
 from probes.runner import HostView
 from probes.wire import deadline
 from tests.support.builders import a_target
@@ -35,7 +36,7 @@ def use(consumer: str, size: float = 0.0, place: str = "data", ceiling: float | 
 
 def watched(*sizes: float, every: float = 60.0) -> float | None:
     """The speed after these sizes, one a minute; None while unknown."""
-    memory: dict[str, Any] = {}
+    memory = Memory()
     for index, size in enumerate(sizes):
         watch(memory, 1000.0 + index * every, {"wal": size})
     return speeds(memory).get("wal")
@@ -59,13 +60,14 @@ def test_what_was_removed_begins_the_watch_anew() -> None:
 
 
 def test_the_memory_of_consumers_is_bounded_and_forgets_the_gone() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     for minute in range(300):
         watch(memory, minute * 60.0, {f"database:{n}": float(n) for n in range(300)})
-    assert len(memory["sizes"]) <= 100
-    assert all(len(samples) <= 61 for samples in memory["sizes"].values())
+    sizes = memory.of(SIZES, {})
+    assert len(sizes) <= 100
+    assert all(len(samples) <= 61 for samples in sizes.values())
     watch(memory, 300 * 60.0 + 4000, {"wal": 1.0})
-    assert set(memory["sizes"]) == {"wal"}
+    assert set(sizes) == {"wal"}
 
 
 def test_the_fastest_on_a_volume_is_named_and_all_of_its_consumers_count() -> None:
@@ -106,7 +108,7 @@ def test_evidence_lists_the_fastest_first_and_says_what_is_not_known_yet() -> No
 
 
 def view(target: Target, paths: dict[str, str]) -> HostView:
-    return HostView(target, paths, {})
+    return HostView(target, paths, Memory())
 
 
 def test_rooms_are_only_those_that_can_be_seen(tmp_path: Path) -> None:

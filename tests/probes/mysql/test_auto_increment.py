@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from probes import FailureKind, ProbeError
+from probes.model import Memory
 from probes.mysql.capacity import auto_increment
 
 COUNTERS = [{"id": 1, "name": "app/surat", "next": 120}]
@@ -20,7 +21,7 @@ class Dictionary:
     flavour, version = "mysql", 90704
 
     def __init__(self) -> None:
-        self.memory: dict[str, Any] = {}
+        self.memory = Memory()
         self.locked = False
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
+from probes.model import Memory
 from probes.mysql.replication.channels import Channel, channel, channels, statement
 from probes.mysql.replication.replication_lag import PROBE, measured
 from probes.mysql.replication.stopped import applying, receiving
@@ -59,7 +60,7 @@ class Answering:
     version: int = 90704
     target: Target = TARGET
     phases: Mapping[str, float] = field(default_factory=dict)
-    memory: dict[str, object] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
     asked: list[str] = field(default_factory=list)
     waiting: list[Row] = field(default_factory=list)
 

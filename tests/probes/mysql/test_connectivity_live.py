@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import pymysql
 import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Severity, Target, registry
+from probes.model import Memory
 from probes.mysql.connection import clock_skew
 from probes.mysql.connection.connect import connect, reserve
 from probes.wire import deadline
@@ -68,7 +68,7 @@ class Clockwork:
     """A session whose server has the given clock."""
 
     now: float
-    memory: dict[str, Any] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         return [{"now": self.now}]

@@ -6,9 +6,10 @@ import pytest
 
 from probes import Address, Measurement, Row, Secret, Session, Target, Text
 from probes.local.growth import room_on
+from probes.model import Memory
 from probes.mysql.connection.connect import connect
 from probes.mysql.connection.paths import directories
-from probes.mysql.storage.disk_growth import PROBE, exhibits, known_files, sized
+from probes.mysql.storage.disk_growth import FILE_SIZES, PROBE, exhibits, known_files, sized
 from probes.runner import HostView
 from probes.wire import deadline
 from tests.servers import mariadb
@@ -110,7 +111,9 @@ def test_the_files_of_every_version_are_told_apart() -> None:
         "schema:simpeg": 1000.0,
         "schema:mysql": 0.0,
     }
-    places = {use.consumer: use.place for use in known_files({"files": found})}
+    memory = Memory()
+    memory.set(FILE_SIZES, found)
+    places = {use.consumer: use.place for use in known_files(memory)}
     assert places["undo"] == "undo"
     assert places["schema:simpeg"] == "data"
 
@@ -137,6 +140,6 @@ def test_every_place_a_real_server_names_leads_to_its_volume(primary: mariadb.Ma
         session = connect(target(primary), "test")
         paths = session.paths()
         session.close()
-        rooms = room_on(HostView(target(primary), paths, {}), paths)
+        rooms = room_on(HostView(target(primary), paths, Memory()), paths)
     assert {"data", "binlog", "relay", "tmp", "log"} <= set(paths)
     assert set(rooms) == set(paths)

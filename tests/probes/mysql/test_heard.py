@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from probes.model import Memory
 from probes.mysql.replication.channels import Channel
 from probes.mysql.replication.heard import SILENT_SECONDS, is_current, silent_seconds
 
@@ -17,7 +18,7 @@ CALM = Channel(
 
 
 def test_a_source_is_heard_while_heartbeats_or_changes_come() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     assert silent_seconds(memory, CALM, 0, 1000.0) == 0, "the first look cannot know"
     assert silent_seconds(memory, CALM, 0, 1060.0) == 60
     assert silent_seconds(memory, replace(CALM, heartbeats=4), 0, 1070.0) == 0
@@ -26,7 +27,7 @@ def test_a_source_is_heard_while_heartbeats_or_changes_come() -> None:
 
 
 def test_each_channel_is_heard_for_itself() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     for now in (0.0, 50.0):
         assert silent_seconds(memory, CALM, 7, now) == now
         assert silent_seconds(memory, replace(CALM, name="cabang"), int(now) + 1, now) == 0

@@ -11,6 +11,7 @@ import pytest
 
 from probes import Finding, Measurement, Reading, Row, Severity
 from probes.judge import Judge
+from probes.model import Memory
 from probes.mysql.ask import growth
 from probes.mysql.capacity import auto_increment, connections
 from probes.mysql.clusters import galera, group_replication
@@ -29,10 +30,10 @@ from tests.probes.mysql.test_waits import MySQL9
 
 
 @dataclass
-class Memory:
+class Remembering:
     """A session that only remembers."""
 
-    memory: dict[str, Any] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
 
 def by_name(found: Any) -> dict[str, Measurement]:
@@ -272,7 +273,7 @@ def test_the_gap_is_counted_under_both_algebras() -> None:
 
 
 def test_a_restart_or_a_flush_yields_no_rate() -> None:
-    session: Any = Memory()
+    session: Any = Remembering()
     assert growth(session, {"uptime": 100, "n": 5}) == ({}, 0.0)
     assert growth(session, {"uptime": 100, "n": 9}) == ({}, 0.0), "no time has passed"
     assert growth(session, {"uptime": 110, "n": 25}) == ({"uptime": 10, "n": 20}, 10)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from probes import Address, FailureKind, ProbeError, Row, Session, Shared, Target
+from probes.model import Memory
 from probes.mysql.locks import blocked_sessions, open_transactions, sessionless
 from probes.mysql.locks.blocked_sessions import cause, command, drawn
 from probes.mysql.locks.blocking import roots
@@ -64,7 +65,7 @@ class MySQL9:
     ) -> None:
         self._answers = answers
         self._refusals = refusals or {}
-        self.memory: dict[str, object] = {}
+        self.memory = Memory()
 
     @property
     def shared(self) -> Shared:

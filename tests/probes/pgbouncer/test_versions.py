@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from probes import Measurement, Probe, Row, Shared, Target
-from probes.model import Address
+from probes.model import Address, Memory
 from probes.pgbouncer import clients, paused, pools, servers
 
 POOL: Row = {
@@ -49,7 +49,7 @@ class Newer:
 
     def __init__(self, pool: Mapping[str, Any] | None = None, **state: str) -> None:
         self.target = Target("pooler", "pgbouncer", Address("db01", 6432, "sigap"))
-        self.memory: dict[str, Any] = {}
+        self.memory = Memory()
         self.shared = Shared()
         self._answers: dict[str, list[Row]] = {
             "SHOW POOLS": [{**POOL, **(pool or {})}],

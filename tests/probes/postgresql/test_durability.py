@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from probes import Measurement, Probe, ProbeError
-from probes.model import KEPT
+from probes.model import Memory
 from probes.postgresql.connection import restart
 from probes.postgresql.storage import archiver, checksums, durability_settings
 from tests.probes.postgresql.asking import again, exhibits, read, session_to, title_of, values
@@ -164,7 +164,7 @@ def test_unsafe_settings_are_named(single: Server) -> None:
 
 @pytest.mark.servers
 def test_a_crashed_backend_is_told_although_the_postmaster_never_stopped(single: Server) -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     before = _restart(single, memory)
     assert before["crash_recovered", ""].value == 0
     victim = single.connect()
@@ -177,7 +177,7 @@ def test_a_crashed_backend_is_told_although_the_postmaster_never_stopped(single:
 
 @pytest.mark.servers
 def test_a_clean_restart_is_no_crash_and_a_hard_stop_is_one(single: Server) -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     _restart(single, memory)
     single.restart()
     found = _restart(single, memory)
@@ -190,15 +190,13 @@ def test_a_clean_restart_is_no_crash_and_a_hard_stop_is_one(single: Server) -> N
     assert "crashed or lost power" in title_of(restart.PROBE, found, "crash_recovered")
 
 
-def _restart(server: Server, memory: dict[str, Any]) -> Found:
+def _restart(server: Server, memory: Memory) -> Found:
     with session_to(server.target()) as session:
-        session.memory.update(memory)
-        found = again(restart.PROBE, session)
-        memory.update(session.memory)
-        return found
+        vars(session)["memory"] = memory
+        return again(restart.PROBE, session)
 
 
-def _crashed(server: Server, memory: dict[str, Any]) -> Found | None:
+def _crashed(server: Server, memory: Memory) -> Found | None:
     try:
         found = _restart(server, memory)
     except ProbeError:  # it may still end the sessions of before, or be recovering
@@ -216,10 +214,10 @@ def _answers(server: Server) -> bool:
 
 @pytest.mark.servers
 def test_the_first_start_that_is_seen_is_no_restart_and_the_next_one_is(single: Server) -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     assert ("since_restart_seconds", "") not in _restart(single, memory)
     assert ("since_restart_seconds", "") not in _restart(single, memory)
-    outlives = {KEPT: dict(memory[KEPT])}  # what is left of the memory after the agent's restart
+    outlives = Memory(memory.kept)  # what is left after the agent's restart
     single.restart()
     for known in (memory, outlives):
         found = _restart(single, known)
@@ -236,7 +234,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_crash_stays_said_for_a_quarter_of_an_hour() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     crash = row(checkpointer=1e6 - 60)
     said = {m.measure: m.value for m in restart.judged(crash, 150018, memory)}
     assert said == {"uptime_seconds": 60, "since_restart_seconds": 60, "crash_recovered": 1}
@@ -245,7 +243,7 @@ def test_a_crash_stays_said_for_a_quarter_of_an_hour() -> None:
 
 
 def test_a_replica_copied_anew_has_not_crashed_though_its_statistics_are_young() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     first = row(started=1e6 - 7200, checkpointer=1e6 - 7200)
     list(restart.judged(first, 150018, memory))
     asked: list[float] = []
@@ -267,7 +265,7 @@ def test_a_replica_copied_anew_has_not_crashed_though_its_statistics_are_young()
 def test_before_15_a_standbys_young_statistics_prove_no_crash(
     version: int, in_recovery: bool, crashed: int
 ) -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     list(restart.judged(row(in_recovery=in_recovery), version, memory))
     begun = {"now": 1e6 + 60, "started": 1e6, "checkpointer": 1e6, "stats_reset": 1e6 + 1}
     after = row(in_recovery=in_recovery, **begun)
@@ -277,5 +275,5 @@ def test_before_15_a_standbys_young_statistics_prove_no_crash(
 
 def test_before_15_a_late_checkpointer_alone_proves_no_crash() -> None:
     long_recovery = row(checkpointer=1e6 - 60)
-    said = {m.measure: m.value for m in restart.judged(long_recovery, 130018, {})}
+    said = {m.measure: m.value for m in restart.judged(long_recovery, 130018, Memory())}
     assert said["crash_recovered"] == 0

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from probes.model import Memory
 from probes.postgresql.rates import growth
 
 
 def test_the_first_reading_has_no_rate() -> None:
-    assert growth({}, 100.0, {"a": 5.0}) is None
+    assert growth(Memory(), 100.0, {"a": 5.0}) is None
 
 
 def test_growth_is_counted_per_counter_and_second() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     growth(memory, 100.0, {"a": 5.0, "b": 1.0})
     grown = growth(memory, 110.0, {"a": 25.0, "b": 1.0})
     assert grown is not None
@@ -21,7 +20,7 @@ def test_growth_is_counted_per_counter_and_second() -> None:
 
 
 def test_a_counter_that_fell_was_reset_and_tells_nothing() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     growth(memory, 100.0, {"a": 5.0})
     assert growth(memory, 110.0, {"a": 1.0}) is None
     grown = growth(memory, 120.0, {"a": 2.0})
@@ -30,7 +29,7 @@ def test_a_counter_that_fell_was_reset_and_tells_nothing() -> None:
 
 
 def test_a_counter_that_is_gone_is_forgotten_and_a_new_one_counts_from_nothing() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     growth(memory, 100.0, {"a": 5.0})
     grown = growth(memory, 110.0, {"b": 3.0})
     assert grown is not None
@@ -38,6 +37,6 @@ def test_a_counter_that_is_gone_is_forgotten_and_a_new_one_counts_from_nothing()
 
 
 def test_no_time_passed_is_no_rate() -> None:
-    memory: dict[str, Any] = {}
+    memory = Memory()
     growth(memory, 100.0, {"a": 5.0})
     assert growth(memory, 100.0, {"a": 6.0}) is None

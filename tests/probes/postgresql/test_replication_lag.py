@@ -10,7 +10,7 @@ import pytest
 
 from probes import Address, FailureKind, ProbeError, Reading, Severity, Target
 from probes.judge import Judge
-from probes.model import KEPT
+from probes.model import Memory
 from probes.postgresql.replication.replication_lag import DELAYED_LABEL, PROBE
 from probes.postgresql.replication.streams import (
     lag_seconds,
@@ -247,7 +247,7 @@ class Primary:
 
     target = TARGET
 
-    def __init__(self, memory: dict[str, Any]) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self.standbys: list[dict[str, Any]] = []
 
@@ -263,17 +263,17 @@ def _standbys_of(primary: Any, *clients: str) -> set[str]:
 
 
 def test_a_standby_keeps_its_name_when_its_namesake_leaves_also_after_a_restart() -> None:
-    notes: dict[str, Any] = {}
+    notes = Memory()
     assert _standbys_of(Primary(notes), "10.0.0.2") == {"15/main"}
     both = {"15/main@10.0.0.2", "15/main@10.0.0.3"}
     assert _standbys_of(Primary(notes), "10.0.0.2", "10.0.0.3") == both
     assert _standbys_of(Primary(notes), "10.0.0.2") == {"15/main@10.0.0.2"}
-    after_a_restart = Primary({KEPT: json.loads(json.dumps(notes[KEPT]))})
+    after_a_restart = Primary(Memory(json.loads(json.dumps(notes.kept))))
     assert _standbys_of(after_a_restart, "10.0.0.2") == {"15/main@10.0.0.2"}
 
 
 def test_a_standby_that_came_back_before_its_old_walsender_ended_is_no_namesake() -> None:
-    notes: dict[str, Any] = {}
+    notes = Memory()
     assert _standbys_of(Primary(notes), "10.0.0.2", "10.0.0.2") == {"15/main"}
     assert _standbys_of(Primary(notes), "10.0.0.2") == {"15/main"}
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from probes import Measurement
+from probes.model import Memory
 from probes.postgresql.locks.horizon import holders
 from probes.postgresql.replication.slots import PROBE, shares, slot_measurements
 from tests.probes.postgresql.asking import exhibits, read, session_to, title_of
@@ -138,8 +139,8 @@ def slot(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
-def of(memory: dict[str, Any] | None = None, **changes: Any) -> dict[str, float]:
-    measured = slot_measurements([slot(**changes)], {} if memory is None else memory)
+def of(memory: Memory | None = None, **changes: Any) -> dict[str, float]:
+    measured = slot_measurements([slot(**changes)], memory or Memory())
     return {m.measure: m.value for m in measured}
 
 
@@ -154,7 +155,7 @@ def test_a_slot_synchronised_from_a_primary_misses_nobody() -> None:
 
 def test_inactivity_counts_from_what_the_server_says_or_else_from_when_it_was_first_seen() -> None:
     assert of(active=False, inactive_since=400.0)["slot_inactive_seconds"] == 600
-    memory: dict[str, Any] = {}
+    memory = Memory()
     assert of(memory, active=False)["slot_inactive_seconds"] == 0
     assert of(memory, active=False, now=1060.0)["slot_inactive_seconds"] == 60
     assert of(memory, active=True, now=1070.0)["slot_inactive_seconds"] == 0
