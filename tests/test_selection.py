@@ -135,6 +135,7 @@ def test_a_build_nobody_knows_before_it_is_fetched_leaves_nothing_out() -> None:
         ([b"/usr/bin/chromium", b"--headless"], "chromium"),
         (["/usr/sbin/mariadbd", "--version"], ""),
         (["git", "grep", "postgres"], ""),
+        (["/t/pytest-of-root/pytest-0/test_x0/postgres", "600"], ""),
         ([sys.executable, "-c", "print('postgres')"], ""),
     ],
 )

@@ -14,6 +14,8 @@ from tests.probes.mysql.asking import BUDGET, NOW
 from tests.servers.mariadb import MariaDB
 from tests.support.words import both
 
+pytestmark = pytest.mark.servers
+
 Asking = Callable[[Session], object]
 
 
