@@ -57,10 +57,11 @@ class Demo:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said += line
-            if line.startswith("Ctrl-C"):
-                self._up.set()
+        with self.process.stdout as said:
+            for line in said:
+                self.said += line
+                if line.startswith("Ctrl-C"):
+                    self._up.set()
         self._up.set()
 
     def sigap(self, *words: str) -> str:

@@ -89,7 +89,8 @@ def nodes(count: int, options: Sequence[str] = ()) -> Iterator[list[Node]]:
         ]
         try:
             if count > 1:  # the first start gives the state an identity, which the others share
-                running[0].start().stop()
+                running[0].start()
+                running[0].stop()
                 for folder in folders[1:]:
                     shutil.copytree(folders[0], folder)
                     prepared(folder)

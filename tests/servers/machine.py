@@ -9,16 +9,23 @@ from typing import Any
 
 import pytest
 
+from agent.demo.servers.account import Account, choose
 from agent.demo.servers.ports import free_port
 
-__all__ = ["free_port", "ordinary_user", "until"]
+__all__ = ["free_port", "ordinary_account", "ordinary_user", "until"]
 
 STARTED_WITHIN_SECONDS = 60.0
 
 
+def ordinary_account() -> Account:
+    """Whom servers run as: an ordinary account when we are root, since they refuse root."""
+    return choose(os.geteuid())
+
+
 def ordinary_user() -> str | None:
-    """Whom servers run as: nobody when we are root, since they refuse root; else ourselves."""
-    return "nobody" if os.geteuid() == 0 else None
+    """The name of that account; None when it is ourselves."""
+    account = ordinary_account()
+    return account.name if account.switch else None
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = STARTED_WITHIN_SECONDS) -> Any:

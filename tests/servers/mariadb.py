@@ -10,26 +10,27 @@ import os
 import pwd
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pymysql
 import pytest
 from pymysql.cursors import DictCursor
 
+from agent.demo.servers import mariadb as servers_of_demo
+from agent.demo.servers import process
 from probes import Address, Secret, Target
-from tests.servers.machine import free_port
+from tests.servers.machine import free_port, ordinary_account
 from tests.support.used import note
 
 PACKAGES = "mariadb-server mariadb-client"
-ORDINARY = "nobody"
 PATIENCE_SECONDS = 60.0
+STOPPED_WITHIN_SECONDS = 30.0
 MONITOR, MONITOR_PASSWORD = "sigap", "rahasia-uji"
 GOOD = TypeVar("GOOD")
 
@@ -64,22 +65,32 @@ def eventually(
 
 def as_ordinary() -> dict[str, Any]:
     """Arguments of ``subprocess`` that step down from root."""
-    if os.getuid() != 0:
-        return {}
-    ordinary = pwd.getpwnam(ORDINARY)
-    return {"user": ordinary.pw_uid, "group": ordinary.pw_gid, "extra_groups": []}
+    return ordinary_account().popen()
 
 
-class MariaDB:
+class MariaDB(servers_of_demo.MariaDB):
     """One server process. ``start`` and ``stop`` may be called as often as a test likes."""
 
     title = "MariaDB"
     reload_tls = "FLUSH SSL"
+    limits: ClassVar[Mapping[str, Any]] = {
+        "ssl_disabled": True,
+        "connect_timeout": PATIENCE_SECONDS,
+        "read_timeout": PATIENCE_SECONDS,
+        "write_timeout": PATIENCE_SECONDS,
+    }
 
     def __init__(self, folder: Path, server_id: int, options: Sequence[str] = ()) -> None:
+        super().__init__(
+            folder.name,
+            folder / "data",
+            folder / "db.sock",
+            folder / "my.cnf",
+            folder / "output.log",
+            ordinary_account(),
+            free_port(),
+        )
         self.folder = folder
-        self.port = free_port()
-        self.socket = folder / "db.sock"
         self._options = [
             f"datadir={folder / 'data'}",
             f"socket={self.socket}",
@@ -106,55 +117,33 @@ class MariaDB:
             "character-set-server=utf8mb4",
             *options,
         ]
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> MariaDB:
+    def start(self) -> None:
         """Start and return once it answers."""
-        defaults = self.folder / "my.cnf"
-        defaults.write_text("[mysqld]\n" + "\n".join(self._options) + "\n", encoding="utf-8")
-        self._process = subprocess.Popen(
-            [self._program(), f"--defaults-file={defaults}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=self.folder,
-            **as_ordinary(),
-        )
+        lines = "\n".join(["[mysqld]", *self._options, ""])
+        self.settings.write_text(lines, encoding="utf-8")
+        self.launch()
         eventually(self._answers, f"{self.title} in {self.folder} answers")
         note(self.title, str(self.sql("SELECT version() AS v")[0]["v"]))
-        return self
 
     def stop(self) -> None:
         """Shut down, or kill when it does not listen; nothing is left of it."""
-        if self._process is None or self._process.poll() is not None:
-            self._process = None
-            return
-        self.thaw()
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(30)
-        self._process = None
+        self.server.stop(STOPPED_WITHIN_SECONDS)
 
     def kill(self) -> None:
         """Die at once, as in a power cut."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(30)
-            self._process = None
+        self.server.stop(by=signal.SIGKILL)
 
     def freeze(self) -> None:
         """Stop the process without ending it: its kernel still accepts and acknowledges."""
-        assert self._process is not None
-        pid = self._process.pid
-        os.kill(pid, signal.SIGSTOP)
-        eventually(lambda: _state(pid) == "T", "the server process is stopped")
+        record = self.server.record
+        assert record is not None, f"{self.title} was not started"
+        process.freeze(record)
+        eventually(lambda: process.standing_still(record), "the server process is stopped")
 
     def thaw(self) -> None:
-        if self._process is not None:
-            os.kill(self._process.pid, signal.SIGCONT)
+        if self.server.record is not None:
+            process.thaw(self.server.record)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -167,24 +156,12 @@ class MariaDB:
 
     def admin(self, database: str | None = None) -> Connection:
         """A session of the administrator, over the socket; the caller closes it."""
-        return pymysql.connections.Connection(
-            unix_socket=str(self.socket),
-            user=self._administrator(),
-            database=database,
-            autocommit=True,
-            cursorclass=DictCursor,
-            ssl_disabled=True,
-            connect_timeout=PATIENCE_SECONDS,
-            read_timeout=PATIENCE_SECONDS,
-            write_timeout=PATIENCE_SECONDS,
-        )
+        session: Connection = self.connect(database=database)
+        return session
 
     def sql(self, *statements: str) -> list[dict[str, Any]]:
         """Run statements as the administrator; the rows of the last one."""
-        with self.admin() as connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return list(cursor.fetchall())
+        return self.ask(*statements)
 
     def grant_monitor(self, grants: Sequence[str], user: str = MONITOR) -> None:
         """Make the monitoring account from the lines that ``sigap grants`` prints."""
@@ -244,26 +221,22 @@ class MariaDB:
             self._options = before
             self.start()
 
-    def _program(self) -> str:
+    def program(self) -> str:
         return binary("mariadbd")
 
-    def _administrator(self) -> str:
-        return pwd.getpwuid(os.getuid()).pw_name
+    def administrator(self) -> tuple[str, str]:
+        return pwd.getpwuid(os.getuid()).pw_name, ""
 
     def _answers(self) -> bool:
-        process = self._process
-        if process is not None and process.poll() is not None:
+        if not self.server.running():
             log = self.folder / "error.log"
             said = log.read_text(errors="replace")[-3000:] if log.exists() else "no error log"
-            pytest.fail(f"{self.title} ended with {process.returncode}:\n{said}", pytrace=False)
+            said += self.server.last_words()
+            pytest.fail(f"{self.title} ended while starting:\n{said}", pytrace=False)
         with suppress(pymysql.err.MySQLError):
             self.admin().close()
             return True
         return False
-
-
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 class MariaDBPair:
@@ -371,10 +344,9 @@ def prepared(folder: Path) -> None:
     folder.chmod(0o755)
     for name in ("data", "tmp", "binlog", "relay"):
         (folder / name).mkdir(exist_ok=True)
-    if os.getuid() == 0:
-        ordinary = pwd.getpwnam(ORDINARY)
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, ordinary.pw_uid, ordinary.pw_gid)
+    account = ordinary_account()
+    for path in (folder, *folder.rglob("*")):
+        account.give(path)
 
 
 def install(folder: Path, base: Path | None = None) -> None:
@@ -384,25 +356,19 @@ def install(folder: Path, base: Path | None = None) -> None:
     """
     prepared(folder)
     own = [f"--basedir={base}"] if base else []
-    done = subprocess.run(
-        [
-            str(base / "bin" / "mariadb-install-db") if base else binary("mariadb-install-db"),
-            "--no-defaults",
+    program = base / "bin" / "mariadb-install-db" if base else binary("mariadb-install-db")
+    try:
+        servers_of_demo.install(
+            program,
+            folder / "data",
+            ordinary_account(),
             *own,
-            f"--datadir={folder / 'data'}",
             f"--tmpdir={folder / 'tmp'}",
             "--auth-root-authentication-method=socket",
             f"--auth-root-socket-user={pwd.getpwuid(os.getuid()).pw_name}",
-            "--skip-test-db",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        check=False,
-        **as_ordinary(),
-    )
-    if done.returncode:
-        pytest.fail(f"mariadb-install-db failed:\n{done.stdout}\n{done.stderr}", pytrace=False)
+        )
+    except process.ProgramError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @contextmanager

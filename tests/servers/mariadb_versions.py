@@ -46,7 +46,7 @@ class UnpackedMariaDB(MariaDB):
             *options,
         ]
 
-    def _program(self) -> str:
+    def program(self) -> str:
         return str(self._root / PROGRAMS[0])
 
 

@@ -74,11 +74,11 @@ class MySQL(MariaDB):
             *options,
         ]
 
-    def _program(self) -> str:
+    def program(self) -> str:
         return str(self._root / PROGRAM)
 
-    def _administrator(self) -> str:
-        return "root"
+    def administrator(self) -> tuple[str, str]:
+        return "root", ""
 
 
 class MySQLPair(MariaDBPair):

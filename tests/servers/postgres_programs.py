@@ -7,15 +7,14 @@ wheel.
 from __future__ import annotations
 
 import os
-import pwd
-import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.servers.machine import ordinary_user
+from agent.demo.servers.process import ProgramError, run_program
+from tests.servers.machine import ordinary_account
 
 
 def bindir() -> Path:
@@ -50,24 +49,15 @@ def wheel() -> Path | None:
 
 def run(arguments: list[str]) -> None:
     """Run a program as the servers' user; fails the test with what it said."""
-    done = subprocess.run(
-        arguments,
-        user=ordinary_user(),
-        cwd="/",
-        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.fail(f"{Path(arguments[0]).name} failed: {done.stderr.strip()[-2000:]}")
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"}
+    try:
+        run_program(arguments, ordinary_account(), Path("/"), environment)
+    except ProgramError as error:
+        pytest.fail(str(error))
 
 
 def new_folder() -> Path:
     """A folder the servers' user owns, with a name short enough for a Unix socket."""
     folder = Path(tempfile.mkdtemp(prefix="sigap-pg-"))
-    user = ordinary_user()
-    if user is not None:
-        entry = pwd.getpwnam(user)
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
+    ordinary_account().give(folder)
     return folder

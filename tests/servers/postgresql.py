@@ -14,22 +14,24 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg2
 import pytest
 
+from agent.demo.servers import process
+from agent.demo.servers.postgresql import SUPERUSER, PostgreSQL
 from probes import Address, Secret, Target
 from probes.registry import engine, probes_for
-from tests.servers.machine import free_port, ordinary_user, until
-from tests.servers.postgres_programs import bindir, new_folder, run
+from tests.servers.machine import free_port, ordinary_account, ordinary_user, until
+from tests.servers.postgres_programs import bindir, new_folder
 from tests.support import used
 
 __all__ = [
+    "SUPERUSER",
     "PostgresPair",
     "Server",
     "bindir",
@@ -40,7 +42,7 @@ __all__ = [
     "until",
 ]
 
-SUPERUSER = "postgres"
+STOPPED_WITHIN_SECONDS = 30.0
 MONITOR = "sigap"
 MONITOR_PASSWORD = "kata-sandi-pemantau"
 NO_RIGHTS = "buta"
@@ -74,7 +76,7 @@ _SETTINGS = {
 }
 
 
-class Server:
+class Server(PostgreSQL):
     """One PostgreSQL server: start, stop, freeze and the faults one server can have."""
 
     def __init__(
@@ -84,27 +86,24 @@ class Server:
         settings: dict[str, str] | None = None,
         programs: Path | None = None,
     ) -> None:
+        super().__init__(
+            name,
+            programs or bindir(),
+            folder / name,
+            folder,
+            folder / f"{name}.log",
+            ordinary_account(),
+            free_port(),
+        )
         self.folder = folder
-        self.name = name
-        self.programs = programs or bindir()
-        self.data = folder / name
-        self.port = free_port()
         self.settings = {**_SETTINGS, **(settings or {})}
         self.environment: dict[str, str] = {}  # what the program gets beside its own
-        self._process: subprocess.Popen[bytes] | None = None
-        self._frozen: list[psutil.Process] = []
 
     # -- life ---------------------------------------------------------------------------------
 
     def create(self) -> None:
         """initdb, with password logins for everybody but the superuser on the socket."""
-        run(
-            [
-                str(self.programs / "initdb"),
-                *("-D", str(self.data), "-U", SUPERUSER, "-N"),
-                *("-A", "trust", "-E", "UTF8", "--locale=C"),
-            ]
-        )
+        self.initdb()
         (self.data / "pg_hba.conf").write_text(_HBA)
 
     def start(self) -> None:
@@ -113,34 +112,24 @@ class Server:
         until(self._is_ready, f"{self.name} taking logins")
         used.note("PostgreSQL", str(self.sql("show server_version")[0][0]).split()[0])
 
-    def launch(self) -> None:
+    def launch(self, *options: str, environment: Mapping[str, str] | None = None) -> None:
         """Start without waiting, for what a server says while it starts."""
         settings = {
             **self.settings,
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
         }
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        with (self.folder / f"{self.name}.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(self.programs / "postgres"), "-D", str(self.data), *options],
-                user=ordinary_user(),
-                cwd="/",
-                env=self.environment
-                | {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        ours = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"}
+        super().launch(
+            *(f"--{name}={value}" for name, value in settings.items()),
+            *options,
+            environment=self.environment | ours | dict(environment or {}),
+        )
 
     def _is_ready(self) -> bool:
-        if self._process is not None and self._process.poll() is not None:
+        if not self.running:
             pytest.fail(f"{self.name} ended while starting:\n{self.log_tail()}")
-        try:
-            self.connect().close()
-        except psycopg2.OperationalError:
-            return False
-        return True
+        return self.answers()
 
     def log_tail(self, characters: int = 2000) -> str:
         """The end of the server's log."""
@@ -149,27 +138,16 @@ class Server:
     @property
     def pid(self) -> int:
         """The postmaster's pid."""
-        assert self._process is not None, f"{self.name} was not started"
-        return self._process.pid
+        return self.server.pid
 
     @property
     def running(self) -> bool:
         """Whether the postmaster lives."""
-        return self._process is not None and self._process.poll() is None
+        return self.server.running()
 
     def stop(self, *, hard: bool = False) -> None:
         """End the server: a fast shutdown, or as if the power had gone."""
-        if self._process is None:
-            return
-        self.thaw()
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGQUIT if hard else signal.SIGINT)
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(30)
-        self._process = None
+        self.server.stop(STOPPED_WITHIN_SECONDS, by=signal.SIGQUIT if hard else None)
 
     def restart(self) -> None:
         """Stop and start again, on the same port."""
@@ -180,14 +158,13 @@ class Server:
 
     def freeze(self) -> None:
         """SIGSTOP to the postmaster first, so that nothing new is forked, then to its children."""
-        postmaster = psutil.Process(self.pid)
-        postmaster.suspend()
-        self._frozen = [postmaster]
-        for child in postmaster.children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.suspend()
-                self._frozen.append(child)
-        until(lambda: all(map(_is_stopped, self._frozen)), f"{self.name} standing still")
+        record = self._started()
+        process.freeze(record)
+        until(lambda: process.standing_still(record), f"{self.name} standing still")
+
+    def _started(self) -> process.Record:
+        assert self.server.record is not None, f"{self.name} was not started"
+        return self.server.record
 
     def begin_smart_shutdown(self) -> None:
         """Ask it to end once every client has gone; it refuses new ones from now on."""
@@ -204,28 +181,12 @@ class Server:
 
     def thaw(self) -> None:
         """SIGCONT to everything that was frozen."""
-        for process in reversed(self._frozen):
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
-        self._frozen = []
-
-    def connect(self, database: str = "postgres", user: str = SUPERUSER) -> Any:
-        """A superuser's session over the socket; autocommit."""
-        connection = psycopg2.connect(
-            host=str(self.folder), port=self.port, user=user, dbname=database
-        )
-        connection.autocommit = True
-        return connection
+        if self.server.record is not None:
+            process.thaw(self.server.record)
 
     def sql(self, statement: str, *parameters: object, database: str = "postgres") -> list[Any]:
         """Run one statement as superuser; its rows, if it has any."""
-        connection = self.connect(database)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, parameters or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return self.ask(statement, parameters or None, database)
 
     @contextmanager
     def hold_lock(self, table: str, victims: int = 1, database: str = "postgres") -> Iterator[int]:
@@ -245,16 +206,16 @@ class Server:
                 cursor.execute("set application_name = 'si-pemegang'")
                 cursor.execute(f"update {table} set v = 41 where id = 1")
             pid = int(holder.info.backend_pid)
-            for process in waiting:
-                assert process.stdin is not None
-                process.stdin.write(f"update {table} set v = v + 1 where id = 1;\n".encode())
-                process.stdin.close()
+            for each in waiting:
+                assert each.stdin is not None
+                each.stdin.write(f"update {table} set v = v + 1 where id = 1;\n".encode())
+                each.stdin.close()
             until(lambda: self._waiters() >= victims, f"{victims} sessions waiting")
             yield pid
         finally:
             holder.close()
-            for process in waiting:
-                process.wait(30)
+            for each in waiting:
+                each.wait(30)
 
     def _waiting_update(self, table: str, database: str) -> subprocess.Popen[bytes]:
         """psql, since a session that waits needs a process or a thread of its own."""
@@ -342,14 +303,8 @@ class PostgresPair:
         self.primary.create()
         self.primary.start()
         self.primary.create_monitor()
-        run(
-            [
-                str(bindir() / "pg_basebackup"),
-                *("-h", str(self.primary.folder), "-p", str(self.primary.port), "-U", SUPERUSER),
-                *("-D", str(self.replica.data), "-C", "-S", self.slot, "-R"),
-                *("-c", "fast", "-X", "stream", "--no-sync"),
-            ]
-        )
+        where = str(self.primary.folder), self.primary.port, SUPERUSER
+        self.replica.basebackup(*where, "-C", "-S", self.slot, "-R")
         self.replica.start()
         self.wait_streaming()
 
@@ -404,14 +359,6 @@ class PostgresPair:
         quoted = conninfo.replace("'", "''")
         self.replica.sql(f"alter system set primary_conninfo = '{quoted}'")
         self.replica.sql("select pg_reload_conf()")
-
-
-def _is_stopped(process: psutil.Process) -> bool:
-    try:
-        # A backend that ended meanwhile stays a zombie: its frozen parent cannot collect it.
-        return process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}
-    except psutil.NoSuchProcess:
-        return True
 
 
 @contextmanager

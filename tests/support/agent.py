@@ -115,7 +115,8 @@ class Agent:
             with urllib.request.urlopen(wish, timeout=60) as answer:  # noqa: S310 - our own loopback address
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            with error:
+                return error.code, error.read().decode()
 
     def metric(self, start: str) -> list[str]:
         """The lines of /metrics that begin with ``start``."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from agent.demo.errors import DemoError
 from agent.demo.scene import grants, load
+from agent.demo.scene.esurat_server import REPLICATOR, EsuratServer
 from agent.demo.scene.ground import MY_PRIMARY, MY_REPLICA, READY_SECONDS, Ground
 from agent.demo.scene.pileup import ACCOUNTS
 from agent.demo.servers import binaries, process
-from agent.demo.servers.mariadb import REPLICATOR, MariaDB
 from probes import Text
 
 MY_SCHEMA = (
@@ -25,7 +25,7 @@ class Esurat:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self.servers: dict[str, MariaDB] = {}
+        self.servers: dict[str, EsuratServer] = {}
 
     def start(self) -> load.Load | None:
         """Start both; returns the load on the primary. Raises ``DemoError``."""
@@ -39,7 +39,7 @@ class Esurat:
             )
             return None
         primary, replica = (
-            MariaDB(
+            EsuratServer(
                 name,
                 number,
                 programs,
@@ -72,7 +72,7 @@ class Esurat:
         self._ground.remember()
         return load.on_mariadb(primary)
 
-    def _fill(self, primary: MariaDB) -> None:
+    def _fill(self, primary: EsuratServer) -> None:
         monitor = f"'{grants.USER}'@'127.0.0.1'"
         replicator = f"'{REPLICATOR}'@'127.0.0.1'"
         rights = [line.format(user=monitor) for line in grants.lines("mysql", "mariadb")]

@@ -49,7 +49,7 @@ def on_postgresql(server: PostgreSQL) -> Load:
     """Attendance records of SIMPEG."""
 
     def session() -> Callable[[], None]:
-        cursor = server.connect("simpeg", "simpeg-presensi").cursor()
+        cursor = server.connect("simpeg", application_name="simpeg-presensi").cursor()
 
         def write() -> None:
             cursor.execute(

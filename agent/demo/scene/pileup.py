@@ -51,8 +51,8 @@ class PileUp:
     def _session(self, account: str) -> Any:
         if isinstance(self._server, PostgreSQL):
             application = f"simpeg-{account}".replace("_", "-")
-            return self._server.connect("simpeg", application, user=account)
-        connection = self._server.connect(None, user=account, password=self._password)
+            return self._server.connect("simpeg", account, application_name=application)
+        connection = self._server.connect(account, self._password, read_timeout=None)
         with connection.cursor() as cursor:
             cursor.execute("set session innodb_lock_wait_timeout = 86400")
         return connection

@@ -14,9 +14,9 @@ from agent.demo.errors import DemoError
 from agent.demo.scene import grants, load
 from agent.demo.scene.ground import PG_PRIMARY, PG_REPLICA, READY_SECONDS, Ground
 from agent.demo.scene.pileup import ACCOUNTS
+from agent.demo.scene.simpeg_server import REPLICATOR, SLOT, SimpegServer
 from agent.demo.scene.volume import SmallVolume
-from agent.demo.servers import binaries, postgresql, process
-from agent.demo.servers.postgresql import PostgreSQL
+from agent.demo.servers import binaries, process
 from probes import Text
 
 PG_SCHEMA = """\
@@ -33,7 +33,7 @@ class Simpeg:
     def __init__(self, ground: Ground, volume: SmallVolume) -> None:
         self._ground = ground
         self._volume = volume
-        self.servers: dict[str, PostgreSQL] = {}
+        self.servers: dict[str, SimpegServer] = {}
         self.has_volume = False
 
     def start(self) -> load.Load:
@@ -73,16 +73,16 @@ class Simpeg:
             if name in self.servers:
                 self.servers[name].stop()
 
-    def _server(self, name: str, programs: Path) -> PostgreSQL:
-        return PostgreSQL(
+    def _server(self, name: str, programs: Path) -> SimpegServer:
+        return SimpegServer(
             name,
             programs,
             self._ground.home.server(name),
             self._ground.home.sockets,
-            self._ground.home.run,
             self._ground.log(name),
             self._ground.account,
             self._ground.port(name),
+            self._ground.home.run,
         )
 
     def _saved_wal(self) -> Path:
@@ -117,7 +117,7 @@ class Simpeg:
         shutil.rmtree(self._saved_wal())
         return True
 
-    def _make(self, primary: PostgreSQL, wal: Path | None) -> None:
+    def _make(self, primary: SimpegServer, wal: Path | None) -> None:
         self._ground.state["postgresql"] = "unfinished"
         self._ground.remember()
         for folder in (primary.data, self._ground.home.server(PG_REPLICA), self._saved_wal()):
@@ -128,7 +128,7 @@ class Simpeg:
         primary.configure()
         primary.start()
         primary.ask(
-            f"create role {postgresql.REPLICATOR} login replication password %s",
+            f"create role {REPLICATOR} login replication password %s",
             (self._ground.secret("replication"),),
         )
         for line in grants.lines("postgresql", "postgresql"):
@@ -139,11 +139,11 @@ class Simpeg:
         for name in ACCOUNTS:
             primary.ask(f"create role {name} login")
             primary.ask(f"grant select, update on pegawai to {name}", database="simpeg")
-        primary.ask("select pg_create_physical_replication_slot(%s)", (postgresql.SLOT,))
+        primary.ask("select pg_create_physical_replication_slot(%s)", (SLOT,))
         self._stock_segments(primary)
 
     @staticmethod
-    def _stock_segments(primary: PostgreSQL) -> None:
+    def _stock_segments(primary: SimpegServer) -> None:
         """Leave recycled WAL segments, so that a full volume does not stop the primary.
 
         A primary without room for its next segment panics, and the fault "volume" would become the
@@ -154,9 +154,9 @@ class Simpeg:
         primary.ask("checkpoint")
         primary.ask("checkpoint")
 
-    def _slot_is_lost(self, primary: PostgreSQL) -> bool:
+    def _slot_is_lost(self, primary: SimpegServer) -> bool:
         rows = primary.ask(
-            "select wal_status from pg_replication_slots where slot_name = %s", (postgresql.SLOT,)
+            "select wal_status from pg_replication_slots where slot_name = %s", (SLOT,)
         )
         return not rows or rows[0][0] in {"lost", "unreserved"}
 
@@ -167,9 +167,9 @@ class Simpeg:
         primary.ask(
             "select pg_drop_replication_slot(slot_name) from pg_replication_slots "
             "where slot_name = %s",
-            (postgresql.SLOT,),
+            (SLOT,),
         )
-        primary.ask("select pg_create_physical_replication_slot(%s)", (postgresql.SLOT,))
+        primary.ask("select pg_create_physical_replication_slot(%s)", (SLOT,))
         replica.copy_from(primary, self._ground.secret("replication"))
         replica.configure((primary, self._ground.secret("replication")))
         replica.start()

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -125,6 +125,12 @@ def freeze(record: Record) -> int:
     return len(pids)
 
 
+def standing_still(record: Record) -> bool:
+    """Whether the whole tree is stopped; a child that ended meanwhile waits as a zombie."""
+    facts = [_stat(pid) for pid in tree(record.pid)]
+    return all(each is None or each.state in "tTZ" for each in facts)
+
+
 def thaw(record: Record) -> None:
     """SIGCONT the whole tree, children first."""
     send(reversed(tree(record.pid)), signal.SIGCONT)
@@ -136,6 +142,38 @@ def frozen(record: Record) -> bool:
     return record.alive() and facts is not None and facts.state in "tT"
 
 
+class ProgramError(Exception):
+    """A program that creates a server's files ended with an error; its last words."""
+
+    def __init__(self, program: str, words: str) -> None:
+        super().__init__(f"{program} failed: {words}")
+        self.program = program
+        self.words = words
+
+
+def run_program(
+    command: Sequence[str],
+    account: Account,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run a program to its end in ``folder``, as the account. Raises ``ProgramError``."""
+    done = subprocess.run(
+        list(command),
+        cwd=folder,
+        env=None if environment is None else dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        **account.popen(),
+    )
+    if done.returncode != 0:
+        words = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        raise ProgramError(os.path.basename(command[0]), words)
+
+
 class Server:
     """One server program."""
 
@@ -143,30 +181,35 @@ class Server:
         self,
         name: str,
         data: Path,
-        records: Path,
+        records: Path | None,
         log: Path,
         account: Account,
         gentle: signal.Signals,
     ) -> None:
-        """``gentle`` is the signal of an orderly, prompt shutdown."""
+        """``gentle`` is the signal of an orderly, prompt shutdown.
+
+        ``records`` is a folder for what identifies the process later; None where nobody will.
+        """
         self.name = name
         self.data = data
         self.log = log
         self._account = account
         self._gentle = gentle
-        self._file = records / f"{name}.json"
+        self._file = records / f"{name}.json" if records is not None else None
         self._child: subprocess.Popen[bytes] | None = None
         self.record: Record | None = None
 
-    def start(self, command: Sequence[str]) -> None:
+    def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Start the program in its data directory and record how to recognise it.
 
-        A session of its own protects it from the terminal's Ctrl-C; the demo stops it in order.
+        ``environment`` replaces the inherited one. A session of its own protects the program from
+        the terminal's Ctrl-C: whoever started it stops it in order.
         """
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 list(command),
                 cwd=self.data,
+                env=None if environment is None else dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -181,7 +224,15 @@ class Server:
             os.path.basename(command[0]),
             str(self.data),
         )
-        write_private(self._file, json.dumps(asdict(self.record)))
+        if self._file is not None:
+            write_private(self._file, json.dumps(asdict(self.record)))
+
+    @property
+    def pid(self) -> int:
+        """The process's pid. Raises ``RuntimeError`` before the first start."""
+        if self.record is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self.record.pid
 
     def running(self) -> bool:
         """Whether it runs; also records its end."""
@@ -192,15 +243,16 @@ class Server:
     def frozen(self) -> bool:
         return self.record is not None and frozen(self.record)
 
-    def stop(self, seconds: float = 20.0) -> None:
-        """Stop it: thaw, the shutdown signal, and SIGKILL after ``seconds``."""
+    def stop(self, seconds: float = 20.0, by: signal.Signals | None = None) -> None:
+        """Stop it: thaw, the shutdown signal or ``by``, and SIGKILL after ``seconds``."""
         if self.record is not None:
-            end(self.record, self._gentle, seconds)
+            end(self.record, by or self._gentle, seconds)
         if self._child is not None:
             self._child.wait()
             self._child = None
         self.record = None
-        self._file.unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
 
     def last_words(self, lines: int = 3) -> str:
         """The end of its log, for the error when it did not start."""

@@ -55,10 +55,11 @@ class Running:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said.append(line)
-            if line.startswith(READY):
-                self._up.set()
+        with self.process.stdout as said:
+            for line in said:
+                self.said.append(line)
+                if line.startswith(READY):
+                    self._up.set()
         self._up.set()  # it ended
 
     def wait(self) -> Running:
