@@ -43,7 +43,7 @@ class ListenError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """An HTTP response."""
 
     status: int
@@ -52,21 +52,21 @@ class Answer:
     content_type: str = TEXT
 
 
-Routes = Mapping[str, Callable[[], Answer]]
+Routes = Mapping[str, Callable[[], HttpAnswer]]
 
 
 def routes(page: Callable[[], Sequence[bytes]], unready: Callable[[], list[str]]) -> Routes:
     """The paths that every agent answers. ``unready`` lists the loops that do not advance."""
 
-    def ready() -> Answer:
+    def ready() -> HttpAnswer:
         reasons = unready()
         if reasons:
-            return Answer(503, [("not ready: " + "; ".join(reasons) + "\n").encode()])
-        return Answer(200, [b"ready\n"])
+            return HttpAnswer(503, [("not ready: " + "; ".join(reasons) + "\n").encode()])
+        return HttpAnswer(200, [b"ready\n"])
 
     return {
-        "/metrics": lambda: Answer(200, page(), CONTENT_TYPE),
-        "/healthz": lambda: Answer(200, [b"ok\n"]),
+        "/metrics": lambda: HttpAnswer(200, page(), CONTENT_TYPE),
+        "/healthz": lambda: HttpAnswer(200, [b"ok\n"]),
         "/readyz": ready,
     }
 
@@ -127,7 +127,7 @@ class PlainServer:
 
 
 def _threading_server(listener: socket.socket, answers: Routes) -> http.server.ThreadingHTTPServer:
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class RequestHandler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         server_version = "Sigap"
         sys_version = ""
@@ -139,11 +139,11 @@ def _threading_server(listener: socket.socket, answers: Routes) -> http.server.T
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path == "/":
-                answer = Answer(200, [LANDING.encode()], "text/html; charset=utf-8")
+                answer = HttpAnswer(200, [LANDING.encode()], "text/html; charset=utf-8")
             elif path in answers:
                 answer = answers[path]()
             else:
-                answer = Answer(404, [b"not found; see /\n"])
+                answer = HttpAnswer(404, [b"not found; see /\n"])
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(sum(map(len, answer.body))))
@@ -159,7 +159,7 @@ def _threading_server(listener: socket.socket, answers: Routes) -> http.server.T
             """Requests are not logged."""
 
     server = http.server.ThreadingHTTPServer(
-        listener.getsockname()[:2], Handler, bind_and_activate=False
+        listener.getsockname()[:2], RequestHandler, bind_and_activate=False
     )
     server.socket.close()
     server.socket = listener
@@ -207,7 +207,7 @@ class DeskServer:
             self._server.force_exit = True
 
 
-def _endpoint(answer: Callable[[], Answer], threads: CapacityLimiter) -> Callable[[Any], Any]:
+def _endpoint(answer: Callable[[], HttpAnswer], threads: CapacityLimiter) -> Callable[[Any], Any]:
     from anyio import to_thread
     from starlette.responses import Response  # only where there is a desk, like the line above
 

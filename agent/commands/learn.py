@@ -19,7 +19,7 @@ from agent.state.folder import MEMBERS_FILE
 from agent.state.member_file import NotebookError, edit, read
 from files.problems import meant
 from probes import Target, Text
-from probes.fleet.members import Change, Members, Notes, Verb
+from probes.fleet.members import MemberChange, Members, Notes, Verb
 from probes.fleet.membership import KIND_NAMES, KINDS, LEARN_READINGS, ROLE, UPSTREAM
 from probes.i18n.formats import utc_minute
 from probes.words.units import written
@@ -101,19 +101,19 @@ def _file(config: Config) -> Path:
     return config.state / MEMBERS_FILE
 
 
-def _changes(target: Target, notes: Notes, given: argparse.Namespace) -> Iterator[Change]:
+def _changes(target: Target, notes: Notes, given: argparse.Namespace) -> Iterator[MemberChange]:
     members = notes.of(target.name)
     now = datetime.now(UTC)
     for word in given.forget:
         kind, name = _learned(target, members, word)
-        yield Change(target.name, Verb.FORGOTTEN, kind, name, now)
+        yield MemberChange(target.name, Verb.FORGOTTEN, kind, name, now)
     if not given.accept:
         return
     for (kind, name), noted in members.items():
         if noted.gone_since is not None:
-            yield Change(target.name, Verb.FORGOTTEN, kind, name, now)
+            yield MemberChange(target.name, Verb.FORGOTTEN, kind, name, now)
             if noted.instead:
-                yield Change(target.name, Verb.LEARNED, kind, noted.instead, now)
+                yield MemberChange(target.name, Verb.LEARNED, kind, noted.instead, now)
 
 
 def _learned(target: Target, members: Members, word: str) -> tuple[str, str]:
@@ -156,7 +156,7 @@ def _belongs(target: Target, notes: Notes) -> Iterator[Belongs]:
             )
 
 
-def _say(changes: Sequence[Change], language: str) -> None:
+def _say(changes: Sequence[MemberChange], language: str) -> None:
     if not changes:
         print(_NOTHING_MISSING.said_in(language))
     for each in changes:

@@ -34,7 +34,7 @@ AWAITED_EVERY_SECONDS = 60.0
 """How often the desk is asked which findings it awaits to clear."""
 
 
-class Desk(Protocol):
+class FindingSink(Protocol):
     """What the reporter needs of the desk."""
 
     def report(self, finding: Finding, now: datetime) -> Reported: ...
@@ -57,7 +57,7 @@ class Reporter:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: FindingSink,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         store_errors: tuple[type[Exception], ...],

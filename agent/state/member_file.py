@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.state.files import open_or_make, write_whole
-from probes.fleet.members import Change, Members, Noted, Notes
+from probes.fleet.members import MemberChange, Members, Noted, Notes
 
 log = logging.getLogger("sigap.notebook")
 
@@ -42,7 +42,7 @@ class Notebook:
         """``file`` None: nothing is kept over a restart. Reads what is there."""
         self._file = file
         self._lock = threading.Lock()
-        self._pending: list[Change] = []
+        self._pending: list[MemberChange] = []
         self._stamp: tuple[int, ...] = ()
         self._told = False
         self._notes = Notes()
@@ -58,7 +58,7 @@ class Notebook:
     def notes(self) -> Notes:
         return self._notes
 
-    def note(self, *changes: Change) -> None:
+    def note(self, *changes: MemberChange) -> None:
         """Remember at once; written down at the next ``flush``."""
         with self._lock:
             self._pending += changes
@@ -104,7 +104,7 @@ def read(file: Path) -> Notes:
         raise NotebookError(f"this is not a file of learned members ({error})") from error
 
 
-def edit(file: Path, changes: Iterable[Change]) -> Notes:
+def edit(file: Path, changes: Iterable[MemberChange]) -> Notes:
     """Apply changes to the file as it is now; returns the outcome.
 
     Raises ``NotebookError`` or ``OSError``.

@@ -25,7 +25,7 @@ _PER_DISPENSATION = "dispensation."
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class LetterSentence:
     """Words with slots."""
 
     text: str
@@ -56,8 +56,8 @@ class Sentence:
 class Alternative:
     """What is written where it was answered, and what stands there otherwise."""
 
-    written: Sentence | None
-    otherwise: Sentence
+    written: LetterSentence | None
+    otherwise: LetterSentence
 
     def filled(self, values: Mapping[str, str]) -> tuple[str, bool]:
         """The words, and whether they were answered."""
@@ -69,7 +69,7 @@ class Alternative:
 class Part:
     """A paragraph of the letter, or a list of facts."""
 
-    sentence: Sentence | None = None
+    sentence: LetterSentence | None = None
     facts: tuple[str, ...] = ()
 
 
@@ -82,7 +82,7 @@ class Letter:
     number: Alternative
     urgency: Alternative
     recipient: Alternative
-    subject: Sentence
+    subject: LetterSentence
     body: tuple[Part, ...]
     copies: Alternative  # one line for each
     on_behalf: str  # above the signer's title; empty: signs by their own title

@@ -12,8 +12,8 @@ from incidents.procedure.letter import (
     INCIDENT,
     Alternative,
     Letter,
+    LetterSentence,
     Part,
-    Sentence,
 )
 from incidents.procedure.model import FieldKind, Step
 from incidents.procedure.references import one_of, some_of, unknown
@@ -65,8 +65,8 @@ def _slots(steps: Sequence[Step]) -> Iterator[str]:
         yield from (f"{step.key}.{f.name}" for f in step.form if f.kind is not FieldKind.DATETIME)
 
 
-def _sentence(entry: Entry, key: str, slots: Collection[str]) -> Sentence:
-    words = Sentence(entry.string(key).strip())
+def _sentence(entry: Entry, key: str, slots: Collection[str]) -> LetterSentence:
+    words = LetterSentence(entry.string(key).strip())
     for slot in words.slots:
         if slot not in slots:
             entry.wrong(f"slot {_unknown_slot(slot, slots)}", key)
@@ -85,11 +85,11 @@ def _alternative(
 ) -> Alternative:
     """``fixed``: what stands there otherwise has no slots, since it is a setting as well."""
     if isinstance(entry.value.get(key), str):
-        return Alternative(_sentence(entry, key, slots), Sentence(""))
+        return Alternative(_sentence(entry, key, slots), LetterSentence(""))
     inner = entry.entry(key)
     inner.only(("from", "else"))
     written = _sentence(inner, "from", slots) if inner.has("from") else None
-    otherwise = _sentence(inner, "else", slots) if inner.has("else") else Sentence("")
+    otherwise = _sentence(inner, "else", slots) if inner.has("else") else LetterSentence("")
     if fixed and otherwise.slots:
         inner.wrong("expected words without slots", "else")
     return Alternative(written, otherwise)

@@ -95,7 +95,7 @@ PROBE = Probe(
 
 
 @dataclass(slots=True)
-class _Seat:
+class _Member:
     """One target's place in its cluster."""
 
     target: Target
@@ -115,7 +115,7 @@ class ClusterRoles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seats: dict[str, dict[str, _Seat]] = {}
+        self._seats: dict[str, dict[str, _Member]] = {}
         self._due: dict[str, datetime] = {}  # when a cluster is looked at again
 
     def clusters(self) -> frozenset[str]:
@@ -133,7 +133,7 @@ class ClusterRoles:
                     continue  # a pooler is neither primary nor replica, and replicates nothing
                 seat = before.get(target.name)
                 if seat is None or seat.target.cluster != target.cluster:
-                    seat = _Seat(target)
+                    seat = _Member(target)
                 seat.target = target
                 self._seats.setdefault(target.cluster, {})[target.name] = seat
 
@@ -219,7 +219,7 @@ class ClusterRoles:
         yield family
 
 
-def _measured(seats: dict[str, _Seat], at: datetime) -> Iterator[Measurement]:
+def _measured(seats: dict[str, _Member], at: datetime) -> Iterator[Measurement]:
     fresh = {name: seat.actual for name, seat in seats.items() if seat.is_fresh(at)}
     primaries = sorted(name for name, role in fresh.items() if role == "primary")
     expected = sum(seat.expected == "primary" for seat in seats.values())
@@ -243,7 +243,7 @@ def _measured(seats: dict[str, _Seat], at: datetime) -> Iterator[Measurement]:
 
 
 def _strayed(
-    seats: dict[str, _Seat], fresh: dict[str, str], primary: str, at: datetime
+    seats: dict[str, _Member], fresh: dict[str, str], primary: str, at: datetime
 ) -> Iterator[Measurement]:
     """Replicas on another timeline; nothing unless the primary's and one of theirs are known."""
     known = {
@@ -271,7 +271,7 @@ def _strayed(
     )
 
 
-def _as_target(seats: dict[str, _Seat]) -> Target:
+def _as_target(seats: dict[str, _Member]) -> Target:
     """The cluster in the place of a target, so that a finding can be about it."""
     first = next(iter(seats.values())).target
     return Target(
@@ -291,7 +291,7 @@ def _named(cluster: str) -> str:
 _ROLES = Text("Roles of this cluster's servers")
 
 
-def _evidence(seats: dict[str, _Seat], at: datetime) -> Evidence:
+def _evidence(seats: dict[str, _Member], at: datetime) -> Evidence:
     """Every server of the cluster as last seen."""
     rows = tuple(
         (

@@ -33,7 +33,7 @@ Members = Mapping[tuple[str, str], Noted]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MemberChange:
     """One thing to note; changes are applied again to a file that somebody else has written."""
 
     target: str
@@ -53,7 +53,7 @@ class Notes:
     def of(self, target: str) -> Members:
         return self.targets.get(target, {})
 
-    def after(self, changes: Iterable[Change]) -> Notes:
+    def after(self, changes: Iterable[MemberChange]) -> Notes:
         """The notes with these changes made, in order."""
         targets = {name: dict(members) for name, members in self.targets.items()}
         for each in changes:
@@ -61,7 +61,7 @@ class Notes:
         return Notes({name: members for name, members in targets.items() if members})
 
 
-def _apply(members: dict[tuple[str, str], Noted], change: Change) -> None:
+def _apply(members: dict[tuple[str, str], Noted], change: MemberChange) -> None:
     key = (change.kind, change.name)
     noted = members.get(key)
     match change.verb:
@@ -83,7 +83,7 @@ class MemberNotes(Protocol):
         """What is known of a target."""
         ...
 
-    def note(self, *changes: Change) -> None:
+    def note(self, *changes: MemberChange) -> None:
         """Remember changes."""
         ...
 
@@ -98,6 +98,6 @@ class UnwrittenNotes:
     def of(self, target: str) -> Members:
         return self._notes.of(target)
 
-    def note(self, *changes: Change) -> None:
+    def note(self, *changes: MemberChange) -> None:
         with self._lock:
             self._notes = self._notes.after(changes)

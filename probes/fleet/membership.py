@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from probes import Measure, Measurement, Probe, Reading, Target, Text, Threshold
-from probes.fleet.members import Change, MemberNotes, Members, Noted, Verb
+from probes.fleet.members import MemberChange, MemberNotes, Members, Noted, Verb
 from probes.fleet.observation import DERIVED, Observation, nothing_to_ask
 
 LEARN_READINGS = 5
@@ -358,7 +358,7 @@ class Membership:
         return max(1.0, (at - noted.gone_since).total_seconds())
 
     def _note(self, verb: Verb, kind: str, name: str, at: datetime, instead: str = "") -> None:
-        self.notebook.note(Change(self.target, verb, kind, name, at, instead))
+        self.notebook.note(MemberChange(self.target, verb, kind, name, at, instead))
 
 
 def _compared(measure: str, expected: str, actual: str) -> Measurement:

@@ -122,7 +122,7 @@ _MEASURES = frozenset(measure.name for measure in PROBE.measures)
 
 
 @dataclass(slots=True)
-class _Seat:
+class _LastSeen:
     """One target as last seen from here."""
 
     target: Target
@@ -141,8 +141,8 @@ class Reachability:
     def __init__(self, agent: str = "") -> None:
         self._agent = agent
         self._lock = threading.Lock()
-        self._seats: dict[str, _Seat] = {}
-        self._machines: dict[str, list[_Seat]] = {}
+        self._seats: dict[str, _LastSeen] = {}
+        self._machines: dict[str, list[_LastSeen]] = {}
         self._counted: set[str] = set()  # targets that were seen, and not in maintenance
         self._silent: set[str] = set()  # of these, those that gave no answer
         self._raised: set[str] = set()  # the agent or the hosts with a finding that is not clear
@@ -176,7 +176,7 @@ class Reachability:
                     continue
                 seat = before.get(target.name)
                 if seat is None or seat.target.address != target.address:
-                    seat = _Seat(target)
+                    seat = _LastSeen(target)
                 seat.target = target
                 self._seats[target.name] = seat
             self._machines = {}
@@ -216,7 +216,7 @@ class Reachability:
                 )
             return found
 
-    def _seat(self, seat: _Seat, own: Observation, *, announced: bool) -> bool:
+    def _seat(self, seat: _LastSeen, own: Observation, *, announced: bool) -> bool:
         """Take in a reading; whether it could change a verdict."""
         reading, failure = own.reading, own.reading.failure
         silent = failure is not None and failure.kind in SILENT
@@ -229,7 +229,7 @@ class Reachability:
         seat.fresh_until = reading.at + timedelta(seconds=own.stale_after)
         return self._count(own.target.name, seat) or seat.silent == RIPE_READINGS
 
-    def _count(self, name: str, seat: _Seat) -> bool:
+    def _count(self, name: str, seat: _LastSeen) -> bool:
         """Keep the two sets; whether the target joined or left one of them."""
         before = (name in self._counted, name in self._silent)
         now = (not seat.announced, not seat.announced and seat.silent > 0)
@@ -278,7 +278,7 @@ class Reachability:
             value=count,
         )
 
-    def _fresh(self, seats: Iterable[_Seat], at: datetime) -> list[_Seat]:
+    def _fresh(self, seats: Iterable[_LastSeen], at: datetime) -> list[_LastSeen]:
         return [
             seat
             for seat in seats
@@ -286,7 +286,7 @@ class Reachability:
         ]
 
     def _observed(
-        self, name: str, measure: str, seats: Sequence[_Seat], own: Observation, *, bad: bool
+        self, name: str, measure: str, seats: Sequence[_LastSeen], own: Observation, *, bad: bool
     ) -> list[Observation]:
         silent = [seat for seat in seats if seat.silent]
         if bad and all(seat.silent < RIPE_READINGS for seat in silent):
@@ -315,7 +315,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _beyond_us(
-    seats: Sequence[_Seat], unsure: Collection[str] = (), *, stands: bool = False
+    seats: Sequence[_LastSeen], unsure: Collection[str] = (), *, stands: bool = False
 ) -> bool:
     """Whether the silent ones point to what is between the agent and them.
 
@@ -343,11 +343,11 @@ def _beyond_us(
     return len({_host_of(seat) for seat in lately}) > 1
 
 
-def _host_of(seat: _Seat) -> str:
+def _host_of(seat: _LastSeen) -> str:
     return seat.target.machine or seat.target.name
 
 
-def _words(silent: Sequence[_Seat], seats: Sequence[_Seat]) -> Mapping[str, Text]:
+def _words(silent: Sequence[_LastSeen], seats: Sequence[_LastSeen]) -> Mapping[str, Text]:
     """What is known of the agent's way to them, and of the host they may share.
 
     Of a few silent hosts it cannot be seen from here whether they or the network are down.
@@ -361,11 +361,11 @@ def _words(silent: Sequence[_Seat], seats: Sequence[_Seat]) -> Mapping[str, Text
     }
 
 
-def _whole_host(seats: Sequence[_Seat]) -> bool:
+def _whole_host(seats: Sequence[_LastSeen]) -> bool:
     return len(seats) > 1 and all(seat.silent for seat in seats)
 
 
-def _as_target(name: str, agent: str, seats: Sequence[_Seat]) -> Target:
+def _as_target(name: str, agent: str, seats: Sequence[_LastSeen]) -> Target:
     """The agent or the host in the place of a target, so that a finding can be about it."""
 
     def common(of: Callable[[Target], str]) -> str:
@@ -387,7 +387,7 @@ _WHO = Text("Who answers this agent")
 _SHOWN = Text("{shown} of {all}")
 
 
-def _evidence(seats: Sequence[_Seat], at: datetime) -> Evidence:
+def _evidence(seats: Sequence[_LastSeen], at: datetime) -> Evidence:
     """Every target as last seen, which names the ones that still answer."""
     rows = tuple(
         (

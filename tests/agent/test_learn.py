@@ -11,7 +11,7 @@ import pytest
 
 from agent.cli import main
 from agent.state.member_file import edit, read
-from probes.fleet.members import Change, Verb
+from probes.fleet.members import MemberChange, Verb
 from tests.support.agent import target_lines, write_config
 from tests.support.builders import NOON, a_target
 
@@ -28,11 +28,11 @@ def learn(
     edit(
         tmp_path / "members.json",
         [
-            Change("simpeg", Verb.LEARNED, "slot", "s1", NOON),
-            Change("simpeg", Verb.LEARNED, "slot", "s2", NOON),
-            Change("simpeg", Verb.GONE, "slot", "s2", NOON + timedelta(hours=1)),
-            Change("simpeg", Verb.LEARNED, "role", "replica", NOON),
-            Change("simpeg", Verb.GONE, "role", "replica", NOON, instead="primary"),
+            MemberChange("simpeg", Verb.LEARNED, "slot", "s1", NOON),
+            MemberChange("simpeg", Verb.LEARNED, "slot", "s2", NOON),
+            MemberChange("simpeg", Verb.GONE, "slot", "s2", NOON + timedelta(hours=1)),
+            MemberChange("simpeg", Verb.LEARNED, "role", "replica", NOON),
+            MemberChange("simpeg", Verb.GONE, "role", "replica", NOON, instead="primary"),
         ],
     )
     monkeypatch.chdir(tmp_path)

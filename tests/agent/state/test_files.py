@@ -10,13 +10,13 @@ import pytest
 from agent.state.files import make_folder, open_or_make, write_whole
 from agent.state.folder import State
 from agent.state.member_file import edit, read
-from probes.fleet.members import Change, Verb
+from probes.fleet.members import MemberChange, Verb
 from tests.support.accounts import give_away, said_by_ordinary_user
 from tests.support.builders import NOON
 
 
-def learned(name: str) -> Change:
-    return Change("simpeg", Verb.LEARNED, "slot", name, NOON)
+def learned(name: str) -> MemberChange:
+    return MemberChange("simpeg", Verb.LEARNED, "slot", name, NOON)
 
 
 def owners(folder: Path) -> dict[str, int]:

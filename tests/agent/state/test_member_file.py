@@ -11,14 +11,14 @@ import pytest
 
 from agent.state.folder import State
 from agent.state.member_file import Notebook, edit, read
-from probes.fleet.members import Change, Noted, Verb
+from probes.fleet.members import MemberChange, Noted, Verb
 from tests.support.builders import NOON
 
 SLOT = ("slot", "s1")
 
 
-def change(verb: Verb, name: str = "s1", minutes: int = 0, instead: str = "") -> Change:
-    return Change("simpeg", verb, "slot", name, NOON + timedelta(minutes=minutes), instead)
+def change(verb: Verb, name: str = "s1", minutes: int = 0, instead: str = "") -> MemberChange:
+    return MemberChange("simpeg", verb, "slot", name, NOON + timedelta(minutes=minutes), instead)
 
 
 def test_what_was_learned_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from probes import (
     Target,
 )
 from probes.fleet.fleet import Fleet
-from probes.fleet.members import Change, Verb
+from probes.fleet.members import MemberChange, Verb
 from probes.fleet.plan import Plan
 from probes.runner import Owner
 from tests.support.builders import NOON, a_failure, a_probe, a_reading, a_target
@@ -199,7 +199,7 @@ def test_a_forgotten_member_is_clear() -> None:
     world = World()
     world.slots("s1", times=12)
     assert world.slots(times=2)
-    world.notebook.note(Change("simpeg", Verb.FORGOTTEN, "slot", "s1", NOON))
+    world.notebook.note(MemberChange("simpeg", Verb.FORGOTTEN, "slot", "s1", NOON))
     assert world.slots(times=2) == []
 
 
@@ -329,7 +329,7 @@ def test_a_member_that_left_its_cluster_is_missed_until_a_person_forgets_it() ->
     (gone,) = world.members("db1:3306", times=6)
     assert (gone.severity, gone.opens) == (Severity.CRITICAL, True)
     at = NOON + timedelta(minutes=world.minute)
-    world.notebook.note(Change(world.target.name, Verb.FORGOTTEN, "member", "db2:3306", at))
+    world.notebook.note(MemberChange(world.target.name, Verb.FORGOTTEN, "member", "db2:3306", at))
     assert world.members("db1:3306", times=2) == []
 
 
