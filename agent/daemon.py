@@ -193,7 +193,7 @@ class Daemon:
         from incidents.store import StoreUnavailable
 
         try:
-            self._pipeline.restore(recalled(office.desk.open_incidents()))
+            self._pipeline.restore(recalled(office.desk.queries.open_incidents()))
         except StoreUnavailable as error:
             log.warning("open incidents not restored, store unavailable: %s", error)
 

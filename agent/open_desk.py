@@ -64,7 +64,7 @@ def open_desk(config: Config, *, wait: bool = False, reading: bool = False) -> O
         address = config.store.reveal()
         store = open_store(address, _bound(address), wait=wait, reading=reading)
         desk = Desk(store, steps, hours, office)
-        people = People(store, desk.roles_in_use)
+        people = People(store, desk.queries.roles_in_use)
         return Opened(store, desk, people, steps, hours, office)
     except StoreUnavailable as error:
         raise OpeningError(error.sentence) from error

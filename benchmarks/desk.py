@@ -112,7 +112,7 @@ def _measure(
 
 
 def _inbox(desk: Desk, signer: Signer, still_open: int) -> None:
-    found = desk.inbox(signer, datetime.now(UTC))
+    found = desk.queries.inbox(signer, datetime.now(UTC))
     if len(found.mine) + len(found.late) + len(found.others) != still_open:
         raise RuntimeError("the inbox does not show every open incident")
 

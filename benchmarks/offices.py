@@ -66,7 +66,7 @@ def finding(number: int, at: datetime, severity: Severity = Severity.CRITICAL) -
 def fill(store: Store, desk: Desk, incidents: int, still_open: int) -> None:
     """Have so many incidents, ``still_open`` of them open: the first and the newest."""
     first = desk.report(finding(0, _SINCE), _SINCE).number
-    event = desk.events(first)[0]
+    event = desk.queries.events(first)[0]
     with store.read() as connection:
         row = dict(
             connection.execute(

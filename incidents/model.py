@@ -64,6 +64,11 @@ class Assignment:
     valid_from: date | None = None  # inclusive, in the calendar's zone
     valid_to: date | None = None  # inclusive; None: open-ended
 
+    def valid(self, on: date) -> bool:
+        """Whether the role is held on that day."""
+        begun = self.valid_from is None or self.valid_from <= on
+        return begun and (self.valid_to is None or on <= self.valid_to)
+
 
 @dataclass(frozen=True, slots=True)
 class Signer:

@@ -67,7 +67,7 @@ def daemon(faults: Faults) -> Iterator[Daemon]:
     daemon.start()
     try:
         assert wait_until(lambda: daemon.unready() == [], PATIENCE), daemon.unready()
-        assert desk(daemon).open_incidents() == ()
+        assert desk(daemon).queries.open_incidents() == ()
         yield daemon
     finally:
         for name, where in faults.status().items():
@@ -131,7 +131,7 @@ def further_rounds(daemon: Daemon, number: int) -> None:
 
 
 def incident_of(daemon: Daemon, target: str) -> Incident | None:
-    found = [each for each in desk(daemon).open_incidents() if each.target == target]
+    found = [each for each in desk(daemon).queries.open_incidents() if each.target == target]
     return found[0] if found else None
 
 
@@ -178,7 +178,7 @@ def test_each_fault_opens_one_incident_with_its_cause_and_healing_clears_without
 
     assert wait_until(
         lambda: all(incident_of(daemon, cause.target) for cause in cases.values()), PATIENCE
-    ), desk(daemon).open_incidents()
+    ), desk(daemon).queries.open_incidents()
     two_rounds = timedelta(seconds=2 * (daemon.config.interval + daemon.config.deadline) + 1)
     for target, cause in cases.items():
         incident = incident_of(daemon, cause.target)
@@ -186,7 +186,9 @@ def test_each_fault_opens_one_incident_with_its_cause_and_healing_clears_without
         assert incident.opened_at - broken_at[target] <= two_rounds
 
     further_rounds(daemon, ROUNDS_AFTERWARDS)
-    assert len(desk(daemon).open_incidents()) == len(cases), desk(daemon).open_incidents()
+    assert len(desk(daemon).queries.open_incidents()) == len(cases), desk(
+        daemon
+    ).queries.open_incidents()
     for cause in cases.values():
         incident = incident_of(daemon, cause.target)
         assert incident is not None
@@ -198,13 +200,14 @@ def test_each_fault_opens_one_incident_with_its_cause_and_healing_clears_without
 
     faults.heal(name)
     assert wait_until(
-        lambda: not any(incident.red for incident in desk(daemon).open_incidents()), PATIENCE
-    ), [trouble for each in desk(daemon).open_incidents() for trouble in each.troubles]
-    assert len(desk(daemon).open_incidents()) == len(cases)
+        lambda: not any(incident.red for incident in desk(daemon).queries.open_incidents()),
+        PATIENCE,
+    ), [trouble for each in desk(daemon).queries.open_incidents() for trouble in each.troubles]
+    assert len(desk(daemon).queries.open_incidents()) == len(cases)
     for cause in cases.values():
         incident = incident_of(daemon, cause.target)
         assert incident is not None
-        kinds = [event.kind for event in desk(daemon).events(incident.number)]
+        kinds = [event.kind for event in desk(daemon).queries.events(incident.number)]
         assert EventKind.CLEARED in kinds
         assert EventKind.SIGNED not in kinds
         assert (incident.open, incident.step) == (True, 1)

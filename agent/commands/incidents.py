@@ -10,20 +10,17 @@ import argparse
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.commands.desk import desk, now, signer
 from agent.commands.words import language_of, table
 from agent.errors import LocalizedError
 from agent.open_desk import Opened
 from incidents.model import Decision, Incident, Person, Signer
+from incidents.queries import IncidentDetails
 from incidents.records.rows import IncidentRow
 from incidents.workflow.actions import Sign
 from probes import Severity, Text
-
-if TYPE_CHECKING:
-    from incidents.web.access.auth import Member
-
 
 _HEADS = (
     Text("NUMBER"),
@@ -55,13 +52,13 @@ def listing(given: argparse.Namespace) -> int:
     with desk(given, reading=True) as (config, opened):
         after = None
         while True:
-            page = opened.desk.search(given.state, given.text, after)
+            page = opened.desk.queries.search(given.state, given.text, after)
             found += page.rows
             after = page.after
             if after is None:
                 break
         if given.json:
-            _print_listed(found, opened)
+            _print_listed(found)
             return 0
         zone, language = opened.calendar, language_of(given, config)
         rows = [
@@ -82,21 +79,22 @@ def listing(given: argparse.Namespace) -> int:
 def show(given: argparse.Namespace) -> int:
     """``sigap incidents show``."""
     with desk(given, reading=True) as (config, opened):
-        incident = opened.desk.incident(given.number)
+        who = _reader(given.username, opened)
+        details = opened.desk.queries.details(given.number, who, now())
         if given.json:
-            _print_whole(incident.number, opened, _reader(given.username, opened))
+            _print_whole(details)
             return 0
-        lines = _shown(incident, opened, language_of(given, config))
+        lines = _shown(details, language_of(given, config))
     print("\n".join(lines))
     return 0
 
 
-def _shown(incident: Incident, opened: Opened, language: str) -> list[str]:
+def _shown(details: IncidentDetails, language: str) -> list[str]:
     def say(words: Text) -> str:
         return words.said_in(language)
 
-    local = opened.calendar.local
-    step = opened.desk.procedure(incident.number).step(incident.step)
+    incident, local = details.incident, details.calendar.local
+    step = details.procedure.step(incident.step)
     turn = f"{say(Text('step'))} {step.number} ({step.role}): {step.title.said_in(language)}"
     outcome = incident.outcome.value if incident.outcome else ""
     worst = _SEVERITIES[incident.severity].said_in(language)
@@ -114,7 +112,7 @@ def _shown(incident: Incident, opened: Opened, language: str) -> list[str]:
         if trouble.hint.said_in(language) and trouble.severity > Severity.CLEAR:
             lines.append(f"{'':22}{trouble.hint.said_in(language)}")
     lines.append("")
-    for line in opened.desk.timeline(incident.number):
+    for line in details.timeline:
         lines.append(f"{_when(local(line.at))}  {line.actor_name}: {line.text.said_in(language)}")
     return lines
 
@@ -137,7 +135,7 @@ def sign(given: argparse.Namespace) -> int:
     with desk(given) as (config, opened):
         form = _form(given.form)
         who = signer(given, config, opened)
-        seen = opened.desk.incident(given.number)
+        seen = opened.desk.queries.incident(given.number)
         action = Sign(
             step=seen.step if given.step is None else given.step,
             decision=Decision(given.decision),
@@ -145,7 +143,7 @@ def sign(given: argparse.Namespace) -> int:
             version=seen.version if given.version is None else given.version,
         )
         incident = opened.desk.sign(given.number, action, who, now())
-        step = opened.desk.procedure(incident.number).step(incident.step)
+        step = opened.desk.queries.procedure(incident.number).step(incident.step)
         after = _NOW_AT.format(step=step.number, role=step.role) if incident.open else _NOW_CLOSED
         said = _SIGNED.format(step=action.step, number=incident.number, after=after)
         _done(given, incident, said.said_in(language_of(given, config)), opened, who)
@@ -156,38 +154,26 @@ def _done(
     given: argparse.Namespace, incident: Incident, said: str, opened: Opened, who: Signer
 ) -> None:
     if given.json:
-        _print_whole(incident.number, opened, who)
+        _print_whole(opened.desk.queries.details(incident.number, who, now()))
     else:
         print(said)
 
 
-def _print_listed(rows: list[IncidentRow], opened: Opened) -> None:
+def _print_listed(rows: list[IncidentRow]) -> None:
     """Print all at once what ``GET /api/v1/incidents`` returns page by page."""
     # a web framework, which plain text does without
     from incidents.web.api import schemas, serializers
 
-    member = _member(_reader("", opened))
-    listed = [serializers.summary(row, member) for row in rows]
+    listed = [serializers.summary(row, now()) for row in rows]
     print(schemas.IncidentList(incidents=listed, after=None).model_dump_json(indent=2))
 
 
-def _print_whole(number: str, opened: Opened, who: Signer) -> None:
-    """Print what ``GET /api/v1/incidents/NUMBER`` returns for this person."""
+def _print_whole(details: IncidentDetails) -> None:
+    """Print what ``GET /api/v1/incidents/NUMBER`` returns."""
     from incidents.web.api import serializers  # a web framework, which plain text does without
-    from incidents.web.rendering import Site
-    from incidents.web.views.incident_view import open_case
+    from incidents.web.views.incident_view import case_of
 
-    site = Site(
-        opened.desk, opened.people, opened.office, tuple, now, opened.calendar.zone, environments={}
-    )
-    member = _member(who)
-    print(serializers.whole(open_case(site, number, member), member).model_dump_json(indent=2))
-
-
-def _member(who: Signer) -> Member:
-    from incidents.web.access.auth import Member  # a web framework, which plain text does without
-
-    return Member(now(), who.person.language, who)
+    print(serializers.whole(case_of(details)).model_dump_json(indent=2))
 
 
 def _reader(username: str, opened: Opened) -> Signer:

@@ -70,7 +70,7 @@ def listing(given: argparse.Namespace) -> int:
 def assign(given: argparse.Namespace) -> int:
     """``sigap people assign``."""
     with desk(given) as (config, opened):
-        known = {role.casefold(): role for role in opened.desk.roles_in_use()}
+        known = {role.casefold(): role for role in opened.desk.queries.roles_in_use()}
         assignment = Assignment(
             username=given.username,
             role=known.get(given.role.casefold(), given.role),

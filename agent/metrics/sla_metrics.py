@@ -26,6 +26,8 @@ from probes.words.finding_json import severity
 
 HOUR = 3600.0
 WORKING_BUCKETS = (900.0, 1800.0, HOUR, 2 * HOUR, 4 * HOUR, 7.5 * HOUR, 15 * HOUR, 22.5 * HOUR)
+DISMISSED = "dismiss"
+"""The verdict on a visit that ended as "not a disruption" or "duplicate"."""
 ACKNOWLEDGE_BUCKETS = (60.0, 300.0, 900.0, 1800.0, HOUR, 4 * HOUR, 24 * HOUR)
 
 
@@ -76,16 +78,19 @@ class Totals:
         seen_at = first.claimed_at or (first.signoff.at if first.signoff else None)
         if seen_at is not None:
             self.acknowledged.add(max(0.0, (seen_at - incident.opened_at).total_seconds()))
+        dismissed = incident.outcome in (Outcome.NOT_A_DISRUPTION, Outcome.DUPLICATE)
         for visit, clock in zip(incident.visits, clocks.steps, strict=True):
             if visit.signoff is None:
                 continue
             step = str(visit.step)
             self.signed[step, _result(clock.state)] += 1
-            self.visits[step, visit.signoff.decision.value] += 1
+            ended = dismissed and visit is incident.visits[-1]
+            self.visits[step, DISMISSED if ended else visit.signoff.decision.value] += 1
             self.working.setdefault(step, Spread(WORKING_BUCKETS)).add(clock.used_seconds)
         if incident.outcome is not None:
             self.closed[incident.outcome.value] += 1
-            self.overall[_result(clocks.overall.state)] += 1
+            if not dismissed:  # the overall standard is for a disruption seen through to its end
+                self.overall[_result(clocks.overall.state)] += 1
 
     def __add__(self, other: Totals) -> Totals:
         none = Spread(WORKING_BUCKETS)
@@ -145,19 +150,23 @@ class Figures:
 
     def refresh(self, now: datetime) -> None:
         """Fold what changed since the last time. Raises ``StoreUnavailable``."""
-        head = self._desk.ledger_head().sequence
-        still_open = self._desk.open_incidents()
-        numbers = {incident.number for incident in still_open}
+        read = self._desk.queries
+        with read.snapshot() as seen:
+            head = seen.ledger_head().sequence
+            still_open = [
+                (incident, seen.clocks(incident.number, now)) for incident in seen.open_incidents()
+            ]
+        numbers = {incident.number for incident, _ in still_open}
         for number in self._newly_closed(numbers):
-            incident = self._desk.incident(number)
-            if not incident.open:
-                self._closed.add(incident, self._desk.clocks(number, now))
+            with read.snapshot() as seen:
+                incident = seen.incident(number)
+                if not incident.open:
+                    self._closed.add(incident, seen.clocks(number, now))
         self._open = numbers
         current = Totals()
         standing = []
         fingerprints: dict[str, str] = {}
-        for incident in still_open:
-            clocks = self._desk.clocks(incident.number, now)
+        for incident, clocks in still_open:
             current.add(incident, clocks)
             standing.append(_standing(incident, clocks))
             fingerprints |= {trouble.fingerprint: incident.number for trouble in incident.troubles}
@@ -170,7 +179,7 @@ class Figures:
         closed = sorted(self._open - still_open)
         newest, after = self._counted, None
         while True:
-            page = self._desk.search("all", after=after, limit=500)
+            page = self._desk.queries.search("all", after=after, limit=500)
             for row in page.rows:
                 newest = max(newest, row.position)
                 if row.position > self._counted and row.number not in still_open | self._open:
@@ -236,14 +245,14 @@ def _counters(snapshot: Snapshot) -> Iterator[Metric]:
     overall = {(result,): totals.overall[result] for result in ("met", "breached")}
     yield _counter(
         "sigap_sla_overall_closed",
-        "Incidents closed, by whether the overall time standard was met.",
+        "Incidents resolved, by whether the overall time standard was met.",
         ("result",),
         overall.items(),
     )
     verdicts = {(step, d.value): 0 for step in snapshot.steps for d in Decision}
     yield _counter(
         "sigap_step_visits",
-        "Visits to a step that ended, by the verdict signed.",
+        "Visits to a step that ended, by the verdict: approve, return or dismiss.",
         ("step", "verdict"),
         (verdicts | dict(totals.visits)).items(),
     )

@@ -17,7 +17,7 @@ from probes import Finding, Fingerprint, Severity, Text
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class Match:
     """Where a finding belongs. ``number`` empty: in no open incident yet."""
 
     number: str = ""
@@ -52,9 +52,9 @@ class _Sight:
 _Sights = Sequence[tuple[Trouble, _Sight]]
 
 
-def place(
+def match(
     finding: Finding, open_incidents: Iterable[Incident], table: Table | None = None
-) -> Placement:
+) -> Match:
     """The open incident that ``finding`` belongs to, and its place in it.
 
     The incident that already has the fingerprint comes first; then the table's rules in their
@@ -68,10 +68,11 @@ def place(
     incidents = sorted(open_incidents, key=lambda each: (each.opened_at, each.number))
     holder, held = _holder(finding, incidents)
     if held is not None and held.severity > Severity.CLEAR:
-        return Placement(holder, known=True)
+        return Match(holder, known=True)
     if finding.severity is Severity.CLEAR:
-        return Placement(holder, known=held is not None)
+        return Match(holder, known=held is not None)
     found = _of_finding(finding)
+    holders = {each.number for each in incidents if _trouble_of(finding, each) is not None}
     near = [
         (incident.number, sights)
         for incident in incidents
@@ -85,15 +86,15 @@ def place(
         for number, sights in near:
             cause = _explained(found, sights, rule)
             if cause is not None:
-                if number == holder:
-                    return Placement(number, known=True)
-                return Placement(number, rule=rule.name, because=_because(rule, cause))
-            if number != holder and _explains(found, sights, rule):
+                if number in holders:
+                    return Match(number, known=True)
+                return Match(number, rule=rule.name, because=_because(rule, cause))
+            if number not in holders and _explains(found, sights, rule):
                 because = _because(rule, found)
-                return Placement(number, root=True, rule=rule.name, because=because)
+                return Match(number, root=True, rule=rule.name, because=because)
     if held is not None and held.root and (held.cause == finding.cause or not finding.opens):
-        return Placement(holder, known=True)
-    return Placement()
+        return Match(holder, known=True)
+    return Match()
 
 
 def may_part(finding: Finding, table: Table) -> bool:

@@ -1,36 +1,29 @@
-"""What a stated finding changes: decided from the store, before anything is written.
+"""Decides what a finding changes, from one snapshot of the store and before anything is written.
 
-Level, not edge: the same verdict may be stated at every reading, so most of the time the answer
-is "nothing". The answer is worked out once without a lock and again with it when it is not.
+The same verdict is stated at every reading, so most of the time the answer is "nothing".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import Connection
-
-from incidents.correlation import match as correlation
-from incidents.correlation.match import Placement
+from incidents.correlation.match import Match, match, may_part, outlasts, turned
 from incidents.correlation.table import Table
-from incidents.ledger import payloads
-from incidents.model import JSON, Change, EventKind, Incident, Trouble
-from incidents.records import summaries as records
-from incidents.records.repository import Folds
-from probes import Finding, Fingerprint, Severity
+from incidents.model import Change, Reported
+from incidents.queries import Snapshot
+from incidents.records.summaries import ClosedFinding, OpenFinding
+from probes import Finding, Severity
 
-_ALONE = Placement()
+_ALONE = Match()
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do about a finding."""
+class Placement:
+    """Where a finding goes and what is written about it."""
 
     change: Change
-    number: str = ""  # of the incident concerned
-    placement: Placement = _ALONE
+    number: str = ""  # of the incident concerned; "" for one that is still to be opened
+    match: Match = _ALONE
     previous: str = ""  # the closed incident of the same finding, when a new one opens
     release: bool = False  # it was held back and is clear: it counts again
     moves: bool = False  # a cleared symptom of one incident is the next fault, or part of it
@@ -38,102 +31,83 @@ class Plan:
 
     @property
     def writes(self) -> bool:
+        """Whether anything is to be written."""
         return self.release or self.change is not Change.NOTHING
 
+    @property
+    def reported(self) -> Reported:
+        """The answer to whoever reported a finding that changes nothing."""
+        return Reported(self.change, self.number)
 
-def plan(
-    connection: Connection,
-    finding: Finding,
-    folds: Folds,
-    table: Table,
-) -> Plan:
+
+_NOTHING = Placement(Change.NOTHING)
+
+
+def place(finding: Finding, seen: Snapshot, table: Table) -> Placement:
     """Decide about one finding; reads only."""
-    load_open = folds.load_open
-    known = records.known(connection, str(finding.fingerprint))
+    known, past = seen.history(str(finding.fingerprint))
     if known is not None:
-        standing = finding.opens and known.severity > Severity.CLEAR
-        if standing and correlation.may_part(finding, table):
-            mine = folds.load(connection, known.number)
-            parted = _parted(finding, mine, lambda: load_open(connection), table)
-            if parted is not None:
-                return parted
-        if known.severity > Severity.CLEAR or finding.severity is Severity.CLEAR:
-            return Plan(_heard(known.severity, finding.severity), known.number)
-        placement = correlation.place(finding, load_open(connection), table)
-        if placement.number == known.number:
-            return Plan(_heard(known.severity, finding.severity), known.number)
-        if not placement.number and not finding.opens:
-            return Plan(Change.NOTHING)  # a mere warning, whose old incident does not explain it
-        change = Change.ATTACHED if placement.number else Change.OPENED
-        return Plan(change, placement.number, placement, moves=True)
-    past = records.past(connection, str(finding.fingerprint))
+        return _of_known(finding, known, seen, table)
     if finding.severity is Severity.CLEAR:
-        return Plan(Change.NOTHING, release=past is not None and past.held > Severity.CLEAR)
+        held_back = past is not None and past.held > Severity.CLEAR
+        return Placement(Change.NOTHING, release=held_back)
+    return _of_new(finding, past, seen, table)
+
+
+def _of_known(finding: Finding, known: OpenFinding, seen: Snapshot, table: Table) -> Placement:
+    """A finding that an open incident holds."""
+    red = known.severity > Severity.CLEAR
+    if red and finding.opens and may_part(finding, table):
+        parted = _parted(finding, known.number, seen, table)
+        if parted is not None:
+            return parted
+    if red or finding.severity is Severity.CLEAR:
+        return _stays(finding, known)
+    found = match(finding, seen.open_incidents(), table)
+    if found.number == known.number:
+        return _stays(finding, known)
+    if not found.number and not finding.opens:
+        return _NOTHING  # a mere warning, whose old incident does not explain it
+    return Placement(_change(found), found.number, found, moves=True)
+
+
+def _of_new(
+    finding: Finding, past: ClosedFinding | None, seen: Snapshot, table: Table
+) -> Placement:
+    """A finding in trouble that no open incident holds."""
     if past is not None and finding.severity <= past.held:
-        return Plan(Change.NOTHING)  # a person has said that this is not a disruption
-    placement = correlation.place(finding, load_open(connection), table)
-    if placement.number:
-        change = Change.OBSERVED if placement.known else Change.ATTACHED
-        return Plan(change, placement.number, placement)
+        return _NOTHING  # a person has said that this is not a disruption
+    found = match(finding, seen.open_incidents(), table)
+    if found.number:
+        return Placement(_change(found), found.number, found)
     if finding.opens:
-        return Plan(Change.OPENED, previous=past.number if past else "")
-    return Plan(Change.NOTHING)
+        return Placement(Change.OPENED, previous=past.number if past else "")
+    return _NOTHING
 
 
-def _parted(
-    finding: Finding, mine: Incident, load_open: Callable[[], Iterable[Incident]], table: Table
-) -> Plan | None:
+def _parted(finding: Finding, number: str, seen: Snapshot, table: Table) -> Placement | None:
     """Where a symptom goes that outlasts its cause; None: it stays where it is, as it was.
 
     The other incidents are loaded only then: this is asked at every reading of what stands.
     """
-    if correlation.turned(finding, mine, table):
-        return Plan(Change.OBSERVED, mine.number)
-    if not correlation.outlasts(finding, mine, table):
+    mine = seen.incident(number)
+    if turned(finding, mine, table):
+        return Placement(Change.OBSERVED, number)
+    if not outlasts(finding, mine, table):
         return None
-    rest = [each for each in load_open() if each.number != mine.number]
-    placement = correlation.place(finding, rest, table)
-    change = Change.ATTACHED if placement.number else Change.OPENED
-    return Plan(change, placement.number, placement, leaves=mine.number)
+    others = [each for each in seen.open_incidents() if each.number != number]
+    found = match(finding, others, table)
+    return Placement(_change(found), found.number, found, leaves=number)
 
 
-def _heard(before: Severity, now: Severity) -> Change:
-    if before is now:
-        return Change.NOTHING
-    return Change.CLEARED if now is Severity.CLEAR else Change.OBSERVED
+def _change(found: Match) -> Change:
+    if not found.number:
+        return Change.OPENED
+    return Change.OBSERVED if found.known else Change.ATTACHED
 
 
-def stated(finding: Finding, change: Change, placement: Placement) -> tuple[EventKind, JSON]:
-    """The event that a plan writes into an incident that is open already."""
-    match change:
-        case Change.ATTACHED:
-            return EventKind.ATTACHED, payloads.attached(
-                finding, root=placement.root, because=placement.because
-            )
-        case Change.OBSERVED:
-            return EventKind.OBSERVED, payloads.observed(finding)
-        case Change.CLEARED:
-            return EventKind.CLEARED, payloads.cleared(finding)
-        case _:
-            raise ValueError(f"{change} writes nothing into an open incident")
-
-
-def stated_again(trouble: Trouble, now: datetime) -> Finding:
-    """A trouble of a closed duplicate as the finding it came from."""
-    named = Fingerprint.parse(trouble.fingerprint)
-    return Finding(
-        target=named.target,
-        probe=named.probe,
-        measure=named.measure,
-        subject=named.subject,
-        severity=trouble.severity,
-        title=trouble.title,
-        hint=trouble.hint,
-        family=trouble.family,
-        at=now,
-        since=trouble.first_at,
-        about=trouble.about,
-        runbook=trouble.runbook,
-        cause=trouble.cause,
-        headline=trouble.headline,
-    )
+def _stays(finding: Finding, known: OpenFinding) -> Placement:
+    if known.severity is finding.severity:
+        return Placement(Change.NOTHING, known.number)
+    clear = finding.severity is Severity.CLEAR
+    return Placement(Change.CLEARED if clear else Change.OBSERVED, known.number)

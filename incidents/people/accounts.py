@@ -1,7 +1,6 @@
-"""Accounts of the people who may sign, and their roles by letter of assignment.
+"""Accounts and the roles people hold by letter of assignment.
 
-Passwords are kept as argon2id hashes. Roles are a question of the day: see ``roles_today``.
-Signing in is in ``incidents.people.sessions``.
+Passwords are kept as argon2id hashes. Roles depend on the day: see ``roles_today``.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from incidents.model import Assignment, Basis, Person, Refused, Signer
-from incidents.people import passwords
+from incidents.people import directory, passwords
+from incidents.people.directory import account, person_of
 from incidents.store import Store, tables
 from probes import Text
 
@@ -24,7 +24,7 @@ Roles = Callable[[], Mapping[str, Collection[Basis]]]
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
 _people, _held = tables.people, tables.assignments
-_sessions = tables.sessions
+_sessions, _attempts = tables.sessions, tables.attempts
 
 
 class People:
@@ -41,7 +41,7 @@ class People:
         passwords.demand_good(password, person.username)
         kept = passwords.hashed(password)
         with self.store.write() as connection:
-            if row_of(connection, person.username) is not None:
+            if account(connection, person.username) is not None:
                 raise Refused(
                     Text("The username {name} is taken; choose another.", name=person.username)
                 )
@@ -60,7 +60,7 @@ class People:
     def person(self, username: str) -> Person | None:
         """The account of that name, active or not."""
         with self.store.read() as connection:
-            row = row_of(connection, username)
+            row = account(connection, username)
         return None if row is None else person_of(row)
 
     def update(self, person: Person, now: datetime) -> None:
@@ -100,9 +100,9 @@ class People:
         if first and last and last < first:
             raise Refused(Text("The period ends before it begins; check both dates."))
         with self.store.write() as connection:
-            if row_of(connection, assignment.username) is None:
+            if account(connection, assignment.username) is None:
                 raise _unknown(assignment.username)
-            if assignment in assignments_of(connection, assignment.username):
+            if assignment in directory.assignments_of(connection, assignment.username):
                 raise Refused(
                     Text(
                         "{name} already holds the role {role} like that; nothing was changed.",
@@ -125,53 +125,24 @@ class People:
     def assignments(self, username: str) -> tuple[Assignment, ...]:
         """Every assignment a person ever had, the oldest first."""
         with self.store.read() as connection:
-            return assignments_of(connection, username)
+            return directory.assignments_of(connection, username)
 
     def roles_today(self, username: str, on: date) -> tuple[Assignment, ...]:
         """The assignments valid on a day of the calendar's zone."""
-        return tuple(each for each in self.assignments(username) if _valid(each, on))
+        return tuple(each for each in self.assignments(username) if each.valid(on))
 
     def signer(self, username: str, on: date) -> Signer | None:
         """An active person with the roles of the day; None if unknown or inactive."""
         with self.store.read() as connection:
-            row = row_of(connection, username)
-            if row is None or not row.active:
-                return None
-            held = assignments_of(connection, username)
-        return Signer(person_of(row), tuple(each for each in held if _valid(each, on)))
+            found = directory.read(connection, username)
+        return found.signer(username, on)
 
     def holders(self, role: str, on: date) -> tuple[Signer, ...]:
         """The active people who hold a role on a day, by username."""
         with self.store.read() as connection:
-            names = holders_by_role(connection, on).get(role, ())
-        found = (self.signer(name, on) for name in names)
+            everybody = directory.read(connection)
+        found = (everybody.signer(name, on) for name in everybody.holders(on).get(role, {}))
         return tuple(each for each in found if each is not None)
-
-
-def holders_by_role(connection: Connection, on: date) -> Mapping[str, tuple[str, ...]]:
-    """Role to the usernames of the active people who hold it on a day."""
-    query = (
-        select(_held)
-        .join(_people, _people.c.username == _held.c.username)
-        .where(_people.c.active == 1)
-        .order_by(_held.c.username)
-    )
-    found: dict[str, dict[str, None]] = {}
-    for row in connection.execute(query):
-        if _valid(_assignment(row), on):
-            found.setdefault(row.role, {})[row.username] = None
-    return {role: tuple(names) for role, names in found.items()}
-
-
-def names(connection: Connection) -> Mapping[str, str]:
-    """Username to printed name, of everybody."""
-    rows = connection.execute(select(_people.c.username, _people.c.name))
-    return {row.username: row.name for row in rows}
-
-
-def _valid(assignment: Assignment, on: date) -> bool:
-    first, last = assignment.valid_from, assignment.valid_to
-    return (first is None or first <= on) and (last is None or on <= last)
 
 
 def _demand_role(assignment: Assignment, roles: Mapping[str, Collection[Basis]]) -> None:
@@ -224,44 +195,6 @@ def _facts(person: Person) -> dict[str, Any]:
         "language": person.language,
         "active": int(person.active),
     }
-
-
-def row_of(connection: Connection, username: str) -> Row[Any] | None:
-    """The account of that name as it is stored."""
-    # a name with NUL is nobody's, and PostgreSQL would refuse to look for it
-    name = username.replace("\0", "�")
-    return connection.execute(select(_people).where(_people.c.username == name)).first()
-
-
-def person_of(row: Row[Any]) -> Person:
-    """The person of a stored account."""
-    return Person(
-        username=row.username,
-        name=row.name,
-        nip=row.nip,
-        position=row.position,
-        rank=row.rank,
-        email=row.email,
-        language=row.language,
-        active=bool(row.active),
-    )
-
-
-def assignments_of(connection: Connection, username: str) -> tuple[Assignment, ...]:
-    """Every assignment a person ever had, the oldest first."""
-    query = select(_held).where(_held.c.username == username).order_by(_held.c.id)
-    return tuple(_assignment(row) for row in connection.execute(query))
-
-
-def _assignment(row: Row[Any]) -> Assignment:
-    return Assignment(
-        username=row.username,
-        role=row.role,
-        basis=Basis(row.basis),
-        letter_number=row.letter_number,
-        valid_from=date.fromisoformat(row.valid_from) if row.valid_from else None,
-        valid_to=date.fromisoformat(row.valid_to) if row.valid_to else None,
-    )
 
 
 def _end_sessions(connection: Connection, username: str) -> None:

@@ -1,4 +1,4 @@
-"""Signing in: passwords checked, failed attempts slowed down, sessions begun and ended.
+"""Signing in: passwords checked, sessions kept, repeated failures slowed down.
 
 Session tokens are kept only as their SHA-256. Whether a name exists cannot be told from how long or
 how the answer comes.
@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from incidents.model import Person, Refused
+from incidents.model import Assignment, Person, Refused, Signer
 from incidents.people import passwords
-from incidents.people.accounts import person_of, row_of
+from incidents.people.directory import PERSON, account, assignment_of, person_of
 from incidents.store import Store, tables
 from probes import Text
 
@@ -31,12 +31,13 @@ FREE_FAILURES = 5
 
 _SEEN_STEP = timedelta(minutes=1)  # activity is written no oftener than this
 
-_people, _sessions, _attempts = tables.people, tables.sessions, tables.attempts
+_people, _held = tables.people, tables.assignments
+_sessions, _attempts = tables.sessions, tables.attempts
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Somebody signed in. ``token`` goes into the cookie and is kept nowhere else."""
+    """A person who signed in. ``token`` goes into the cookie and is kept nowhere else."""
 
     token: str
     csrf: str  # derived from the token; forms carry it back
@@ -45,8 +46,22 @@ class SignedIn:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session as found in the store."""
+
+    session: SignedIn
+    assignments: tuple[Assignment, ...]  # every one on record, also past and future ones
+    seen_at: datetime
+
+    def signer(self, on: date) -> Signer:
+        """The person with the roles of a day."""
+        held = tuple(each for each in self.assignments if each.valid(on))
+        return Signer(self.session.person, held)
+
+
 class Sessions:
-    """Sign-ins over a store. Refusals are ``Refused``; a dead store is ``StoreUnavailable``."""
+    """Signs people in and out over a store. Raises ``Refused`` and ``StoreUnavailable``."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -57,8 +72,10 @@ class Sessions:
         username = username.strip().lower()
         key = hashlib.sha256(f"{username}\n{address}".encode("utf-8", "replace")).hexdigest()
         with self._store.read() as connection:
-            row = row_of(connection, username)
-            wait = _wait(connection, key, now)
+            row = account(connection, username)
+            query = select(_attempts).where(_attempts.c.key == key)
+            attempts = connection.execute(query).first()
+        wait = _wait(attempts, now)
         if wait:
             raise Refused(
                 Text(
@@ -72,7 +89,9 @@ class Sessions:
             with self._store.write() as connection:
                 _count_failure(connection, key, now)
             raise Refused(Text("The username or the password does not match."))
-        self._remember_success(key, row, password)
+        renewed = passwords.hashed(password) if passwords.outdated(row.password) else ""
+        if attempts is not None or renewed:
+            self._remember_success(key, row, renewed)
         return person_of(row)
 
     def sign_in(self, username: str, password: str, address: str, now: datetime) -> SignedIn:
@@ -93,22 +112,21 @@ class Sessions:
 
     def session(self, token: str, now: datetime) -> SignedIn | None:
         """The session of a cookie; None if unknown, ended, idle or too old. Counts as activity."""
-        key = _token_hash(token)
         with self._store.read() as connection:
-            found = connection.execute(
-                select(_sessions).where(_sessions.c.token_hash == key)
-            ).first()
-            row = row_of(connection, found.username) if found else None
-        if found is None or row is None or not row.active:
+            found = find(connection, token, now)
+        if found is None:
             return None
-        if now >= found.expires_at or now - found.seen_at >= IDLE:
-            return None
+        self.seen(found, now)
+        return found.session
+
+    def seen(self, found: StoredSession, now: datetime) -> None:
+        """Record that the session is used; written once a minute at most."""
         if now - found.seen_at >= _SEEN_STEP:
+            key = _token_hash(found.session.token)
             with self._store.write() as connection:
                 connection.execute(
                     update(_sessions).where(_sessions.c.token_hash == key).values(seen_at=now)
                 )
-        return SignedIn(token, _csrf(token), person_of(row), found.started_at, found.expires_at)
 
     def sign_out(self, token: str) -> None:
         """End a session; one that is unknown has ended already."""
@@ -130,17 +148,43 @@ class Sessions:
             )
         return ended.rowcount + old.rowcount
 
-    def _remember_success(self, key: str, row: Row[Any], password: str) -> None:
-        renew = passwords.hashed(password) if passwords.outdated(row.password) else ""
+    def _remember_success(self, key: str, row: Row[Any], renewed: str) -> None:
         with self._store.write() as connection:
             connection.execute(delete(_attempts).where(_attempts.c.key == key))
-            if renew:
+            if renewed:
                 # only over the hash that was checked: a password set meanwhile stays
                 connection.execute(
                     update(_people)
                     .where(_people.c.username == row.username, _people.c.password == row.password)
-                    .values(password=renew)
+                    .values(password=renewed)
                 )
+
+
+def find(connection: Connection, token: str, now: datetime) -> StoredSession | None:
+    """The session of a cookie with the person's assignments; None if unknown, ended, idle or too
+    old. Reads only: one statement in the caller's transaction."""
+    query = (
+        select(
+            _sessions.c.started_at,
+            _sessions.c.seen_at,
+            _sessions.c.expires_at,
+            *PERSON,
+            *(column.label(f"held_{column.name}") for column in _held.c),
+        )
+        .join(_people, _people.c.username == _sessions.c.username)
+        .outerjoin(_held, _held.c.username == _people.c.username)
+        .where(_sessions.c.token_hash == _token_hash(token))
+        .order_by(_held.c.id)
+    )
+    rows = connection.execute(query).all()
+    if not rows or not rows[0].active:
+        return None
+    row = rows[0]
+    if now >= row.expires_at or now - row.seen_at >= IDLE:
+        return None
+    session = SignedIn(token, _csrf(token), person_of(row), row.started_at, row.expires_at)
+    held = tuple(assignment_of(each, "held_") for each in rows if each.held_id is not None)
+    return StoredSession(session, held, row.seen_at)
 
 
 def _token_hash(token: str) -> str:
@@ -151,14 +195,13 @@ def _csrf(token: str) -> str:
     return hashlib.sha256(b"csrf\n" + token.encode("utf-8", "replace")).hexdigest()
 
 
-def _wait(connection: Connection, key: str, now: datetime) -> timedelta:
+def _wait(attempts: Row[Any] | None, now: datetime) -> timedelta:
     """How long this name from this address still has to wait; it doubles, up to 15 minutes."""
-    row = connection.execute(select(_attempts).where(_attempts.c.key == key)).first()
-    if row is None or row.failures < FREE_FAILURES:
+    if attempts is None or attempts.failures < FREE_FAILURES:
         return timedelta()
-    pause: timedelta = timedelta(seconds=30) * 2 ** min(row.failures - FREE_FAILURES, 5)
+    pause: timedelta = timedelta(seconds=30) * 2 ** min(attempts.failures - FREE_FAILURES, 5)
     pause = min(pause, timedelta(minutes=15))
-    last: datetime = row.last_at
+    last: datetime = attempts.last_at
     # a clock set back does not lengthen the wait
     return max(timedelta(), min(last + pause - now, pause))
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from incidents.ledger import payloads
 from incidents.ledger.canonical_json import NotCanonical, canonical
 from incidents.model import JSON
-from incidents.records.repository import Rulebook
+from incidents.records.repository import VersionedRules
 from incidents.workflow.actions import ActionRefused, Refusal, RefusalKind
 from probes import Text
 from probes.words.finding_json import severity_of
@@ -28,7 +28,7 @@ _LIMITS = {
 """Every field, with its maximum number of characters."""
 
 
-def manual_report(form: JSON, source: str, rules: Rulebook) -> JSON:
+def manual_report(form: JSON, source: str, rules: VersionedRules) -> JSON:
     """The OPENED payload of a report. Raises ``ActionRefused`` naming every field that is wrong;
     ValueError for an unknown source.
     """

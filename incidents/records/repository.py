@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from incidents.calendar import load as calendars
 from incidents.calendar.load import Calendar
-from incidents.ledger import chain as ledger
-from incidents.model import Incident
+from incidents.ledger import chain
+from incidents.model import Event, Incident
 from incidents.procedure import load as procedure
 from incidents.procedure.load import Procedure, Role
-from incidents.records import summaries as records
+from incidents.records import summaries
 from incidents.records.rows import NoSuchIncident
 from incidents.workflow import fold
 
 MOST_REMEMBERED = 2000
 
 
-class Rulebook:
+class VersionedRules:
     """The procedures and calendars that incidents opened under, by content hash."""
 
     def __init__(self, procedure_: Procedure, calendar: Calendar) -> None:
@@ -34,7 +35,7 @@ class Rulebook:
 
     def keep(self, connection: Connection) -> None:
         """Keep today's two in the store, for the day when they are no longer today's."""
-        records.keep_contents(
+        summaries.keep_contents(
             connection,
             (
                 (self.procedure.hash, "procedure", self.procedure.content),
@@ -45,66 +46,97 @@ class Rulebook:
     def procedure_of(self, connection: Connection, hash_: str) -> Procedure:
         """The procedure of that hash; raises LookupError."""
         if hash_ not in self._procedures:
-            body = records.content(connection, hash_)
+            body = summaries.content(connection, hash_)
             self._procedures[hash_] = procedure.parse(body, f"procedure {hash_[:12]}")
         return self._procedures[hash_]
 
     def calendar_of(self, connection: Connection, hash_: str) -> Calendar:
         """The calendar of that hash; raises LookupError."""
         if hash_ not in self._calendars:
-            body = records.content(connection, hash_)
+            body = summaries.content(connection, hash_)
             self._calendars[hash_] = calendars.parse(body, f"calendar {hash_[:12]}")
         return self._calendars[hash_]
 
 
-class Folds:
+class Repository:
     """Loads incidents, reading only the events that came since it last looked."""
 
-    def __init__(self, rules: Rulebook) -> None:
-        self._rules = rules
+    def __init__(self, rules: VersionedRules) -> None:
+        self.rules = rules
         self._remembered: OrderedDict[str, Incident] = OrderedDict()
         self._guard = threading.Lock()
 
-    def load(self, connection: Connection, number: str) -> Incident:
-        """The incident as committed; raises ``NoSuchIncident``.
+    def load(self, connection: Connection, number: str, *, remember: bool = True) -> Incident:
+        """The incident as this transaction sees it; raises ``NoSuchIncident``.
 
-        In a transaction of one's own: to be called before appending.
+        Without ``remember`` nothing is kept: for a transaction that writes and may be undone.
         """
-        with self._guard:
-            before = self._remembered.get(number)
-        news = ledger.events_of(connection, number, before.last_sequence if before else 0)
-        if before is None and not news:
-            raise NoSuchIncident(number)
-        if before is None:
-            rules = self._rules.procedure_of(connection, str(news[0].payload["procedure"]))
-        else:
-            rules = self._rules.procedure_of(connection, before.procedure)
-        incident = before
-        for event in news:
-            incident = fold.apply(incident, event, rules)
-        if incident is None:
-            raise NoSuchIncident(number)
-        with self._guard:
-            self._remembered[number] = incident
-            self._remembered.move_to_end(number)
-            while len(self._remembered) > MOST_REMEMBERED:
-                self._remembered.popitem(last=False)
-        return incident
+        before = self._recall(number)
+        # The last event remembered is read again: a transaction older than it does not see it.
+        after = before.last_sequence - 1 if before else 0
+        events = chain.events_of(connection, number, after)
+        if before is not None and not events:
+            before, events = None, chain.events_of(connection, number)
+        return self._folded(connection, number, before, events, remember)
 
-    def load_open(self, connection: Connection) -> tuple[Incident, ...]:
+    def load_with_events(
+        self, connection: Connection, number: str
+    ) -> tuple[Incident, tuple[Event, ...]]:
+        """The incident and all of its events; raises ``NoSuchIncident``."""
+        events = chain.events_of(connection, number)
+        before = self._recall(number)
+        if before is not None and (not events or before.last_sequence > events[-1].sequence):
+            before = None
+        return self._folded(connection, number, before, events, remember=True), events
+
+    def load_open(self, connection: Connection, *, remember: bool = True) -> tuple[Incident, ...]:
         """Every open incident, the oldest first; asks for events only where there are new ones."""
-        return tuple(
-            self._still(number, last) or self.load(connection, number)
-            for number, last in records.open_heads(connection)
-        )
+        found = []
+        for number, last in summaries.open_heads(connection):
+            before = self._recall(number)
+            same = before is not None and before.last_sequence == last
+            found.append(
+                before if before and same else self.load(connection, number, remember=remember)
+            )
+        return tuple(found)
 
     def roles_in_use(self, connection: Connection) -> tuple[Role, ...]:
         """The roles of the procedures that open incidents run under, then of the present one."""
         hashes = {each.procedure for each in self.load_open(connection)}
-        older = [self._rules.procedure_of(connection, each) for each in sorted(hashes)]
-        return tuple(role for each in (*older, self._rules.procedure) for role in each.roles)
+        older = [self.rules.procedure_of(connection, each) for each in sorted(hashes)]
+        return tuple(role for each in (*older, self.rules.procedure) for role in each.roles)
 
-    def _still(self, number: str, last_sequence: int) -> Incident | None:
+    def _recall(self, number: str) -> Incident | None:
         with self._guard:
-            before = self._remembered.get(number)
-        return before if before and before.last_sequence == last_sequence else None
+            return self._remembered.get(number)
+
+    def _folded(
+        self,
+        connection: Connection,
+        number: str,
+        before: Incident | None,
+        events: Sequence[Event],
+        remember: bool,
+    ) -> Incident:
+        if not events:
+            raise NoSuchIncident(number)
+        hash_ = before.procedure if before else str(events[0].payload["procedure"])
+        rules = self.rules.procedure_of(connection, hash_)
+        incident = before
+        for event in events:
+            if before is None or event.sequence > before.last_sequence:
+                incident = fold.apply(incident, event, rules)
+        if incident is None:
+            raise NoSuchIncident(number)
+        if remember:
+            self._remember(incident)
+        return incident
+
+    def _remember(self, incident: Incident) -> None:
+        with self._guard:
+            kept = self._remembered.get(incident.number)
+            if kept is None or kept.last_sequence < incident.last_sequence:
+                self._remembered[incident.number] = incident
+            self._remembered.move_to_end(incident.number)
+            while len(self._remembered) > MOST_REMEMBERED:
+                self._remembered.popitem(last=False)

@@ -8,7 +8,7 @@ from incidents.documents.model import Document, Office
 from incidents.ledger import payloads
 from incidents.ledger.canonical_json import canonical, digest, mended
 from incidents.model import Assignment, Decision, Event, EventKind, Person
-from incidents.people import accounts as people
+from incidents.people import directory
 from incidents.procedure import sla
 from incidents.records.transaction import Transaction
 from incidents.workflow.actions import Dismiss, Sign
@@ -49,7 +49,7 @@ def leave_document(
         clock,
         earlier,
         revises if revision > 1 else None,
-        people.names(change.connection),
+        directory.read(change.connection).names,
     )
     data = mended(data)
     id = f"{visit.step}-{visit.attempt}-{kind.kind.replace('_', '-')}"

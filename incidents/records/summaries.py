@@ -186,41 +186,39 @@ def _row(found: Row[Any]) -> IncidentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OpenFinding:
     """A finding as an open incident last heard of it."""
 
     number: str
     severity: Severity
 
 
-def known(connection: Connection, fingerprint: str) -> Known | None:
-    """The open incident that holds this finding; the store allows one at most."""
-    query = select(_findings.c.incident, _findings.c.severity).where(
-        _findings.c.fingerprint == fingerprint, _findings.c.is_open == 1
-    )
-    found = connection.execute(query).first()
-    return Known(found.incident, Severity(found.severity)) if found else None
-
-
 @dataclass(frozen=True, slots=True)
-class Past:
-    """The last closed incident that held a finding; ``held``: up to which severity a person said
-    that this is not a disruption, CLEAR when nobody did or it has been clear since."""
+class ClosedFinding:
+    """The last incident that had a finding and has it no longer; ``held``: up to which severity a
+    person said that this is not a disruption, CLEAR when nobody did or it has been clear since."""
 
     number: str
     held: Severity
 
 
-def past(connection: Connection, fingerprint: str) -> Past | None:
-    """The last closed incident of this finding."""
+def history(
+    connection: Connection, fingerprint: str
+) -> tuple[OpenFinding | None, ClosedFinding | None]:
+    """Where a finding is open, and where it was last; the store allows one open incident."""
     query = (
-        select(_findings.c.incident, _findings.c.held)
-        .where(_findings.c.fingerprint == fingerprint, _findings.c.is_open == 0)
-        .order_by(_findings.c.position.desc())
-        .limit(1)
+        select(_findings.c.incident, _findings.c.severity, _findings.c.is_open, _findings.c.held)
+        .where(_findings.c.fingerprint == fingerprint)
+        .order_by(_findings.c.is_open.desc(), _findings.c.position.desc())
+        .limit(2)
     )
-    found = connection.execute(query).first()
-    return Past(found.incident, Severity(found.held)) if found else None
+    known, past = None, None
+    for row in connection.execute(query):
+        if row.is_open:
+            known = OpenFinding(row.incident, Severity(row.severity))
+        elif past is None:
+            past = ClosedFinding(row.incident, Severity(row.held))
+    return known, past
 
 
 def awaited(connection: Connection) -> frozenset[str]:
@@ -256,15 +254,6 @@ def hold(connection: Connection, number: str, fingerprint: str, severity: Severi
             .where(_findings.c.incident == number, _findings.c.fingerprint == fingerprint)
             .values(severity=int(severity), is_open=1)
         )
-
-
-def state(connection: Connection, number: str, fingerprint: str, severity: Severity) -> None:
-    """Remember what a bound finding last said."""
-    connection.execute(
-        update(_findings)
-        .where(_findings.c.incident == number, _findings.c.fingerprint == fingerprint)
-        .values(severity=int(severity))
-    )
 
 
 def let_go(connection: Connection, number: str, held_back: bool) -> None:

@@ -1,6 +1,7 @@
-"""One incident in one transaction: appends events, folds them, and writes the derived rows.
+"""Writes to incidents: appends events, folds them, and writes the derived rows.
 
-The caller holds the lock on the ledger's head (``ledger.lock``), so there is no other writer.
+Everything happens in one transaction that holds the lock on the ledger's head, so that there is no
+other writer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from incidents.procedure import sla
 from incidents.procedure.load import Procedure
 from incidents.procedure.model import TURN
 from incidents.records import summaries as records
+from incidents.records.repository import Repository
 from incidents.workflow import fold
 
 
@@ -94,3 +96,41 @@ class Transaction:
         told = rule.breached if due.kind is EventKind.BREACHED else rule.reminded
         turn = self.procedure.step(due.step or self.incident.step).role
         return tuple(dict.fromkeys(turn if role == TURN else role for role in told))
+
+
+class Writer:
+    """Opens and changes incidents in one transaction that writes."""
+
+    def __init__(self, connection: Connection, repository: Repository, now: datetime) -> None:
+        """Takes the lock on the ledger's head."""
+        ledger.lock(connection)
+        self.connection = connection
+        self.rules = repository.rules
+        self.now = now
+        self._repository = repository
+
+    def open(self, actor: str, payload: JSON) -> Transaction:
+        """Open an incident under the procedure and calendar of today."""
+        self.rules.keep(self.connection)
+        rules, calendar = self.rules.procedure, self.rules.calendar
+        year = calendar.local(self.now).year
+        number = records.next_number(self.connection, rules.number_prefix, year)
+        change = Transaction(self.connection, number, None, rules, calendar, self.now)
+        event = change.write(EventKind.OPENED, actor, payload)
+        change.tell(event, "opened", (rules.step(rules.first).role,))
+        return change
+
+    def change(self, number: str) -> Transaction:
+        """Change an open incident; raises ``NoSuchIncident``."""
+        incident = self.incident(number)
+        rules = self.rules.procedure_of(self.connection, incident.procedure)
+        calendar = self.rules.calendar_of(self.connection, incident.calendar)
+        return Transaction(self.connection, number, incident, rules, calendar, self.now)
+
+    def incident(self, number: str) -> Incident:
+        """The incident with what this transaction has written; raises ``NoSuchIncident``."""
+        return self._repository.load(self.connection, number, remember=False)
+
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Every open incident with what this transaction has written."""
+        return self._repository.load_open(self.connection, remember=False)

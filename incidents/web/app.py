@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from incidents.desk import Desk
 from incidents.documents.model import Office
 from incidents.people.accounts import People
+from incidents.people.sessions import Sessions
 from incidents.web.access import errors
 from incidents.web.access.security import Guard
 from incidents.web.api import routes as api
@@ -57,6 +58,7 @@ def create_app(
     app.state.site = Site(
         desk=desk,
         people=people,
+        sessions=Sessions(people.store),
         office=office,
         targets=targets,
         clock=clock,

@@ -24,7 +24,7 @@ from incidents.documents.model import Office
 from incidents.model import Signer
 from incidents.people.accounts import People
 from incidents.people.sessions import Sessions
-from incidents.procedure.load import Procedure, Right
+from incidents.procedure.load import Right
 from incidents.web.i18n import offered
 from incidents.web.views.advice import Guide, guide
 from incidents.web.views.formatting import Sayer
@@ -37,7 +37,7 @@ WEB = Path(__file__).parent
 PAPERS = WEB.parent / "documents"
 
 
-class Visit(Protocol):
+class Reader(Protocol):
     """What a page knows about the visitor."""
 
     @property
@@ -79,6 +79,7 @@ class Site:
 
     desk: Desk
     people: People
+    sessions: Sessions
     office: Office
     targets: Callable[[], Sequence[TargetHealth]]
     clock: Callable[[], datetime]
@@ -89,11 +90,6 @@ class Site:
         default_factory=lambda: {language: _environment(language) for language in languages()}
     )
 
-    @property
-    def sessions(self) -> Sessions:
-        """Who is signed in."""
-        return Sessions(self.people.store)
-
     def today(self, now: datetime) -> date:
         """The date on which roles are checked."""
         return now.astimezone(self.zone).date()
@@ -102,18 +98,6 @@ class Site:
         """Whether this person may see who holds which role."""
         able = self.desk.present_procedure.with_right(Right.SEE_PEOPLE)
         return signer is not None and any(signer.holds(role.key) for role in able)
-
-    def procedure_of(self, number: str) -> Procedure:
-        """The procedure of an incident, which never changes once it is open."""
-        return self.desk.procedure(number)
-
-    def holders(self, procedure: Procedure, now: datetime) -> dict[str, dict[str, str]]:
-        """Who may be named for a role today: role -> username -> printed name."""
-        on = self.today(now)
-        return {
-            role.key: {s.person.username: s.person.name for s in self.people.holders(role.key, on)}
-            for role in procedure.roles
-        }
 
     def address(self, request: Request) -> str:
         """Where this site is reached, without a slash at the end."""
@@ -124,7 +108,7 @@ class Site:
         return catalogue(language).gettext(source)
 
     def render(
-        self, request: Request, visit: Visit, template: str, status: int = 200, **values: object
+        self, request: Request, visit: Reader, template: str, status: int = 200, **values: object
     ) -> HTMLResponse:
         """A page for this visitor in their language."""
         return HTMLResponse(
@@ -132,7 +116,7 @@ class Site:
         )
 
     def html(
-        self, request: Request, visit: Visit, template: str, language: str, **values: object
+        self, request: Request, visit: Reader, template: str, language: str, **values: object
     ) -> str:
         """The words of a template, in ``language`` whatever the visitor's own may be."""
 

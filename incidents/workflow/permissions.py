@@ -9,10 +9,11 @@ the procedure file.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from incidents.model import Assignment, Incident, Outcome, Signer
+from incidents.model import Assignment, Decision, Incident, Outcome, Signer
 from incidents.procedure import forms
 from incidents.procedure.load import FieldKind, Procedure, Step
 from incidents.workflow.actions import (
@@ -72,15 +73,52 @@ def check_permission(
             return _bad_note(action, signer, procedure, today)
 
 
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """Why a person may not do each thing now, whatever the form says; None where they may."""
+
+    sign: Refusal | None
+    claim: Refusal | None
+    dismiss: Refusal | None
+    dispense: Refusal | None
+
+
+def permissions(
+    incident: Incident,
+    signer: Signer,
+    procedure: Procedure,
+    now: datetime,
+    zone: ZoneInfo,
+    holders: Mapping[str, Collection[str]] | None = None,
+) -> Permissions:
+    """What a page offers: ``check_permission`` of each action with its form still empty."""
+
+    def check(action: Action) -> Refusal | None:
+        refused = check_permission(incident, action, signer, procedure, now, zone, holders)
+        return None if refused is None or refused.kind in _ABOUT_THE_FORM else refused
+
+    version, step = incident.version, incident.step
+    return Permissions(
+        sign=check(Sign(step, Decision.APPROVE, {}, version)),
+        claim=check(Claim(version)),
+        dismiss=check(Dismiss(_dismissal(procedure), "", version)),
+        dispense=check(Dispense(step, "", "", version)),
+    )
+
+
+_ABOUT_THE_FORM = frozenset({RefusalKind.FORM, RefusalKind.RED})
+"""An empty form is no reason not to show it."""
+
+
+def _dismissal(procedure: Procedure) -> Outcome:
+    allowed = procedure.dismissal.outcomes if procedure.dismissal else ()
+    return next(iter(allowed), Outcome.NOT_A_DISRUPTION)
+
+
 def held(signer: Signer, role: str, on: date) -> Assignment | None:
     """The assignment by which ``signer`` holds ``role`` on that day, the definitive one first."""
-    valid = tuple(each for each in signer.assignments if _valid(each, on))
+    valid = tuple(each for each in signer.assignments if each.valid(on))
     return Signer(signer.person, valid).holds(role)
-
-
-def _valid(assignment: Assignment, on: date) -> bool:
-    begun = assignment.valid_from is None or assignment.valid_from <= on
-    return begun and (assignment.valid_to is None or on <= assignment.valid_to)
 
 
 def _signs(step: Step) -> Text:

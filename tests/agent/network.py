@@ -100,7 +100,7 @@ class Network:
 
     @property
     def open(self) -> tuple[Incident, ...]:
-        return self.desk.open_incidents()
+        return self.desk.queries.open_incidents()
 
     @property
     def titles(self) -> list[str]:

@@ -345,6 +345,18 @@ def test_an_incident_is_opened_signed_and_verified_from_the_command_line(
     one_sentence(sigap("verify", "nowhere.jsonl", folder=folder), 1)
 
 
+def test_an_expired_assignment_is_told_alike(sigap: Sigap, folder: Path) -> None:
+    sigap("people", "add", "budi", "--name", "Budi", folder=folder, stdin=SECRET)
+    sigap("people", "assign", "budi", "PP", "--to", "2026-01-31", folder=folder)
+    report = ("incidents", "open", "--title", "SIMPEG lambat", "--as", "budi")
+    number = sigap(*report, folder=folder, stdin=SECRET).stdout.split()[1]
+    shown = sigap("incidents", "show", number, "--as", "budi", "--json", folder=folder).stdout
+    sentence = json.loads(shown)["waiting"]["refusal"]["en"]
+    assert "your assignment to that role ended on 31 January 2026" in sentence
+    sign = ("incidents", "sign", number, "--as", "budi", "--lang", "en")
+    assert one_sentence(sigap(*sign, folder=folder, stdin=SECRET), 1) == f"sigap: {sentence}"
+
+
 def test_what_was_opened_signed_and_verified_is_said_in_the_language_of_the_command(
     sigap: Sigap, folder: Path
 ) -> None:

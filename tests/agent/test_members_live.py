@@ -53,7 +53,9 @@ def open_incidents(folder: Path) -> tuple[Incident, ...]:
     """What the daemon's store holds, read beside it."""
     store = open_store(f"sqlite:///{folder / 'sigap.db'}")
     try:
-        return Desk(store, procedure.load("kaltim"), calendar.load("kaltim")).open_incidents()
+        return Desk(
+            store, procedure.load("kaltim"), calendar.load("kaltim")
+        ).queries.open_incidents()
     finally:
         store.close()
 

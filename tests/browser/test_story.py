@@ -39,4 +39,4 @@ def test_five_people_bring_an_incident_to_its_letter_and_nobody_verifies_their_o
 
     with served(world.app()) as base_url, browser() as running:
         assert story.tell(running, base_url, accounts, between, SHOTS, deputy=True) == number
-    assert world.desk.incident(number).outcome == "resolved"
+    assert world.desk.queries.incident(number).outcome == "resolved"

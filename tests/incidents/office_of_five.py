@@ -172,7 +172,7 @@ def sign_step(
     **answers: Any,
 ) -> Incident:
     """The right person signs the step that waits."""
-    incident = desk.incident(number)
+    incident = desk.queries.incident(number)
     role = procedure_kaltim().step(incident.step).role
     form = form_for(incident.step, decision, incident.red, **answers)
     action = Sign(incident.step, decision, form, incident.version)
@@ -183,7 +183,9 @@ def walk(
     desk: Desk, number: str, until: int, now: datetime, answers: Mapping[int, Any] | None = None
 ) -> datetime:
     """Sign every step up to, not including, ``until``, a minute apart; returns the time then."""
-    while desk.incident(number).open and desk.incident(number).step != until:
+    while desk.queries.incident(number).open and desk.queries.incident(number).step != until:
         now += MINUTE
-        sign_step(desk, number, now, **((answers or {}).get(desk.incident(number).step) or {}))
+        sign_step(
+            desk, number, now, **((answers or {}).get(desk.queries.incident(number).step) or {})
+        )
     return now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from incidents.correlation.match import Placement, place
+from incidents.correlation.match import Match, match
 from incidents.ledger import payloads
 from incidents.model import JSON, Event, EventKind, Incident
 from incidents.workflow import fold
@@ -22,8 +22,8 @@ class Desk:
         self.incidents: dict[str, Incident] = {}
         self.sequence = 0
 
-    def report(self, found: Finding) -> Placement:
-        placed = place(found, self.incidents.values())
+    def report(self, found: Finding) -> Match:
+        placed = match(found, self.incidents.values())
         clear = found.severity is Severity.CLEAR
         if placed.known:
             build = payloads.cleared if clear else payloads.observed

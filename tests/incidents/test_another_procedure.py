@@ -45,7 +45,7 @@ FORMS: Mapping[int, Mapping[str, Any]] = {
 @pytest.fixture
 def desk(store: Store) -> Desk:
     desk = Desk(store, procedure.load(SRE), calendar_kaltim(), OFFICE)
-    people = People(store, desk.roles_in_use)
+    people = People(store, desk.queries.roles_in_use)
     for username, role in TEAM.items():
         person = Person(username, f"{username.title()} Doe", language="en")
         people.add(person, PASSWORD, MONDAY)
@@ -60,7 +60,7 @@ def member(store: Store, username: str) -> Signer:
 
 
 def sign(desk: Desk, store: Store, number: str, who: str, minutes: int, **more: Any) -> None:
-    incident = desk.incident(number)
+    incident = desk.queries.incident(number)
     decision = more.pop("decision", Decision.APPROVE)
     form = more or dict(FORMS[incident.step])
     action = Sign(incident.step, decision, form, incident.version)
@@ -75,7 +75,7 @@ def to_review(desk: Desk, store: Store) -> str:
 
 
 def test_its_roles_are_the_ones_that_can_be_given(desk: Desk, store: Store) -> None:
-    people = People(store, desk.roles_in_use)
+    people = People(store, desk.queries.roles_in_use)
     with pytest.raises(Refused, match="choose one of LEAD, MANAGER, ONCALL"):
         people.assign(Assignment("dina", "PP"), MONDAY)
     with pytest.raises(Refused, match="LEAD cannot be held as plt"):
@@ -88,15 +88,15 @@ def test_it_is_signed_through_its_loop_to_its_notice(desk: Desk, store: Store) -
     assert number == "INC-2026-0001"
     open_question = "Why did nobody see the disk fill?"
     sign(desk, store, number, "lia", 3, decision=Decision.RETURN, open_question=open_question)
-    assert desk.incident(number).step == 2
-    assert desk.timeline(number)[-1].text.en.endswith(open_question)
+    assert desk.queries.incident(number).step == 2
+    assert desk.queries.timeline(number)[-1].text.en.endswith(open_question)
     sign(desk, store, number, "dina", 4)
     sign(desk, store, number, "lia", 5)
-    assert desk.incident(number).outcome is Outcome.RESOLVED
-    assert [document.id for document in desk.documents(number)] == [
+    assert desk.queries.incident(number).outcome is Outcome.RESOLVED
+    assert [document.id for document in desk.queries.documents(number)] == [
         "1-1-page", "2-1-mitigation", "3-1-reopened", "2-2-mitigation", "3-2-notice",
     ]  # fmt: skip
-    letter = desk.documents(number)[-1].data["letter"]
+    letter = desk.queries.documents(number)[-1].data["letter"]
     assert (letter["language"], letter["number"], letter["numbered"]) == ("en", "OPS-17", True)
     assert letter["subject"] == "INC-2026-0001 on SIMPEG is closed"
     assert letter["recipient"] == "the owners of SIMPEG"
@@ -123,10 +123,10 @@ def test_whoever_signed_before_does_not_review_unless_the_manager_lets_them(
         sign(desk, store, number, "edo", 3)
     assert refused.value.refusal.kind is RefusalKind.SEPARATION
     assert "unless the Engineering manager grants" in refused.value.refusal.reason.en
-    grant = Dispense(3, "edo", "Lia is on leave.", desk.incident(number).version)
+    grant = Dispense(3, "edo", "Lia is on leave.", desk.queries.incident(number).version)
     desk.dispense(number, grant, member(store, "max"), MONDAY + 4 * MINUTE)
     sign(desk, store, number, "edo", 5)
-    said = [part.get("text") for part in desk.documents(number)[-1].data["letter"]["body"]]
+    said = [part.get("text") for part in desk.queries.documents(number)[-1].data["letter"]["body"]]
     assert said[-1] == "Step 3 was signed under a dispensation: Lia is on leave."
 
 
@@ -134,7 +134,7 @@ def test_a_false_alarm_ends_at_its_first_step(desk: Desk, store: Store) -> None:
     number = desk.report(finding(target="shop-db"), MONDAY).number
     action = Dismiss(Outcome.NOT_A_DISRUPTION, "Planned work.", 1)
     desk.dismiss(number, action, member(store, "dina"), MONDAY + MINUTE)
-    assert desk.documents(number)[-1].title.en == "False alarm"
+    assert desk.queries.documents(number)[-1].title.en == "False alarm"
 
 
 def test_those_it_names_are_told_at_the_shares_it_names(desk: Desk, store: Store) -> None:
@@ -151,7 +151,7 @@ def test_those_it_names_are_told_at_the_shares_it_names(desk: Desk, store: Store
         ("breached", "LEAD"),
         ("breached", "MANAGER"),
     }
-    lines = [line.text.en for line in desk.timeline(number)]
+    lines = [line.text.en for line in desk.queries.timeline(number)]
     assert any(line.startswith("50 % of the time for step 1") for line in lines)
     assert any(line.startswith("80 % of the time for the whole") for line in lines)
 

@@ -36,22 +36,22 @@ def opened(desk: Desk) -> str:
 
 def test_a_finding_opens_once_however_often_it_is_stated(desk: Desk) -> None:
     assert desk.report(finding(), MONDAY).change is Change.OPENED
-    before = desk.ledger_head()
+    before = desk.queries.ledger_head()
     for turn in range(5):
         stated = replace(finding(at=MONDAY + turn * MINUTE), value=float(turn))
         assert desk.report(stated, MONDAY + turn * MINUTE).change is Change.NOTHING
-    assert desk.ledger_head() == before
-    assert len(desk.open_incidents()) == 1
+    assert desk.queries.ledger_head() == before
+    assert len(desk.queries.open_incidents()) == 1
 
 
 def test_a_clear_finding_with_nothing_open_writes_nothing(desk: Desk) -> None:
     assert desk.report(finding(Severity.CLEAR), MONDAY).change is Change.NOTHING
-    assert desk.ledger_head().sequence == 0
+    assert desk.queries.ledger_head().sequence == 0
 
 
 def test_a_warning_alone_opens_nothing(desk: Desk) -> None:
     assert desk.report(finding(Severity.WARNING), MONDAY).change is Change.NOTHING
-    assert desk.ledger_head().sequence == 0
+    assert desk.queries.ledger_head().sequence == 0
 
 
 def test_a_warning_joins_the_open_incident_it_belongs_to(desk: Desk) -> None:
@@ -60,7 +60,7 @@ def test_a_warning_joins_the_open_incident_it_belongs_to(desk: Desk) -> None:
         Severity.WARNING, probe="blocked_sessions", measure="blocked_seconds", family="locks"
     )
     assert desk.report(symptom, MONDAY).change is Change.ATTACHED
-    assert [each.root for each in desk.incident(number).troubles] == [True, False]
+    assert [each.root for each in desk.queries.incident(number).troubles] == [True, False]
     assert desk.report(symptom, MONDAY).change is Change.NOTHING
 
 
@@ -76,7 +76,7 @@ def test_a_symptom_that_returns_without_its_cause_is_the_next_fault(desk: Desk) 
     again = desk.report(replace(symptom, at=later, since=later), later)
     assert again.change is Change.OPENED
     assert again.number != first
-    assert not desk.incident(first).red
+    assert not desk.queries.incident(first).red
     assert desk.report(replace(symptom, severity=Severity.CLEAR, at=later), later).number == (
         again.number
     )
@@ -94,14 +94,14 @@ def test_a_symptom_that_returns_with_its_cause_stays_where_it_was(desk: Desk) ->
 
 def test_a_cause_that_flaps_stays_one_incident_under_its_first_title(desk: Desk) -> None:
     number = opened(desk)
-    title = desk.incident(number).title
+    title = desk.queries.incident(number).title
     for minute in (1, 3, 5):
         gone, back = MONDAY + minute * MINUTE, MONDAY + (minute + 1) * MINUTE
         desk.report(finding(Severity.CLEAR, at=gone), gone)
         again = desk.report(replace(finding(at=back), title=both("lagi", "again")), back)
         assert (again.change, again.number) == (Change.OBSERVED, number)
-    assert desk.incident(number).title == title
-    assert len(desk.open_incidents()) == 1
+    assert desk.queries.incident(number).title == title
+    assert len(desk.queries.open_incidents()) == 1
 
 
 def test_a_server_that_fails_in_another_way_is_the_next_fault(desk: Desk) -> None:
@@ -111,7 +111,7 @@ def test_a_server_that_fails_in_another_way_is_the_next_fault(desk: Desk) -> Non
     second = desk.report(finding(at=back, cause="refused"), back)
     assert second.change is Change.OPENED
     assert second.number != first
-    assert not desk.incident(first).red
+    assert not desk.queries.incident(first).red
     assert desk.report(finding(at=back, cause="timeout"), back).change is Change.NOTHING
 
 
@@ -131,9 +131,9 @@ def test_an_outage_takes_over_the_replica_that_came_back_red_with_it(desk: Desk)
     outage = desk.report(finding(at=back, role="primary"), back)
     assert outage.change is Change.OPENED
     assert outage.number != first
-    assert not desk.incident(first).red
+    assert not desk.queries.incident(first).red
     assert [
-        each.fingerprint for each in desk.incident(outage.number).troubles if not each.root
+        each.fingerprint for each in desk.queries.incident(outage.number).troubles if not each.root
     ] == [str(lag.fingerprint)]
     later = back + MINUTE
     healed = desk.report(replace(lag, severity=Severity.CLEAR, at=later), later)
@@ -154,7 +154,7 @@ def test_a_replica_that_stops_again_with_its_primary_belongs_to_the_outage(desk:
     outage = desk.report(finding(at=back, role="primary"), back).number
     again = desk.report(replace(lag, at=back, since=back), back)
     assert (again.change, again.number) == (Change.ATTACHED, outage)
-    assert not desk.incident(first).red
+    assert not desk.queries.incident(first).red
 
 
 def test_another_clusters_fault_is_another_incident(desk: Desk) -> None:
@@ -167,10 +167,10 @@ def test_a_cleared_finding_closes_nothing(desk: Desk) -> None:
     number = opened(desk)
     assert desk.report(finding(Severity.CLEAR), MONDAY + MINUTE).change is Change.CLEARED
     assert desk.report(finding(Severity.CLEAR), MONDAY + MINUTE).change is Change.NOTHING
-    incident = desk.incident(number)
+    incident = desk.queries.incident(number)
     assert incident.open
     assert not incident.red
-    assert not desk.row(number).red
+    assert not desk.queries.row(number).red
 
 
 def test_a_flap_is_observed_in_the_same_incident(desk: Desk) -> None:
@@ -178,7 +178,7 @@ def test_a_flap_is_observed_in_the_same_incident(desk: Desk) -> None:
     desk.report(finding(Severity.CLEAR, at=MONDAY + MINUTE), MONDAY + MINUTE)
     again = desk.report(finding(at=MONDAY + 2 * MINUTE), MONDAY + 2 * MINUTE)
     assert (again.change, again.number) == (Change.OBSERVED, number)
-    assert desk.incident(number).troubles[0].raised_count == 2
+    assert desk.queries.incident(number).troubles[0].raised_count == 2
 
 
 def test_trouble_that_returns_after_closing_opens_a_new_incident_linked_to_the_old(
@@ -189,7 +189,7 @@ def test_trouble_that_returns_after_closing_opens_a_new_incident_linked_to_the_o
     now = walk(desk, number, 0, MONDAY)
     again = desk.report(finding(at=now), now)
     assert again.change is Change.OPENED
-    assert desk.incident(again.number).previous == number
+    assert desk.queries.incident(again.number).previous == number
 
 
 def test_what_a_person_called_no_disruption_stays_closed_until_it_was_clear_or_gets_worse(
@@ -198,24 +198,24 @@ def test_what_a_person_called_no_disruption_stays_closed_until_it_was_clear_or_g
     warning = finding(Severity.WARNING, opens=True)
     number = desk.report(warning, MONDAY).number
     now = walk(desk, number, 2, MONDAY)
-    version = desk.incident(number).version
+    version = desk.queries.incident(number).version
     action = Dismiss(Outcome.NOT_A_DISRUPTION, "uji beban terjadwal", version)
     desk.dismiss(number, action, signer("PA"), now)
     assert desk.report(warning, now).change is Change.NOTHING
     worse = desk.report(finding(), now)
     assert worse.change is Change.OPENED
-    assert desk.incident(worse.number).previous == number
+    assert desk.queries.incident(worse.number).previous == number
 
 
 def test_what_was_held_back_counts_again_once_it_was_clear(desk: Desk) -> None:
     number = opened(desk)
     now = walk(desk, number, 2, MONDAY)
-    action = Dismiss(Outcome.NOT_A_DISRUPTION, "salah paham", desk.incident(number).version)
+    action = Dismiss(Outcome.NOT_A_DISRUPTION, "salah paham", desk.queries.incident(number).version)
     desk.dismiss(number, action, signer("PA"), now)
-    head = desk.ledger_head()
+    head = desk.queries.ledger_head()
     assert desk.report(finding(), now).change is Change.NOTHING
     assert desk.report(finding(Severity.CLEAR), now).change is Change.NOTHING
-    assert desk.ledger_head() == head
+    assert desk.queries.ledger_head() == head
     assert desk.report(finding(), now).change is Change.OPENED
 
 
@@ -224,13 +224,13 @@ def test_a_duplicate_hands_its_red_findings_to_the_incident_it_repeats(desk: Des
     twin = finding(target="esurat", cluster="esurat")
     number = desk.report(twin, MONDAY).number
     now = walk(desk, number, 2, MONDAY)
-    version = desk.incident(number).version
+    version = desk.queries.incident(number).version
     with pytest.raises(ActionRefused, match="There is no incident GDB-1999-0001"):
         action = Dismiss(Outcome.DUPLICATE, "sama", version, "GDB-1999-0001")
         desk.dismiss(number, action, signer("PA"), now)
     desk.dismiss(number, Dismiss(Outcome.DUPLICATE, "sama", version, kept), signer("PA"), now)
-    assert desk.incident(number).outcome is Outcome.DUPLICATE
-    held = {trouble.fingerprint for trouble in desk.incident(kept).troubles}
+    assert desk.queries.incident(number).outcome is Outcome.DUPLICATE
+    held = {trouble.fingerprint for trouble in desk.queries.incident(kept).troubles}
     assert str(twin.fingerprint) in held
     assert desk.report(twin, now) == desk.report(twin, now)
     assert desk.report(twin, now).number == kept
@@ -251,7 +251,7 @@ def test_a_rejected_account_passed_on_from_a_duplicate_still_explains_its_replic
     )
     number = desk.report(primary, MONDAY).number
     now = walk(desk, number, 2, MONDAY)
-    version = desk.incident(number).version
+    version = desk.queries.incident(number).version
     desk.dismiss(number, Dismiss(Outcome.DUPLICATE, "sama", version, kept), signer("PA"), now)
     assert desk.report(replace(replica, at=now, since=now), now).number == kept
 
@@ -279,13 +279,13 @@ def test_replicas_that_still_reject_the_account_their_primary_takes_are_the_next
     apart = states("replica-1", 16)
     assert apart != first
     assert states("replica-2", 16) == apart
-    assert not desk.incident(first).red
+    assert not desk.queries.incident(first).red
 
 
 def test_what_a_server_says_reaches_the_record_whatever_it_is(desk: Desk) -> None:
     odd = replace(finding(), value=float("nan"), about={"application": "a\0b\ud800", "x": "y"})
     number = desk.report(odd, MONDAY).number
-    assert desk.incident(number).application == "a�b?"
+    assert desk.queries.incident(number).application == "a�b?"
 
 
 def test_numbers_have_no_gaps_and_follow_the_year_of_the_office(desk: Desk) -> None:

@@ -87,7 +87,7 @@ class DeskMachine(RuleBasedStateMachine):
                 people.assign(each, self.now)
 
     def some_open(self, pick: int) -> Incident:
-        open_ = self.desk.open_incidents()
+        open_ = self.desk.queries.open_incidents()
         return open_[pick % len(open_)]
 
     def any_open(self) -> bool:
@@ -109,7 +109,7 @@ class DeskMachine(RuleBasedStateMachine):
             if expected is Change.OPENED:
                 self.opened += 1
                 assert reported.number == f"GDB-2026-{self.opened:04d}"
-                assert self.desk.incident(reported.number).previous == known["past"]
+                assert self.desk.queries.incident(reported.number).previous == known["past"]
                 known["open"] = reported.number
             if known["open"]:
                 known["severity"] = severity
@@ -141,7 +141,7 @@ class DeskMachine(RuleBasedStateMachine):
         action = Sign(
             step.number, decision, form_for(step.number, decision, incident.red), incident.version
         )
-        said = self.desk.check_permission(incident.number, action, by, self.now)
+        said = self.desk.queries.check_permission(incident, action, by, self.now)
         if mine & set(step.not_signed_by):
             self.must_refuse(incident, action, by, RefusalKind.SEPARATION)
             assert said is not None
@@ -173,11 +173,11 @@ class DeskMachine(RuleBasedStateMachine):
         self.must_refuse(incident, action, signer(step.role), RefusalKind.STALE)
 
     def must_refuse(self, incident: Incident, action: Sign, by: Signer, kind: RefusalKind) -> None:
-        head = self.desk.ledger_head()
+        head = self.desk.queries.ledger_head()
         with pytest.raises(ActionRefused) as caught:
             self.desk.sign(incident.number, action, by, self.now)
         assert caught.value.refusal.kind is kind
-        assert self.desk.ledger_head() == head
+        assert self.desk.queries.ledger_head() == head
 
     @precondition(any_open)
     @rule(pick=picks)
@@ -241,19 +241,19 @@ class DeskMachine(RuleBasedStateMachine):
     def at_most_one_open_incident_per_finding(self) -> None:
         holders = Counter(
             trouble.fingerprint
-            for incident in self.desk.open_incidents()
+            for incident in self.desk.queries.open_incidents()
             for trouble in incident.troubles
         )
         assert set(holders.values()) <= {1}
-        assert {i.number for i in self.desk.open_incidents()} == {
+        assert {i.number for i in self.desk.queries.open_incidents()} == {
             known["open"] for known in self.model.values() if known["open"]
         }
 
     @invariant()
     def every_incident_is_the_fold_of_its_events(self) -> None:
-        for row in self.desk.search("all", limit=200).rows:
-            incident = self.desk.incident(row.number)
-            events = self.desk.events(row.number)
+        for row in self.desk.queries.search("all", limit=200).rows:
+            incident = self.desk.queries.incident(row.number)
+            events = self.desk.queries.events(row.number)
             assert fold.fold(events, procedure_kaltim()) == incident
             assert (row.version, row.step, row.open, row.red) == (
                 incident.version,
@@ -268,7 +268,7 @@ class DeskMachine(RuleBasedStateMachine):
         done = incident.visits[:-1] if incident.open else incident.visits
         assert all(visit.signoff is not None for visit in done)
         assert len(done) == self.signatures[incident.number]
-        assert len(self.desk.documents(incident.number)) == len(done)
+        assert len(self.desk.queries.documents(incident.number)) == len(done)
         signed: dict[int, set[str]] = {}
         for visit in done:
             assert visit.signoff is not None
@@ -277,11 +277,11 @@ class DeskMachine(RuleBasedStateMachine):
             signed.setdefault(visit.step, set()).add(visit.signoff.username)
 
     def a_breach_is_recorded_once_and_at_its_deadline(self, incident: Incident) -> None:
-        clocks = self.desk.clocks(incident.number, self.now)
+        clocks = self.desk.queries.clocks(incident.number, self.now)
         due = {(c.step, c.attempt): c.due_at for c in clocks.steps}
         due[(0, clocks.overall.attempt)] = clocks.overall.due_at
         seen = set()
-        for line in self.desk.timeline(incident.number):
+        for line in self.desk.queries.timeline(incident.number):
             if line.kind is EventKind.BREACHED:
                 which = (line.detail["step"], line.detail["attempt"])
                 assert which not in seen

@@ -52,9 +52,9 @@ def test_a_volume_that_goes_on_filling_does_not_keep_the_name_of_a_slot_that_was
     assert states(desk, FILLS, 30) == slot, "WAL goes with the next checkpoints, not at once"
     own = states(desk, FILLS, 31)
     assert own != slot
-    assert not desk.incident(slot).red
-    assert desk.incident(own).title == FILLS.title
-    assert "another incident" in desk.timeline(slot)[-1].text.en
+    assert not desk.queries.incident(slot).red
+    assert desk.queries.incident(own).title == FILLS.title
+    assert "another incident" in desk.queries.timeline(slot)[-1].text.en
     assert states(desk, FILLS, 300) == own
 
 
@@ -63,7 +63,7 @@ def test_a_volume_that_has_been_relieved_in_time_leaves_nothing(desk: Desk) -> N
     states(desk, FULL, 0)
     states(desk, SLOT, 1, Severity.CLEAR)
     assert states(desk, FULL, 20, Severity.CLEAR) == slot
-    assert len(desk.open_incidents()) == 1
+    assert len(desk.queries.open_incidents()) == 1
 
 
 def test_a_server_that_a_full_volume_has_stopped_stays_in_its_incident_until_it_is_started(
@@ -109,7 +109,7 @@ def test_a_server_that_comes_back_from_its_crash_is_one_incident(desk: Desk) -> 
     states(desk, DOWN, 10, Severity.CLEAR)
     assert begins(desk, CRASHED, 10.2, Severity.CRITICAL) == down
     assert states(desk, CRASHED, 25, Severity.CLEAR) == down
-    assert [each.number for each in desk.open_incidents()] == [down]
+    assert [each.number for each in desk.queries.open_incidents()] == [down]
 
 
 def test_a_crash_long_after_an_outage_that_waits_for_signatures_is_a_fault_of_its_own(
@@ -132,7 +132,7 @@ def test_a_warning_that_comes_back_joins_what_explains_it_now_not_what_has_heale
     connections = begins(desk, CONNECTIONS, 5, Severity.CRITICAL)
     assert connections != password
     assert begins(desk, BLIND, 5.2, Severity.WARNING) == connections
-    assert not desk.incident(password).red
+    assert not desk.queries.incident(password).red
 
 
 def test_a_warning_that_comes_back_unexplained_leaves_the_healed_incident_alone(
@@ -143,16 +143,16 @@ def test_a_warning_that_comes_back_unexplained_leaves_the_healed_incident_alone(
     states(desk, DOWN, 1, Severity.CLEAR)
     states(desk, BLIND, 1, Severity.CLEAR)
     assert begins(desk, BLIND, 5, Severity.WARNING) == ""
-    assert not desk.incident(down).red
+    assert not desk.queries.incident(down).red
     states(desk, BLIND, 6, Severity.CLEAR)
-    assert [each.number for each in desk.open_incidents()] == [down]
+    assert [each.number for each in desk.queries.open_incidents()] == [down]
 
 
 def test_a_root_that_comes_back_milder_is_the_same_fault(desk: Desk) -> None:
     full = states(desk, FULL, 0)
     states(desk, FULL, 1, Severity.CLEAR)
     assert begins(desk, FULL, 5, Severity.WARNING) == full
-    assert desk.incident(full).red
+    assert desk.queries.incident(full).red
 
 
 CAUSE = on("a", "replication", "slot_lost_in_seconds", subject="s1")

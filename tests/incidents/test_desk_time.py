@@ -38,21 +38,21 @@ def opened(desk: Desk) -> str:
 
 def test_a_breach_is_recorded_once_and_stands_at_its_deadline(desk: Desk) -> None:
     number = opened(desk)
-    due = desk.clocks(number, MONDAY).steps[0].due_at
+    due = desk.queries.clocks(number, MONDAY).steps[0].due_at
     assert due == MONDAY + 30 * MINUTE
     assert desk.sweep(MONDAY + 29 * MINUTE) == 1  # the reminder
     late = MONDAY + 3 * HOUR
     assert desk.sweep(late) == 1
     assert desk.sweep(late) == 0
-    assert desk.incident(number).visits[0].breached_at == due
-    lines = [line for line in desk.timeline(number) if line.kind is EventKind.BREACHED]
+    assert desk.queries.incident(number).visits[0].breached_at == due
+    lines = [line for line in desk.queries.timeline(number) if line.kind is EventKind.BREACHED]
     assert [line.at for line in lines] == [due]
 
 
 def test_a_late_signature_records_the_breach_before_itself(desk: Desk) -> None:
     number = opened(desk)
     sign_step(desk, number, MONDAY + 2 * HOUR)
-    kinds = [event.kind for event in desk.events(number)]
+    kinds = [event.kind for event in desk.queries.events(number)]
     assert kinds == [EventKind.OPENED, EventKind.BREACHED, EventKind.SIGNED]
     assert desk.sweep(MONDAY + 2 * HOUR) == 0
 
@@ -107,7 +107,7 @@ def test_the_inbox_shows_mine_first_then_what_is_late_then_the_rest(desk: Desk) 
     sign_step(desk, "GDB-2026-0002", MONDAY)  # now waits for PA, an hour
     sign_step(desk, "GDB-2026-0003", MONDAY + 10 * MINUTE)
     now = MONDAY + 65 * MINUTE
-    inbox = desk.inbox(signer("PP"), now)
+    inbox = desk.queries.inbox(signer("PP"), now)
     assert [row.number for row in inbox.mine] == [mine]
     assert [row.number for row in inbox.late] == ["GDB-2026-0002"]
     assert [row.number for row in inbox.others] == ["GDB-2026-0003"]
@@ -117,42 +117,42 @@ def test_a_search_pages_through_everything_once(desk: Desk) -> None:
     for index in range(7):
         desk.report(finding(target=f"server-{index}", cluster=f"c{index}"), MONDAY)
     seen: list[str] = []
-    page = desk.search("open", "SERVER gangguan", limit=3)
+    page = desk.queries.search("open", "SERVER gangguan", limit=3)
     while True:
         seen += [row.number for row in page.rows]
         if page.after is None:
             break
-        page = desk.search("open", "SERVER gangguan", after=page.after, limit=3)
+        page = desk.queries.search("open", "SERVER gangguan", after=page.after, limit=3)
     assert seen == [f"GDB-2026-{n:04d}" for n in range(7, 0, -1)]
-    assert desk.search("all", "server-3").rows[0].target == "server-3"
-    assert desk.search("all", "100%_").rows == ()
-    assert desk.search("closed").rows == ()
+    assert desk.queries.search("all", "server-3").rows[0].target == "server-3"
+    assert desk.queries.search("all", "100%_").rows == ()
+    assert desk.queries.search("closed").rows == ()
 
 
 def test_an_unknown_number_is_said(desk: Desk) -> None:
     with pytest.raises(NoSuchIncident, match="There is no incident GDB-2000-0001"):
-        desk.incident("GDB-2000-0001")
+        desk.queries.incident("GDB-2000-0001")
     with pytest.raises(NoSuchIncident):
-        desk.events("GDB-2000-0001")
+        desk.queries.events("GDB-2000-0001")
 
 
 def test_an_incident_keeps_the_procedure_it_opened_under(desk: Desk, store: Store) -> None:
     number = opened(desk)
-    kept = desk.procedure(number)
+    kept = desk.queries.procedure(number)
     newer = Desk(
         store,
         replace(kept, hash="another", steps=kept.steps[:1], overall=kept.overall),
-        desk.calendar(number),
+        desk.queries.calendar(number),
     )
-    assert newer.procedure(number) == kept
-    assert newer.calendar(number).hash == desk.calendar(number).hash
-    assert newer.incident(number) == desk.incident(number)
+    assert newer.queries.procedure(number) == kept
+    assert newer.queries.calendar(number).hash == desk.queries.calendar(number).hash
+    assert newer.queries.incident(number) == desk.queries.incident(number)
 
 
 def test_a_desk_that_starts_anew_reads_the_same_incidents(desk: Desk, store: Store) -> None:
     number = opened(desk)
     walk(desk, number, 6, MONDAY)
-    assert desk_on(store).open_incidents() == desk.open_incidents()
+    assert desk_on(store).queries.open_incidents() == desk.queries.open_incidents()
     assert verify(store).problem is None
 
 
@@ -160,7 +160,7 @@ def test_a_store_that_fails_midway_changes_nothing(
     desk: Desk, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = opened(desk)
-    head, row = desk.ledger_head(), desk.row(number)
+    head, row = desk.queries.ledger_head(), desk.queries.row(number)
 
     def broken(*_: object, **__: object) -> None:
         raise StoreUnavailable(finding().title)
@@ -169,7 +169,7 @@ def test_a_store_that_fails_midway_changes_nothing(
         patched.setattr("incidents.records.summaries.summarise", broken)
         with pytest.raises(StoreUnavailable):
             sign_step(desk, number, MONDAY)
-    assert (desk.ledger_head(), desk.row(number)) == (head, row)
-    assert desk.documents(number) == ()
+    assert (desk.queries.ledger_head(), desk.queries.row(number)) == (head, row)
+    assert desk.queries.documents(number) == ()
     sign_step(desk, number, MONDAY)
     assert verify(store).problem is None

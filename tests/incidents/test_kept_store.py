@@ -96,8 +96,8 @@ def test_an_incident_it_left_open_is_signed_to_its_letter_under_its_own_procedur
     hand = Hand(World(store, desk, People(store), HandClock(NOW)))
     number = "GDB-2026-0003"
     hand.sign_until(number, 0)
-    assert desk.incident(number).outcome is Outcome.RESOLVED
-    letter = desk.documents(number)[-1].data["letter"]
+    assert desk.queries.incident(number).outcome is Outcome.RESOLVED
+    letter = desk.queries.documents(number)[-1].data["letter"]
     assert letter["body"][0]["text"] == (
         "Sehubungan dengan gangguan database Arsip yang kami catat dengan nomor GDB-2026-0003, "
         "bersama ini kami sampaikan bahwa gangguan tersebut telah selesai ditangani dengan "

@@ -41,9 +41,9 @@ def work(url: str, seed: int, pipe: int) -> None:
             severity = chance.choice([Severity.CLEAR, Severity.WARNING, Severity.CRITICAL])
             desk.report(finding(severity, target=name, cluster=name), MONDAY)
         else:
-            for row in desk.search("open", limit=1).rows:
+            for row in desk.queries.search("open", limit=1).rows:
                 sign_step(desk, row.number, MONDAY)
-        head = desk.ledger_head()
+        head = desk.queries.ledger_head()
         os.write(pipe, f"{head.sequence} {head.hash}\n".encode())
 
 
@@ -127,7 +127,7 @@ def check_nothing_doubled(store: Store) -> None:
     numbers: list[str] = []
     after: int | None = None
     while True:
-        page = desk.search("all", after=after, limit=200)
+        page = desk.queries.search("all", after=after, limit=200)
         numbers += [row.number for row in page.rows]
         after = page.after
         if after is None:
@@ -135,14 +135,14 @@ def check_nothing_doubled(store: Store) -> None:
     assert sorted(numbers) == [f"GDB-2026-{n:04d}" for n in range(1, len(numbers) + 1)]
     holders: Counter[str] = Counter()
     for number in numbers:
-        incident = desk.incident(number)
-        signed = [e for e in desk.events(number) if e.kind is EventKind.SIGNED]
+        incident = desk.queries.incident(number)
+        signed = [e for e in desk.queries.events(number) if e.kind is EventKind.SIGNED]
         visits = [(v.step, v.attempt) for v in incident.visits if v.signoff]
-        assert len(set(visits)) == len(visits) == len(signed) == len(desk.documents(number))
-        assert desk.row(number).version == incident.version
+        assert len(set(visits)) == len(visits) == len(signed) == len(desk.queries.documents(number))
+        assert desk.queries.row(number).version == incident.version
         if incident.open:
             holders.update(trouble.fingerprint for trouble in incident.troubles)
     assert all(count == 1 for count in holders.values())
     with store.read() as connection:
         for fingerprint in holders:
-            assert records.known(connection, fingerprint) is not None
+            assert records.history(connection, fingerprint)[0] is not None

@@ -164,7 +164,7 @@ class Stage:
         return Window("pemeliharaan", start=start, end=end)
 
     def incidents(self) -> tuple[Incident, ...]:
-        return self.desk.open_incidents()
+        return self.desk.queries.open_incidents()
 
     def close(self) -> None:
         for thread in self._threads.values():

@@ -219,7 +219,7 @@ def _heals(stage: Stage, number: str) -> None:
     assert len(stage.incidents()) == 1, _told(stage)
     (incident,) = stage.incidents()
     assert not incident.red, _told(stage)
-    kinds = {event.kind for event in stage.desk.events(number)}
+    kinds = {event.kind for event in stage.desk.queries.events(number)}
     assert EventKind.CLEARED in kinds
     assert (incident.open, incident.step) == (True, 1)
 

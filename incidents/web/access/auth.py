@@ -7,8 +7,11 @@ A session is an HttpOnly cookie. A change must come from this site (``Sec-Fetch-
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -16,7 +19,8 @@ from fastapi import Depends, Request, Response
 from starlette.datastructures import FormData
 
 from incidents.model import Signer
-from incidents.people.sessions import SignedIn
+from incidents.people.sessions import SignedIn, StoredSession
+from incidents.queries import Snapshot
 from incidents.web.access.problem import RequestError, SignInFirst
 from incidents.web.i18n import known
 from incidents.web.rendering import Site
@@ -68,33 +72,64 @@ def site_of(request: Request) -> Site:
     return site
 
 
+@contextmanager
+def look(request: Request) -> Iterator[tuple[Snapshot, Visitor]]:
+    """One snapshot of the store with whoever asks, for everything the answer shows.
+
+    The language is the one chosen in this browser, else the person's own. That the session is used
+    is written after the snapshot has ended.
+    """
+    site = site_of(request)
+    found = None
+    with site.desk.queries.snapshot() as seen:
+        visitor = getattr(request.state, "visitor", None)
+        if not isinstance(visitor, Visitor):
+            now = site.clock()
+            token = request.cookies.get(SESSION_COOKIE, "")
+            found = seen.signed_in(token, now) if token else None
+            visitor = _visitor(request, site, found, now)
+            request.state.visitor = visitor
+        yield seen, visitor
+    if found is not None:
+        site.sessions.seen(found, visitor.now)
+
+
+def _visitor(request: Request, site: Site, found: StoredSession | None, now: datetime) -> Visitor:
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if found is None:
+        return Visitor(now, known(chosen))
+    language = chosen if chosen in languages() else found.session.person.language
+    return Visitor(now, known(language), found.session, found.signer(site.today(now)))
+
+
+@contextmanager
+def signed_look(request: Request) -> Iterator[tuple[Snapshot, Member]]:
+    """``look`` for the person signed in; raises ``SignInFirst``."""
+    if not request.cookies.get(SESSION_COOKIE):
+        raise SignInFirst
+    with look(request) as (seen, visitor):
+        yield seen, _member(visitor)
+
+
 def visitor_of(request: Request) -> Visitor:
-    """The visitor; the language is the one chosen in this browser, else the person's own."""
+    """Who asks."""
     known_already = getattr(request.state, "visitor", None)
     if isinstance(known_already, Visitor):
         return known_already
-    site = site_of(request)
-    now = site.clock()
-    chosen = request.cookies.get(LANGUAGE_COOKIE)
-    token = request.cookies.get(SESSION_COOKIE, "")
-    session = site.sessions.session(token, now) if token else None
-    signer = (
-        site.people.signer(session.person.username, site.today(now))
-        if session is not None
-        else None
-    )
-    if session is None or signer is None:
-        visitor = Visitor(now, known(chosen))
-    else:
-        language = chosen if chosen in languages() else signer.person.language
-        visitor = Visitor(now, known(language), session, signer)
-    request.state.visitor = visitor
-    return visitor
+    if not request.cookies.get(SESSION_COOKIE):
+        site = site_of(request)
+        request.state.visitor = _visitor(request, site, None, site.clock())
+        return visitor_of(request)
+    with look(request) as (_, visitor):
+        return visitor
 
 
 def member_of(request: Request) -> Member:
     """The person signed in; raises ``SignInFirst``."""
-    visitor = visitor_of(request)
+    return _member(visitor_of(request))
+
+
+def _member(visitor: Visitor) -> Member:
     if visitor.session is None or visitor.signer is None:
         raise SignInFirst
     return Member(visitor.now, visitor.language, visitor.signer, visitor.session)
@@ -139,7 +174,17 @@ def member_posting(request: Request, form: Posted) -> Member:
     return member
 
 
+Look = Callable[[], AbstractContextManager[tuple[Snapshot, Member]]]
+"""Opens the one snapshot that a page reads from."""
+
+
+def looking(request: Request) -> Look:
+    """For a page of the person signed in."""
+    return partial(signed_look, request)
+
+
 Here = Annotated[Site, Depends(site_of)]
+Looking = Annotated[Look, Depends(looking)]
 Anyone = Annotated[Visitor, Depends(visitor_of)]
 Signed = Annotated[Member, Depends(member_of)]
 Posting = Annotated[Member, Depends(member_posting)]

@@ -6,6 +6,9 @@ session must send its token in ``X-CSRF-Token`` with every change.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -13,14 +16,17 @@ from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from incidents.model import Decision, Outcome, Refused
+from incidents.queries import Snapshot
 from incidents.web import actions as act
 from incidents.web.access.auth import (
     Here,
+    Look,
     Member,
     Visitor,
     member_of,
     refuse_foreign,
     refuse_without_token,
+    signed_look,
     site_of,
 )
 from incidents.web.access.problem import RequestError, SignInFirst, problem_of
@@ -28,7 +34,7 @@ from incidents.web.api import schemas, serializers
 from incidents.web.i18n import known
 from incidents.web.rendering import Site
 from incidents.web.views.document_view import draw
-from incidents.web.views.incident_view import open_case
+from incidents.web.views.incident_view import case_of
 from incidents.workflow import actions
 from incidents.workflow.actions import ActionRefused
 
@@ -56,20 +62,31 @@ basic = HTTPBasic(auto_error=False, description="A person's username and passwor
 def caller(
     request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(basic)] = None
 ) -> Member:
-    """The caller; raises ``SignInFirst``, and ``RequestError`` for a page's session without its
-    token.
+    """Who calls to change something; raises ``SignInFirst``, and ``RequestError`` for a session of
+    a page without its token.
     """
-    if request.method not in ("GET", "HEAD"):
-        refuse_foreign(request)  # browsers send remembered Basic credentials along as well
+    refuse_foreign(request)  # browsers send remembered Basic credentials along as well
     if given is not None:
-        return _by_password(request, given)
+        with _look_by_password(request, given) as (_, member):
+            return member
     member = member_of(request)
-    if request.method not in ("GET", "HEAD"):
-        refuse_without_token(member.session, request.headers.get("x-csrf-token", ""))
+    refuse_without_token(member.session, request.headers.get("x-csrf-token", ""))
     return member
 
 
-def _by_password(request: Request, given: HTTPBasicCredentials) -> Member:
+def looking(
+    request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(basic)] = None
+) -> Look:
+    """Opens the one snapshot that an answer is read from; raises ``SignInFirst``."""
+    if given is not None:
+        return partial(_look_by_password, request, given)
+    return partial(signed_look, request)
+
+
+@contextmanager
+def _look_by_password(
+    request: Request, given: HTTPBasicCredentials
+) -> Iterator[tuple[Snapshot, Member]]:
     site = site_of(request)
     now = site.clock()
     address = request.client.host if request.client else ""
@@ -77,34 +94,47 @@ def _by_password(request: Request, given: HTTPBasicCredentials) -> Member:
         person = site.sessions.check(given.username, given.password, address, now)
     except Refused as refused:
         raise RequestError(401, "credentials", refused.reason) from refused
-    signer = site.people.signer(person.username, site.today(now))
-    if signer is None:
-        raise SignInFirst
-    return Member(now, known(person.language), signer)
+    with site.desk.queries.snapshot() as seen:
+        signer = seen.signer(person.username, site.today(now))
+        if signer is None:
+            raise SignInFirst
+        yield seen, Member(now, known(person.language), signer)
 
 
 Caller = Annotated[Member, Depends(caller)]
+Looking = Annotated[Look, Depends(looking)]
+
+
+def signed(look: Looking) -> Member:
+    """Who asks for what needs nothing else of the store."""
+    with look() as (_, member):
+        return member
+
+
+Signed = Annotated[Member, Depends(signed)]
 
 
 @router.get("/incidents", summary="Incidents, newest first")
 def list_incidents(
-    site: Here,
-    member: Caller,
+    look: Looking,
     state: Literal["open", "closed", "all"] = "open",
     q: Annotated[str, Query(max_length=200, description="every word must occur")] = "",
     after: Annotated[int | None, Query(description="the ``after`` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> schemas.IncidentList:
     """Open ones unless asked otherwise."""
-    page = site.desk.search(state, q.strip(), after, limit)
-    rows = [serializers.summary(row, member) for row in page.rows]
+    with look() as (seen, member):
+        page = seen.search(state, q.strip(), after, limit)
+    rows = [serializers.summary(row, member.now) for row in page.rows]
     return schemas.IncidentList(incidents=rows, after=page.after)
 
 
 @router.get("/incidents/{number}", summary="One incident, whole")
-def get_incident(site: Here, member: Caller, number: str) -> schemas.IncidentBody:
+def get_incident(site: Here, look: Looking, number: str) -> schemas.IncidentBody:
     """State, findings with evidence, visits, clocks, timeline, and who may sign."""
-    return serializers.whole(open_case(site, number, member), member)
+    with look() as (seen, member):
+        details = seen.details(number, member.signer, member.now)
+    return serializers.whole(case_of(details, site.targets()))
 
 
 @router.post("/incidents", status_code=201, summary="Report a disruption by hand")
@@ -128,7 +158,7 @@ def post_incident(
     except Refused as refused:
         raise RequestError(422, "form", refused.reason) from refused
     response.headers["location"] = f"/api/v1/incidents/{incident.number}"
-    return serializers.whole(open_case(site, incident.number, member), member)
+    return _whole(site, member, incident.number)
 
 
 @router.post("/incidents/{number}/signoffs", status_code=201, summary="Sign the waiting step")
@@ -177,9 +207,11 @@ def post_dispensation(
 
 
 @router.get("/incidents/{number}/documents", summary="Documents of an incident")
-def list_documents(site: Here, member: Caller, number: str) -> schemas.DocumentList:
+def list_documents(look: Looking, number: str) -> schemas.DocumentList:
     """The oldest first."""
-    documents = [serializers.document_summary(each) for each in site.desk.documents(number)]
+    with look() as (seen, _):
+        found = seen.documents(number)
+    documents = [serializers.document_summary(each) for each in found]
     return schemas.DocumentList(documents=documents)
 
 
@@ -191,15 +223,16 @@ def list_documents(site: Here, member: Caller, number: str) -> schemas.DocumentL
 def get_document_page(
     request: Request,
     site: Here,
-    member: Caller,
+    look: Looking,
     number: str,
     id: str,
     lang: Literal["id", "en"] | None = None,
 ) -> HTMLResponse:
     """Fit for printing; the letter is always in Bahasa Indonesia."""
+    with look() as (seen, member):
+        document, procedure = seen.document(number, id), seen.procedure(number)
     visit = Visitor(member.now, lang or member.language, member.session, member.signer)
-    document = site.desk.document(number, id)
-    paper = draw(site, request, visit, document)
+    paper = draw(site, request, visit, document, procedure)
     return site.render(
         request,
         visit,
@@ -211,13 +244,14 @@ def get_document_page(
 
 
 @router.get("/incidents/{number}/documents/{id}", summary="One document as data")
-def get_document(site: Here, member: Caller, number: str, id: str) -> schemas.DocumentBody:
+def get_document(look: Looking, number: str, id: str) -> schemas.DocumentBody:
     """Everything its page prints, with the hashes that bind it to the ledger."""
-    return serializers.document_whole(site.desk.document(number, id))
+    with look() as (seen, _):
+        return serializers.document_whole(seen.document(number, id))
 
 
 @router.get("/targets", tags=["targets"], summary="Health of every watched server")
-def list_targets(site: Here, member: Caller) -> schemas.TargetList:
+def list_targets(site: Here, _member: Signed) -> schemas.TargetList:
     """From memory: what the probes said last, blind spots included."""
     return schemas.TargetList(targets=[serializers.target(each) for each in site.targets()])
 
@@ -226,4 +260,10 @@ def _done(site: Site, member: Member, number: str, action: actions.Action) -> sc
     refused = act.attempt(site, number, action, member)
     if refused is not None:
         raise refused
-    return serializers.whole(open_case(site, number, member), member)
+    return _whole(site, member, number)
+
+
+def _whole(site: Site, member: Member, number: str) -> schemas.IncidentBody:
+    """The incident as it stands after a change."""
+    details = site.desk.queries.details(number, member.signer, member.now)
+    return serializers.whole(case_of(details, site.targets()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from incidents.documents.model import Document
@@ -10,9 +11,8 @@ from incidents.model import Trouble, Visit
 from incidents.procedure.sla import SlaClock
 from incidents.records.rows import IncidentRow
 from incidents.records.timeline import TimelineEntry
-from incidents.web.access.auth import Member
 from incidents.web.api import schemas
-from incidents.web.views.incident_view import Case, sign_refusal
+from incidents.web.views.incident_view import Case
 from incidents.web.views.target_health import ProbeHealth, TargetHealth
 from probes import Severity, Text
 from probes.words import finding_json
@@ -22,7 +22,7 @@ def said(text: Text) -> schemas.Said:
     return schemas.Said(**finding_json.text(text))
 
 
-def summary(row: IncidentRow, member: Member) -> schemas.IncidentSummary:
+def summary(row: IncidentRow, now: datetime) -> schemas.IncidentSummary:
     return schemas.IncidentSummary(
         number=row.number,
         state="open" if row.open else "closed",
@@ -44,11 +44,11 @@ def summary(row: IncidentRow, member: Member) -> schemas.IncidentSummary:
         overall_due_at=row.overall_due_at,
         closed_at=row.closed_at,
         outcome=row.outcome.value if row.outcome else None,
-        late=row.late(member.now),
+        late=row.late(now),
     )
 
 
-def whole(case: Case, member: Member) -> schemas.IncidentBody:
+def whole(case: Case) -> schemas.IncidentBody:
     incident, clocks = case.incident, case.clocks
     return schemas.IncidentBody(
         number=incident.number,
@@ -78,7 +78,7 @@ def whole(case: Case, member: Member) -> schemas.IncidentBody:
         loops_affordable=dict(clocks.loops_affordable),
         downtime_seconds=clocks.downtime_seconds,
         timeline=[line_of(line) for line in case.timeline],
-        waiting=_waiting(case, member) if incident.open else None,
+        waiting=_waiting(case) if incident.open else None,
     )
 
 
@@ -151,8 +151,8 @@ def line_of(line: TimelineEntry) -> schemas.TimelineLine:
     )
 
 
-def _waiting(case: Case, member: Member) -> schemas.Waiting:
-    step, refusal = case.step, sign_refusal(case, member)
+def _waiting(case: Case) -> schemas.Waiting:
+    step, refusal = case.step, case.refusal
     return schemas.Waiting(
         step=step.number,
         title=said(step.title),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from incidents.web.access.auth import Here, Signed
+from incidents.web.access.auth import Here, Looking
 
 router = APIRouter()
 STATES = ("closed", "open", "all")
@@ -15,18 +15,20 @@ PAGE_ROWS = 50
 def show(
     request: Request,
     site: Here,
-    member: Signed,
+    look: Looking,
     q: str = "",
     state: str = "closed",
     after: int | None = None,
 ) -> Response:
     """Closed incidents unless asked for more; ``after`` continues a list."""
     state = state if state in STATES else "closed"
+    with look() as (seen, member):
+        found = seen.search(state, q.strip(), after, PAGE_ROWS)
     return site.render(
         request,
         member,
         "archive.html",
-        found=site.desk.search(state, q.strip(), after, PAGE_ROWS),
+        found=found,
         q=q.strip(),
         state=state,
         first_page=after is None,

@@ -15,19 +15,12 @@ from starlette.datastructures import FormData
 from incidents.model import Decision, Outcome
 from incidents.procedure.load import Field
 from incidents.web import actions as act
-from incidents.web.access.auth import Here, Member, Posted, Posting, Signed, text_of
+from incidents.web.access.auth import Here, Looking, Member, Posted, Posting, text_of
 from incidents.web.access.problem import RequestError
 from incidents.web.rendering import Site
 from incidents.web.views.form_values import posted_form, shown
 from incidents.web.views.formatting import Sayer
-from incidents.web.views.incident_view import (
-    Case,
-    may_claim,
-    may_dismiss,
-    may_dispense,
-    open_case,
-    sign_refusal,
-)
+from incidents.web.views.incident_view import Case, case_of
 from incidents.web.views.prefill import prefilled, source_words
 from incidents.workflow import actions
 from probes import Text
@@ -39,10 +32,17 @@ UNREADABLE = Text("This form did not arrive whole; reload the incident's page an
 
 @router.get("/incidents/{number}")
 def show(
-    request: Request, site: Here, member: Signed, number: str, signed: int | None = None
+    request: Request, site: Here, look: Looking, number: str, signed: int | None = None
 ) -> Response:
     """The page itself; ``signed``: the step whose signature has just led here."""
-    return page(request, site, member, open_case(site, number, member), signed=signed)
+    with look() as (seen, member):
+        details = seen.details(number, member.signer, member.now)
+    return page(request, site, member, case_of(details, site.targets()), signed=signed)
+
+
+def _read(site: Site, number: str, member: Member) -> Case:
+    """The incident as it stands after a form was sent."""
+    return case_of(site.desk.queries.details(number, member.signer, member.now), site.targets())
 
 
 def page(
@@ -71,11 +71,11 @@ def page(
         case=case,
         incident=case.incident,
         step=case.step,
-        refusal=sign_refusal(case, member),
+        refusal=case.refusal,
         signed=case.just_signed(member.signer.person.username) == signed,
-        can_claim=may_claim(case, member),
-        can_dismiss=may_dismiss(case, member),
-        can_dispense=may_dispense(case, member),
+        can_claim=case.may.claim is None,
+        can_dismiss=case.may.dismiss is None,
+        can_dispense=case.may.dispense is None,
         values=shown(case.step, first if typed is None else typed, case.calendar.zone),
         problems={k: v.said_in(member.language) for k, v in (problems or {}).items()},
         other=other or {},
@@ -86,7 +86,7 @@ def page(
 @router.post("/incidents/{number}/sign")
 def sign(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
     """Sign the waiting step: "Ya" or "Tidak"."""
-    case = open_case(site, number, member)
+    case = _read(site, number, member)
     try:
         decision = Decision(text_of(form, "decision"))
         step = case.procedure.step(_whole(form, "step"))
@@ -113,7 +113,7 @@ def _stale(
     typed: Mapping[str, Any],
 ) -> Response:
     """What changed since the page was read, with the typed text kept for copying."""
-    case = open_case(site, number, member)
+    case = _read(site, number, member)
     seen = _whole(form, "seen")
     step = case.procedure.step(step_number)
     written = [
@@ -131,9 +131,7 @@ def _stale(
         news=[line for line in case.timeline if line.sequence > seen],
         written=written,
         typed_step=step,
-        again=case.incident.open
-        and case.incident.step == step_number
-        and sign_refusal(case, member) is None,
+        again=case.incident.open and case.incident.step == step_number and case.refusal is None,
         values=shown(step, typed, case.calendar.zone),
     )
 
@@ -199,7 +197,7 @@ def _small(
         request,
         site,
         member,
-        open_case(site, number, member),
+        _read(site, number, member),
         status=refused.status,
         problems={field: refused.reason},
         other=typed,

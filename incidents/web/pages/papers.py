@@ -8,29 +8,27 @@ from fastapi import APIRouter, Request, Response
 
 from incidents.documents.model import NoSuchDocument
 from incidents.records.rows import NoSuchIncident
-from incidents.web.access.auth import Anyone, Here, Signed
+from incidents.web.access.auth import Here, Looking
+from incidents.web.access.auth import look as open_look
 from incidents.web.views.document_view import SHORT_HASH, draw
 
 router = APIRouter()
 
 
 @router.get("/incidents/{number}/documents")
-def every(request: Request, site: Here, member: Signed, number: str) -> Response:
+def every(request: Request, site: Here, look: Looking, number: str) -> Response:
     """The incident's documents, the oldest first."""
-    return site.render(
-        request,
-        member,
-        "documents.html",
-        incident=site.desk.incident(number),
-        documents=site.desk.documents(number),
-    )
+    with look() as (seen, member):
+        incident, documents = seen.incident(number), seen.documents(number)
+    return site.render(request, member, "documents.html", incident=incident, documents=documents)
 
 
 @router.get("/incidents/{number}/documents/{id}")
-def one(request: Request, site: Here, member: Signed, number: str, id: str) -> Response:
+def one(request: Request, site: Here, look: Looking, number: str, id: str) -> Response:
     """One document on the office's paper."""
-    document = site.desk.document(number, id)
-    paper = draw(site, request, member, document)
+    with look() as (seen, member):
+        document, procedure = seen.document(number, id), seen.procedure(number)
+    paper = draw(site, request, member, document, procedure)
     return site.render(
         request,
         member,
@@ -42,17 +40,16 @@ def one(request: Request, site: Here, member: Signed, number: str, id: str) -> R
 
 
 @router.get("/verify/{number}/{id}")
-def verify(
-    request: Request, site: Here, visitor: Anyone, number: str, id: str, h: str = ""
-) -> Response:
+def verify(request: Request, site: Here, number: str, id: str, h: str = "") -> Response:
     """Whether a paper's address and short hash belong to this office; reveals nothing else.
 
     A wrong number, a wrong id and a wrong hash get the same answer, so nothing can be listed.
     """
-    try:
-        document = site.desk.document(number, id)
-    except (NoSuchIncident, NoSuchDocument):
-        document = None
+    with open_look(request) as (seen, visitor):
+        try:
+            document = seen.document(number, id)
+        except (NoSuchIncident, NoSuchDocument):
+            document = None
     matches = document is not None and hmac.compare_digest(
         document.sha256[:SHORT_HASH].encode(), h.strip().lower().encode()
     )

@@ -15,7 +15,7 @@ from incidents.documents.letter import body
 from incidents.documents.model import Document
 from incidents.model import JSON
 from incidents.procedure.model import Procedure
-from incidents.web.rendering import Site, Visit
+from incidents.web.rendering import Reader, Site
 
 SHORT_HASH = 12
 """Hex digits of a document's hash that a QR code carries (48 bits)."""
@@ -34,13 +34,14 @@ def verify_url(base: str, document: Document) -> str:
     return f"{base}/verify/{document.incident}/{document.id}?h={document.sha256[:SHORT_HASH]}"
 
 
-def draw(site: Site, request: Request, visit: Visit, document: Document) -> Paper:
+def draw(
+    site: Site, request: Request, visit: Reader, document: Document, procedure: Procedure
+) -> Paper:
     """The document as it is shown and printed."""
     import segno  # not at the start: only who draws a document needs it
 
     letter = document.data.get("letter")
     language = visit.language if letter is None else letter.get("language", "id")
-    procedure = site.procedure_of(document.incident)
     url = verify_url(site.address(request), document)
     # both come from our own code and from segno's drawing of our own address: nothing typed in them
     code = Markup(  # noqa: S704 - an SVG made here, with no text in it

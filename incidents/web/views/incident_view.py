@@ -6,24 +6,20 @@ that is not has a reason. An empty form is no reason to hide a form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from incidents.calendar.load import Calendar
 from incidents.documents.model import Document
-from incidents.model import Decision, Incident, Outcome, SignOff, Trouble, Visit
+from incidents.model import Decision, Incident, SignOff, Trouble, Visit
 from incidents.procedure.load import Procedure, Step
 from incidents.procedure.sla import Clocks
+from incidents.queries import IncidentDetails
 from incidents.records.timeline import TimelineEntry
-from incidents.web.access.auth import Member
-from incidents.web.rendering import Site
-from incidents.web.views.target_health import Standing, standing
-from incidents.workflow import actions, permissions
-from incidents.workflow.actions import Action, Refusal, RefusalKind
+from incidents.web.views.target_health import Standing, TargetHealth, standing
+from incidents.workflow.permissions import Permissions
 from probes import Severity, Text
-
-_ABOUT_THE_FORM = frozenset({RefusalKind.FORM, RefusalKind.RED, RefusalKind.DECISION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +42,15 @@ class Case:
     clocks: Clocks
     timeline: tuple[TimelineEntry, ...]
     documents: tuple[Document, ...]
-    holders: dict[str, dict[str, str]]  # role -> username -> name
+    holders: Mapping[str, Mapping[str, str]]  # role -> username -> name, of today
+    names: Mapping[str, str]  # username -> name, of everybody
+    may: Permissions  # what the reader may do
     standing: Mapping[str, Standing] = field(default_factory=dict)  # by fingerprint, as read now
+
+    @property
+    def refusal(self) -> Text | None:
+        """Why the reader may not sign the waiting step; None where they may."""
+        return None if self.may.sign is None else self.may.sign.reason
 
     @property
     def step(self) -> Step:
@@ -84,13 +87,13 @@ class Case:
 
     @property
     def told(self) -> Trouble | None:
-        """The finding in the heading: the root, unless only a symptom is left."""
+        """The trouble the headline speaks of: the root, unless only a symptom is left."""
         ranked = sorted(self.incident.troubles, key=lambda each: (not each.severity, not each.root))
         return ranked[0] if ranked else None
 
     @property
     def healed_at(self) -> datetime | None:
-        """When the last of its findings cleared; None while one is open, or if there are none."""
+        """When the last of its troubles cleared; None while one stands, or none was watched."""
         troubles = self.incident.troubles
         if not troubles or self.incident.red:
             return None
@@ -104,77 +107,26 @@ class Case:
         return Standing(trouble.title, trouble.hint, trouble.last_at)
 
     def name_of(self, username: str) -> str:
-        """A person's printed name as far as this page knows it."""
-        for people in self.holders.values():
-            if username in people:
-                return people[username]
-        return username
+        """A person's printed name."""
+        return self.names.get(username, username)
 
     def on_turn(self) -> tuple[str, ...]:
         """Who holds the role whose turn it is today."""
         return tuple(self.holders.get(self.step.role, {}).values())
 
 
-def open_case(site: Site, number: str, member: Member) -> Case:
-    """Read one incident; raises ``NoSuchIncident``."""
-    desk = site.desk
-    procedure = site.procedure_of(number)
-    incident = desk.incident(number)
-    names = {trouble.target for trouble in incident.troubles}
+def case_of(details: IncidentDetails, targets: Iterable[TargetHealth] = ()) -> Case:
+    """What was read of an incident, with what the probes say of its servers now."""
+    names = {trouble.target for trouble in details.incident.troubles}
     return Case(
-        incident=incident,
-        procedure=procedure,
-        calendar=desk.calendar(number),
-        clocks=desk.clocks(number, member.now),
-        timeline=desk.timeline(number),
-        documents=desk.documents(number),
-        holders=site.holders(procedure, member.now),
-        standing=standing(each for each in site.targets() if each.name in names),
+        incident=details.incident,
+        procedure=details.procedure,
+        calendar=details.calendar,
+        clocks=details.clocks,
+        timeline=details.timeline,
+        documents=details.documents,
+        holders=details.holders,
+        names=details.names,
+        may=details.may,
+        standing=standing(each for each in targets if each.name in names),
     )
-
-
-def refusal_of(case: Case, action: Action, member: Member) -> Refusal | None:
-    """Why this person may not do this now."""
-    return permissions.check_permission(
-        case.incident,
-        action,
-        member.signer,
-        case.procedure,
-        member.now,
-        case.calendar.zone,
-        {role: tuple(people) for role, people in case.holders.items()},
-    )
-
-
-def may(case: Case, action: Action, member: Member) -> Text | None:
-    """Why the form for ``action`` is not offered; None where it is."""
-    refused = refusal_of(case, action, member)
-    if refused is None or refused.kind in _ABOUT_THE_FORM:
-        return None
-    return refused.reason
-
-
-def sign_refusal(case: Case, member: Member) -> Text | None:
-    """Why this person may not sign the waiting step."""
-    action = actions.Sign(case.incident.step, Decision.APPROVE, {}, case.incident.version)
-    return may(case, action, member)
-
-
-def may_claim(case: Case, member: Member) -> bool:
-    """Whether "I am on it" is offered."""
-    return may(case, actions.Claim(case.incident.version), member) is None
-
-
-def may_dismiss(case: Case, member: Member) -> bool:
-    """Whether closing as "not a disruption" is offered."""
-    rule = case.procedure.dismissal
-    if rule is None or rule.step != case.incident.step or not case.incident.open:
-        return False
-    action = actions.Dismiss(Outcome.NOT_A_DISRUPTION, "", case.incident.version)
-    return may(case, action, member) is None
-
-
-def may_dispense(case: Case, member: Member) -> bool:
-    """Whether this person may grant a dispensation from the separation of duties."""
-    dispenser = case.procedure.dispenser
-    return case.incident.open and dispenser is not None and bool(member.signer.holds(dispenser.key))

@@ -73,7 +73,7 @@ def test_an_open_incident_is_counted_by_step_severity_source_and_family(office: 
     due = office.value('sigap_sla_next_due_timestamp_seconds{step="1"}')
     assert due is not None and due > NOON.timestamp()
     assert office.value('sigap_sla_next_due_timestamp_seconds{step="2"}') is None
-    number = office.desk.open_incidents()[0].number
+    number = office.desk.queries.open_incidents()[0].number
     assert office.figures.incident_of(str(a_finding().fingerprint)) == number
 
 
@@ -123,17 +123,38 @@ def test_a_closed_incident_is_counted_whether_it_was_seen_open_or_not(
     assert office.value('sigap_incidents_closed_total{outcome="not_a_disruption"}', again) == 1
 
 
-def closed_by_hand(office: Office, number: str) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.NOT_A_DISRUPTION, Outcome.DUPLICATE])
+def test_a_dismissal_is_neither_a_standard_met_nor_a_return(
+    office: Office, outcome: Outcome
+) -> None:
+    other = office.desk.report(a_finding(target="other"), NOON).number
+    number = office.desk.report(a_finding(), NOON).number
+    closed_by_hand(office, number, outcome, other if outcome is Outcome.DUPLICATE else "")
+    office.figures.refresh(NOON + timedelta(minutes=10))
+    assert office.value(f'sigap_incidents_closed_total{{outcome="{outcome}"}}') == 1
+    assert office.value('sigap_sla_overall_closed_total{result="met"}') == 0
+    assert office.value('sigap_sla_overall_closed_total{result="breached"}') == 0
+    assert office.value('sigap_step_visits_total{step="1",verdict="approve"}') == 1
+    assert office.value('sigap_step_visits_total{step="2",verdict="return"}') == 0
+    assert office.value('sigap_step_visits_total{step="2",verdict="dismiss"}') == 1
+
+
+def closed_by_hand(
+    office: Office,
+    number: str,
+    outcome: Outcome = Outcome.NOT_A_DISRUPTION,
+    duplicate_of: str = "",
+) -> None:
     """Step 1 signed, step 2 dismissed."""
     ani = office.people.signer("ani", NOON.date())
     assert ani is not None
-    step = office.desk.procedure(number).step(1)
+    step = office.desk.queries.procedure(number).step(1)
     form = {field.name: sample(field) for field in step.form if field.required}
     signed = office.desk.sign(
         number, Sign(1, Decision.APPROVE, form, 1), ani, NOON + timedelta(minutes=5)
     )
     office.desk.report(a_finding(severity=Severity.CLEAR), NOON + timedelta(minutes=6))
-    action = Dismiss(Outcome.NOT_A_DISRUPTION, "uji coba terencana", signed.version)
+    action = Dismiss(outcome, "uji coba terencana", signed.version, duplicate_of)
     office.desk.dismiss(number, action, ani, NOON + timedelta(minutes=7))
 
 
@@ -159,7 +180,7 @@ def test_while_the_store_is_away_the_last_figures_stay(
     def away() -> None:
         raise StoreUnavailable(both("mati", "away"))
 
-    monkeypatch.setattr(office.desk, "ledger_head", away)
+    monkeypatch.setattr(office.desk.queries, "snapshot", away)
     with pytest.raises(StoreUnavailable):
         office.figures.refresh(NOON + timedelta(hours=1))
     assert office.lines() == before

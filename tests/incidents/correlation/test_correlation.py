@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incidents.correlation import table as causes
-from incidents.correlation.match import Placement, place
+from incidents.correlation.match import Match, match
 from probes import Finding, Severity
 from tests.incidents.builders import finding
 from tests.incidents.reported import MINUTE, NOW, Desk, blocked, down, full, lag, on
@@ -229,7 +229,7 @@ def test_a_clear_finding_joins_nothing_new() -> None:
     desk = Desk()
     desk.report(down())
     clear = finding(measure="lag", family="replication", severity=Severity.CLEAR)
-    assert desk.report(clear) == Placement()
+    assert desk.report(clear) == Match()
 
 
 def test_the_timeline_learns_why_a_symptom_joined() -> None:
@@ -286,7 +286,7 @@ def test_the_place_does_not_depend_on_the_order_the_store_returns(
     for each in sorted(found, key=lambda each: each.at):
         desk.report(each)
     there = list(desk.incidents.values())
-    assert place(last, there) == place(last, reversed(there))
+    assert match(last, there) == match(last, reversed(there))
 
 
 @pytest.mark.parametrize(

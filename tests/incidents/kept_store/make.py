@@ -100,7 +100,7 @@ class Hand:
 
     def sign(self, number: str, decision: Decision = Decision.APPROVE, by: str = "") -> None:
         """The waiting step, by the person of its role or by that of ``by``."""
-        incident = self.desk.incident(number)
+        incident = self.desk.queries.incident(number)
         step = incident.step
         form = dict(ANSWERS[step] if decision is Decision.APPROVE else RETURNED[step])
         if step == 7 and decision is Decision.APPROVE and incident.red:
@@ -109,7 +109,10 @@ class Hand:
         self.desk.sign(number, action, self.signer(by or ROLE[step]), self.forward())
 
     def sign_until(self, number: str, step: int) -> None:
-        while self.desk.incident(number).open and self.desk.incident(number).step != step:
+        while (
+            self.desk.queries.incident(number).open
+            and self.desk.queries.incident(number).step != step
+        ):
             self.sign(number)
 
 
@@ -125,7 +128,7 @@ def tell(hand: Hand) -> None:
 def _both_loops(hand: Hand) -> None:
     number = hand.world.open_incident()
     hand.sign_until(number, 4)
-    incident = hand.desk.incident(number)
+    incident = hand.desk.queries.incident(number)
     putri = hand.signer("PP")
     hand.desk.claim(number, Claim(incident.version), putri, hand.forward())
     hand.desk.note(number, Note("Menunggu persetujuan pemilik aplikasi."), putri, hand.forward())
@@ -140,7 +143,7 @@ def _both_loops(hand: Hand) -> None:
 def _dismissed(hand: Hand) -> None:
     number = report(hand, "esurat-replica", "lag_seconds", "replication")
     hand.sign_until(number, 2)
-    version = hand.desk.incident(number).version
+    version = hand.desk.queries.incident(number).version
     why = "Pemeliharaan terjadwal yang sudah diumumkan."
     action = Dismiss(Outcome.NOT_A_DISRUPTION, why, version)
     hand.desk.dismiss(number, action, hand.signer("PA"), hand.forward())
@@ -158,7 +161,7 @@ def _by_dispensation(hand: Hand) -> None:
     hand.world.people.assign(deputy, now)
     number = report(hand, "absensi", "connections_used", "connections")
     hand.sign_until(number, 7)
-    version = hand.desk.incident(number).version
+    version = hand.desk.queries.incident(number).version
     granted = Dispense(7, "putri", "Kepala Seksi sedang dinas luar.", version)
     hand.desk.dispense(number, granted, hand.signer("KD"), hand.forward())
     hand.sign(number, by="PP")
@@ -168,7 +171,7 @@ def _by_dispensation(hand: Hand) -> None:
         9,
         Decision.APPROVE,
         {name: value for name, value in bare.items() if value},
-        hand.desk.incident(number).version,
+        hand.desk.queries.incident(number).version,
     )
     hand.desk.sign(number, action, hand.signer("PP"), hand.forward())
 

@@ -80,13 +80,18 @@ def form_of(page: str, answers: Mapping[str, str], decision: str = "approve") ->
 def sign_up_to(world: World, number: str, last: int) -> None:
     """Have the right people approve every step up to and including ``last``."""
     roles = {1: "PP", 2: "PA", 3: "PW", 4: "PP", 5: "AJ", 6: "PP", 7: "PW", 8: "PA", 9: "PP"}
-    while world.desk.incident(number).open and world.desk.incident(number).step <= last:
-        incident = world.desk.incident(number)
+    while (
+        world.desk.queries.incident(number).open
+        and world.desk.queries.incident(number).step <= last
+    ):
+        incident = world.desk.queries.incident(number)
         step = incident.step
         if step == 5:
             world.heal()
         world.clock.forward(minutes=5)
         signer = world.people.signer(CAST[roles[step]].username, world.clock.now.date())
         assert signer is not None
-        action = Sign(step, Decision.APPROVE, ANSWERS[step], world.desk.incident(number).version)
+        action = Sign(
+            step, Decision.APPROVE, ANSWERS[step], world.desk.queries.incident(number).version
+        )
         world.desk.sign(number, action, signer, world.clock.now)

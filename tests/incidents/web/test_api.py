@@ -87,7 +87,7 @@ def test_a_signature_by_the_api_moves_the_incident_and_leaves_a_document(
     world: World, client: TestClient
 ) -> None:
     number = world.open_incident()
-    version = world.desk.incident(number).version
+    version = world.desk.queries.incident(number).version
     answer = client.post(
         f"{INCIDENTS}/{number}/signoffs", json=signoff(1, version), auth=basic("PP")
     )
@@ -106,7 +106,7 @@ def test_the_wrong_role_gets_403_with_the_sentence_of_the_page(
     world: World, client: TestClient, signed_in: SignedIn
 ) -> None:
     number = world.open_incident()
-    version = world.desk.incident(number).version
+    version = world.desk.queries.incident(number).version
     answer = client.post(
         f"{INCIDENTS}/{number}/signoffs", json=signoff(1, version), auth=basic("PW")
     )
@@ -120,18 +120,18 @@ def test_the_person_who_repaired_cannot_verify(world: World, client: TestClient)
     number = world.open_incident()
     sign_up_to(world, number, 6)
     world.people.assign(Assignment("putri", "PW", Basis.PLT, "800/1/2026"), world.clock.now)
-    version = world.desk.incident(number).version
+    version = world.desk.queries.incident(number).version
     answer = client.post(
         f"{INCIDENTS}/{number}/signoffs", json=signoff(7, version), auth=basic("PP")
     )
     assert answer.status_code == 403
     assert answer.json()["error"]["code"] == "separation"
-    assert world.desk.incident(number).step == 7
+    assert world.desk.queries.incident(number).step == 7
 
 
 def test_a_stale_version_is_409(world: World, client: TestClient) -> None:
     number = world.open_incident()
-    version = world.desk.incident(number).version
+    version = world.desk.queries.incident(number).version
     path = f"{INCIDENTS}/{number}/claims"
     assert client.post(path, json={"version": version}, auth=basic("PP")).status_code == 201
     answer = client.post(
@@ -143,7 +143,9 @@ def test_a_stale_version_is_409(world: World, client: TestClient) -> None:
 
 def test_an_incomplete_form_is_422_and_names_the_fields(world: World, client: TestClient) -> None:
     number = world.open_incident()
-    body = signoff(1, world.desk.incident(number).version, form={"title": "x", "colour": "red"})
+    body = signoff(
+        1, world.desk.queries.incident(number).version, form={"title": "x", "colour": "red"}
+    )
     answer = client.post(f"{INCIDENTS}/{number}/signoffs", json=body, auth=basic("PP"))
     assert answer.status_code == 422
     fields = answer.json()["error"]["fields"]
@@ -172,7 +174,7 @@ def test_a_wrong_or_unknown_key_is_named(
     world: World, client: TestClient, changed: dict[str, Any]
 ) -> None:
     number = world.open_incident()
-    body = signoff(1, world.desk.incident(number).version) | changed
+    body = signoff(1, world.desk.queries.incident(number).version) | changed
     answer = client.post(f"{INCIDENTS}/{number}/signoffs", json=body, auth=basic("PP"))
     assert answer.status_code == 422
     assert next(iter(changed)) in answer.json()["error"]["fields"]
@@ -192,8 +194,8 @@ def test_values_the_ledger_cannot_keep_are_refused_and_write_nothing(
     world: World, client: TestClient, form: dict[str, Any]
 ) -> None:
     number = world.open_incident()
-    before = world.desk.ledger_head()
-    body = signoff(1, world.desk.incident(number).version)
+    before = world.desk.queries.ledger_head()
+    body = signoff(1, world.desk.queries.incident(number).version)
     body["form"].update(form)
     answer = client.post(
         f"{INCIDENTS}/{number}/signoffs",
@@ -202,7 +204,7 @@ def test_values_the_ledger_cannot_keep_are_refused_and_write_nothing(
         auth=basic("PP"),
     )
     assert answer.status_code in (400, 422), answer.text
-    assert world.desk.ledger_head() == before
+    assert world.desk.queries.ledger_head() == before
 
 
 def test_a_report_by_hand_answers_where_its_incident_is(client: TestClient) -> None:
@@ -225,7 +227,7 @@ def test_remarks_and_dismissals_go_through_the_api_too(world: World, client: Tes
     body = {
         "outcome": "not_a_disruption",
         "reason": "Uji coba.",
-        "version": world.desk.incident(number).version,
+        "version": world.desk.queries.incident(number).version,
     }
     path = f"{INCIDENTS}/{number}/dismissals"
     assert client.post(path, json=body, auth=basic("PW")).status_code == 403

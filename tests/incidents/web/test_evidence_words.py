@@ -44,7 +44,9 @@ def test_words_of_ours_are_read_in_the_readers_language(world: World, signed_in:
 def test_the_report_on_paper_says_them_too(world: World, signed_in: SignedIn) -> None:
     number = an_incident(world, both("menganggur", "idle"), both("20 tertua", "the oldest 20"))
     sign_up_to(world, number, 6)
-    report = next(each for each in world.desk.documents(number) if each.kind == "laporan_gangguan")
+    report = next(
+        each for each in world.desk.queries.documents(number) if each.kind == "laporan_gangguan"
+    )
     client = signed_in("PP")
     paper = plain(client.get(f"/incidents/{number}/documents/{report.id}").text)
     assert "menganggur" in paper
@@ -60,7 +62,9 @@ def test_what_was_kept_as_one_string_is_shown_as_it_was_said(
     """A server's words, and everything from a ledger of before evidence had two languages."""
     number = an_incident(world, "idle", "truncated to 3 of 13 waiters")
     sign_up_to(world, number, 6)
-    report = next(each for each in world.desk.documents(number) if each.kind == "laporan_gangguan")
+    report = next(
+        each for each in world.desk.queries.documents(number) if each.kind == "laporan_gangguan"
+    )
     client = signed_in("PP")
     for path in (f"/incidents/{number}", f"/incidents/{number}/documents/{report.id}"):
         page = plain(client.get(path).text)

@@ -7,7 +7,7 @@ import http.client
 import pytest
 from fastapi.testclient import TestClient
 
-from incidents.people.sessions import Sessions
+from incidents.queries import Snapshot
 from incidents.store import StoreUnavailable
 from incidents.web.access.security import BODY_LIMIT_BYTES
 from tests.browser.serving import served
@@ -36,7 +36,7 @@ def test_a_form_posted_from_another_site_is_refused(
     form = {"csrf": token(client), "note": "dari situs lain"}
     answer = client.post(f"/incidents/{number}/note", data=form, headers=headers)
     assert answer.status_code == 403
-    assert not world.desk.incident(number).notes
+    assert not world.desk.queries.incident(number).notes
 
 
 def test_signing_in_from_another_site_is_refused(client: TestClient) -> None:
@@ -53,7 +53,7 @@ def test_a_form_without_the_sessions_token_is_refused(
     client = signed_in("PP")
     answer = client.post(f"/incidents/{number}/note", data={"csrf": given, "note": "x"})
     assert answer.status_code == 403
-    assert not world.desk.incident(number).notes
+    assert not world.desk.queries.incident(number).notes
 
 
 def test_another_persons_token_does_not_fit(world: World, signed_in: SignedIn) -> None:
@@ -105,7 +105,7 @@ def test_a_body_past_the_bound_is_refused_in_one_sentence(
     form = {"csrf": token(client), "note": "x" * (BODY_LIMIT_BYTES + 1)}
     answer = client.post(f"/incidents/{number}/note", data=form)
     assert answer.status_code == 413
-    assert not world.desk.incident(number).notes
+    assert not world.desk.queries.incident(number).notes
     told = client.post("/api/v1/incidents", content=b"[" * (BODY_LIMIT_BYTES + 1))
     assert told.status_code == 413
 
@@ -113,10 +113,10 @@ def test_a_body_past_the_bound_is_refused_in_one_sentence(
 def test_a_dead_store_is_told_on_a_page_and_not_by_a_traceback(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dead(*_: object) -> None:
+    def dead() -> None:
         raise StoreUnavailable(both("Penyimpanan penuh.", "The store is full."))
 
-    monkeypatch.setattr(Sessions, "session", dead)
+    monkeypatch.setattr(world.desk.queries, "snapshot", dead)
     client = TestClient(world.app(), follow_redirects=False, raise_server_exceptions=False)
     client.cookies.set("sigap_session", "whatever")
     answer = client.get("/")
@@ -126,12 +126,12 @@ def test_a_dead_store_is_told_on_a_page_and_not_by_a_traceback(
 
 
 def test_a_fault_of_our_own_is_one_sentence_and_a_line_in_the_log(
-    world: World, signed_in: SignedIn, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    world.desk.inbox = broken  # type: ignore[method-assign,assignment]  # a bug, planted
+    monkeypatch.setattr(Snapshot, "inbox", broken)
     client = TestClient(world.app(), follow_redirects=False, raise_server_exceptions=False)
     client.post("/signin", data=SIGN_IN)
     answer = client.get("/")

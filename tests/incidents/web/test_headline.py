@@ -59,7 +59,9 @@ def test_the_title_names_cause_and_object_and_the_figures_stand_below(
 ) -> None:
     judge = Judge()
     number = world.desk.report(stated(judge, 13, 0), world.clock.now).number
-    assert world.desk.incident(number).title == both("db1: sesi menunggu", "db1: sessions wait")
+    assert world.desk.queries.incident(number).title == both(
+        "db1: sesi menunggu", "db1: sessions wait"
+    )
     page = plain(signed_in("PP").get(f"/incidents/{number}").text)
     assert "db1: menunggu 13 detik ( baru saja )" in page
     world.clock.forward(minutes=10)
@@ -133,7 +135,7 @@ def test_with_the_cause_healed_the_head_speaks_of_the_symptom_that_is_left(
 
 def test_an_event_written_before_there_were_headlines_still_has_a_title(world: World) -> None:
     number = world.desk.report(lock_finding(world.clock.now), world.clock.now).number
-    incident = world.desk.incident(number)
+    incident = world.desk.queries.incident(number)
     assert incident.title == lock_finding(world.clock.now).title == incident.troubles[0].name
 
 

@@ -119,7 +119,7 @@ def test_a_forged_signature_of_the_wrong_role_is_refused_with_the_same_sentence(
     shown = plain(client.get(f"/incidents/{number}").text)
     sentence = shown[shown.index("Langkah 1 ditandatangani") :].split(";")[0]
     assert sentence in plain(answer.text)
-    assert world.desk.incident(number).step == 1
+    assert world.desk.queries.incident(number).step == 1
 
 
 def test_an_incomplete_form_names_every_field_and_keeps_what_was_typed(
@@ -131,7 +131,7 @@ def test_an_incomplete_form_names_every_field_and_keeps_what_was_typed(
     assert 'href="#f-impact"' in answer.text
     assert 'href="#f-agency"' in answer.text
     assert 'value="Ibu Ratna"' in answer.text
-    assert world.desk.incident(number).step == 1
+    assert world.desk.queries.incident(number).step == 1
 
 
 def test_a_browsers_local_time_is_kept_with_the_offices_offset(
@@ -139,7 +139,7 @@ def test_a_browsers_local_time_is_kept_with_the_offices_offset(
 ) -> None:
     number = world.open_incident()
     assert post_sign(signed_in("PP"), number, STEP_1).status_code == 303
-    signed = world.desk.incident(number).visits[0].signoff
+    signed = world.desk.queries.incident(number).visits[0].signoff
     assert signed is not None
     assert signed.form["reported_at"] == "2026-11-23T08:05:00+08:00"
 
@@ -158,7 +158,7 @@ def test_a_stale_page_tells_what_changed_and_loses_nothing_that_was_typed(
     text = plain(answer.text)
     assert "Menandatangani langkah 1" in text
     assert "Kata-kata kedua." in text
-    assert len(world.desk.documents(number)) == 1
+    assert len(world.desk.queries.documents(number)) == 1
 
 
 def test_a_claim_in_between_offers_the_typed_form_again_with_the_new_version(
@@ -167,13 +167,13 @@ def test_a_claim_in_between_offers_the_typed_form_again_with_the_new_version(
     number = world.open_incident()
     client = signed_in("PP")
     old = client.get(f"/incidents/{number}").text
-    form = {"csrf": token(client), "version": str(world.desk.incident(number).version)}
+    form = {"csrf": token(client), "version": str(world.desk.queries.incident(number).version)}
     assert client.post(f"/incidents/{number}/claim", data=form).status_code == 303
     stale = client.post(f"/incidents/{number}/sign", data=form_of(old, STEP_1))
     assert stale.status_code == 409
     again = client.post(f"/incidents/{number}/sign", data=form_of(stale.text, STEP_1))
     assert again.status_code == 303
-    assert world.desk.incident(number).step == 2
+    assert world.desk.queries.incident(number).step == 2
 
 
 def test_returning_a_step_goes_back_and_prints_the_reason(
@@ -183,8 +183,8 @@ def test_returning_a_step_goes_back_and_prints_the_reason(
     sign_up_to(world, number, 6)
     answers = {"return_class": "evidence", "return_reason": "Bukti belum cukup."}
     assert post_sign(signed_in("PW"), number, answers, "return").status_code == 303
-    assert world.desk.incident(number).step == 5
-    left = world.desk.documents(number)[-1]
+    assert world.desk.queries.incident(number).step == 5
+    left = world.desk.queries.documents(number)[-1]
     page = signed_in("AJ").get(f"/incidents/{number}/documents/{left.id}").text
     assert "Catatan Arahan Pemeriksaan Ulang" in page
     assert "Bukti belum cukup." in page
@@ -200,7 +200,9 @@ def test_yes_while_monitoring_is_red_needs_a_reason(world: World, signed_in: Sig
     assert 'href="#f-red_reason"' in bare.text
     reasoned = {"verification": "Sudah dicoba.", "red_reason": "Probe diuji ulang besok."}
     assert post_sign(client, number, reasoned).status_code == 303
-    page = client.get(f"/incidents/{number}/documents/{world.desk.documents(number)[-1].id}").text
+    page = client.get(
+        f"/incidents/{number}/documents/{world.desk.queries.documents(number)[-1].id}"
+    ).text
     assert "Probe diuji ulang besok." in page
 
 
@@ -215,14 +217,14 @@ def test_a_dispensation_lets_the_repairer_verify_and_is_printed(
     assert f'action="/incidents/{number}/sign"' not in refused
     form = {
         "csrf": token(head),
-        "version": str(world.desk.incident(number).version),
+        "version": str(world.desk.queries.incident(number).version),
         "dispense_step": "7",
         "dispense_to": "putri",
         "dispense_reason": "Pejabat Pengawas sedang cuti.",
     }
     assert head.post(f"/incidents/{number}/dispense", data=form).status_code == 303
     assert post_sign(repairer, number, {"verification": "Sudah dicoba."}).status_code == 303
-    left = world.desk.documents(number)[-1]
+    left = world.desk.queries.documents(number)[-1]
     page = plain(repairer.get(f"/incidents/{number}/documents/{left.id}").text)
     assert "Pejabat Pengawas sedang cuti." in page
     assert "Plt." in page
@@ -236,17 +238,17 @@ def test_closing_as_no_disruption_needs_a_reason_and_leaves_a_note(
     client = signed_in("PA")
     form = {
         "csrf": token(client),
-        "version": str(world.desk.incident(number).version),
+        "version": str(world.desk.queries.incident(number).version),
         "outcome": "not_a_disruption",
         "duplicate_of": "",
         "dismiss_reason": "",
     }
     bare = client.post(f"/incidents/{number}/dismiss", data=form)
     assert bare.status_code == 422
-    assert world.desk.incident(number).open
+    assert world.desk.queries.incident(number).open
     form["dismiss_reason"] = "Uji coba terencana."
     assert client.post(f"/incidents/{number}/dismiss", data=form).status_code == 303
-    assert world.desk.incident(number).outcome == "not_a_disruption"
+    assert world.desk.queries.incident(number).outcome == "not_a_disruption"
     assert "Uji coba terencana." in client.get(f"/incidents/{number}").text
     assert number in client.get("/archive").text
 
@@ -320,7 +322,7 @@ def test_every_step_leaves_its_document_and_the_last_one_is_a_letter(
     number = world.open_incident()
     sign_up_to(world, number, 9)
     client = signed_in("KD")
-    documents = world.desk.documents(number)
+    documents = world.desk.queries.documents(number)
     assert len(documents) == len(ANSWERS)
     for document in documents:
         page = client.get(f"/incidents/{number}/documents/{document.id}").text
@@ -335,7 +337,7 @@ def test_every_step_leaves_its_document_and_the_last_one_is_a_letter(
 def test_paper_names_people_and_not_their_accounts(world: World, signed_in: SignedIn) -> None:
     number = world.open_incident()
     sign_up_to(world, number, 4)
-    repair = world.desk.documents(number)[-1]
+    repair = world.desk.queries.documents(number)[-1]
     page = signed_in("KD").get(f"/incidents/{number}/documents/{repair.id}").text
     paper = plain(page[page.index('<article class="paper"') :])
     assert "Andi Saputra, S.Kom." in paper
@@ -355,7 +357,7 @@ def test_the_letter_carries_no_technical_detail_out_of_the_office(
 ) -> None:
     number = world.open_incident()
     sign_up_to(world, number, 9)
-    letter = world.desk.documents(number)[-1]
+    letter = world.desk.queries.documents(number)[-1]
     page = signed_in("KD").get(f"/incidents/{number}/documents/{letter.id}").text
     paper = page[page.index('<article class="paper"') :]
     for detail in ("simpeg-primary", "app_simpeg", "4711"):
@@ -369,7 +371,9 @@ def test_the_letter_stays_in_bahasa_indonesia_for_an_english_reader(
     sign_up_to(world, number, 9)
     client = signed_in("KD")
     client.post("/language", data={"csrf": token(client), "to": "en", "next": "/"})
-    page = client.get(f"/incidents/{number}/documents/{world.desk.documents(number)[-1].id}").text
+    page = client.get(
+        f"/incidents/{number}/documents/{world.desk.queries.documents(number)[-1].id}"
+    ).text
     assert '<html lang="en">' in page
     assert '<article class="paper" lang="id">' in page
     assert "Sehubungan dengan gangguan" in page
@@ -378,7 +382,7 @@ def test_the_letter_stays_in_bahasa_indonesia_for_an_english_reader(
 def test_a_document_reads_the_same_on_another_day(world: World, signed_in: SignedIn) -> None:
     number = world.open_incident()
     sign_up_to(world, number, 8)
-    address = f"/incidents/{number}/documents/{world.desk.documents(number)[-1].id}"
+    address = f"/incidents/{number}/documents/{world.desk.queries.documents(number)[-1].id}"
     today = signed_in("KD").get(address).text
     world.clock.forward(days=40)
     later = signed_in("KD").get(address).text
@@ -393,7 +397,7 @@ def test_a_paper_can_be_checked_without_an_account_and_a_forged_one_cannot(
 ) -> None:
     number = world.open_incident()
     sign_up_to(world, number, 1)
-    document = world.desk.documents(number)[0]
+    document = world.desk.queries.documents(number)[0]
     address = f"/verify/{number}/{document.id}"
     genuine = client.get(address, params={"h": document.sha256[:12]})
     assert genuine.status_code == 200
@@ -412,11 +416,11 @@ def test_two_people_signing_the_same_step_leave_one_signature(
     page = client.get(f"/incidents/{number}").text
     signer = world.people.signer(CAST["PP"].username, world.clock.now.date())
     assert signer is not None
-    version = world.desk.incident(number).version
+    version = world.desk.queries.incident(number).version
     world.desk.sign(number, Sign(1, Decision.APPROVE, ANSWERS[1], version), signer, world.clock.now)
     answer = client.post(f"/incidents/{number}/sign", data=form_of(page, STEP_1))
     assert answer.status_code == 409
-    assert len(world.desk.documents(number)) == 1
+    assert len(world.desk.queries.documents(number)) == 1
 
 
 def test_the_badge_says_the_present_and_the_worst_is_history(

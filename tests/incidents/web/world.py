@@ -118,12 +118,16 @@ def build(folder: Path, seed: Path | None = None) -> World:
 def hire(file: Path, now: datetime) -> None:
     """Make a store with the five people in it and nothing else."""
     store = open_store(f"sqlite:///{file}")
-    people = People(store)
+    engage(People(store), now)
+    store.close()
+
+
+def engage(people: People, now: datetime) -> None:
+    """Give the five an account and their role."""
     for role, person in CAST.items():
         people.add(person, PASSWORD, now)
         letter = Assignment(person.username, role, Basis.DEFINITIVE, "800/012/2026")
         people.assign(letter, now)
-    store.close()
 
 
 def lock_finding(at: datetime, severity: Severity = Severity.CRITICAL) -> Finding:

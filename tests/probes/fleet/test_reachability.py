@@ -279,6 +279,8 @@ def test_the_record_does_not_call_clear_what_goes_on_in_another_incident(tmp_pat
     network.silent = {"c": FailureKind.TIMEOUT}
     network.round(18)
     old = network.open[0].number
-    told = [line.text.en for line in network.desk.timeline(old) if "c is down" in line.text.en]
+    told = [
+        line.text.en for line in network.desk.queries.timeline(old) if "c is down" in line.text.en
+    ]
     assert told[-1].startswith("Goes on in another incident: c is down")
     assert not any("is clear" in each for each in told)
