@@ -1,7 +1,7 @@
-"""Why: introduces the probes to the people, and holds the only real clock.
+"""The daemon: builds, starts and stops everything, and reloads the configuration.
 
-Promise: starts with every target down; ends within three seconds of SIGTERM or SIGINT whatever
-hangs; SIGHUP takes over a whole good configuration or none of it.
+Starts although every target is down; ends within three seconds of SIGTERM or SIGINT whatever hangs;
+SIGHUP applies a whole valid configuration or none of it. Holds the only real clock.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STOP_SECONDS = 2.5
 
 
 class Daemon:
-    """One agent, whole; ``run`` adds the signals."""
+    """One agent; ``run`` adds the signals."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Daemon:
 
     @property
     def office(self) -> BackOffice | None:
-        """The desk's side; None for an agent that keeps no incidents."""
+        """The desk's services; None for an agent without a store."""
         return self._office
 
     def start(self) -> None:
@@ -101,7 +101,7 @@ class Daemon:
         )
 
     def reload(self, read: Callable[[Path], Config] = load) -> bool:
-        """Take over the configuration file as it is now, or keep the one that runs."""
+        """Apply the configuration file as it is now, or keep the running one."""
         try:
             config = read(self.config.file)
         except ConfigError as error:
@@ -134,7 +134,7 @@ class Daemon:
         return reasons + (self._office.stalled() if self._office else [])
 
     def stop(self, seconds: float = STOP_SECONDS) -> bool:
-        """End within ``seconds``; False when some thread is still held by something."""
+        """End within ``seconds``; False when some thread is still blocked."""
         until = self._clocks.monotonic() + seconds
 
         def left(share: float) -> float:
@@ -188,7 +188,7 @@ class Daemon:
         self._state.forget(target)
 
     def _recall(self, office: BackOffice) -> None:
-        """What stands at the desk is told to the judges, so that it can clear."""
+        """Restore the desk's open findings in the judges, so that they can clear."""
         from agent.runtime.restore_judge import recalled  # only for a desk
         from incidents.store import StoreUnavailable
 
@@ -236,17 +236,17 @@ def run(
 
 
 def settle() -> None:
-    """Leave what the start made out of every later garbage collection.
+    """Exclude what exists after the start from all later garbage collections.
 
-    It lives as long as the process. A full collection that walks it holds all threads, measured at
-    40 ms with a desk: a scrape and a round that fall into it would be late by as much.
+    It lives as long as the process. A full collection of it blocks all threads, measured at 40 ms
+    with a desk, which would delay a scrape or a round by as much.
     """
     gc.collect()
     gc.freeze()
 
 
 def _serve_signals(daemon: Daemon, signals: int) -> None:
-    """Wait for signals; tell systemd we are alive as long as every loop advances."""
+    """Wait for signals; notify systemd as long as every loop advances."""
     pause = sdnotify.watchdog_seconds()
     while True:
         readable, _, _ = select.select([signals], [], [], pause)
@@ -261,7 +261,9 @@ def _serve_signals(daemon: Daemon, signals: int) -> None:
 
 @contextmanager
 def _signals() -> Iterator[int]:
-    """Signals as bytes in a pipe: nothing of ours runs in a handler, where locks may be held."""
+    """Signals as bytes in a pipe, so that no code of ours runs in a handler, where locks may be
+    held.
+    """
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.signal(number, lambda *_: None) for number in wanted}

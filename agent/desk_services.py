@@ -1,8 +1,8 @@
-"""Why: wires the desk into the daemon: store, people, reporter, sweeps, figures and pages.
+"""Runs the desk inside the daemon: store, people, reporter, periodic jobs, metrics and pages.
 
-Loaded only where the configuration names a store; nothing of it is imported otherwise.
-Promise: the desk's own work (sweeps, looking over the ledger, forgotten sessions) runs on the
-calendar, never twice at once, and a store that is away is one log sentence, not a stop.
+Imported only where the configuration names a store. Periodic jobs (reminders and breaches, ledger
+verification, session clean-up) never run twice at once; an unavailable store is one log line and
+stops nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Problems of a file a person writes: every one at once, each with file, line and path."""
+"""Problems of a file that a person wrote: all at once, each with file, line and path."""
 
 from __future__ import annotations
 

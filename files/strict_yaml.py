@@ -1,8 +1,4 @@
-"""Strict YAML 1.2: plain values that remember the line each was written on.
-
-``16:00``, ``no`` and ``2026-07-02`` stay text, and a key written twice is a problem. The agent's
-configuration is read through ``Reader``, a single data file through ``read`` and its ``Entry``.
-"""
+"""Strict YAML 1.2: plain values, each with the line it was written on."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The commands that change incidents.
+"""The desk: all changes of incidents go through it.
 
-Each change is one transaction: load, decide, append events, write the summary row and the outbox.
-A refused action raises ``ActionRefused`` with the sentence that greys the page's button; a store
-that does not answer raises ``StoreUnavailable`` and nothing is changed. Safe to call from any
-thread. What is read lies in ``incidents.queries``.
+Every change is one transaction: load, decide, append events, write the summary row and the outbox.
+A refused action raises ``ActionRefused`` with the sentence shown on the page; a store that does not
+answer raises ``StoreUnavailable`` and has changed nothing. Thread-safe.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Desk:
         self.queries = Queries(store, self._repository)
 
     def report(self, finding: Finding, now: datetime) -> Reported:
-        """State the present verdict; idempotent, so it may be stated at every reading."""
+        """Report the present verdict; idempotent, so it may be reported at every reading."""
         with self.queries.snapshot() as seen:
             placement = place(finding, seen, self._table)
         if not placement.writes:
@@ -79,8 +78,7 @@ class Desk:
         raise AssertionError("unreachable")
 
     def awaited(self) -> frozenset[str]:
-        """Fingerprints of which an all-clear would change something: what an agent asks before it
-        reports."""
+        """Fingerprints whose clearing would change something; all others need no report of it."""
         return self.queries.awaited()
 
     def report_manually(
@@ -90,8 +88,8 @@ class Desk:
 
         ``form`` keys: ``title`` (required), ``description``, ``target``, ``application``,
         ``agency``, ``reporter``, ``contact``, ``occurred_at`` (ISO 8601), ``severity`` (warning |
-        critical, default critical). ``source``: person | agency | alertmanager. ``signer`` None:
-        nobody with an account, for an agency or a webhook. Refuses an incomplete form.
+        critical, default critical). ``source``: person | agency | alertmanager. ``signer`` is None
+        for a reporter without an account (an agency or a webhook). Refuses an incomplete form.
         """
         payload = manual_report(form, source, self._rules)
         actor = signer.person.username if signer else SYSTEM
@@ -113,7 +111,7 @@ class Desk:
                 return self.dispense(number, action, signer, now)
 
     def claim(self, number: str, action: Claim, signer: Signer, now: datetime) -> Incident:
-        """Say: I am on it. Stops no clock."""
+        """Claim the waiting step ("I am on it"). Stops no clock."""
         with self._acting(number, action, signer, now) as (change, by, _writer):
             payload = payloads.claimed(change.incident.step, signer.person, by)
             change.write(EventKind.CLAIMED, signer.person.username, payload)
@@ -129,7 +127,7 @@ class Desk:
     def dismiss(self, number: str, action: Dismiss, signer: Signer, now: datetime) -> Incident:
         """Close at step 2 as not a disruption, or as a duplicate of an open incident.
 
-        What a probe still says of a duplicate goes on in the incident it repeats.
+        Findings of a duplicate that are still open continue in the incident it repeats.
         """
         with self._acting(number, action, signer, now) as (change, by, writer):
             other = _repeated(writer, action) if action.duplicate_of else None
@@ -154,8 +152,9 @@ class Desk:
         return change.incident
 
     def sweep(self, now: datetime) -> int:
-        """Record every reminder (75 %) and breach that has come due, once, stamped with its
-        deadline; returns how many. Call it every half minute."""
+        """Record every reminder (75 %) and breach that is due, once, at its deadline; returns how
+        many. Call it every half minute.
+        """
         count = 0
         for number in self.queries.due_numbers(now):
             with self._writing(now) as writer:
@@ -177,10 +176,7 @@ class Desk:
     def _acting(
         self, number: str, action: Action, signer: Signer, now: datetime
     ) -> Iterator[tuple[Transaction, Assignment, Writer]]:
-        """A person's action: refused, or done with everything that was due before it.
-
-        Gives the assignment by which the person acts at the waiting step; a note needs none.
-        """
+        """A person's action: refused, or done after everything that was due before it."""
         with self._writing(now) as writer:
             change = writer.change(number)
             seen = self._seen(writer)

@@ -126,7 +126,7 @@ class Latest:
             return tuple(self._targets.values())
 
     def declare(self, plan: Plan) -> None:
-        """A target entered the configuration, or was changed: its limits are known at once."""
+        """A target was added to the configuration, or changed: its limits are known at once."""
         name = plan.target.name
         with self._lock:
             before = self._targets.get(name)
@@ -143,7 +143,7 @@ class Latest:
             self._board.put(STALE, (name, probe.name), text)
 
     def identify(self, target: str, flavour: str, version: int, role: str) -> None:
-        """What the server turned out to be; one that is down is still what it was."""
+        """Version and flavour of the server; one that is down keeps them."""
         watched = self._targets.get(target)
         if watched is None:
             return
@@ -152,13 +152,13 @@ class Latest:
             watched.flavour, watched.version = flavour, version_in_words(flavour, version)
 
     def forget(self, target: str) -> None:
-        """A target left the configuration: everything said of it vanishes."""
+        """A target was removed from the configuration: drop everything about it."""
         with self._lock:
             self._targets.pop(target, None)
         self._board.forget(target)
 
     def keep_shared(self, names: Collection[str]) -> None:
-        """Of clusters, hosts and agents, everything said of others than these vanishes."""
+        """Drop everything about clusters, hosts and agents other than these."""
         with self._lock:
             gone = [name for name in self._shared if name not in names]
             for name in gone:
@@ -167,7 +167,7 @@ class Latest:
             self._board.forget(_SHARED, name)
 
     def publish(self, each: Observation, cost: Cost | None = None) -> None:
-        """Take in one reading; ``cost``: what the target has cost so far, if it was asked."""
+        """Record one reading; ``cost``: what the target has cost so far, if it was queried."""
         found = self._find(each)
         if found is None:
             return
@@ -186,7 +186,7 @@ class Latest:
         self._show_measures(each, seen)
 
     def export(self, each: Observation, said: Iterable[Finding]) -> None:
-        """Take in the verdicts on one reading."""
+        """Record the verdicts on one reading."""
         found = self._find(each)
         if found is None:
             return

@@ -34,7 +34,7 @@ def sigap_version() -> str:
 
 
 class Gathered(Collector):
-    """Families made afresh at each scrape by a function that reads memory."""
+    """Metric families computed at each scrape by a function that reads memory."""
 
     def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
         self._collect = collect
@@ -75,7 +75,7 @@ class Metrics:
         )
 
     def reloaded(self, at: datetime | None) -> None:
-        """A configuration was taken over at ``at``; None: the newest one was refused."""
+        """A configuration was applied at ``at``; None: the newest one was rejected."""
         self._reload_ok.set(0 if at is None else 1)
         if at is not None:
             self._reload_at.set(at.timestamp())

@@ -1,8 +1,7 @@
-"""Why: incidents and time standards are shown as metrics without asking the store at each scrape.
+"""Metrics of incidents and time standards, computed after each change and kept in memory.
 
-Promise: figures are folds of the desk's own records, made again after each change and kept in
-memory. Counters add up over the whole ledger, so a restart does not set them back. While the
-store is away the last figures stay.
+A scrape does not read the store. Counters cover the whole ledger, so a restart does not reset them.
+While the store is unavailable the last values stay.
 """
 
 from __future__ import annotations
@@ -108,7 +107,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One open incident, as far as metrics show it."""
+    """One open incident, with the values that metrics show."""
 
     step: int
     severity: str
@@ -129,7 +128,7 @@ class Snapshot:
 
 
 class Figures:
-    """Keeps the snapshot; ``refresh`` is called by one thread."""
+    """Holds the snapshot; ``refresh`` is called by one thread."""
 
     def __init__(self, desk: Desk, steps: Sequence[int]) -> None:
         self._desk = desk
@@ -145,11 +144,11 @@ class Figures:
         return self._snapshot.numbers.get(fingerprint, "") if self._snapshot else ""
 
     def verified(self, at: datetime) -> None:
-        """The ledger was looked over and found whole."""
+        """The ledger was verified and is intact."""
         self._verified_at = at
 
     def refresh(self, now: datetime) -> None:
-        """Fold what changed since the last time. Raises ``StoreUnavailable``."""
+        """Compute what changed since the last time. Raises ``StoreUnavailable``."""
         read = self._desk.queries
         with read.snapshot() as seen:
             head = seen.ledger_head().sequence
@@ -192,7 +191,7 @@ class Figures:
         return closed
 
     def collect(self) -> Iterator[Metric]:
-        """The families, from memory; none before the first fold."""
+        """The metric families, from memory; none before the first computation."""
         if self._verified_at is not None:
             yield GaugeMetricFamily(
                 "sigap_ledger_verified_timestamp_seconds",

@@ -1,8 +1,8 @@
 """Evidence of findings: taken at the first bad reading, for replication on both sides.
 
-No thread touches another target's session. The partner is asked through its own loop, between two
-of its rounds; whoever asks does not wait. Only the report of an opening finding is delayed, and for
-less than a second.
+No thread uses another target's session. The partner is asked through its own loop and answers
+between two of its rounds; the asking thread does not wait. Only the report of an opening finding is
+delayed, and for less than a second.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class EvidenceStore:
     def take(
         self, each: Observation, assessment: Assessment, owner: Owner, partners: Sequence[str]
     ) -> tuple[Request, ...]:
-        """Take evidence of what begins with this reading, while the cause can still be seen.
+        """Take evidence of findings that begin with this reading, while the cause is still visible.
 
-        Returns what is to be asked of the partners. May wait for the server.
+        Returns the requests to partners. May wait for the server.
         """
         missing = self._missing(assessment)
         if not missing:
@@ -117,7 +117,7 @@ class EvidenceStore:
         return reports
 
     def _missing(self, assessment: Assessment) -> frozenset[Fingerprint]:
-        """What begins now without evidence; what was taken for another cause does not count."""
+        """Findings that begin now without evidence; evidence of another cause does not count."""
         with self._lock:
             for finding in assessment.findings:
                 name = finding.fingerprint
@@ -149,7 +149,7 @@ class EvidenceStore:
 
 
 def other_side(request: Request, plan: Plan, owner: Owner, now: datetime) -> Evidence:
-    """What a partner shows of the same question; called in the partner's own thread."""
+    """A partner's evidence on the same probe; called in the partner's own thread."""
     name = plan.target.name
     asked = next((each for each in plan.probes if each.name == request.probe.name), None)
     taken = owner.gather(asked, now) if asked is not None else None

@@ -27,7 +27,7 @@ class DeskQueue(Protocol):
     """Where findings wait for the desk; taking one never waits and never fails."""
 
     def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
-        """``wait_seconds``: how long it waits for a better word before it is reported."""
+        """``wait_seconds``: how long it waits for more evidence before it is reported."""
         ...
 
 
@@ -36,7 +36,7 @@ class Handled:
     """What handling a reading asks of the scheduler."""
 
     in_doubt: bool
-    """The probe comes sooner: the reading failed, or a measure is bad or not clear yet."""
+    """The probe runs sooner: the reading failed, or a measure is bad or not clear yet."""
     requests: tuple[Request, ...] = ()
 
 
@@ -53,7 +53,7 @@ class Remembered:
 
 
 class Pipeline:
-    """Takes every reading to the desk's queue; each target is served by its own thread."""
+    """Passes every reading to the desk's queue; each target is served by its own thread."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Pipeline:
         fleet: Fleet | None = None,
         keep: Callable[[str, Mapping[str, Any]], None] = lambda target, kept: None,
     ) -> None:
-        """``keep(target, kept)`` takes what a target's probes want to outlive the process."""
+        """``keep(target, kept)`` stores what a target's probes want to survive the process."""
         self._readings = readings
         self._queue = queue
         self._fleet = fleet or Fleet()
@@ -77,7 +77,7 @@ class Pipeline:
         self._fleet.restore(standing)
 
     def watch(self, plans: Sequence[Plan], maintenance: Maintenance) -> None:
-        """Exactly these targets and windows from now on."""
+        """Monitor exactly these targets and windows from now on."""
         shared = self._fleet.watch([plan.target for plan in plans])
         for is_shared, name in list(self._memories):
             if is_shared and name not in shared:
@@ -88,7 +88,7 @@ class Pipeline:
         self._maintenance = maintenance
 
     def forget(self, target: str) -> None:
-        """A target left the configuration: its streaks and its evidence go too."""
+        """A target was removed from the configuration: drop its streaks and its evidence."""
         self._memories.pop((False, target), None)
         self._fleet.forget(target)
         self._readings.forget(target)
@@ -132,7 +132,7 @@ class Pipeline:
         return window
 
     def _publish(self, own: Observation, owner: Owner) -> None:
-        """The reading and what its target turned out to be, for /metrics and the pages."""
+        """The reading and its target's version and role, for /metrics and the pages."""
         name = own.target.name
         role = self._fleet.role(own.plan)
         self._readings.identify(name, owner.flavour, owner.version, role)
@@ -147,7 +147,7 @@ class Pipeline:
             self._readings.publish(each)
 
     def _judge(self, each: Observation) -> tuple[Assessment, list[Finding]]:
-        """The verdicts, exported; those that say something follow."""
+        """Export the verdicts; return those to report."""
         memory = self._memory(each)
         with memory.turn:  # of what several targets share, several threads bring readings
             assessment = memory.judge.assess(each.target, each.probe, each.reading)

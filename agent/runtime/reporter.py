@@ -53,7 +53,7 @@ class Counts:
 
 
 class Reporter:
-    """The one writer of findings."""
+    """The only thread that writes findings to the desk."""
 
     def __init__(
         self,
@@ -72,14 +72,14 @@ class Reporter:
         self._changed = changed
         self._waiting: dict[
             Fingerprint, list[Finding]
-        ] = {}  # by fingerprint: oldest word first, at most 2
+        ] = {}  # by fingerprint: oldest first, at most 2
         self._urgent: dict[
             Fingerprint, None
         ] = {}  # fingerprints of bad findings, in order of arrival
         self._calm: dict[Fingerprint, None] = {}  # the others
         self._not_before: dict[
             Fingerprint, float
-        ] = {}  # monotonic, of words that wait for a partner
+        ] = {}  # monotonic, of findings that wait for a partner
         self._heard: dict[Fingerprint, Finding] = {}  # bad findings the desk has, as last delivered
         self._alone: set[Fingerprint] = set()  # of these, those without an incident
         self._again: set[Fingerprint] = set()  # of these, those a new incident might include
@@ -97,8 +97,9 @@ class Reporter:
         self._thread.start()
 
     def put(self, finding: Finding, wait_seconds: float = 0.0) -> None:
-        """Leave a finding for the desk; returns at once. It is reported after ``wait_seconds``,
-        unless a newer word of it replaces it."""
+        """Queue a finding for the desk; returns at once. It is reported after ``wait_seconds``,
+        unless a newer verdict on it replaces it.
+        """
         name = finding.fingerprint
         with self._wake:
             if name not in self._waiting and not self._news(finding):

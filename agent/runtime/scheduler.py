@@ -1,8 +1,8 @@
-"""Asks every target in time, whatever the others do.
+"""Runs each target's probes in its own thread, on time, whatever the other targets do.
 
-One thread for each target, on the monotonic clock, never overlapping itself. A frozen target delays
-no other; rounds missed are counted, not piled up; a reload leaves the thread and the session of an
-untouched target alone.
+One thread per target, on the monotonic clock, never overlapping itself. A frozen target delays no
+other; missed rounds are counted, not made up for; a reload leaves the thread and the session of an
+unchanged target alone.
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ from probes.runner import HOST, Owner
 log = logging.getLogger("sigap.scheduler")
 
 PATIENCE = 3
-"""Failed rounds in a row after which a target that is down is asked at the plain interval only."""
+"""Consecutive failed rounds after which a target that is down is tried at the plain interval only.
+"""
 
 
 MOST_BUSY = 0.25
-"""The share of time a target may spend answering us; beyond it we look less often."""
+"""The share of time a target may spend answering us; beyond it probes run less often."""
 
 LONGEST_REST_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Clocks:
-    """Both clocks; the daemon passes the real ones, tests pass hands of their own."""
+    """Both clocks; the daemon passes the real ones, tests pass clocks they move."""
 
     now: Callable[[], datetime]  # aware, UTC
     monotonic: Callable[[], float]
 
 
 class Handler(Protocol):
-    """Where readings and the answers to requests go (``Pipeline``)."""
+    """Where readings and the answers of partners go (``Pipeline``)."""
 
     def handle(self, plan: Plan, probe: Probe, reading: Reading, owner: Owner) -> Handled: ...
 
@@ -51,7 +52,7 @@ class Handler(Protocol):
 
 
 MOST_REQUESTS = 20
-"""That wait for one target; a frozen one takes no more."""
+"""Requests that may wait for one target; a frozen one takes no more."""
 
 
 class Loop:
@@ -104,7 +105,7 @@ class Loop:
         return True
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end; False when a server still holds the thread."""
+        """Wait for the end; False when a server still blocks the thread."""
         if self._thread.ident is not None:
             self._thread.join(seconds)
         return not self._thread.is_alive()
@@ -149,7 +150,7 @@ class Loop:
         return min(self.timetable.next - self._clocks.monotonic(), 3600.0)
 
     def round(self, started: float) -> None:
-        """Ask what is due at ``started`` and hand every reading on."""
+        """Run the probes due at ``started`` and pass every reading on."""
         self._answer_requests()
         before = self.owner.cost.seconds
         planned = min(self.timetable.next, started)
@@ -179,10 +180,10 @@ class Loop:
             self._ease(started, self.owner.cost.seconds - before)
 
     def _ease(self, started: float, busy_seconds: float) -> None:
-        """Under distress look less often: all but whether the server lives and lets people in.
+        """Run probes less often on an overloaded server, except availability and login.
 
-        A round that kept the server busy for longer than its share is followed by rest enough to
-        get back to that share, so a server that slows down is asked less, not more.
+        After a round that kept the server busy for longer than its share, the loop pauses until the
+        share is kept again, so a server that slows down gets fewer queries, not more.
         """
         rest = busy_seconds / MOST_BUSY
         self.eased = rest > self.plan.interval
@@ -205,7 +206,9 @@ class Scheduler:
         clocks: Clocks,
         gone: Callable[[str], None],
     ) -> None:
-        """``gone(target)`` is told once a target that left the configuration has ended."""
+        """``gone(target)`` is called once a target that was removed from the configuration has
+        ended.
+        """
         self._handler = handler
         self._owner_for = owner_for
         self._clocks = clocks
@@ -218,7 +221,7 @@ class Scheduler:
         return tuple(self._loops.values())
 
     def apply(self, plans: Iterable[Plan]) -> tuple[list[str], list[str]]:
-        """Watch exactly these targets; untouched ones keep thread and session.
+        """Monitor exactly these targets; unchanged ones keep thread and session.
 
         Returns the names started (new or changed) and ended. Called by one thread.
         """
@@ -261,7 +264,7 @@ class Scheduler:
         return [name for name, loop in self._loops.items() if loop.stalled(at)]
 
     def stop(self, seconds: float) -> list[str]:
-        """Ask every loop to end and wait that long at most; returns the names still held."""
+        """Ask every loop to end and wait so long at most; returns the names still blocked."""
         for loop in self.loops:
             loop.stop()
         until = self._clocks.monotonic() + seconds

@@ -1,7 +1,7 @@
 """When each probe of a target is due: arithmetic on the monotonic clock, without threads.
 
-Rounds stay on a grid of ``first + shift + n * period``. A round that comes late skips the grid
-points it missed and counts them, so work never piles up.
+Rounds are at ``first + shift + n * period``. A late round skips the times it missed and counts
+them, so there is never a backlog.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def phase(name: str, interval_seconds: float, targets: int) -> float:
     """Seconds until a target's first round: a share of the interval fixed by a hash of its name.
 
     A few targets begin almost at once; a thousand are spread over the whole interval, because
-    rounds that start together cost ten times the CPU and falsify the latency they measure.
+    rounds that start together cost ten times the CPU and distort the latency they measure.
     """
     spread = min(interval_seconds, targets / NAMES_TO_A_SECOND)
     return (zlib.crc32(name.encode()) / 2**32) * spread
@@ -51,14 +51,14 @@ class Timetable:
         return min(self._due.values(), default=math.inf)
 
     def take(self, at: float) -> tuple[str, ...]:
-        """The probes due at ``at``, in declared order; each is put to its next grid point."""
+        """The probes due at ``at``, in declared order; each moves to its next time."""
         due = tuple(name for name, when in self._due.items() if when <= at)
         for name in due:
             self._due[name] = self._after(name, at)
         return due
 
     def catch_up(self, at: float) -> None:
-        """After a round: skip and count every grid point that passed while it ran."""
+        """After a round: skip and count every time that passed while it ran."""
         for name, when in self._due.items():
             if when < at:
                 following = self._after(name, at)
@@ -66,14 +66,15 @@ class Timetable:
                 self._due[name] = following
 
     def hold(self, until: float, but: Collection[str] = ()) -> None:
-        """Back off: nothing is due before ``until`` except the probes named in ``but``; grid
-        points passed over are not skips."""
+        """Back off: nothing is due before ``until`` except the probes named in ``but``; skipped
+        times are not counted.
+        """
         for name, when in self._due.items():
             if when < until and name not in but:
                 self._due[name] = self._after(name, until - 1e-9)
 
     def doubt(self, name: str, doubtful: bool, at: float) -> None:
-        """From ``at`` on a probe keeps to the grid of its doubt, or to its usual one again."""
+        """From ``at`` on a probe uses its period for doubt, or its usual one again."""
         period = self._in_doubt.get(name, self._usual[name]) if doubtful else self._usual[name]
         if period != self._periods[name]:
             self._periods[name] = period

@@ -27,7 +27,7 @@ def changed(before: Finding | None, now: Finding) -> bool:
 
 
 def tell(before: Finding | None, now: Finding) -> None:
-    """Say in the log that a verdict has changed."""
+    """Log that a verdict has changed."""
     if now.severity > Severity.CLEAR:
         log.warning("%s: %s", _NAMES[now.severity], now.title.en)
     elif before is not None:  # its own title now holds the figures of a good reading
@@ -40,7 +40,7 @@ def duration_of(before: Finding, now: Finding) -> str:
 
 
 class NoDesk:
-    """The queue of an agent that keeps no incidents: verdicts are on /metrics and in the log."""
+    """The queue of an agent without a store: verdicts are on /metrics and in the log."""
 
     def __init__(self) -> None:
         self._standing: dict[Fingerprint, Finding] = {}  # as it was raised

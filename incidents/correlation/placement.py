@@ -1,6 +1,7 @@
-"""Decides what a finding changes, from one snapshot of the store and before anything is written.
+"""Decides what a reported finding changes, from the store, before anything is written.
 
-The same verdict is stated at every reading, so most of the time the answer is "nothing".
+The same verdict may be reported at every reading, so usually nothing changes. The decision is made
+once without a lock and, if something changes, again with it.
 """
 
 from __future__ import annotations
@@ -86,9 +87,9 @@ def _of_new(
 
 
 def _parted(finding: Finding, number: str, seen: Snapshot, table: Table) -> Placement | None:
-    """Where a symptom goes that outlasts its cause; None: it stays where it is, as it was.
+    """Where a symptom goes that outlasts its cause; None: it stays.
 
-    The other incidents are loaded only then: this is asked at every reading of what stands.
+    The other incidents are loaded only then, because this runs at every reading of an open finding.
     """
     mine = seen.incident(number)
     if turned(finding, mine, table):

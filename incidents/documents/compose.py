@@ -1,7 +1,7 @@
-"""What a document says, drawn from the record at the moment of a signature.
+"""Composes the data of a document at the moment of a signature.
 
-Nothing is looked up later: names, offices, verdicts and forms are frozen as they were. The letter
-follows READING 4.4; a number is never invented.
+Nothing is looked up later: names, positions, verdicts and forms are stored as they are now. The
+letter never contains a number that is not in the record.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ACTING = {Basis.PLT: "Plt.", Basis.PLH: "Plh.", Basis.DEFINITIVE: ""}
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Who decides what, when, and by which right."""
+    """Who signs what, when, and by which right."""
 
     person: Person
     assignment: Assignment
@@ -46,7 +46,7 @@ def document_data(
 ) -> dict[str, Any]:
     """The data of the document that ``signature`` leaves on the waiting step.
 
-    ``names``: printed name by username; paper names people, not accounts.
+    ``names``: printed name by username; a paper shows people, not accounts.
     """
     step = procedure.step(incident.step)
     office = office.signing_for(procedure.letter)
@@ -154,7 +154,7 @@ def _signer(procedure: Procedure, signature: Signature) -> dict[str, Any]:
         "role": assignment.role,
         "basis": assignment.basis.value,
         "letter_number": assignment.letter_number,
-        # Plt. and Plh. sign for a post that is not their own, and the paper has to say so
+        # Plt. and Plh. sign for a post that is not their own, and the paper must show it
         "on_behalf": f"{acting} {role.id}" if acting else "",
         "at": written(signature.at),
     }

@@ -1,4 +1,4 @@
-"""The letter of a procedure, composed from a document's own data; a number is never invented."""
+"""Composes the letter of a procedure from a document's own data."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def letter_data(
     office: Office,
     earlier: Sequence[Document],
 ) -> dict[str, Any]:
-    """What the letter says, from the data of the document that it is and the ``earlier`` ones;
-    ``office`` as ``Office.signing_for`` the letter gives it."""
+    """The content of the letter, from the data of its document and the ``earlier`` ones; ``office``
+    as ``Office.signing_for`` the letter returns it.
+    """
     values = _values(procedure, data, letter.language)
     number, numbered = letter.number.filled(values)
     urgency, answered = letter.urgency.filled(values)
@@ -54,8 +55,9 @@ def letter_data(
 
 
 def body(letter: Letter, procedure: Procedure, data: JSON) -> list[dict[str, Any]]:
-    """The paragraphs in order: ``{"text": …}``, with ``"flat"`` where it is a remark, or
-    ``{"facts": […]}``. Letters written before this was kept in ``data`` are drawn by it too."""
+    """The paragraphs in order: ``{"text": …}``, with ``"flat"`` for a remark, or ``{"facts":
+    […]}``. Also renders letters written before the body was stored in ``data``.
+    """
     values = _values(procedure, data, letter.language)
     found: list[dict[str, Any]] = []
     for part in letter.body:
@@ -83,7 +85,7 @@ def _paragraphs(part: Part, values: Mapping[str, str], data: JSON) -> Iterator[d
 
 
 def _values(procedure: Procedure, data: JSON, language: str) -> dict[str, str]:
-    """Every slot with its words: the newest signed answers, over them those signed now."""
+    """The text of every slot: the answers signed now, else the newest signed ones."""
     incident = data["incident"]
     title = str(incident["title"][language])
     values = {
@@ -102,7 +104,7 @@ def _values(procedure: Procedure, data: JSON, language: str) -> dict[str, str]:
 
 
 def _attached(letter: Letter, earlier: Sequence[Document]) -> list[Document]:
-    """The newest document of each kind that goes along, in the letter's order."""
+    """The newest document of each attached kind, in the letter's order."""
     newest = {document.kind: document for document in earlier}
     return [newest[kind] for kind in letter.attachments if kind in newest]
 

@@ -1,9 +1,9 @@
-"""The document that a signature leaves, as data; how it looks is the business of the pages.
+"""The document that a signature leaves, as data.
 
-A document holds everything its page prints, frozen at the signature. Its ``sha256`` is taken over
-the canonical bytes of ``data`` and stands inside the ledger event of the signature, so a changed
-document no longer matches the chain. ``previous`` is the hash of the incident's document before
-it; ``data["revises"]`` names the document of which it is the next revision.
+A document holds everything its page prints, unchanged since the signature. Its ``sha256`` covers
+the canonical bytes of ``data`` and is part of the ledger event of the signature, so a changed
+document no longer matches the chain. ``previous`` is the hash of the incident's document before it;
+``data["revises"]`` names the document of which it is the next revision.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where documents are kept: one row each, bound to the ledger event of their signature."""
+"""Stores documents: one row each, bound to the ledger event of their signature."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _kept = tables.documents
 
 
 def put(connection: Connection, document: Document) -> None:
-    """Keep a document; its data must be canonical already."""
+    """Store a document; its data must be canonical already."""
     connection.execute(
         insert(_kept).values(
             incident=document.incident,

@@ -1,6 +1,7 @@
-"""Accounts and the roles people hold by letter of assignment.
+"""Accounts of the people who may sign, and their roles by letter of assignment.
 
-Passwords are kept as argon2id hashes. Roles depend on the day: see ``roles_today``.
+Passwords are stored as argon2id hashes. Roles are valid for dates: see ``roles_today``. Sessions
+are in ``incidents.people.sessions``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from incidents.store import Store, tables
 from probes import Text
 
 Roles = Callable[[], Mapping[str, Collection[Basis]]]
-"""Tells the roles there are now, each with the bases on which others may act in it."""
+"""Returns the present roles, each with the bases on which others may act in it."""
 
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
@@ -28,10 +29,12 @@ _sessions, _attempts = tables.sessions, tables.attempts
 
 
 class People:
-    """Accounts over a store. Refusals are ``Refused``; a dead store is ``StoreUnavailable``."""
+    """Accounts in a store. Refusals are ``Refused``; an unavailable store is
+    ``StoreUnavailable``.
+    """
 
     def __init__(self, store: Store, roles: Roles | None = None) -> None:
-        """``roles`` None: whoever assigns knows what roles there are."""
+        """``roles`` None: the caller checks role codes itself."""
         self.store = store
         self._roles = roles
 
@@ -52,7 +55,7 @@ class People:
             )
 
     def all(self) -> tuple[Person, ...]:
-        """Everybody, by username."""
+        """All accounts, by username."""
         with self.store.read() as connection:
             rows = connection.execute(select(_people).order_by(_people.c.username))
             return tuple(person_of(row) for row in rows)
@@ -64,7 +67,7 @@ class People:
         return None if row is None else person_of(row)
 
     def update(self, person: Person, now: datetime) -> None:
-        """Replace the facts of an account; making it inactive ends its sessions."""
+        """Replace the data of an account; deactivating it ends its sessions."""
         _demand_sound(person)
         with self.store.write() as connection:
             changed = connection.execute(

@@ -1,8 +1,4 @@
-"""Signing in: passwords checked, sessions kept, repeated failures slowed down.
-
-Session tokens are kept only as their SHA-256. Whether a name exists cannot be told from how long or
-how the answer comes.
-"""
+"""Signing in: checks passwords, slows down repeated failures, starts and ends sessions."""
 
 from __future__ import annotations
 

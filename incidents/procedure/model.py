@@ -102,8 +102,8 @@ PREFILLS = frozenset(
 class Standard:
     """How long something may take in working time.
 
-    Exactly one of ``minutes`` and ``days`` is given; a working day is as long as the
-    calendar says (7.5 h). ``target_days`` is wished for and never a breach (READING 5.2).
+    Exactly one of ``minutes`` and ``days`` is given; the calendar sets the length of a working day
+    (7.5 h). Exceeding ``target_days`` is not a breach.
     """
 
     minutes: int = 0

@@ -1,8 +1,8 @@
 """Completes a procedure written before roles' rights, number prefix and letter were part of it.
 
-Open incidents keep the text they opened under, so this goes on to be read; ``older.yaml`` says what
-such a procedure meant. What its own roles, documents and fields do not allow is left out, as it was
-passed over then. Nothing here judges: what is malformed stays for the loader to name.
+Open incidents keep the text they opened under, so such files are still read; ``older.yaml`` has the
+values that were implied then. Entries that the procedure's own roles, documents and fields do not
+allow are left out. Malformed content is left for the loader to report.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_older(top: Block) -> bool:
 
 
 def complete(top: Block) -> None:
-    """Say what the procedure left to be understood."""
+    """Add the values that the procedure implied."""
     meant = _meant()
     steps = [each for each in top.get("steps") or () if isinstance(each, dict)]
     _complete_roles(top, meant)

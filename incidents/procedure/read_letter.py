@@ -1,4 +1,4 @@
-"""Reads the letter of a procedure file; every slot must name what the record will hold."""
+"""Reads the letter of a procedure file; every slot must be filled from the record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LANGUAGES = ("id", "en")
 
 
 def letter(top: Entry, steps: Sequence[Step], kinds: Collection[str]) -> Letter | None:
-    """The letter, where the procedure has one."""
+    """The letter, if the procedure has one."""
     if not top.has("letter"):
         return None
     entry = top.entry("letter")

@@ -70,7 +70,7 @@ def _is_block(block: Entry, key: str, wanted: str) -> bool:
 
 
 def informed(top: Entry, known: Collection[str]) -> Informed:
-    """Who is told at which share of the limits, and at the end."""
+    """Who is informed at which share of the limits, and at the end."""
     entry = top.entry("informed")
     entry.only(("step", "overall", "closed"))
     told = frozenset({*known, TURN})

@@ -1,4 +1,4 @@
-"""Names in a procedure file that must be those of something else in it."""
+"""Checks names in a procedure file that refer to other entries in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from files.strict_yaml import Entry
 
 
 def one_of(entry: Entry, key: str, known: Collection[str], optional: bool = False) -> str:
-    """A word that must be one of ``known``; a problem on its line otherwise."""
+    """A word that must be in ``known``; otherwise a problem with its line."""
     word = entry.string(key, "" if optional else None)
     if word and word not in known:
         entry.wrong(unknown(word, known), key)
@@ -26,7 +26,7 @@ def some_of(entry: Entry, key: str, known: Collection[str]) -> tuple[str, ...]:
 
 
 def unknown(word: str, known: Collection[str]) -> str:
-    """What is said of a word that is none of ``known``."""
+    """The problem text for a word that is not in ``known``."""
     said = f"{word!r} is none of: {', '.join(sorted(known))}"
     meant = nearest(word, known)
     return f"{said}; {meant}" if meant.startswith("did you mean") else said

@@ -1,7 +1,6 @@
-"""Incidents as their events add up to, remembered so that only new events are read.
+"""Loads incidents from their events, cached so that only new events are read.
 
-Keeps what was committed, never what a transaction may still undo: an incident is remembered as
-first loaded, before the caller appends to it.
+Caches committed state only: an incident is cached as first loaded, before the caller appends to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Incidents as lists show them.
-
-Plain values, ready to show: whoever reads them needs no store.
-"""
+"""Incidents as rows of a list; plain values that need no store."""
 
 from __future__ import annotations
 
@@ -24,8 +21,8 @@ class IncidentRow:
     step_title: Text
     role: str  # whose turn; "" once closed
     severity: Severity  # the worst it ever was
-    present: Severity  # the worst that is stated now; as reported where no probe is behind it
-    red: bool  # whether a probe still says so
+    present: Severity  # the worst severity now; for a manual report the one it was given
+    red: bool  # whether a probe still reports it
     title: Text
     source: str
     target: str
@@ -57,7 +54,7 @@ class Inbox:
     mine: tuple[
         IncidentRow, ...
     ]  # waits for a role this person holds today; the earliest due first
-    late: tuple[IncidentRow, ...]  # waits for somebody else and is past a standard
+    late: tuple[IncidentRow, ...]  # waits for another person and is past a standard
     others: tuple[IncidentRow, ...]  # every other open incident
 
 
@@ -70,7 +67,7 @@ class Page:
 
 
 class NoSuchIncident(LookupError):
-    """Nobody opened an incident of that number; ``sentence`` says so to the reader."""
+    """There is no incident with that number; ``sentence`` says so to the reader."""
 
     def __init__(self, number: str) -> None:
         self.sentence = Text("There is no incident {number}; check the number.", number=number)

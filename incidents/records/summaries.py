@@ -37,7 +37,7 @@ def summarise(
     calendar: Calendar,
     now: datetime,
 ) -> None:
-    """Write or rewrite the summary row of an incident whose newest event is ``last``."""
+    """Write the summary row of an incident whose newest event is ``last``."""
     step = procedure.step(incident.step)
     visit = incident.visits[-1]
     clocks = sla.clocks(incident, procedure, calendar, now)
@@ -98,7 +98,7 @@ def _words(incident: Incident) -> str:
 
 
 def _summaries() -> Select[Any]:
-    """Every summary, with the worst severity its findings state now (none: nobody watches it)."""
+    """Every summary, with the worst severity its findings have now (none: no probe reports it)."""
     present = (
         select(func.max(_findings.c.severity))
         .where(_findings.c.incident == _rows.c.number)
@@ -222,8 +222,9 @@ def history(
 
 
 def awaited(connection: Connection) -> frozenset[str]:
-    """The findings of which an all-clear would change something: red in an open incident, or held
-    back until they were clear once."""
+    """The findings whose clearing would change something: bad in an open incident, or suppressed
+    until they were clear once.
+    """
     red = select(_findings.c.fingerprint).where(_findings.c.is_open == 1, _findings.c.severity > 0)
     held = select(_findings.c.fingerprint).where(_findings.c.held > 0)
     return frozenset(connection.execute(red).scalars()) | frozenset(
@@ -257,8 +258,9 @@ def hold(connection: Connection, number: str, fingerprint: str, severity: Severi
 
 
 def let_go(connection: Connection, number: str, held_back: bool) -> None:
-    """Free the findings of a closed incident; ``held_back``: a person said that what is still red
-    is not a disruption, so it opens nothing until it was clear once or gets worse."""
+    """Release the findings of a closed incident. ``held_back``: a person declared that what is
+    still bad is not a disruption, so it opens nothing until it was clear once or gets worse.
+    """
     held: Any = _findings.c.severity if held_back else 0
     connection.execute(
         update(_findings)
@@ -268,7 +270,7 @@ def let_go(connection: Connection, number: str, held_back: bool) -> None:
 
 
 def hand_over(connection: Connection, fingerprint: str) -> None:
-    """The incident that holds this finding holds it no longer; another one will."""
+    """Release a finding from its incident so that another one can take it."""
     connection.execute(
         update(_findings)
         .where(_findings.c.fingerprint == fingerprint, _findings.c.is_open == 1)
@@ -277,7 +279,7 @@ def hand_over(connection: Connection, fingerprint: str) -> None:
 
 
 def release(connection: Connection, fingerprint: str) -> None:
-    """A finding that was held back is clear: from now on it counts again."""
+    """End the suppression of a finding that is clear now."""
     connection.execute(
         update(_findings)
         .where(_findings.c.fingerprint == fingerprint, _findings.c.is_open == 0)
@@ -305,7 +307,7 @@ def next_number(connection: Connection, prefix: str, year: int) -> str:
 
 
 def keep_contents(connection: Connection, contents: Iterable[tuple[str, str, str]]) -> None:
-    """Keep (hash, kind, body) of procedures and calendars, each once."""
+    """Store (hash, kind, body) of procedures and calendars, each once."""
     kept = tables.contents
     for hash_, kind, body in contents:
         if connection.execute(select(kept.c.hash).where(kept.c.hash == hash_)).first() is None:
@@ -313,7 +315,7 @@ def keep_contents(connection: Connection, contents: Iterable[tuple[str, str, str
 
 
 def content(connection: Connection, hash_: str) -> str:
-    """The body kept under a hash; raises LookupError."""
+    """The body stored under a hash; raises LookupError."""
     kept = tables.contents
     body = connection.execute(select(kept.c.body).where(kept.c.hash == hash_)).scalar()
     if body is None:

@@ -46,13 +46,13 @@ class Transaction:
 
     @property
     def incident(self) -> Incident:
-        """As it stands with what was appended so far."""
+        """The incident including what was appended so far."""
         if self._incident is None:
             raise LookupError(f"{self.number} has no event yet")
         return self._incident
 
     def write(self, kind: EventKind, actor: str, payload: JSON) -> Event:
-        """Append one event. Raises ``NotCanonical`` and, for what cannot follow, ``FoldError``."""
+        """Append one event. Raises ``NotCanonical``, and ``FoldError`` if it cannot follow."""
         draft = Draft(self.number, kind, self.now, actor, payload)
         (event,) = ledger.append(self.connection, [draft])
         self._incident = fold.apply(self._incident, event, self.procedure)
@@ -69,18 +69,18 @@ class Transaction:
         return len(due)
 
     def tell(self, event: Event, topic: str, roles: tuple[str, ...]) -> None:
-        """Ask for roles to be told of an event."""
+        """Queue messages to roles about an event."""
         outbox.tell(self.connection, event.sequence, self.number, topic, roles, self.now)
 
     def turn(self, event: Event) -> None:
-        """Tell whose turn it is now, or that it is over."""
+        """Queue a message to the role whose turn it is now, or that the incident is closed."""
         if self.incident.open:
             self.tell(event, "step", (self.procedure.step(self.incident.step).role,))
         else:
             self.tell(event, "closed", self.procedure.informed.closed)
 
     def finish(self) -> Incident:
-        """Write the summary row, and free the findings of a closed incident."""
+        """Write the summary row, and release the findings of a closed incident."""
         incident = self.incident
         if self._last is not None:
             records.summarise(

@@ -1,4 +1,4 @@
-"""What a person may do to an incident, and the refusal that answers what may not be done."""
+"""Actions of a person on an incident, and the refusal when one is not allowed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Say "I am on it" for the waiting step."""
+    """Claim the waiting step ("I am on it")."""
 
     version: int
 
@@ -58,7 +58,7 @@ Action = Sign | Claim | Dismiss | Note | Dispense
 
 
 class RefusalKind(StrEnum):
-    """Why an action is refused; the interface chooses its status code by it."""
+    """Why an action is refused; the API chooses its status code by it."""
 
     CLOSED = "closed"
     STALE = "stale"  # wrong step, or somebody acted since the person read

@@ -2,8 +2,7 @@
 
 The first check that fails is reported: closed; wrong step or stale version; wrong role today;
 separation of duties; form incomplete; unknown field; decision not allowed; "selesai" while a probe
-is red without a reason. Source: SOP sections B and G (who signs which step); decision on roles from
-the procedure file.
+is red without a reason. Source: SOP sections B and G, and the roles' rights in the procedure file.
 """
 
 from __future__ import annotations

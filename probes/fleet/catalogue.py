@@ -1,4 +1,4 @@
-"""Every probe that asks nothing itself and is derived from the readings of others."""
+"""All derived probes: they query nothing and are computed from other probes' readings."""
 
 from __future__ import annotations
 

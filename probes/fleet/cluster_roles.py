@@ -124,7 +124,7 @@ class ClusterRoles:
             return frozenset(map(_named, self._seats))
 
     def take_seats(self, targets: Iterable[Target]) -> None:
-        """Exactly these targets are watched from now on; what is known of them stays."""
+        """Monitor exactly these targets from now on; known roles are kept."""
         with self._lock:
             before = {name: seat for seats in self._seats.values() for name, seat in seats.items()}
             self._seats = {}
@@ -149,9 +149,9 @@ class ClusterRoles:
                     seat.timeline_until = own.reading.at + timedelta(seconds=own.stale_after)
 
     def derive(self, own: Observation, expected: str, actual: str) -> list[Observation]:
-        """What one target's role, as just seen, says about its cluster; once an interval.
+        """What one target's role, as just read, means for its cluster; once an interval.
 
-        ``expected``: the role it should have; ``actual`` empty: its role could not be seen.
+        ``expected``: the role it should have; ``actual`` empty: its role could not be read.
         """
         at, interval = own.reading.at, timedelta(seconds=own.plan.interval)
         with self._lock:

@@ -1,4 +1,4 @@
-"""Everything that follows from one reading, or from the readings of several targets."""
+"""Derives all readings that follow from one reading, or from several targets together."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class _Known:
 
 
 class Fleet:
-    """All targets of one agent, and what their readings say together."""
+    """All targets of one agent, for what their readings show together."""
 
     def __init__(self, agent: str = "", notes: MemberNotes | None = None) -> None:
-        """``agent``: the name under which it is itself reported; ``notes``: learned members."""
+        """``agent``: the agent's own name in findings; ``notes``: learned members."""
         self._notes = notes if notes is not None else UnwrittenNotes()
         self._roles = ClusterRoles()
         self._reachability = Reachability(agent)
         self._known: dict[str, _Known] = {}
 
     def watch(self, targets: Sequence[Target]) -> frozenset[str]:
-        """Exactly these targets are watched from now on; what is known of them stays.
+        """Monitor exactly these targets from now on; known facts are kept.
 
         Returns the names of what they share: clusters, hosts, the agent.
         """
@@ -49,7 +49,7 @@ class Fleet:
         return self._roles.clusters() | self._reachability.machines()
 
     def forget(self, target: str) -> None:
-        """A target left the configuration; what was learned of it stays in the notes."""
+        """A target was removed from the configuration; its learned members stay in the notes."""
         self._known.pop(target, None)
 
     def restore(self, standing: Mapping[str, tuple[Recalled, ...]]) -> None:
@@ -59,9 +59,9 @@ class Fleet:
                 self._reachability.restore(name)
 
     def derive(self, own: Observation, cost: Cost, *, announced: bool) -> list[Observation]:
-        """A reading and all that follows from it, in the order in which it is to be reported.
+        """A reading and all readings derived from it, in the order to report them.
 
-        What several targets have in common comes before what is said of any of them.
+        A common cause of several targets comes before the findings of single ones.
         ``announced``: a maintenance window is on for the target.
         """
         known = self._of(own.plan)
@@ -89,7 +89,9 @@ class Fleet:
         return self._roles.partners(target)
 
     def patience(self, each: Observation, finding: Finding) -> float:
-        """Seconds for which an outage waits while others may turn out to be silent as well."""
+        """Seconds to delay an outage's report while other targets may turn out to be silent as
+        well.
+        """
         if not each.probe.judged_on_failure or finding.measure != each.probe.judged_on_failure:
             return 0.0
         if finding.severity is Severity.CLEAR:
@@ -110,7 +112,9 @@ class Fleet:
         return known
 
     def _placed(self, target: Target, membership: Membership) -> tuple[Target, dict[str, str]]:
-        """The target with its role as far as known; else, which other server is the primary."""
+        """The target with its role if known; otherwise, with the other server that is the
+        primary.
+        """
         role = membership.role(target) or membership.actual
         if role:
             return (replace(target, role=role) if role != target.role else target), {}

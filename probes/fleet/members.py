@@ -1,4 +1,4 @@
-"""Members of a target as they are remembered: learned, gone, back, forgotten."""
+"""Learned members of a target: data types and changes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _apply(members: dict[tuple[str, str], Noted], change: MemberChange) -> None:
 
 
 class MemberNotes(Protocol):
-    """Where members are remembered; both calls return at once."""
+    """The store of learned members; both calls return at once."""
 
     def of(self, target: str) -> Members:
         """What is known of a target."""

@@ -18,13 +18,13 @@ from probes.fleet.members import MemberChange, MemberNotes, Members, Noted, Verb
 from probes.fleet.observation import DERIVED, Observation, nothing_to_ask
 
 LEARN_READINGS = 5
-"""Seen at least so often before something counts as belonging here."""
+"""Readings in which a member must be seen before it is learned."""
 
 MOST_MEMBERS = 200
-"""Of one kind on one target; what comes after is not learned."""
+"""Of one kind on one target; further ones are not learned."""
 
 _PASSING = ("pg_basebackup",)
-"""Names of what comes and goes by its nature: a nightly backup streams WAL for an hour."""
+"""Names of temporary members: a nightly backup streams WAL for an hour."""
 
 _ROLE_MEASURES = ("in_recovery", "is_replica")
 """The measure of an engine's availability probe that is 1 on a replica and 0 on a primary."""
@@ -43,7 +43,7 @@ class Kind:
     words: Text
     learned_critical: float | None = None  # seconds gone; None: never more than a warning
     witness: str = ""
-    """The one probe that lists them all; others with the label only know some, or may be blind."""
+    """The only probe that lists them all; others with the label know only some, or may be blind."""
     sees_itself: bool = False
     """The server is itself one of them: if it sees none, it is outside and knows nothing about the
     others.
@@ -73,7 +73,7 @@ KINDS = (
 ROLE, UPSTREAM = "role", "upstream"
 PRIMARY = "primary"
 SINGLE = (ROLE, UPSTREAM)
-"""Kinds of which a target has one: another value takes the place of the one before."""
+"""Kinds of which a target has one: a new value replaces the previous one."""
 
 KIND_NAMES = (*(kind.name for kind in KINDS), *SINGLE)
 
@@ -185,10 +185,10 @@ DERIVED_PROBES = (*PROBES.values(), STANDING)
 
 
 def role_of(reading: Reading) -> str:
-    """``primary``, ``replica``, or ``""`` when this reading does not say.
+    """``primary``, ``replica``, or ``""`` when this reading does not show it.
 
-    A server that follows nobody and takes no writes is neither: a replica whose configuration is
-    gone must not count as a second primary.
+    A server that replicates from nobody and takes no writes is neither: a replica whose
+    configuration was lost must not count as a second primary.
     """
     closed = any(m.measure == "read_only" and m.value > 0 for m in reading.measurements)
     for measurement in reading.measurements:
@@ -204,7 +204,7 @@ def _tells_role(reading: Reading) -> bool:
 
 
 def upstream_of(reading: Reading) -> str:
-    """Whom a replica follows, when this reading says so and it is only one."""
+    """The server that a replica follows, if this reading shows exactly one."""
     found = {
         str(measurement.detail[key])
         for measurement in reading.measurements
@@ -222,7 +222,7 @@ class _Sighting:
 
 @dataclass(slots=True)
 class Membership:
-    """Who belongs to one target; used by that target's thread."""
+    """The members of one target; used by that target's thread."""
 
     target: str
     notebook: MemberNotes
@@ -240,9 +240,9 @@ class Membership:
         return next((name for kind, name in self._noted() if kind == ROLE), "")
 
     def derive(self, own: Observation, *, calm: bool) -> Iterator[Observation]:
-        """What a reading of this target means for membership.
+        """The readings about membership that follow from a reading of this target.
 
-        ``calm`` False: a maintenance window is on, in which a new role is taken for the plan.
+        ``calm`` False: a maintenance window is on, in which a new role counts as planned.
         """
         if own.reading.failure is not None:
             return
@@ -278,7 +278,7 @@ class Membership:
                         {"kind": kind.name})
             for name in sorted(declared)
         ]  # fmt: skip
-        demoted = kind.name == "standby" and self.actual == "replica"  # its role is the news then
+        demoted = kind.name == "standby" and self.actual == "replica"  # its role is reported then
         for (what, name), noted in self._noted().items():
             if what == kind.name and name not in declared and not demoted:
                 seconds = self._gone(what, name, noted, name in present, reading.at)
@@ -309,7 +309,7 @@ class Membership:
             yield own.derive(STANDING, found)
 
     def _single(self, kind: str, actual: str, at: datetime, relearn: bool) -> str:
-        """The value that was learned; notes a new one, or that it is another now."""
+        """The learned value; records a new one, or that it is different now."""
         noted = {name: each for (what, name), each in self._noted().items() if what == kind}
         if not noted or actual in noted:
             self._see(kind, actual, at)
@@ -334,7 +334,7 @@ class Membership:
                 self._see(kind, name, at)
 
     def _see(self, kind: str, name: str, at: datetime) -> None:
-        """Count a sighting; seen often and long enough it belongs here."""
+        """Count a sighting; a member seen often and long enough is learned."""
         known = self._noted()
         if (kind, name) in known:
             return

@@ -1,4 +1,4 @@
-"""A reading on its way to the desk: whom it is about, and which reading it follows from."""
+"""A reading on its way to the desk: its subject, and the reading it was derived from."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from probes import Address, Evidence, Measurement, Probe, Reading, Session, Targ
 from probes.fleet.plan import Plan
 
 DERIVED = "agent"
-"""The engine of probes that ask nothing: their readings are derived from others'."""
+"""The engine of derived probes, which query nothing."""
 
 NOWHERE = Address("", 0, "")
-"""Where a cluster, a host or an agent listens that takes the place of a target."""
+"""Address of a cluster, a host or an agent in place of a target."""
 
 
 def nothing_to_ask(session: Session) -> Sequence[Measurement]:
@@ -30,24 +30,24 @@ class Observation:
     reading: Reading
     target: Target  # the plan's, with its role as far as that is known
     source: Observation | None = None
-    """The reading this one was derived from; None: a server or a host was asked."""
+    """The reading this one was derived from; None: a server or a host was queried."""
     shared: bool = False
-    """It is about a cluster, a host or the agent, which stands in the place of a target."""
+    """It is about a cluster, a host or the agent, in place of a target."""
     members: tuple[Target, ...] = ()
     """Of a cluster: its targets."""
     evidence: Evidence | None = None
-    """What is to be shown of it; None: the probe that was asked is asked for evidence."""
+    """The evidence; None: the queried probe provides it."""
     about: Mapping[str, str] = field(default_factory=dict)
     """Further facts for the findings made from it."""
 
     @property
     def asked(self) -> Observation:
-        """The reading for which a server or a host was asked: this one or its source."""
+        """The reading for which a server or a host was queried: this one or its source."""
         return self.source or self
 
     @property
     def stale_after(self) -> float:
-        """Seconds after which it says nothing of the present: as long as what feeds it is good."""
+        """Seconds after which it is stale: the same as for the reading it was derived from."""
         return self.asked.plan.stale_after(self.asked.probe)
 
     @property

@@ -136,7 +136,7 @@ class _LastSeen:
 
 
 class Reachability:
-    """Who answers this agent, over all its targets."""
+    """Which targets answer this agent."""
 
     def __init__(self, agent: str = "") -> None:
         self._agent = agent
@@ -167,7 +167,7 @@ class Reachability:
             return frozenset(map(_named, (self._agent, *self._machines)))
 
     def take_seats(self, targets: Iterable[Target]) -> None:
-        """Exactly these targets are watched from now on; what is known of them stays."""
+        """Monitor exactly these targets from now on; known states are kept."""
         with self._lock:
             before = self._seats
             self._seats = {}
@@ -186,10 +186,10 @@ class Reachability:
             self._silent &= self._seats.keys()
 
     def derive(self, own: Observation, *, announced: bool) -> list[Observation]:
-        """What one target's reading of ``up`` says about several.
+        """What one target's reading of ``up`` means for several targets.
 
-        All targets are gone through only where that could change a verdict, and once an interval:
-        this is asked at every reading of a thousand targets.
+        All targets are checked only where a verdict could change, and once an interval, because
+        this runs at every reading of a thousand targets.
         """
         with self._lock:
             seat = self._seats.get(own.target.name)
@@ -217,7 +217,7 @@ class Reachability:
             return found
 
     def _seat(self, seat: _LastSeen, own: Observation, *, announced: bool) -> bool:
-        """Take in a reading; whether it could change a verdict."""
+        """Record a reading; returns whether it could change a verdict."""
         reading, failure = own.reading, own.reading.failure
         silent = failure is not None and failure.kind in SILENT
         seat.silent = seat.silent + 1 if silent else 0
@@ -247,9 +247,10 @@ class Reachability:
         return False
 
     def patience(self, target: str, interval_seconds: float, deadline_seconds: float) -> float:
-        """How long a silent target's own word should wait for others that may be silent as well:
-        for readings under way, or of a few hosts for their second word; 0: it is alone, or what it
-        has in common with others is told."""
+        """How long to delay a silent target's own report because others may be silent as well:
+        until running readings end or, of a few hosts, until their second reading; 0: it is alone,
+        or the common cause is already reported.
+        """
         with self._lock:
             seat = self._seats.get(target)
             if seat is None or seat.since is None or seat.at is None:
@@ -317,13 +318,14 @@ def _listed(names: Sequence[str]) -> str:
 def _beyond_us(
     seats: Sequence[_LastSeen], unsure: Collection[str] = (), *, stands: bool = False
 ) -> bool:
-    """Whether the silent ones point to what is between the agent and them.
+    """Whether the silent targets point to the network between the agent and them.
 
-    ``unsure``: taken for silent, since it is not known yet; ``stands``: it was said already. Of
-    many hosts most must be silent. Of few every one, without any sign, and since about the same
-    time: a single one that answers, refuses or takes a connection shows that the agent's network
-    works, and that the others are in trouble themselves. Whether it takes one is known from the
-    second reading: the first may have asked on a session that was open.
+    ``unsure``: counted as silent because it is not known yet; ``stands``: already reported. Of many
+    hosts most must be silent. Of a few, all must be silent, without any sign of life, and since
+    about the same time: a single one that answers, refuses or accepts a connection shows that the
+    agent's network works and that the others have their own fault. Whether a target accepts
+    connections is known from the second reading on, because the first may have used an open
+    session.
     """
     silent = [seat for seat in seats if seat.silent or seat.target.name in unsure]
     dark = {_host_of(seat) for seat in silent}

@@ -1,7 +1,7 @@
-"""The catalogues of translations: one compiled gettext file per language for the whole product.
+"""Translation catalogues: one compiled gettext file per language for the whole product.
 
-A language is known when ``locale/<language>/LC_MESSAGES/sigap.mo`` is there; English needs none.
-A sentence without a translation is told in English.
+A language is available when ``locale/<language>/LC_MESSAGES/sigap.mo`` exists; English needs none.
+A text without a translation is shown in English.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes numbers, dates, times of day and durations in the manner of each language."""
+"""Formats numbers, dates, times of day and durations in each language."""
 
 from __future__ import annotations
 

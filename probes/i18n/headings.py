@@ -1,4 +1,4 @@
-"""The headings of evidence tables: our own words have translations, a server's stay as they are."""
+"""Headings of evidence tables: Sigap's own are translated, a server's column names are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sentence for people, written once in English and told in any language of the catalogues."""
+"""A text for people, written once in English and translated by the catalogues."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ANY = ""
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
 class Text:
-    """A sentence in every language people read here.
+    """A text in every language of the catalogues.
 
     The English ``template`` is its key in the catalogues; ``{placeholders}`` are filled when it is
-    told. A value that is itself a ``Text`` (a duration, an amount) is told in the same language.
-    Two texts are equal when they say the same in the languages that are recorded.
+    rendered. A value that is itself a ``Text`` (a duration, an amount) is rendered in the same
+    language. Two texts are equal when they are the same in the languages that are recorded.
     """
 
     _template: str

@@ -1,4 +1,4 @@
-"""What asking a target costs it, as counted by the agent itself."""
+"""What a target costs, as counted by the agent itself."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A finding as JSON: the form the ledger keeps, the API shows and an agent sends.
+"""A finding as JSON: the form that the ledger stores, the API returns and an agent sends.
 
-Words keep both languages as they were said, so that a record reads the same in ten years.
-``from_json`` also reads what earlier versions wrote, whose findings had fewer keys.
+Texts keep both languages as they were written, so that a record reads the same in ten years.
+``from_json`` also reads what earlier versions wrote, with fewer keys.
 """
 
 from __future__ import annotations

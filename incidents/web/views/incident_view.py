@@ -100,7 +100,7 @@ class Case:
         return max(trouble.cleared_at or trouble.last_at for trouble in troubles)
 
     def stated(self, trouble: Trouble) -> Standing:
-        """The newest figures of a trouble: as watched now, else as last written down."""
+        """The newest figures of a finding: as measured now, else as last recorded."""
         now = self.standing.get(trouble.fingerprint)
         if now is not None and trouble.severity > Severity.CLEAR:
             return now
