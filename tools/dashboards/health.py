@@ -16,6 +16,7 @@ from tools.dashboards.panels import (
     UP_DOWN,
     VERDICTS,
     Json,
+    Panel,
     Query,
     Row,
     dashboard,
@@ -73,91 +74,95 @@ def build() -> Json:
 
 
 def _now() -> Row:
-    return Row(
-        "Now / Sekarang",
-        (
-            number(
-                "Servers up",
-                "Servers that answered and can be used. / Server yang dapat dipakai.",
-                "short",
-                f"sum(sigap_target_up{{{SCOPE}}})",
-            ),
-            number(
-                "Servers down",
-                "Servers that cannot be used. / Server yang tidak dapat dipakai.",
-                "short",
-                f"count(sigap_target_up{{{SCOPE}}} == 0) or vector(0)",
-                defaults=TROUBLE,
-            ),
-            number(
-                "Critical findings",
-                "Verdicts beyond their critical limit. / Temuan kritis.",
-                "short",
-                f"count(sigap_finding_severity{{{SCOPE}}} == 2) or vector(0)",
-                defaults=TROUBLE,
-            ),
-            number(
-                "Warnings",
-                "Verdicts beyond their warning limit. / Temuan peringatan.",
-                "short",
-                f"count(sigap_finding_severity{{{SCOPE}}} == 1) or vector(0)",
-                defaults=NOTICE,
-            ),
-            number(
-                "Probes that do not see",
-                "A missing grant or instrument; blind is not OK. / Probe yang tidak dapat melihat.",
-                "short",
-                f'count(sigap_finding_severity{{{SCOPE},measure="blind"}} > 0) or vector(0)',
-                defaults=NOTICE,
-            ),
-            number(
-                "Stale probes",
-                "Probes silent for more than three of their own intervals. / Probe yang basi.",
-                "short",
-                f"count({AGE} > 3 * {ROUND}) or vector(0)",
-                defaults=TROUBLE,
-            ),
-            table(
-                "Servers",
-                "One row a server, the worst first; the name leads to its open incidents. / "
-                "Satu baris tiap server; namanya menuju gangguan yang masih terbuka.",
-                Query(f"sigap_target_up{{{SCOPE}}}", instant=True),
-                Query(f"max by (target) (sigap_finding_severity{{{SCOPE}}})", instant=True),
-                Query(f"max by (target) ({AGE})", instant=True),
-                transformations=(
-                    {"id": "merge", "options": {}},
-                    {
-                        "id": "organize",
-                        "options": {
-                            "excludeByName": _HIDDEN,
-                            "indexByName": {
-                                "target": 0,
-                                "engine": 1,
-                                "cluster": 2,
-                                "role": 3,
-                                "Value #A": 4,
-                                "Value #B": 5,
-                                "Value #C": 6,
-                            },
-                            "renameByName": {
-                                "Value #A": "up",
-                                "Value #B": "worst verdict",
-                                "Value #C": "oldest reading",
-                            },
-                        },
+    return Row("Now / Sekarang", (*_counts(), _servers()))
+
+
+def _counts() -> tuple[Panel, ...]:
+    return (
+        number(
+            "Servers up",
+            "Servers that answered and can be used. / Server yang dapat dipakai.",
+            "short",
+            f"sum(sigap_target_up{{{SCOPE}}})",
+        ),
+        number(
+            "Servers down",
+            "Servers that cannot be used. / Server yang tidak dapat dipakai.",
+            "short",
+            f"count(sigap_target_up{{{SCOPE}}} == 0) or vector(0)",
+            defaults=TROUBLE,
+        ),
+        number(
+            "Critical findings",
+            "Verdicts beyond their critical limit. / Temuan kritis.",
+            "short",
+            f"count(sigap_finding_severity{{{SCOPE}}} == 2) or vector(0)",
+            defaults=TROUBLE,
+        ),
+        number(
+            "Warnings",
+            "Verdicts beyond their warning limit. / Temuan peringatan.",
+            "short",
+            f"count(sigap_finding_severity{{{SCOPE}}} == 1) or vector(0)",
+            defaults=NOTICE,
+        ),
+        number(
+            "Probes that do not see",
+            "A missing grant or instrument; blind is not OK. / Probe yang tidak dapat melihat.",
+            "short",
+            f'count(sigap_finding_severity{{{SCOPE},measure="blind"}} > 0) or vector(0)',
+            defaults=NOTICE,
+        ),
+        number(
+            "Stale probes",
+            "Probes silent for more than three of their own intervals. / Probe yang basi.",
+            "short",
+            f"count({AGE} > 3 * {ROUND}) or vector(0)",
+            defaults=TROUBLE,
+        ),
+    )
+
+
+def _servers() -> Panel:
+    return table(
+        "Servers",
+        "One row a server, the worst first; the name leads to its open incidents. / "
+        "Satu baris tiap server; namanya menuju gangguan yang masih terbuka.",
+        Query(f"sigap_target_up{{{SCOPE}}}", instant=True),
+        Query(f"max by (target) (sigap_finding_severity{{{SCOPE}}})", instant=True),
+        Query(f"max by (target) ({AGE})", instant=True),
+        transformations=(
+            {"id": "merge", "options": {}},
+            {
+                "id": "organize",
+                "options": {
+                    "excludeByName": _HIDDEN,
+                    "indexByName": {
+                        "target": 0,
+                        "engine": 1,
+                        "cluster": 2,
+                        "role": 3,
+                        "Value #A": 4,
+                        "Value #B": 5,
+                        "Value #C": 6,
                     },
-                    {
-                        "id": "sortBy",
-                        "options": {"sort": [{"field": "worst verdict", "desc": True}]},
+                    "renameByName": {
+                        "Value #A": "up",
+                        "Value #B": "worst verdict",
+                        "Value #C": "oldest reading",
                     },
-                ),
-                overrides=(
-                    override("byName", "target", links=[INCIDENT_LINK]),
-                    override("byName", "up", **_coloured(UP_DOWN)),
-                    override("byName", "worst verdict", **_coloured(VERDICTS)),
-                    override("byName", "oldest reading", unit="s", decimals=0),
-                ),
-            ),
+                },
+            },
+            {
+                "id": "sortBy",
+                "options": {"sort": [{"field": "worst verdict", "desc": True}]},
+            },
+        ),
+        overrides=(
+            override("byName", "target", links=[INCIDENT_LINK]),
+            override("byName", "up", **_coloured(UP_DOWN)),
+            override("byName", "worst verdict", **_coloured(VERDICTS)),
+            override("byName", "oldest reading", unit="s", decimals=0),
         ),
     )
 
@@ -203,80 +208,81 @@ def _verdicts() -> Row:
 
 
 def _watcher() -> Row:
+    panels = (*_readings(), *_own_cost())
+    return Row("The watcher itself / Pemantau sendiri", panels, collapsed=True)
+
+
+def _readings() -> tuple[Panel, ...]:
     most = judged.MOST_SERIES
     duration = f"sigap_probe_duration_seconds{{{SCOPE}}}"
     last_reading = f"sigap_probe_last_reading_timestamp_seconds{{{SCOPE}}}"
-    return Row(
-        "The watcher itself / Pemantau sendiri",
-        (
-            lines(
-                "Age of the last reading",
-                "The probes that were silent longest, in their own intervals: above 3 is stale. / "
-                "Umur bacaan terakhir, dalam selang waktu probe itu sendiri.",
-                "short",
-                Query(
-                    f"({AGE}) / {ROUND} and bottomk({most}, "
-                    f"max_over_time({last_reading}[$__range] @ end()))",
-                    "{{target}} {{probe}}",
-                ),
-            ),
-            lines(
-                "Duration of a reading",
-                "The slowest probes of the time shown. / Probe yang paling lambat.",
-                "s",
-                Query(
-                    f"{duration} and topk({most}, max_over_time({duration}[$__range] @ end()))",
-                    "{{target}} {{probe}}",
-                ),
-            ),
-            lines(
-                "Failed readings by kind",
-                "Readings that failed, each second, by the kind of failure. / Bacaan yang gagal.",
-                "reqps",
-                Query(
-                    "sum by (kind) "
-                    f"(rate(sigap_probe_failures_total{{{SCOPE}}}[$__rate_interval]))",
-                    "{{kind}}",
-                ),
-            ),
-            lines(
-                "Sessions held on the servers",
-                "Sessions each agent holds; three on one server are the most it may take. / "
-                "Sesi yang dipegang agen.",
-                "short",
-                Query(
-                    f"sum by (instance) (sigap_agent_sessions{{{SCOPE}}})", "{{instance}} in all"
-                ),
-                Query(
-                    f"max by (instance) (sigap_agent_sessions{{{SCOPE}}})",
-                    "{{instance}} most on one server",
-                ),
-                states=True,
-            ),
-            lines(
-                "Time spent asking",
-                "Seconds of each second that agents wait for servers' answers. / Waktu bertanya.",
-                "percentunit",
-                Query(
-                    "sum by (instance) "
-                    f"(rate(sigap_agent_db_seconds_total{{{SCOPE}}}[$__rate_interval]))",
-                    "{{instance}}",
-                ),
-            ),
-            lines(
-                "Processor of the agent",
-                "Share of one core. / Pemakaian prosesor agen.",
-                "percentunit",
-                Query(
-                    f"rate(process_cpu_seconds_total{{{AGENT}}}[$__rate_interval])", "{{instance}}"
-                ),
-            ),
-            lines(
-                "Memory of the agent",
-                "Resident memory. / Memori agen.",
-                "bytes",
-                Query(f"process_resident_memory_bytes{{{AGENT}}}", "{{instance}}"),
+    return (
+        lines(
+            "Age of the last reading",
+            "The probes that were silent longest, in their own intervals: above 3 is stale. / "
+            "Umur bacaan terakhir, dalam selang waktu probe itu sendiri.",
+            "short",
+            Query(
+                f"({AGE}) / {ROUND} and bottomk({most}, "
+                f"max_over_time({last_reading}[$__range] @ end()))",
+                "{{target}} {{probe}}",
             ),
         ),
-        collapsed=True,
+        lines(
+            "Duration of a reading",
+            "The slowest probes of the time shown. / Probe yang paling lambat.",
+            "s",
+            Query(
+                f"{duration} and topk({most}, max_over_time({duration}[$__range] @ end()))",
+                "{{target}} {{probe}}",
+            ),
+        ),
+        lines(
+            "Failed readings by kind",
+            "Readings that failed, each second, by the kind of failure. / Bacaan yang gagal.",
+            "reqps",
+            Query(
+                f"sum by (kind) (rate(sigap_probe_failures_total{{{SCOPE}}}[$__rate_interval]))",
+                "{{kind}}",
+            ),
+        ),
+    )
+
+
+def _own_cost() -> tuple[Panel, ...]:
+    return (
+        lines(
+            "Sessions held on the servers",
+            "Sessions each agent holds; three on one server are the most it may take. / "
+            "Sesi yang dipegang agen.",
+            "short",
+            Query(f"sum by (instance) (sigap_agent_sessions{{{SCOPE}}})", "{{instance}} in all"),
+            Query(
+                f"max by (instance) (sigap_agent_sessions{{{SCOPE}}})",
+                "{{instance}} most on one server",
+            ),
+            states=True,
+        ),
+        lines(
+            "Time spent asking",
+            "Seconds of each second that agents wait for servers' answers. / Waktu bertanya.",
+            "percentunit",
+            Query(
+                "sum by (instance) "
+                f"(rate(sigap_agent_db_seconds_total{{{SCOPE}}}[$__rate_interval]))",
+                "{{instance}}",
+            ),
+        ),
+        lines(
+            "Processor of the agent",
+            "Share of one core. / Pemakaian prosesor agen.",
+            "percentunit",
+            Query(f"rate(process_cpu_seconds_total{{{AGENT}}}[$__rate_interval])", "{{instance}}"),
+        ),
+        lines(
+            "Memory of the agent",
+            "Resident memory. / Memori agen.",
+            "bytes",
+            Query(f"process_resident_memory_bytes{{{AGENT}}}", "{{instance}}"),
+        ),
     )

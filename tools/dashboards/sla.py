@@ -67,75 +67,81 @@ def build() -> Json:
 
 def _now() -> Row:
     open_now = _once("step, severity", f"sigap_incidents_open{{{STEP}}}")
-    breaches = _once("step", f"sigap_sla_open_breaches{{{STEP}}}")
     due = f"min by (step) (sigap_sla_next_due_timestamp_seconds{{{STEP}}})"
-    return Row(
-        "Now / Sekarang",
-        (
-            number(
-                "Open incidents",
-                "Incidents whose ninth step is not signed. / Gangguan yang belum selesai.",
-                "short",
-                f"sum({open_now})",
-            ),
-            number(
-                "Open breaches",
-                "Standards passed by incidents still open. / Waktu baku terlampaui, masih terbuka.",
-                "short",
-                f"sum({breaches})",
-                defaults=PROBLEM,
-            ),
-            number(
-                "Past the overall limit",
-                "Open incidents older than three working days. / Melampaui tiga hari kerja.",
-                "short",
-                f'max(sigap_sla_open_breaches{{{DESK},step="overall"}})',
-                defaults=PROBLEM,
-            ),
-            number(
-                "Next due",
-                "Time left to the nearest deadline; negative: it has passed. / Sisa waktu.",
-                "s",
-                f"min({due}) - time()",
-                defaults={
-                    "thresholds": steps((None, RED), (0, GREEN)),
-                    "color": {"mode": "thresholds"},
-                },
-            ),
-            number(
-                "Steps on time",
-                "Share of steps signed within their standard. / Langkah yang tepat waktu.",
-                "percentunit",
-                _met("sigap_sla_step_signed_total", STEP, "step, result", ""),
-            ),
-            number(
-                "Incidents on time",
-                "Share of incidents closed within three working days. / Gangguan yang tepat waktu.",
-                "percentunit",
-                _met("sigap_sla_overall_closed_total", DESK, "result", ""),
-            ),
-            lines(
-                "Open incidents by step",
-                "Where the work lies. / Gangguan terbuka menurut langkah.",
-                "short",
-                Query(f"sum by (step) ({open_now})", "{{step}}"),
-                states=True,
-                width=8,
-            ),
-            lines(
-                "Open incidents by severity",
-                "How grave the open work is. / Gangguan terbuka menurut tingkat.",
-                "short",
-                Query(f"sum by (severity) ({open_now})", "{{severity}}"),
-                states=True,
-            ),
-            lines(
-                "Time left by step",
-                "To the nearest deadline of each step, on the wall clock; below zero: passed. / "
-                "Sisa waktu tiap langkah.",
-                "s",
-                Query(f"{due} - time()", "{{step}}"),
-            ),
+    return Row("Now / Sekarang", (*_figures(open_now, due), *_by_step(open_now, due)))
+
+
+def _figures(open_now: str, due: str) -> tuple[Panel, ...]:
+    breaches = _once("step", f"sigap_sla_open_breaches{{{STEP}}}")
+    return (
+        number(
+            "Open incidents",
+            "Incidents whose ninth step is not signed. / Gangguan yang belum selesai.",
+            "short",
+            f"sum({open_now})",
+        ),
+        number(
+            "Open breaches",
+            "Standards passed by incidents still open. / Waktu baku terlampaui, masih terbuka.",
+            "short",
+            f"sum({breaches})",
+            defaults=PROBLEM,
+        ),
+        number(
+            "Past the overall limit",
+            "Open incidents older than three working days. / Melampaui tiga hari kerja.",
+            "short",
+            f'max(sigap_sla_open_breaches{{{DESK},step="overall"}})',
+            defaults=PROBLEM,
+        ),
+        number(
+            "Next due",
+            "Time left to the nearest deadline; negative: it has passed. / Sisa waktu.",
+            "s",
+            f"min({due}) - time()",
+            defaults={
+                "thresholds": steps((None, RED), (0, GREEN)),
+                "color": {"mode": "thresholds"},
+            },
+        ),
+        number(
+            "Steps on time",
+            "Share of steps signed within their standard. / Langkah yang tepat waktu.",
+            "percentunit",
+            _met("sigap_sla_step_signed_total", STEP, "step, result", ""),
+        ),
+        number(
+            "Incidents on time",
+            "Share of incidents closed within three working days. / Gangguan yang tepat waktu.",
+            "percentunit",
+            _met("sigap_sla_overall_closed_total", DESK, "result", ""),
+        ),
+    )
+
+
+def _by_step(open_now: str, due: str) -> tuple[Panel, ...]:
+    return (
+        lines(
+            "Open incidents by step",
+            "Where the work lies. / Gangguan terbuka menurut langkah.",
+            "short",
+            Query(f"sum by (step) ({open_now})", "{{step}}"),
+            states=True,
+            width=8,
+        ),
+        lines(
+            "Open incidents by severity",
+            "How grave the open work is. / Gangguan terbuka menurut tingkat.",
+            "short",
+            Query(f"sum by (severity) ({open_now})", "{{severity}}"),
+            states=True,
+        ),
+        lines(
+            "Time left by step",
+            "To the nearest deadline of each step, on the wall clock; below zero: passed. / "
+            "Sisa waktu tiap langkah.",
+            "s",
+            Query(f"{due} - time()", "{{step}}"),
         ),
     )
 
