@@ -59,7 +59,7 @@ __all__ = [
 
 _SHIPPED = Path(__file__).parents[1] / "procedures"
 _PREFIX = re.compile(r"[A-Z][A-Z0-9]{0,9}")
-_KEYS = ("name title number_prefix roles overall informed documents dismissal steps letter").split()
+KEYS = ("name title number_prefix roles overall informed documents dismissal steps letter").split()
 
 
 class ProcedureError(InvalidFileError):
@@ -102,7 +102,7 @@ def parse(text: str, source: str) -> Procedure:
 
 
 def _procedure(top: Entry, body: str, digest: str) -> Procedure:
-    top.only(_KEYS)
+    top.only(KEYS)
     parts = {role.key: role for role in roles(top)}
     kinds = documents(top)
     rows = steps(top, parts, kinds)

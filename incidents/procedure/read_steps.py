@@ -23,6 +23,12 @@ from incidents.procedure.model import (
 from incidents.procedure.references import one_of, unknown
 from probes import Text
 
+KEYS = (
+    "number key title role with_role input standard question form outputs next return_to "
+    "not_signed_by reason"
+).split()
+"""What a step may say."""
+
 
 def steps(top: Entry, roles: Mapping[str, Role], documents: Collection[str]) -> tuple[Step, ...]:
     """The steps by number, with every reference of theirs checked."""
@@ -48,10 +54,7 @@ def standard(entry: Entry) -> Standard:
 
 
 def _step(entry: Entry, roles: Mapping[str, Role], documents: Collection[str]) -> Step:
-    entry.only(
-        "number key title role with_role input standard question form outputs next return_to "
-        "not_signed_by reason".split()
-    )
+    entry.only(KEYS)
     returns = entry.has("return_to")
     form = tuple(_field(each, roles, returns) for each in entry.entries("form"))
     names = [field.name for field in form]
