@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from agent.errors import UserError
+from probes.i18n import INDONESIAN, languages
 
 INTERNAL = 70  # EX_SOFTWARE
 UNKNOWN = 3  # Nagios' UNKNOWN
@@ -144,7 +145,7 @@ def _with_json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def _with_lang(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--lang",
-        choices=("id", "en"),
+        choices=languages(),
         help="language of the output (default: agent.language of the configuration)",
     )
     return parser
@@ -227,7 +228,10 @@ def _people_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     ):
         add.add_argument(f"--{word}", default="", help=text)
     add.add_argument(
-        "--language", choices=("id", "en"), default="id", help="language of the person's pages (id)"
+        "--language",
+        choices=languages(),
+        default=INDONESIAN,
+        help="language of the person's pages (id)",
     )
     _with_password(_with_lang(_with_config(add)))
     _with_json(

@@ -81,8 +81,6 @@ def said_by(source: str) -> Iterator[tuple[int, Sentence | str]]:
 
 def _sentence(call: ast.Call) -> Sentence | str:
     words = [each.value for each in call.args if isinstance(each, ast.Constant)]
-    if len(call.args) == 2:  # both languages in the code, as before there were catalogues
-        return Sentence("")
     if len(call.args) != 1 or len(words) != 1 or not isinstance(words[0], str):
         return "Text takes its English words as one literal; values fill its {placeholders}"
     values = {each.arg: each.value for each in call.keywords}

@@ -10,6 +10,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,6 +19,8 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+
+from probes.i18n import INDONESIAN, languages
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -81,6 +84,18 @@ LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 
 
+def _known_language(value: str) -> str:
+    if value not in languages():
+        known = " or ".join(map(repr, languages()))
+        raise ValueError(f"must be {known}, not {value!r}")
+    return value
+
+
+Language = Annotated[
+    str, AfterValidator(_known_language), WithJsonSchema({"enum": list(languages())})
+]
+
+
 class Strict(BaseModel):
     """Base of every section: no unknown key, no type conversion, immutable."""
 
@@ -102,7 +117,7 @@ class AgentSection(Strict):
     """How often a probe runs that has no interval of its own."""
     deadline: Duration | None = None
     """When a probe's call is given up; default: half the interval, at most 5s."""
-    language: Literal["id", "en"] = "id"
+    language: Language = INDONESIAN
     """Language of the command line's output."""
     state: str | None = None
     """Folder for learned members and history; default: beside an SQLite store, else the service's

@@ -20,6 +20,7 @@ from agent.demo.scene.faults import FAULTS, find
 from agent.demo.scene.world import World
 from agent.demo.servers.process import wait_until
 from probes import Text
+from probes.i18n import INDONESIAN, languages
 
 ENDS_SECONDS = 60.0
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument(
         "--lang",
-        choices=("id", "en"),
+        choices=languages(),
         default=argparse.SUPPRESS,
         help="language of what is printed here and by a second terminal",
     )
@@ -101,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _language(environment: Mapping[str, str]) -> str:
     locale = environment.get("LC_ALL") or environment.get("LANG") or ""
-    return "en" if locale.startswith("en") else "id"
+    code = locale[:2].lower()
+    return code if code in languages() else INDONESIAN
 
 
 # -- the other terminal --------------------------------------------------------------------------
@@ -124,7 +126,7 @@ def _speak(home: Home, options: argparse.Namespace, language: str) -> int:
     if options.action == "status":
         _print_status(answer, language)
     else:
-        print(answer[language])
+        print(Text.written(answer).said_in(language))
     return 0
 
 

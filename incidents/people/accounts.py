@@ -18,6 +18,7 @@ from incidents.people import directory, passwords
 from incidents.people.directory import account, person_of
 from incidents.store import Store, tables
 from probes import Text
+from probes.i18n import languages
 
 Roles = Callable[[], Mapping[str, Collection[Basis]]]
 """Returns the present roles, each with the bases on which others may act in it."""
@@ -179,8 +180,8 @@ def _demand_sound(person: Person) -> None:
         raise Refused(Text("The username sigap belongs to the system; choose another."))
     if not person.name.strip():
         raise Refused(Text("Give the full name, with titles."))
-    if person.language not in ("id", "en"):
-        raise Refused(Text("The language is id or en."))
+    if person.language not in languages():
+        raise Refused(Text("The language is one of {known}.", known=", ".join(languages())))
 
 
 def _unknown(username: str) -> Refused:

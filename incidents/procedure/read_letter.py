@@ -17,8 +17,7 @@ from incidents.procedure.letter import (
 )
 from incidents.procedure.model import FieldKind, Step
 from incidents.procedure.references import one_of, some_of, unknown
-
-_LANGUAGES = ("id", "en")
+from probes.i18n import languages
 
 
 def letter(top: Entry, steps: Sequence[Step], kinds: Collection[str]) -> Letter | None:
@@ -38,7 +37,7 @@ def letter(top: Entry, steps: Sequence[Step], kinds: Collection[str]) -> Letter 
     attachments = _attachments(entry, kinds)
     return Letter(
         document=document,
-        language=one_of(entry, "language", _LANGUAGES),
+        language=one_of(entry, "language", languages()),
         number=_alternative(entry, "number", slots),
         urgency=_alternative(entry, "urgency", slots, fixed=True),
         recipient=_alternative(entry, "recipient", slots),

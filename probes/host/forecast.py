@@ -149,7 +149,7 @@ def _daily(history: History, free: float, now: float) -> Forecast | Unknown:
             Text(
                 "observed for {days} days only since the start or the last clean-up, "
                 "{least_days} are needed",
-                days=number(span / DAY, 1),
+                days=number(span / DAY, 1, zeros=True),
                 least_days=LEAST_DAYS,
             )
         )

@@ -55,10 +55,10 @@ SHORT_MONTHS = (
 _THOUSANDS, _DECIMAL = Text(",", context="between thousands"), Text(".", context="decimal mark")
 
 
-def number(value: float, decimals: int) -> Text:
-    """1,234.5 (1.234,5); at most so many decimals, without zeros at the end."""
+def number(value: float, decimals: int, zeros: bool = False) -> Text:
+    """1,234.5 (1.234,5); so many decimals, without zeros at the end unless ``zeros``."""
     english = f"{value:,.{decimals}f}"
-    if "." in english:
+    if "." in english and not zeros:
         english = english.rstrip("0").rstrip(".")
     return Text.written({each: english.translate(_marks(each)) for each in languages()})
 

@@ -28,14 +28,12 @@ class Text:
     _values: Mapping[str, object]
     _written: Mapping[str, str]
 
-    def __init__(self, /, *words: str, context: str = "", **values: object) -> None:
+    def __init__(self, template: str, /, *, context: str = "", **values: object) -> None:
         """``context`` tells two meanings of one English word apart for the catalogue.
 
         Raises ``KeyError`` when there are values, but not for every placeholder.
         """
-        # Two words, Indonesian and English: how a text was written before there were catalogues.
-        written = dict(zip(RECORDED, words, strict=True)) if len(words) > 1 else {}
-        self._set(words[-1], context, values, written)
+        self._set(template, context, values, {})
 
     @classmethod
     def written(cls, words: Mapping[str, str]) -> Text:

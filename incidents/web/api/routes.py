@@ -31,7 +31,7 @@ from incidents.web.access.auth import (
 )
 from incidents.web.access.problem import RequestError, SignInFirst, problem_of
 from incidents.web.api import schemas, serializers
-from incidents.web.i18n import known
+from incidents.web.i18n import Language, known
 from incidents.web.rendering import Site
 from incidents.web.views.document_view import draw
 from incidents.web.views.incident_view import case_of
@@ -226,7 +226,7 @@ def get_document_page(
     look: Looking,
     number: str,
     id: str,
-    lang: Literal["id", "en"] | None = None,
+    lang: Language | None = None,
 ) -> HTMLResponse:
     """Fit for printing; the letter is always in Bahasa Indonesia."""
     with look() as (seen, member):
