@@ -38,7 +38,7 @@ from incidents.workflow.permissions import Permissions, check_permission, held, 
 
 @dataclass(frozen=True, slots=True)
 class IncidentDetails:
-    """One incident with all that is shown of it, and what one person may do to it."""
+    """One incident with everything a page shows, and what one person may do."""
 
     incident: Incident
     procedure: Procedure
@@ -67,7 +67,7 @@ class Snapshot:
         yield self._connection
 
     def incident(self, number: str) -> Incident:
-        """The incident as its events add up; raises ``NoSuchIncident``."""
+        """The incident computed from its events; raises ``NoSuchIncident``."""
         with self._reading() as connection:
             return self._repository.load(connection, number, remember=self._remember)
 
@@ -128,12 +128,12 @@ class Snapshot:
         return check_permission(incident, action, whole, procedure, now, zone, holders)
 
     def awaited(self) -> frozenset[str]:
-        """Fingerprints of which an all-clear would change something; all others need none."""
+        """Fingerprints whose clearing would change something; all others need no report of it."""
         with self._reading() as connection:
             return summaries.awaited(connection)
 
     def inbox(self, signer: Signer, now: datetime) -> Inbox:
-        """What waits for this person, what runs late elsewhere, and the other open incidents."""
+        """What waits for this person, what is late elsewhere, and the other open incidents."""
         today = self._repository.rules.calendar.local(now).date()
         with self._reading() as connection:
             rows = summaries.open_rows(connection)
@@ -213,7 +213,7 @@ class Snapshot:
             return summaries.history(connection, fingerprint)
 
     def signed_in(self, token: str, now: datetime) -> StoredSession | None:
-        """Who has this session; None if it is unknown or has ended."""
+        """The person of this session; None if it is unknown or has ended."""
         with self._reading() as connection:
             return sessions.find(connection, token, now)
 
@@ -228,7 +228,7 @@ class Snapshot:
             return directory.read(connection, signer.person.username).with_history(signer)
 
     def everybody(self) -> Directory:
-        """All people with all their assignments."""
+        """All people with their assignments."""
         with self._reading() as connection:
             return directory.read(connection)
 

@@ -1,8 +1,8 @@
-"""Messages to roles: rows written with their events, delivered afterwards.
+"""Messages to roles: rows written with their events, to be delivered afterwards.
 
 They are written in the transaction of the change, so that every change is announced and nothing
 else. A row is claimed for a limited time and becomes due again when the claim expires: a crash
-repeats a message, never loses one. The only delivery implemented writes to the log.
+repeats a message, never loses one. No channel sends them yet.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _PER_DISPENSATION = "dispensation."
 
 @dataclass(frozen=True, slots=True)
 class LetterSentence:
-    """Words with slots."""
+    """A sentence with slots."""
 
     text: str
 
@@ -37,16 +37,16 @@ class LetterSentence:
 
     @property
     def per_dispensation(self) -> bool:
-        """Whether it is said once for each dispensation."""
+        """Whether it is printed once for each dispensation."""
         return any(slot.startswith(_PER_DISPENSATION) for slot in self.slots)
 
     @property
     def is_one_slot(self) -> bool:
-        """Whether it is nothing but one answer, whose lines are paragraphs."""
+        """Whether it consists of a single answer, whose lines are paragraphs."""
         return _SLOT.fullmatch(self.text) is not None
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """The sentence with its slots filled; empty when one has nothing to say."""
+        """The sentence with its slots filled; empty if one of them is empty."""
         if not all(values.get(slot) for slot in self.slots):
             return ""
         return _SLOT.sub(lambda found: values[found[1]], self.text)
@@ -54,13 +54,13 @@ class LetterSentence:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """What is written where it was answered, and what stands there otherwise."""
+    """The text if the field was answered, and the text otherwise."""
 
     written: LetterSentence | None
     otherwise: LetterSentence
 
     def filled(self, values: Mapping[str, str]) -> tuple[str, bool]:
-        """The words, and whether they were answered."""
+        """The text, and whether the field was answered."""
         words = self.written.filled(values) if self.written else ""
         return (words, True) if words else (self.otherwise.filled(values), False)
 

@@ -14,7 +14,7 @@ from incidents.procedure.letter import Letter
 from probes import Text
 
 TURN = "turn"
-"""Among those who are told: whoever's turn it is to sign."""
+"""In a list of informed roles: the role whose turn it is to sign."""
 
 
 class Right(StrEnum):
@@ -127,7 +127,7 @@ class Role:
     title: Text
     rights: frozenset[Right] = frozenset({Right.SIGN})
     acting: tuple[Basis, ...] = (Basis.PLT, Basis.PLH)
-    """On which bases somebody may hold it who is not its own holder."""
+    """The bases on which a person other than its holder may act in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class Informed:
-    """Who is told of what nobody has to sign."""
+    """Roles that are informed without signing."""
 
     step: Reminder
     overall: Reminder

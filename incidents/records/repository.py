@@ -33,7 +33,7 @@ class VersionedRules:
         self._calendars = {calendar.hash: calendar}
 
     def keep(self, connection: Connection) -> None:
-        """Keep today's two in the store, for the day when they are no longer today's."""
+        """Store today's procedure and calendar, for when they have been replaced."""
         summaries.keep_contents(
             connection,
             (
@@ -58,7 +58,7 @@ class VersionedRules:
 
 
 class Repository:
-    """Loads incidents, reading only the events that came since it last looked."""
+    """Loads incidents, reading only the events since the last load."""
 
     def __init__(self, rules: VersionedRules) -> None:
         self.rules = rules
@@ -68,7 +68,7 @@ class Repository:
     def load(self, connection: Connection, number: str, *, remember: bool = True) -> Incident:
         """The incident as this transaction sees it; raises ``NoSuchIncident``.
 
-        Without ``remember`` nothing is kept: for a transaction that writes and may be undone.
+        Without ``remember`` nothing is cached, for a write transaction that may be rolled back.
         """
         before = self._recall(number)
         # The last event remembered is read again: a transaction older than it does not see it.
@@ -89,7 +89,7 @@ class Repository:
         return self._folded(connection, number, before, events, remember=True), events
 
     def load_open(self, connection: Connection, *, remember: bool = True) -> tuple[Incident, ...]:
-        """Every open incident, the oldest first; asks for events only where there are new ones."""
+        """Every open incident, the oldest first; reads events only where there are new ones."""
         found = []
         for number, last in summaries.open_heads(connection):
             before = self._recall(number)

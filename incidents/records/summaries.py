@@ -187,7 +187,7 @@ def _row(found: Row[Any]) -> IncidentRow:
 
 @dataclass(frozen=True, slots=True)
 class OpenFinding:
-    """A finding as an open incident last heard of it."""
+    """A finding as last recorded in an open incident."""
 
     number: str
     severity: Severity
@@ -195,8 +195,9 @@ class OpenFinding:
 
 @dataclass(frozen=True, slots=True)
 class ClosedFinding:
-    """The last incident that had a finding and has it no longer; ``held``: up to which severity a
-    person said that this is not a disruption, CLEAR when nobody did or it has been clear since."""
+    """The last incident that had a finding and no longer has it; ``held``: the severity up to which
+    a person declared it not a disruption, CLEAR if nobody did or it has been clear since.
+    """
 
     number: str
     held: Severity

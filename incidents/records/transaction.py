@@ -1,7 +1,6 @@
-"""Writes to incidents: appends events, folds them, and writes the derived rows.
+"""Write transactions on incidents: append events, fold them, and write the derived rows.
 
-Everything happens in one transaction that holds the lock on the ledger's head, so that there is no
-other writer.
+One transaction holds the lock on the ledger's head, so that there is no other writer.
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ Members = Mapping[tuple[str, str], Noted]
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """One thing to note; changes are applied again to a file that somebody else has written."""
+    """One change to record; changes are applied again to a file that another process has
+    written.
+    """
 
     target: str
     verb: Verb
