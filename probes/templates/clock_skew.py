@@ -6,10 +6,11 @@ subtracted as uncertainty, so that a slow network is not reported as a wrong clo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 from probes.i18n.formats import duration
-from probes.model import Measure, Measurement, Session, Text, Threshold
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 
 MEASURE = Measure("clock_skew_seconds", "seconds", "Between the agent's clock and the server's.")
 
@@ -42,4 +43,29 @@ def skew(session: Session, question: str, clock: Callable[[], float]) -> Measure
         MEASURE.name,
         beyond,
         detail={"direction": direction, "by": duration(abs(ahead))},
+    )
+
+
+def probe(engine: str, server_time: str, every: float) -> Probe:
+    """The probe of an engine; ``server_time`` as in ``skew``. Evidence, deadlines and the order of
+    events in two logs depend on it.
+    """
+
+    def read(session: Session) -> Iterator[Measurement]:
+        # The one probe whose question is the clock itself, so it must read one.
+        yield skew(session, server_time, time.time)
+
+    return Probe(
+        name="clock_skew",
+        engine=engine,
+        question=Text("Does the server's clock agree with the agent's?"),
+        measures=(MEASURE,),
+        thresholds=(THRESHOLD,),
+        read=read,
+        every=every,
+        runbook=Text(
+            "1. Whose clock is wrong? Compare with a third (`chronyc tracking` on both machines). "
+            "2. Turn NTP on; is its server reachable? 3. Do not set a database server's clock back "
+            "at once: let NTP slew it."
+        ),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from probes.i18n.formats import duration
 from probes.model import (
@@ -21,6 +22,7 @@ from probes.model import (
     FailureKind,
     Measure,
     Measurement,
+    Probe,
     ProbeError,
     Session,
     Target,
@@ -30,9 +32,6 @@ from probes.model import (
 from probes.wire import deadline
 from probes.words import failure_text
 from probes.words.tables import remarks
-
-QUESTION = Text("Does a new login work, in time?")
-EVERY_SECONDS = 60.0
 
 _SHARE_OF_THE_LOGIN = 0.8
 """Of the time left, so that the kept session can still be asked after a login that hangs."""
@@ -143,7 +142,35 @@ def beside(holders: Show) -> Show:
     return shown
 
 
-def thresholds(when_slow: Text, family: str = "availability") -> tuple[Threshold, ...]:
+def probe(
+    engine: str,
+    question: str,
+    *,
+    when_slow: Text,
+    holders: Show,
+    runbook: Text,
+    family: str = "availability",
+    phase: str = "role",
+) -> Probe:
+    """The probe of an engine; ``question`` and ``phase`` as in ``attempt``.
+
+    ``when_slow`` is the engine's hint, ``holders`` its evidence of who holds the connections.
+    """
+    return Probe(
+        name="login",
+        engine=engine,
+        question=Text("Does a new login work, in time?"),
+        measures=MEASURES,
+        thresholds=_thresholds(when_slow, family),
+        read=partial(attempt, question=question, phase=phase),
+        every=60.0,
+        exhibits=beside(holders),
+        sooner_in_doubt=True,
+        runbook=runbook,
+    )
+
+
+def _thresholds(when_slow: Text, family: str) -> tuple[Threshold, ...]:
     """Failing logins are critical, slow ones a warning; ``when_slow`` is the engine's own hint."""
     return (
         Threshold(

@@ -6,19 +6,35 @@ restart; the first start it sees of a server does not count. Shared by the engin
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
+from probes.i18n.formats import duration
 from probes.model import (
+    Grant,
     KeptNote,
     Measure,
+    Measurement,
     Memory,
+    Probe,
+    Session,
+    Text,
+    Threshold,
 )
+
+SAID_FOR_SECONDS = 900.0
+"""How long a crash is reported."""
 
 _STARTED = KeptNote[float]("started", float)
 _RESTARTED = KeptNote[bool]("restarted", bool)
 
-MEASURE = Measure(
-    "since_restart_seconds",
-    "seconds",
-    "Since a restart that this agent saw both sides of; absent where it saw none.",
+MEASURES = (
+    Measure("uptime_seconds", "seconds", "Since the last start or crash recovery."),
+    Measure(
+        "since_restart_seconds",
+        "seconds",
+        "Since a restart that this agent saw both sides of; absent where it saw none.",
+    ),
+    Measure("crash_recovered", "", "1 for a quarter of an hour after a crash recovery."),
 )
 
 
@@ -32,3 +48,66 @@ def restarted(memory: Memory, started: float, doubt_seconds: float) -> bool:
         memory.set(_STARTED, started)
         memory.set(_RESTARTED, True)
     return memory.get(_RESTARTED) or False
+
+
+def measured(
+    uptime: float, restarted: bool, crashed: bool | None, detail: dict[str, object]
+) -> Iterator[Measurement]:
+    """The measurements of one reading.
+
+    ``crashed``: whether the start followed a crash; None: this server does not show it. ``detail``
+    has the words of the engine's titles, among them ``how`` where it crashed.
+    """
+    detail = {**detail, "since": duration(uptime)}
+    yield Measurement("uptime_seconds", uptime, detail=detail)
+    if restarted or crashed:
+        yield Measurement("since_restart_seconds", uptime, detail=detail)
+    if crashed is not None:
+        fresh = crashed and uptime < SAID_FOR_SECONDS
+        yield Measurement("crash_recovered", float(fresh), detail=detail)
+
+
+def probe(
+    engine: str,
+    *,
+    question: Text,
+    read: Callable[[Session], Iterable[Measurement]],
+    after_a_crash: Text,
+    restarted_title: Text,
+    after_a_restart: Text,
+    grants: tuple[Grant, ...],
+    runbook: Text,
+) -> Probe:
+    """The probe of an engine; ``after_a_crash`` and ``after_a_restart`` are its hints."""
+    return Probe(
+        name="restart",
+        engine=engine,
+        question=question,
+        measures=MEASURES,
+        thresholds=(
+            Threshold(
+                "crash_recovered",
+                Text("{target}: {how}, {since} ago"),
+                after_a_crash,
+                "availability",
+                critical=1.0,
+                clear_after=1,
+                headline=Text("{target}: {how}"),
+            ),
+            Threshold(
+                "since_restart_seconds",
+                restarted_title,
+                after_a_restart,
+                "restart",
+                # Ten minutes is common practice; enough for a person to notice, and it only warns.
+                warning=600.0,
+                above=False,
+                clear_after=1,
+                headline=Text("{target} was restarted a short while ago"),
+            ),
+        ),
+        read=read,
+        every=30.0,
+        grants=grants,
+        runbook=runbook,
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from probes.i18n.formats import duration, utc_minute
-from probes.model import Measure, Measurement, Text
+from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 
 MEASURES = (
     Measure("tls_offered", "", "1 when the server offers TLS."),
@@ -16,11 +17,8 @@ MEASURES = (
     ),
 )
 
-TITLE = Text("The TLS certificate of {target} {said} ({until}{name})")
-HEADLINE = Text("The TLS certificate of {target} is valid only until {until}{name}")
-
-CRITICAL_SECONDS = 7 * 86400.0
-WARNING_SECONDS = 30 * 86400.0
+_CRITICAL_SECONDS = 7 * 86400.0
+_WARNING_SECONDS = 30 * 86400.0
 """An office needs weeks to order a new certificate; critical at the last working week."""
 
 
@@ -37,4 +35,37 @@ def left(ends: float, now: float, name: str = "", issuer: str = "") -> Measureme
             "name": name and f", {name}",
             "issuer": issuer or Text("its issuer"),
         },
+    )
+
+
+def probe(
+    engine: str,
+    *,
+    question: Text,
+    read: Callable[[Session], Iterable[Measurement]],
+    how_to_replace: Text,
+    runbook: Text,
+) -> Probe:
+    """The probe of an engine."""
+    return Probe(
+        name="tls_certificate",
+        engine=engine,
+        question=question,
+        measures=MEASURES,
+        thresholds=(
+            Threshold(
+                MEASURES[1].name,
+                Text("The TLS certificate of {target} {said} ({until}{name})"),
+                how_to_replace,
+                "certificate",
+                warning=_WARNING_SECONDS,
+                critical=_CRITICAL_SECONDS,
+                above=False,
+                clear_after=1,
+                headline=Text("The TLS certificate of {target} is valid only until {until}{name}"),
+            ),
+        ),
+        read=read,
+        every=3600.0,
+        runbook=runbook,
     )

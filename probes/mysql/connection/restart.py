@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes.i18n.formats import duration
 from probes.model import (
-    Measure,
     Measurement,
     Note,
-    Probe,
     Session,
     Text,
-    Threshold,
 )
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
@@ -25,8 +21,8 @@ from probes.templates import restart as restarts
 
 _CRASHED = Note[bool]("the log shows a recovery since the start")
 
-SAID_FOR_SECONDS = 900.0
-"""How long a crash is reported."""
+_AFTER = Text(", after a crash (InnoDB recovery)")
+_HOW = Text("the server crashed, then InnoDB recovered")
 
 _DOUBT_SECONDS = 2.5  # both the time and Uptime are in whole seconds and read one after the other
 
@@ -47,16 +43,13 @@ def read(session: Session) -> Iterator[Measurement]:
     if uptime is None:
         return
     crashed = _crashed(session)
-    after = Text("")
-    if crashed:
-        after = Text(", after a crash (InnoDB recovery)")
-    yield Measurement("uptime_seconds", uptime, detail={"after": after})
     now = float(session.rows("SELECT UNIX_TIMESTAMP() AS now")[0]["now"])
-    if restarts.restarted(session.memory, now - uptime, _DOUBT_SECONDS) or crashed:
-        yield Measurement(restarts.MEASURE.name, uptime, detail={"after": after})
-    if crashed is not None:
-        fresh = crashed and uptime < SAID_FOR_SECONDS
-        yield Measurement("crash_recovered", float(fresh), detail={"since": duration(uptime)})
+    again = restarts.restarted(session.memory, now - uptime, _DOUBT_SECONDS)
+    detail: dict[str, object] = {
+        "after": _AFTER if crashed else Text(""),
+        "how": _HOW,
+    }
+    yield from restarts.measured(uptime, again, crashed, detail)
 
 
 def _crashed(session: Session) -> bool | None:
@@ -69,44 +62,19 @@ def _crashed(session: Session) -> bool | None:
     return known
 
 
-PROBE = Probe(
-    name="restart",
-    engine="mysql",
+PROBE = restarts.probe(
+    "mysql",
     question=Text("When did this server start, and was it after a crash?"),
-    measures=(
-        Measure("uptime_seconds", "seconds", "Since the server started"),
-        restarts.MEASURE,
-        Measure("crash_recovered", "", "1 for a quarter of an hour after a crash"),
-    ),
-    thresholds=(
-        Threshold(
-            measure="crash_recovered",
-            title=Text("{target}: the server crashed, then InnoDB recovered, {since} ago"),
-            headline=Text("{target}: the server crashed, then InnoDB recovered"),
-            hint=Text(
-                "Find out why before it happens again: the error log (signal, assertion), "
-                "`dmesg` (OOM, disk errors), a core dump."
-            ),
-            family="availability",
-            critical=1.0,
-            clear_after=1,
-        ),
-        Threshold(
-            measure=restarts.MEASURE.name,
-            title=Text("{target} started only {value} ago{after}"),
-            headline=Text("{target} was restarted a short while ago"),
-            hint=Text(
-                "Read the error log from before that start: who stopped it, or out of memory, or "
-                "a disk failure."
-            ),
-            family="restart",
-            warning=600.0,  # ten minutes, as Zabbix: long enough to be seen, then it is history
-            above=False,
-            clear_after=1,
-        ),
-    ),
     read=read,
-    every=30.0,
+    after_a_crash=Text(
+        "Find out why before it happens again: the error log (signal, assertion), "
+        "`dmesg` (OOM, disk errors), a core dump."
+    ),
+    restarted_title=Text("{target} started only {value} ago{after}"),
+    after_a_restart=Text(
+        "Read the error log from before that start: who stopped it, or out of memory, or "
+        "a disk failure."
+    ),
     grants=tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
     runbook=Text(
         "1. Planned? Declare a maintenance window next time. 2. journalctl -u mariadb / mysql, "

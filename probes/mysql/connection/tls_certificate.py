@@ -14,12 +14,10 @@ from dataclasses import replace
 from probes.model import (
     FailureKind,
     Measurement,
-    Probe,
     ProbeError,
     Session,
     Target,
     Text,
-    Threshold,
 )
 from probes.mysql.ask import status, variables
 from probes.mysql.connection.connect import connect
@@ -81,29 +79,14 @@ def _asked_over_tls(target: Target) -> str:
         session.close()
 
 
-PROBE = Probe(
-    name="tls_certificate",
-    engine="mysql",
+PROBE = tls_certificate.probe(
+    "mysql",
     question=Text("How long is the server's TLS certificate still valid?"),
-    measures=tls_certificate.MEASURES,
-    thresholds=(
-        Threshold(
-            measure="tls_certificate_expires_in_seconds",
-            title=tls_certificate.TITLE,
-            headline=tls_certificate.HEADLINE,
-            hint=Text(
-                "Install a new certificate, then `ALTER INSTANCE RELOAD TLS` (MySQL) or `FLUSH "
-                "SSL` (MariaDB): without a restart."
-            ),
-            family="certificate",
-            warning=tls_certificate.WARNING_SECONDS,
-            critical=tls_certificate.CRITICAL_SECONDS,
-            above=False,
-            clear_after=1,
-        ),
-    ),
     read=read,
-    every=3600.0,
+    how_to_replace=Text(
+        "Install a new certificate, then `ALTER INSTANCE RELOAD TLS` (MySQL) or `FLUSH "
+        "SSL` (MariaDB): without a restart."
+    ),
     runbook=Text(
         "1. Who issues it, and who installed it last? 2. Replace it on every server of the "
         "cluster. 3. Reload without a restart. 4. Match the CA of clients and replicas."

@@ -13,26 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from probes.i18n.formats import duration
 from probes.model import (
-    Measure,
     Measurement,
     Memory,
     Note,
-    Probe,
     Row,
     Session,
     Text,
-    Threshold,
 )
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.templates import restart as restarts
 
 _SEEN = Note[tuple[tuple[float, float], float]]("starts of server and checkpointer, and when")
 _EVENT = Note[tuple[float, Text]]("the last start or crash, and which")
-
-SAID_FOR_SECONDS = 900.0
-"""How long a crash is reported."""
 
 # From 15 on the checkpointer starts with the postmaster; before, only when a long recovery is
 # over. A gap is proof by itself only where nothing but a crash makes one.
@@ -98,12 +91,8 @@ def judged(
     known = memory.get(_EVENT)
     since, how = known if known is not None and known[0] >= started - 1 else (started, PLAIN)
     uptime = max(0.0, now - since)
-    detail = {"how": how, "since": duration(uptime)}
-    yield Measurement("uptime_seconds", uptime, detail=detail)
-    if restarts.restarted(memory, since, 0.001) or how is not PLAIN:
-        yield Measurement(restarts.MEASURE.name, uptime, detail=detail)
-    crashed = how is not PLAIN and uptime < SAID_FOR_SECONDS
-    yield Measurement("crash_recovered", float(crashed), detail=detail)
+    again = restarts.restarted(memory, since, 0.001)
+    yield from restarts.measured(uptime, again, how is not PLAIN, {"how": how})
 
 
 def _event(row: Row, before: tuple[float, float] | None, version: int) -> tuple[float, Text | None]:
@@ -119,46 +108,20 @@ def _event(row: Row, before: tuple[float, float] | None, version: int) -> tuple[
     return started, SERVER if crashed else PLAIN
 
 
-PROBE = Probe(
-    name="restart",
-    engine="postgresql",
+PROBE = restarts.probe(
+    "postgresql",
     question=Text("Was the server restarted, and had it crashed?"),
-    measures=(
-        Measure("uptime_seconds", "seconds", "Since the last start or crash recovery."),
-        restarts.MEASURE,
-        Measure("crash_recovered", "", "1 for a quarter of an hour after a crash recovery."),
-    ),
-    thresholds=(
-        Threshold(
-            "crash_recovered",
-            Text("{target}: {how}, {since} ago"),
-            Text(
-                "Find out why before it happens again: the server log (terminated by signal), "
-                "`dmesg` (OOM killer, disk errors), a core dump. Signal 9 is usually the OOM "
-                "killer."
-            ),
-            "availability",
-            critical=1.0,
-            clear_after=1,
-            headline=Text("{target}: {how}"),
-        ),
-        Threshold(
-            restarts.MEASURE.name,
-            Text("{target}: {how} {value} ago"),
-            Text(
-                "If nobody planned it, the log says who stopped it or why it crashed; caches are "
-                "cold, so queries are slow for a while."
-            ),
-            "restart",
-            # Ten minutes is common practice; enough for a person to notice, and it only warns.
-            warning=600.0,
-            above=False,
-            clear_after=1,
-            headline=Text("{target} was restarted a short while ago"),
-        ),
-    ),
     read=read,
-    every=30.0,
+    after_a_crash=Text(
+        "Find out why before it happens again: the server log (terminated by signal), "
+        "`dmesg` (OOM killer, disk errors), a core dump. Signal 9 is usually the OOM "
+        "killer."
+    ),
+    restarted_title=Text("{target}: {how} {value} ago"),
+    after_a_restart=Text(
+        "If nobody planned it, the log says who stopped it or why it crashed; caches are "
+        "cold, so queries are slow for a while."
+    ),
     grants=(PG_MONITOR,),
     runbook=Text(
         "1. Planned? Note it as a maintenance window. 2. The server log around that time. 3. "

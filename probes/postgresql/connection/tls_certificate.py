@@ -15,11 +15,9 @@ from collections.abc import Iterable
 from probes.model import (
     FailureKind,
     Measurement,
-    Probe,
     ProbeError,
     Session,
     Text,
-    Threshold,
 )
 from probes.templates import tls_certificate
 from probes.wire import deadline
@@ -100,29 +98,14 @@ def _handshake(sock: socket.socket) -> bytes | None:
             incoming.write(data)
 
 
-PROBE = Probe(
-    name="tls_certificate",
-    engine="postgresql",
+PROBE = tls_certificate.probe(
+    "postgresql",
     question=Text("When does the TLS certificate expire?"),
-    measures=tls_certificate.MEASURES,
-    thresholds=(
-        Threshold(
-            "tls_certificate_expires_in_seconds",
-            tls_certificate.TITLE,
-            Text(
-                "Have {issuer} issue a new one, replace ssl_cert_file, then `SELECT "
-                "pg_reload_conf()`: no restart is needed."
-            ),
-            "certificate",
-            warning=tls_certificate.WARNING_SECONDS,
-            critical=tls_certificate.CRITICAL_SECONDS,
-            above=False,
-            headline=tls_certificate.HEADLINE,
-            clear_after=1,
-        ),
-    ),
     read=read,
-    every=3600.0,
+    how_to_replace=Text(
+        "Have {issuer} issue a new one, replace ssl_cert_file, then `SELECT "
+        "pg_reload_conf()`: no restart is needed."
+    ),
     runbook=Text(
         "1. Who issued it and who takes care of it. 2. Replace ssl_cert_file and ssl_key_file. "
         "3. Reload. 4. Try from an application with sslmode=verify-full. 5. Replicas and poolers "

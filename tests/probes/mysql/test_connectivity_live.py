@@ -80,7 +80,7 @@ def test_one_machine_has_one_clock(spare: MariaDB) -> None:
 
 @pytest.mark.parametrize(("off", "way"), [(90.0, "ahead"), (-90.0, "behind")])
 def test_a_clock_that_is_off_is_told_with_its_direction(off: float, way: str) -> None:
-    (found,) = clock_skew.read(Clockwork(time.time() + off))  # type: ignore[arg-type]  # it asks one question only
+    (found,) = clock_skew.PROBE.read(Clockwork(time.time() + off))  # type: ignore[arg-type]  # it asks one question only
     assert found.value == pytest.approx(90, abs=5)
     assert english(found.detail["direction"]) == way
 
