@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from probes.i18n.headings import heading
 from probes.model import Exhibit, Text, Words
 from probes.words.tables import remarks
 
@@ -74,8 +75,8 @@ def redacted(words: str) -> str:
 
 def _cut(exhibit: Exhibit, room: int) -> tuple[Exhibit, int]:
     columns = tuple(_each(name, _short) for name in exhibit.columns[:MOST_COLUMNS])
-    names = [name.en if isinstance(name, Text) else name for name in columns]
-    ours = names.index(COMMAND) if COMMAND in names else -1
+    commands = (COMMAND, heading(COMMAND))
+    ours = next((place for place, name in enumerate(columns) if name in commands), -1)
     rows: list[tuple[Words, ...]] = []
     for row in exhibit.rows[:MOST_ROWS]:
         cells = tuple(
