@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from incidents.correlation import table as causes
@@ -252,30 +252,48 @@ FINDINGS = st.builds(
 )
 
 
-@given(st.lists(FINDINGS, max_size=25))
-def test_no_incident_ever_holds_two_clusters_and_no_trouble_two_incidents(
-    found: list[Finding],
-) -> None:
+def reported(found: list[Finding]) -> Desk:
+    """A desk that heard these in the order of their time, each target in a cluster of its own."""
     desk = Desk()
     for each in sorted(found, key=lambda each: each.at):
-        desk.report(
-            finding(
-                each.target,
-                each.measure,
-                each.subject,
-                each.family,
-                each.severity,
-                each.at,
-                cluster=each.target[0],
-                role=each.about["role"],
-            )
-        )
-    seen: list[str] = []
-    for incident in desk.incidents.values():
+        about = {"cluster": each.target[0], "role": each.about["role"]}
+        desk.report(replace(each, about=about))
+    return desk
+
+
+BEGINS, SOON = NOW, NOW + MINUTE
+
+
+@given(st.lists(FINDINGS, max_size=25))
+@example(
+    # a symptom clears and comes back in another family, which its old cause does not explain
+    [
+        finding("a1", "up", when=BEGINS, role=""),
+        finding("a2", "up", "s", severity=Severity.CLEAR, when=SOON, role=""),
+        finding("a2", "up", "s", severity=Severity.WARNING, when=SOON, role=""),
+        finding("a2", "up", "s", "replication", Severity.WARNING, BEGINS, role=""),
+    ]
+)
+@example(
+    # the same with nothing changed but the time: the cause has been over for long
+    [
+        finding("a1", "up", when=BEGINS, role="primary"),
+        finding("a2", "x", "s", "replication", Severity.WARNING, BEGINS, role="replica"),
+        finding("a1", "up", severity=Severity.CLEAR, when=SOON, role="primary"),
+        finding("a2", "x", "s", "replication", Severity.CLEAR, SOON, role="replica"),
+        finding("a2", "x", "s", "replication", when=NOW + timedelta(hours=9), role="replica"),
+    ]
+)
+def test_no_incident_ever_holds_two_clusters_and_no_trouble_stands_in_two_incidents(
+    found: list[Finding],
+) -> None:
+    """A symptom that cleared stays on record where it was; its return is another fault's."""
+    standing: list[str] = []
+    for incident in reported(found).incidents.values():
         assert len({trouble.target[0] for trouble in incident.troubles}) == 1
         assert sum(trouble.root for trouble in incident.troubles) == 1
-        seen += [trouble.fingerprint for trouble in incident.troubles]
-    assert len(seen) == len(set(seen))
+        standing += [each.fingerprint for each in incident.troubles if each.severity]
+    assert len(standing) == len(set(standing))
 
 
 @given(st.lists(FINDINGS, min_size=1, max_size=12), FINDINGS)
