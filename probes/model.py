@@ -292,15 +292,15 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Note(Generic[T]):
+class MemoryKey(Generic[T]):
     """The name and type of something remembered; declared once, where it is written and read."""
 
     name: str
 
 
 @dataclass(eq=False)
-class KeptNote(Note[T]):
-    """A note that outlives the process, as plain JSON; an empty name: all that the probe keeps.
+class KeptKey(MemoryKey[T]):
+    """A key whose value, plain JSON, outlives the process; no name: it is all the probe keeps.
 
     ``parse`` reads what an earlier process wrote; what it raises on is forgotten.
     """
@@ -312,44 +312,44 @@ class Memory:
     """What is remembered from one reading to the next; ``kept``: from an earlier process."""
 
     def __init__(self, kept: Mapping[str, Any] | None = None) -> None:
-        self._values: dict[Note[Any], Any] = {}
+        self._values: dict[MemoryKey[Any], Any] = {}
         self._restored: dict[str, Any] = dict(kept or {})
 
-    def get(self, note: Note[T]) -> T | None:
-        if isinstance(note, KeptNote) and (found := self._restored_of(note)) is not None:
+    def get(self, key: MemoryKey[T]) -> T | None:
+        if isinstance(key, KeptKey) and (found := self._restored_of(key)) is not None:
             with suppress(TypeError, ValueError, AttributeError, LookupError):
-                self._values[note] = note.parse(found)
-        value: T | None = self._values.get(note)
+                self._values[key] = key.parse(found)
+        value: T | None = self._values.get(key)
         return value
 
-    def of(self, note: Note[T], default: T) -> T:
+    def of(self, key: MemoryKey[T], default: T) -> T:
         """What is remembered; ``default`` from now on if nothing is."""
-        found = self.get(note)
-        return self.set(note, default) if found is None else found
+        found = self.get(key)
+        return self.set(key, default) if found is None else found
 
-    def set(self, note: Note[T], value: T) -> T:
-        self.drop(note)
-        self._values[note] = value
+    def set(self, key: MemoryKey[T], value: T) -> T:
+        self.drop(key)
+        self._values[key] = value
         return value
 
-    def drop(self, note: Note[Any]) -> None:
-        if isinstance(note, KeptNote):
-            self._restored_of(note)
-        self._values.pop(note, None)
+    def drop(self, key: MemoryKey[Any]) -> None:
+        if isinstance(key, KeptKey):
+            self._restored_of(key)
+        self._values.pop(key, None)
 
     @property
     def kept(self) -> dict[str, Any]:
         """What is to outlive the process."""
         written = dict(self._restored)
-        for note, value in self._values.items():
-            if isinstance(note, KeptNote):
-                written |= {note.name: value} if note.name else value
+        for key, value in self._values.items():
+            if isinstance(key, KeptKey):
+                written |= {key.name: value} if key.name else value
         return written
 
-    def _restored_of(self, note: KeptNote[T]) -> Any:
-        """What an earlier process kept under this note; it is given out once."""
-        if note.name:
-            return self._restored.pop(note.name, None)
+    def _restored_of(self, key: KeptKey[T]) -> Any:
+        """What an earlier process kept under this key; it is given out once."""
+        if key.name:
+            return self._restored.pop(key.name, None)
         found, self._restored = self._restored, {}
         return found or None
 
@@ -383,7 +383,7 @@ class Session(Protocol):
     def phases(self) -> Mapping[str, float]: ...  # seconds per phase of this session's login
     @property
     def memory(self) -> Memory:
-        """What this probe noted about this target; only a ``KeptNote`` survives a restart."""
+        """What this probe noted about this target; only a ``KeptKey`` survives a restart."""
         ...
 
     @property

@@ -92,6 +92,16 @@ class Seen:
     stale_after: float = 0.0  # seconds after which the reading is stale
 
 
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What is known of a server when it was asked: what it turned out to be, and our cost."""
+
+    cost: Cost
+    flavour: str = ""
+    version: int = 0
+    role: str = ""  # the expected one, declared or learned
+
+
 @dataclass(slots=True)
 class Watched:
     """One target with its probes, as last seen."""
@@ -142,15 +152,6 @@ class Latest:
             text = sample(STALE.name, labels, 1.0)  # until its first reading
             self._board.put(STALE, (name, probe.name), text)
 
-    def identify(self, target: str, flavour: str, version: int, role: str) -> None:
-        """Version and flavour of the server; one that is down keeps them."""
-        watched = self._targets.get(target)
-        if watched is None:
-            return
-        watched.role = role
-        if flavour:
-            watched.flavour, watched.version = flavour, version_in_words(flavour, version)
-
     def forget(self, target: str) -> None:
         """A target was removed from the configuration: drop everything about it."""
         with self._lock:
@@ -166,8 +167,8 @@ class Latest:
         for name in gone:
             self._board.forget(_SHARED, name)
 
-    def publish(self, each: Observation, cost: Cost | None = None) -> None:
-        """Record one reading; ``cost``: what the target has cost so far, if it was queried."""
+    def publish(self, each: Observation, server: ServerFacts | None = None) -> None:
+        """Record one reading; ``server``: what is known of the server, if it was asked."""
         found = self._find(each)
         if found is None:
             return
@@ -181,8 +182,8 @@ class Latest:
         if each.source is not None and seen.readings == 1:
             self._board.put(THRESHOLD, _key(each), _limits(each.plan, each.probe))
         self._show_probe(each, seen)
-        if cost is not None:
-            self._show_target(watched, each.probe, reading, cost)
+        if server is not None:
+            self._show_target(watched, each.probe, reading, server)
         self._show_measures(each, seen)
 
     def export(self, each: Observation, said: Iterable[Finding]) -> None:
@@ -283,7 +284,13 @@ class Latest:
             self._board.drop(name, key)
         seen.measured = frozenset(shown)
 
-    def _show_target(self, watched: Watched, probe: Probe, reading: Reading, cost: Cost) -> None:
+    def _show_target(
+        self, watched: Watched, probe: Probe, reading: Reading, server: ServerFacts
+    ) -> None:
+        cost, watched.role = server.cost, server.role
+        if server.flavour:  # one that is down is still what it was
+            watched.flavour = server.flavour
+            watched.version = version_in_words(server.flavour, server.version)
         target, name = watched.plan.target, watched.plan.target.name
         up = usable(probe, reading)
         if probe.judged_on_failure:

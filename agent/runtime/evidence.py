@@ -8,11 +8,11 @@ delayed, and for less than a second.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from probes import Evidence, Exhibit, Finding, Fingerprint, Probe, Severity, Text
+from probes import Evidence, Exhibit, Finding, Fingerprint, Probe, Severity, Target, Text
 from probes.fleet.observation import Observation
 from probes.fleet.plan import Plan
 from probes.judge import Assessment
@@ -61,39 +61,22 @@ class EvidenceStore:
     _causes: dict[Fingerprint, str] = field(default_factory=dict)  # of the newest onset
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(
-        self, each: Observation, assessment: Assessment, owner: Owner, partners: Sequence[str]
-    ) -> tuple[Request, ...]:
-        """Take evidence of findings that begin with this reading, while the cause is still visible.
+    def add(
+        self,
+        each: Observation,
+        assessment: Assessment,
+        findings: Iterable[Finding],
+        owner: Owner,
+        partners: Callable[[Target], Sequence[str]],
+    ) -> tuple[list[Report], tuple[Request, ...]]:
+        """The findings with their evidence, and what is to be asked of replication partners.
 
-        Returns the requests to partners. May wait for the server.
+        Evidence is taken when a finding begins, while the cause can still be seen; that may wait
+        for the server. An opening finding waits a little, and only once, for partners.
         """
-        missing = self._missing(assessment)
-        if not missing:
-            return ()
-        taken = each.evidence or owner.gather(each.asked.probe, each.reading.at)
-        if taken is None:
-            return ()
-        paired = tuple(
-            finding.fingerprint
-            for finding in assessment.findings
-            if finding.fingerprint in missing and finding.family in PAIRED
-        )
+        requests = self._take(each, assessment, owner, partners)
         with self._lock:
-            self._evidence |= dict.fromkeys(missing, taken)
-            for name in paired if partners else ():
-                self._asked[name] = self._asked.get(name, 0) + len(partners)
-        if not paired:
-            return ()
-        return tuple(
-            Request(partner, each.target.name, each.asked.probe, paired) for partner in partners
-        )
-
-    def attach(self, findings: Iterable[Finding]) -> list[Report]:
-        """The findings with their evidence; an opening one waits a little, and only once, for
-        partners that are asked."""
-        with self._lock:
-            return [self._attached(finding) for finding in findings]
+            return [self._attached(finding) for finding in findings], requests
 
     def answer(self, names: Collection[Fingerprint], taken: Evidence | None) -> list[Report]:
         """Add what a partner has shown; None: it could not be asked.
@@ -115,6 +98,33 @@ class EvidenceStore:
                 if left <= 0 and name in self._delayed:
                     reports.append(Report(replace(self._delayed.pop(name), evidence=own)))
         return reports
+
+    def _take(
+        self,
+        each: Observation,
+        assessment: Assessment,
+        owner: Owner,
+        partners: Callable[[Target], Sequence[str]],
+    ) -> tuple[Request, ...]:
+        missing = self._missing(assessment) if assessment.onsets else frozenset()
+        taken = (
+            each.evidence or owner.gather(each.asked.probe, each.reading.at) if missing else None
+        )
+        if taken is None:
+            return ()
+        paired = tuple(
+            finding.fingerprint
+            for finding in assessment.findings
+            if finding.fingerprint in missing and finding.family in PAIRED
+        )
+        asked = partners(each.target) if paired and not each.shared else ()
+        with self._lock:
+            self._evidence |= dict.fromkeys(missing, taken)
+            for name in paired if asked else ():
+                self._asked[name] = self._asked.get(name, 0) + len(asked)
+        return tuple(
+            Request(partner, each.target.name, each.asked.probe, paired) for partner in asked
+        )
 
     def _missing(self, assessment: Assessment) -> frozenset[Fingerprint]:
         """Findings that begin now without evidence; evidence of another cause does not count."""

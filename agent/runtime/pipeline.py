@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from agent.metrics.readings import Latest, usable
-from agent.runtime.evidence import EvidenceStore, Request
+from agent.metrics.readings import Latest, ServerFacts, usable
+from agent.runtime.evidence import EvidenceStore, Report, Request
 from agent.runtime.maintenance import Maintenance, On, Suppression
 from agent.runtime.verdict_log import tell_up, tell_window
 from probes import Evidence, Finding, Probe, Reading
@@ -98,18 +98,15 @@ class Pipeline:
         own = observed(plan, probe, reading)
         window = self._window(own)
         self._publish(own, owner)
-        path = self._fleet.derive(own, owner.cost, announced=window is not None)
-        for each in path:
-            if each.source is not None:
-                self._publish_derived(each)
         in_doubt, requests = False, list[Request]()
-        for each in path:
+        for each in self._fleet.derive(own, owner.cost, announced=window is not None):
+            self._publish_derived(each)
             assessment, findings = self._judge(each)
             findings = self._suppress(each, findings, window)
-            requests += self._take_evidence(each, assessment, owner)
-            self._report(each, findings)
-            if each.source is None:
-                in_doubt = assessment.in_doubt
+            reports, asked = self._add_evidence(each, assessment, findings, owner)
+            self._enqueue(each, reports)
+            requests += asked
+            in_doubt = in_doubt or (assessment.in_doubt and each.source is None)
         kept = owner.kept
         if probe.name in kept:
             self._keep(plan.target.name, kept)
@@ -133,16 +130,17 @@ class Pipeline:
 
     def _publish(self, own: Observation, owner: Owner) -> None:
         """The reading and its target's version and role, for /metrics and the pages."""
-        name = own.target.name
         role = self._fleet.role(own.plan)
-        self._readings.identify(name, owner.flavour, owner.version, role)
-        self._readings.publish(own, owner.cost)
+        server = ServerFacts(owner.cost, owner.flavour, owner.version, role)
+        self._readings.publish(own, server)
         memory, up = self._memory(own), usable(own.probe, own.reading)
         if own.probe.judged_on_failure and up is not None and up != memory.up:
             tell_up(own.reading, up, before=memory.up)
             memory.up = up
 
     def _publish_derived(self, each: Observation) -> None:
+        if each.source is None:
+            return  # published already, before anything could fail
         with self._memory(each).turn:
             self._readings.publish(each)
 
@@ -171,16 +169,20 @@ class Pipeline:
         with memory.turn:
             return memory.suppression.apply(findings, window)
 
-    def _take_evidence(
-        self, each: Observation, assessment: Assessment, owner: Owner
-    ) -> tuple[Request, ...]:
-        """What can be seen at the first bad reading, and requests for the partner's side."""
-        partners = () if each.shared else self._fleet.partners(each.target)
-        return self._memory(each).evidence.take(each, assessment, owner, partners)
+    def _add_evidence(
+        self,
+        each: Observation,
+        assessment: Assessment,
+        findings: Iterable[Finding],
+        owner: Owner,
+    ) -> tuple[list[Report], tuple[Request, ...]]:
+        """What can be seen at the first bad reading; requests for the partner's side."""
+        evidence = self._memory(each).evidence
+        return evidence.add(each, assessment, findings, owner, self._fleet.partners)
 
-    def _report(self, each: Observation, findings: Iterable[Finding]) -> None:
-        """The findings with their evidence into the queue for the desk."""
-        for report in self._memory(each).evidence.attach(findings):
+    def _enqueue(self, each: Observation, reports: Iterable[Report]) -> None:
+        """Into the queue for the desk; an outage waits for what others may show."""
+        for report in reports:
             patience = self._fleet.patience(each, report.finding)
             self._queue.put(report.finding, max(report.wait_seconds, patience))
 

@@ -21,7 +21,7 @@ from probes.model import (
     Measure,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Probe,
     ProbeError,
     Session,
@@ -29,8 +29,8 @@ from probes.model import (
     Threshold,
 )
 
-_BETWEEN = Note[float]("seconds between the two clocks")
-_STEP = Note[tuple[float, float]]("uptime at the last step, and its size")
+_BETWEEN = MemoryKey[float]("seconds between the two clocks")
+_STEP = MemoryKey[tuple[float, float]]("uptime at the last step, and its size")
 
 _STA_UNSYNC = 0x0040
 _TIME_ERROR = 5

@@ -20,7 +20,7 @@ from probes.model import (
     Measure,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Probe,
     Session,
     Text,
@@ -28,7 +28,7 @@ from probes.model import (
 )
 from probes.words.units import written
 
-_TIMES = Note[tuple[float, float]]("iowait and all CPU time")
+_TIMES = MemoryKey[tuple[float, float]]("iowait and all CPU time")
 
 _MOST_PROCESSES = 20
 

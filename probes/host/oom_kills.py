@@ -17,7 +17,7 @@ from probes.model import (
     Measure,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Probe,
     ProbeError,
     Session,
@@ -25,7 +25,7 @@ from probes.model import (
     Threshold,
 )
 
-SEEN = Note[list[list[float]]]("uptime and count of each reading")
+SEEN = MemoryKey[list[list[float]]]("uptime and count of each reading")
 
 WITHIN_SECONDS = 3600.0
 VMSTAT = Path("/proc/vmstat")

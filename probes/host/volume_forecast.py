@@ -15,7 +15,7 @@ from probes.host.samples import from_plain
 from probes.host.seen import TargetVolumes, look_at, paths_seen_elsewhere
 from probes.local.mounts import SHARED
 from probes.model import (
-    KeptNote,
+    KeptKey,
     Measure,
     Measurement,
     Memory,
@@ -26,7 +26,7 @@ from probes.model import (
 )
 from probes.words.units import written
 
-_HISTORY = KeptNote[dict[str, Any]]("used", dict)
+_HISTORY = KeptKey[dict[str, Any]]("used", dict)
 """Used space over time, by mount point."""
 
 

@@ -18,7 +18,7 @@ from probes.model import (
     Measure,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Session,
     Text,
     Threshold,
@@ -27,7 +27,7 @@ from probes.wire import deadline
 from probes.words.tables import FIRST_OF_ALL
 from probes.words.units import written
 
-SIZES = Note[dict[str, list[list[float]]]]("samples of time and size, by consumer")
+SIZES = MemoryKey[dict[str, list[list[float]]]]("samples of time and size, by consumer")
 
 WINDOW_SECONDS = 3600.0
 LEAST_SECONDS = 240.0

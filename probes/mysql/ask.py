@@ -14,17 +14,17 @@ from collections.abc import Mapping
 
 from probes.model import (
     FailureKind,
-    Note,
+    MemoryKey,
     ProbeError,
     Session,
 )
 
-_SETTINGS = Note[dict[str, str | None]]("settings as shown; None: this version has none")
-_ANSWERS = Note[dict[str, str]]("present settings")
-_WANTED = Note[set[str]]("counters that probes of this login asked for")
-_STATUS = Note[tuple[frozenset[str], dict[str, str]]]("counters asked for, and the answer")
-_INSTALLS = Note[dict[str, str]]("how often something was installed")
-_COUNTERS = Note[dict[str, float]]("counters of the last reading")
+_SETTINGS = MemoryKey[dict[str, str | None]]("settings as shown; None: this version has none")
+_ANSWERS = MemoryKey[dict[str, str]]("present settings")
+_WANTED = MemoryKey[set[str]]("counters that probes of this login asked for")
+_STATUS = MemoryKey[tuple[frozenset[str], dict[str, str]]]("counters asked for, and the answer")
+_INSTALLS = MemoryKey[dict[str, str]]("how often something was installed")
+_COUNTERS = MemoryKey[dict[str, float]]("counters of the last reading")
 
 _INSTALLED = ("Com_install_plugin", "Com_install_component")
 """INSTALL PLUGIN, SONAME and COMPONENT, which add settings to a running server."""

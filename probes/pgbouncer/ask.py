@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from probes.model import (
     FailureKind,
-    Note,
+    MemoryKey,
     ProbeError,
     Row,
     Session,
 )
 
-_ANSWERS = Note[dict[str, list[Row]]]("answers by what was shown")
-_STATELESS = Note[bool]("this version has no SHOW STATE")
+_ANSWERS = MemoryKey[dict[str, list[Row]]]("answers by what was shown")
+_STATELESS = MemoryKey[bool]("this version has no SHOW STATE")
 
 CONSOLE = "pgbouncer"
 

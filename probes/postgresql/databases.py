@@ -13,7 +13,7 @@ from typing import Any
 
 from probes.model import (
     FailureKind,
-    Note,
+    MemoryKey,
     ProbeError,
     Session,
     Text,
@@ -46,7 +46,7 @@ class Visits:
         return Text("{names}: {why}", names=names, why=next(iter(self.closed.values()), ""))
 
 
-_VISITS = Note[Visits]("what is known of each database")
+_VISITS = MemoryKey[Visits]("what is known of each database")
 
 
 def visit(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from probes.model import Memory, Note
+from probes.model import Memory, MemoryKey
 
-COUNTERS = Note[tuple[float, dict[str, float]]]("time and counters of the last reading")
+COUNTERS = MemoryKey[tuple[float, dict[str, float]]]("time and counters of the last reading")
 
 
 class Growth(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from probes.i18n.formats import duration
 from probes.model import (
     Grant,
-    KeptNote,
+    KeptKey,
     Measure,
     Measurement,
     Memory,
@@ -24,8 +24,8 @@ from probes.model import (
 SAID_FOR_SECONDS = 900.0
 """How long a crash is reported."""
 
-_STARTED = KeptNote[float]("started", float)
-_RESTARTED = KeptNote[bool]("restarted", bool)
+_STARTED = KeptKey[float]("started", float)
+_RESTARTED = KeptKey[bool]("restarted", bool)
 
 MEASURES = (
     Measure("uptime_seconds", "seconds", "Since the last start or crash recovery."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import monotonic
 
-from agent.metrics.readings import Latest
+from agent.metrics.readings import Latest, ServerFacts
 from agent.metrics.target_health import targets
 from agent.metrics.text_format import Board
 from incidents.web.views.target_health import ProbeHealth, ProbeState
@@ -26,7 +26,7 @@ def test_what_does_not_apply_here_is_not_counted_as_blind() -> None:
     latest.declare(watched)
     failure = a_failure(FailureKind.UNSUPPORTED, "no path to the backups is configured")
     reading = a_reading("simpeg", "backup_age", at=NOW, measurements=(), failure=failure)
-    latest.publish(observed(watched, probe, reading), Cost())
+    latest.publish(observed(watched, probe, reading), ServerFacts(Cost()))
     (health,) = targets(latest, NOW, lambda fingerprint: "")
     assert [each.state for each in health.probes] == [ProbeState.UNUSED]
     assert health.state is ProbeState.UNUSED
@@ -37,7 +37,7 @@ def _shown(probe: Probe, *measurements: Measurement) -> ProbeHealth:
     latest = Latest(Board(), monotonic)
     latest.declare(watched)
     reading = a_reading("simpeg", probe.name, at=NOW, measurements=measurements)
-    latest.publish(observed(watched, probe, reading), Cost())
+    latest.publish(observed(watched, probe, reading), ServerFacts(Cost()))
     ((health,),) = [each.probes for each in targets(latest, NOW, lambda fingerprint: "")]
     return health
 

@@ -40,7 +40,7 @@ from probes import (
 )
 from probes.fleet.fleet import Fleet
 from probes.fleet.plan import Plan, plan
-from probes.model import Note
+from probes.model import MemoryKey
 from probes.runner import HOST, Owner
 from tests.support.elapsed import seen_earlier
 from tests.support.wait import until
@@ -200,7 +200,7 @@ def _plan(target: Target, setup: Setup, hands: Hands) -> Plan:
     return plan(tuned, probes, INTERVAL_SECONDS, setup.deadline)
 
 
-_MOVED = Note[float]("by how much the clock had been moved")
+_MOVED = MemoryKey[float]("by how much the clock had been moved")
 
 
 def _watching(probe: Probe, hands: Hands) -> Probe:

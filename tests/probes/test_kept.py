@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from probes.host import volume_forecast
-from probes.model import KeptNote, Memory
+from probes.model import KeptKey, Memory
 from probes.mysql.replication import errant_transactions, replicas
 from probes.mysql.storage import write_canary
 from probes.postgresql.locks import lock_queue
@@ -29,7 +29,7 @@ from probes.templates import restart
     ],
 )
 def test_what_an_earlier_release_kept_is_read(
-    note: KeptNote[Any], written: dict[str, Any], read: object
+    note: KeptKey[Any], written: dict[str, Any], read: object
 ) -> None:
     memory = Memory(written)
     assert memory.get(note) == read

@@ -14,7 +14,7 @@ from probes import (
     ProbeError,
     Session,
 )
-from probes.model import KeptNote, Note
+from probes.model import KeptKey, MemoryKey
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
 from probes.words.failure_text import why
 from tests.support.asking import ASKED, NOW, TARGET, a_server, ask, counted, probe
@@ -215,7 +215,7 @@ def test_every_session_opened_is_counted_and_given_back() -> None:
     assert server.open_sessions == owner.cost.sessions == 0
 
 
-SEEN = Note[int]("how often it was asked")
+SEEN = MemoryKey[int]("how often it was asked")
 
 
 def test_a_probe_remembers_between_readings_and_only_its_own() -> None:
@@ -266,7 +266,7 @@ def test_a_second_session_of_a_round_has_its_own_answers() -> None:
 
 
 def test_what_a_probe_keeps_outlives_the_process_and_what_it_only_notes_does_not() -> None:
-    kept, noted = KeptNote[float]("started", float), Note[float]("noted")
+    kept, noted = KeptKey[float]("started", float), MemoryKey[float]("noted")
 
     def read(session: Session) -> Iterable[Measurement]:
         yield Measurement("value", session.memory.of(kept, 7.0) + session.memory.of(noted, 0.0))
@@ -284,7 +284,7 @@ def test_what_a_probe_keeps_outlives_the_process_and_what_it_only_notes_does_not
 
 @pytest.mark.parametrize("written", [{"started": "at noon"}, {"started": None}, [], "x"])
 def test_what_was_kept_and_cannot_be_read_is_forgotten(written: Any) -> None:
-    kept = KeptNote[float]("started", float)
+    kept = KeptKey[float]("started", float)
 
     def read(session: Session) -> Iterable[Measurement]:
         yield Measurement("value", session.memory.of(kept, 7.0))

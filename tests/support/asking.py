@@ -14,7 +14,7 @@ from probes import (
     Session,
     Target,
 )
-from probes.model import Note
+from probes.model import MemoryKey
 from tests.support.fakes import FakeServer
 from tests.support.words import both
 
@@ -53,7 +53,7 @@ def ask(session: Session) -> Iterable[Measurement]:
     return [Measurement("value", float(len(session.rows("select"))))]
 
 
-ASKED = Note[int]("how many asked")
+ASKED = MemoryKey[int]("how many asked")
 
 
 def counted(session: Session) -> Iterable[Measurement]:

@@ -21,7 +21,7 @@ from probes.model import (
     FailureKind,
     Measure,
     Measurement,
-    Note,
+    MemoryKey,
     Probe,
     ProbeError,
     Row,
@@ -93,7 +93,7 @@ def read(session: Session) -> Iterator[Measurement]:
             )
 
 
-_LAST = Note[list[Counter]]("the counters as last read")
+_LAST = MemoryKey[list[Counter]]("the counters as last read")
 
 
 def _known(session: Session) -> list[Counter]:

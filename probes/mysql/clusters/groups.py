@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probes.model import (
-    Note,
+    MemoryKey,
     Row,
     Session,
 )
@@ -78,7 +78,7 @@ class Group:
         return next((row for row in self.members if row["MEMBER_ID"] == self.uuid), None)
 
 
-_GROUP = Note[Group]("this server's group")
+_GROUP = MemoryKey[Group]("this server's group")
 
 
 def group(session: Session) -> Group | None:

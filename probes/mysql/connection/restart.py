@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from probes.model import (
     Measurement,
-    Note,
+    MemoryKey,
     Session,
     Text,
 )
@@ -19,7 +19,7 @@ from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
 from probes.templates import restart as restarts
 
-_CRASHED = Note[bool]("the log shows a recovery since the start")
+_CRASHED = MemoryKey[bool]("the log shows a recovery since the start")
 
 _AFTER = Text(", after a crash (InnoDB recovery)")
 _HOW = Text("the server crashed, then InnoDB recovered")

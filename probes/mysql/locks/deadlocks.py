@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.i18n.headings import headings
-from probes.model import Exhibit, Measure, Measurement, Note, Probe, Session, Text, Threshold
+from probes.model import Exhibit, Measure, Measurement, MemoryKey, Probe, Session, Text, Threshold
 from probes.mysql.ask import growth, number, status
 from probes.mysql.grants import PROCESS, SIGHT
 from probes.mysql.locks.deadlock_report import Deadlock, last
 from probes.words.tables import AT_SERVER_TIME, ROLLED_BACK
 
-_REPORTS = Note[tuple[str, int]]("time of the last report, and how many were seen")
+_REPORTS = MemoryKey[tuple[str, int]]("time of the last report, and how many were seen")
 
 _METRIC = (
     "SELECT COUNT AS found FROM information_schema.INNODB_METRICS "

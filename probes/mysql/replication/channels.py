@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from probes.model import (
     FailureKind,
-    Note,
+    MemoryKey,
     ProbeError,
     Row,
     Session,
@@ -25,7 +25,7 @@ RUNNING = "Yes"
 DEFAULT_CHANNEL = "default"
 """Name for the channel without a name; an empty label would disappear from a metric."""
 
-_ANSWERS = Note[bool]("channels were shown on this login")
+_ANSWERS = MemoryKey[bool]("channels were shown on this login")
 
 # one's own sessions are shown without any right
 _WAITING = """

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from probes.i18n.headings import headings
 from probes.model import (
     Exhibit,
-    KeptNote,
+    KeptKey,
     Measure,
     Measurement,
     Probe,
@@ -38,7 +38,7 @@ def _read(found: Mapping[str, Iterable[tuple[int, int]]]) -> Own:
     return {name: tuple((a, b) for a, b in each) for name, each in found.items()}
 
 
-_OWN = KeptNote[Own]("own", _read)
+_OWN = KeptKey[Own]("own", _read)
 """What this server had written when it was first seen as a replica."""
 
 

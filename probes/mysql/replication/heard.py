@@ -13,14 +13,14 @@ from collections.abc import Mapping
 
 from probes.model import (
     Memory,
-    Note,
+    MemoryKey,
     Session,
 )
 from probes.mysql.replication.channels import DEFAULT_CHANNEL, Channel
 
 _Sign = tuple[str, int]
 """Received position and number of heartbeats."""
-_HEARD = Note[dict[str, tuple[_Sign, float]]]("last sign of each channel, and when")
+_HEARD = MemoryKey[dict[str, tuple[_Sign, float]]]("last sign of each channel, and when")
 
 SILENT_SECONDS = 75.0
 """With the servers' defaults two heartbeats are due by then."""

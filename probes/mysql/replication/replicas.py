@@ -16,7 +16,7 @@ from probes.i18n.headings import headings
 from probes.model import (
     Exhibit,
     FailureKind,
-    KeptNote,
+    KeptKey,
     Measure,
     Measurement,
     Probe,
@@ -28,7 +28,7 @@ from probes.model import (
 from probes.mysql.ask import is_on, variables
 from probes.mysql.grants import INSTRUMENTS, PROCESS, SIGHT
 
-_NAMES = KeptNote[dict[str, str]]("names", dict)
+_NAMES = KeptKey[dict[str, str]]("names", dict)
 """The name of each replica that was ever seen, by uuid."""
 
 _READERS = {

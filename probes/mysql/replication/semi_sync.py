@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from probes.model import (
     Measure,
     Measurement,
-    Note,
+    MemoryKey,
     Probe,
     Session,
     Text,
@@ -25,7 +25,7 @@ from probes.mysql.ask import is_on, number, status, variables
 from probes.mysql.grants import CHANNELS, INSTRUMENTS
 from probes.mysql.replication.channels import channels, connected_replicas
 
-_WAITS = Note[tuple[float, float | None]]("sessions waiting, commits acknowledged")
+_WAITS = MemoryKey[tuple[float, float | None]]("sessions waiting, commits acknowledged")
 
 _SOURCE_ENABLED = ("rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled")
 _REPLICA_ENABLED = ("rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled")

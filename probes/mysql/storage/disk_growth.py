@@ -28,7 +28,7 @@ from probes.model import (
     FailureKind,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Probe,
     ProbeError,
     Row,
@@ -40,8 +40,8 @@ from probes.mysql.grants import BINLOGS, CHANNELS, PROCESS
 from probes.mysql.replication.channels import channels
 from probes.wire import deadline
 
-FILES_DUE = Note[float]("when the files are sized again")
-FILE_SIZES = Note[dict[str, float]]("sizes of InnoDB's files, by consumer")
+FILES_DUE = MemoryKey[float]("when the files are sized again")
+FILE_SIZES = MemoryKey[dict[str, float]]("sizes of InnoDB's files, by consumer")
 
 ASK_SECONDS = 1.0
 FILES_EVERY_SECONDS = 300.0

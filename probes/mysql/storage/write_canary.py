@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from probes.model import (
     FailureKind,
-    KeptNote,
+    KeptKey,
     Measure,
     Measurement,
     Probe,
@@ -30,7 +30,7 @@ from probes.mysql.replication.channels import Channel, channels
 from probes.mysql.replication.heartbeat import Beat
 from probes.wire import deadline
 
-_CHOSEN = KeptNote[bool]("chosen", bool)
+_CHOSEN = KeptKey[bool]("chosen", bool)
 """The table was there once, so its absence is a fault."""
 
 WRITE_SECONDS = 2.0

@@ -15,7 +15,7 @@ from probes.model import (
     Exhibit,
     Measure,
     Measurement,
-    Note,
+    MemoryKey,
     Probe,
     Row,
     Session,
@@ -112,7 +112,7 @@ def read(session: Session) -> Iterable[Measurement]:
     yield Measurement("tables_overdue_for_vacuum", float(len(found)), detail=detail)
 
 
-_LOOKS = Note[dict[str, _Look]]("the last look at each database")
+_LOOKS = MemoryKey[dict[str, _Look]]("the last look at each database")
 
 
 def _look(session: Session) -> Visits:

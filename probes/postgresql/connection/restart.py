@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from probes.model import (
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Row,
     Session,
     Text,
@@ -24,8 +24,8 @@ from probes.model import (
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.templates import restart as restarts
 
-_SEEN = Note[tuple[tuple[float, float], float]]("starts of server and checkpointer, and when")
-_EVENT = Note[tuple[float, Text]]("the last start or crash, and which")
+_SEEN = MemoryKey[tuple[tuple[float, float], float]]("starts of server and checkpointer, and when")
+_EVENT = MemoryKey[tuple[float, Text]]("the last start or crash, and which")
 
 # From 15 on the checkpointer starts with the postmaster; before, only when a long recovery is
 # over. A gap is proof by itself only where nothing but a crash makes one.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from probes.model import (
-    KeptNote,
+    KeptKey,
     Memory,
     ProbeError,
     Row,
@@ -24,7 +24,7 @@ from probes.postgresql.locks.blocking import PREPARED, Roots, roots
 from probes.wire import deadline
 from probes.words.tables import TRUNCATED
 
-WAITING_SINCE = KeptNote[dict[str, float]]("", dict)
+WAITING_SINCE = KeptKey[dict[str, float]]("", dict)
 """When each waiter was first seen, by pid and start of its statement."""
 
 WAITERS_LOOKED_AT = 50

@@ -16,7 +16,7 @@ from probes.model import (
     Measure,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Probe,
     Row,
     Session,
@@ -28,8 +28,8 @@ from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.postgresql.rates import growth
 from probes.words.tables import exhibit
 
-_WORKED = Note[set[str]]("subscriptions whose worker was seen")
-_SPILLED = Note[Memory]("the publisher's counters, apart from the subscriber's")
+_WORKED = MemoryKey[set[str]]("subscriptions whose worker was seen")
+_SPILLED = MemoryKey[Memory]("the publisher's counters, apart from the subscriber's")
 
 _STATS_SINCE = 150000
 _SPILL_SINCE = 140000

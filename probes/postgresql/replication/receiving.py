@@ -9,7 +9,7 @@ from datetime import datetime
 
 from probes.model import (
     Memory,
-    Note,
+    MemoryKey,
     Row,
     Session,
 )
@@ -22,8 +22,8 @@ SILENT_SECONDS = 45.0
 CURRENT_SECONDS = 30.0
 """Less lag than this needs no warning."""
 
-_CAUGHT_UP = Note[datetime]("when the replica last had no lag")
-_ANSWER = Note[Row]("the replica's own view")
+_CAUGHT_UP = MemoryKey[datetime]("when the replica last had no lag")
+_ANSWER = MemoryKey[Row]("the replica's own view")
 
 # Without a receiver the control file knows on which timeline replay stands.
 # latest_end_lsn is the end of WAL as the sender last announced it, so it also counts what has

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from probes.model import (
     Exhibit,
-    KeptNote,
+    KeptKey,
     Measure,
     Measurement,
     Memory,
@@ -34,7 +34,7 @@ from probes.postgresql.replication.streams import (
 )
 from probes.words.tables import exhibit
 
-_SHARED_NAMES = KeptNote[list[str]]("shared_names", list)
+_SHARED_NAMES = KeptKey[list[str]]("shared_names", list)
 """Names that several standbys were ever seen with at once."""
 
 _WHO = f"""

@@ -19,7 +19,7 @@ from probes.model import (
     Measure,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Probe,
     ProbeError,
     Row,
@@ -30,7 +30,7 @@ from probes.model import (
 from probes.words.tables import exhibit
 from probes.words.units import written
 
-_INACTIVE = Note[dict[str, float]]("since when each slot is inactive")
+_INACTIVE = MemoryKey[dict[str, float]]("since when each slot is inactive")
 
 WAL_STATUS = {"reserved": 0.0, "extended": 1.0, "unreserved": 2.0, "lost": 3.0}
 

@@ -18,7 +18,7 @@ from probes.model import (
     Exhibit,
     Measure,
     Measurement,
-    Note,
+    MemoryKey,
     Probe,
     Row,
     Session,
@@ -28,7 +28,7 @@ from probes.model import (
 from probes.postgresql.grants import PG_MONITOR
 from probes.words.tables import exhibit
 
-_FAILING_SINCE = Note[float | None]("when the present run of failures was first seen")
+_FAILING_SINCE = MemoryKey[float | None]("when the present run of failures was first seen")
 
 _MODE = """
 select current_setting('archive_mode') as mode, pg_is_in_recovery() as in_recovery

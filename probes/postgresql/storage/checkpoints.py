@@ -16,7 +16,7 @@ from probes.model import (
     Measure,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Probe,
     Row,
     Session,
@@ -24,7 +24,7 @@ from probes.model import (
     Threshold,
 )
 
-READINGS = Note[list[dict[str, Any]]]("the rows of the last hour")
+READINGS = MemoryKey[list[dict[str, Any]]]("the rows of the last hour")
 
 WINDOW_SECONDS = 3600.0
 LEAST_CHECKPOINTS = 6

@@ -33,7 +33,7 @@ from probes.model import (
     Measure,
     Measurement,
     Memory,
-    Note,
+    MemoryKey,
     Probe,
     ProbeError,
     Row,
@@ -178,8 +178,8 @@ class _Sizes(NamedTuple):
     tablespaces: dict[str, float]
 
 
-SIZES_DUE = Note[float]("when the databases are sized again")
-_SIZED = Note[_Sizes]("sizes of databases and tablespaces")
+SIZES_DUE = MemoryKey[float]("when the databases are sized again")
+_SIZED = MemoryKey[_Sizes]("sizes of databases and tablespaces")
 
 
 def _sizes(session: Session, now: float) -> list[Use]:

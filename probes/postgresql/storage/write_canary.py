@@ -18,7 +18,7 @@ from probes.model import (
     FailureKind,
     Measure,
     Measurement,
-    Note,
+    MemoryKey,
     Probe,
     ProbeError,
     Row,
@@ -30,8 +30,8 @@ from probes.postgresql.replication import receiving
 from probes.wire import deadline
 from probes.words import failure_text
 
-_SANG = Note[bool]("the table was there")
-_OUR_WRITE = Note[tuple[int, str]]("pid and start of the session that writes")
+_SANG = MemoryKey[bool]("the table was there")
+_OUR_WRITE = MemoryKey[tuple[int, str]]("pid and start of the session that writes")
 
 _SHARE_OF_THE_TIME = 0.6
 

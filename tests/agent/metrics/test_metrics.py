@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.metrics.readings import SEVERITY, Latest
+from agent.metrics.readings import SEVERITY, Latest, ServerFacts
 from agent.metrics.registry import Metrics
 from agent.metrics.text_format import Board, Family
 from agent.runtime.pipeline import Pipeline
@@ -73,10 +73,14 @@ class Bench:
             1.0,
         )
         self.latest.declare(self.plan)
+        self.role = ""
 
     def reads(self, probe: Probe, *measurements: Measurement, **changes: Any) -> None:
         reading = a_reading(probe=probe.name, measurements=measurements, **changes)
-        self.latest.publish(observed(self.plan, probe, reading), Cost(sessions=1, seconds=0.5))
+        self.latest.publish(
+            observed(self.plan, probe, reading),
+            ServerFacts(Cost(sessions=1, seconds=0.5), role=self.role),
+        )
 
     @property
     def text(self) -> str:
@@ -121,7 +125,7 @@ def test_a_learned_role_is_on_the_same_series_as_a_declared_one() -> None:
     bench.reads(a_probe(), Measurement("up", 1.0))
     unknown = '{target="simpeg",engine="postgresql",cluster="simpeg"}'
     assert bench.lines("sigap_target_up") == [f"sigap_target_up{unknown} 1.0"]
-    bench.latest.identify("simpeg", "postgresql", 150018, "replica")
+    bench.role = "replica"
     bench.reads(a_probe(), Measurement("up", 1.0))
     learned = unknown.replace("}", ',role="replica"}')
     assert bench.lines("sigap_target_up") == [f"sigap_target_up{learned} 1.0"]
@@ -298,7 +302,9 @@ def test_a_probe_is_stale_before_its_first_reading_and_after_three_intervals_wit
 def test_what_the_agent_costs_a_server_is_exported() -> None:
     bench = Bench()
     cost = Cost(sessions=2, rows=7, lock_waits=3, longest_seconds=0.25)
-    bench.latest.publish(observed(bench.plan, LAG, a_reading(probe="replication_lag")), cost)
+    bench.latest.publish(
+        observed(bench.plan, LAG, a_reading(probe="replication_lag")), ServerFacts(cost)
+    )
     text = bench.board.text(0)
     for line in (
         'sigap_agent_sessions{target="simpeg"} 2.0',
