@@ -14,11 +14,11 @@ from typing import Any
 
 from incidents.ledger.canonical_json import MOST_EXACT
 from incidents.model import JSON, Decision, Incident
+from incidents.procedure import limits
 from incidents.procedure.load import Field, FieldKind, Step
 from probes import Text
 
-MOST_CHARACTERS = {FieldKind.TEXT: 300, FieldKind.PARAGRAPH: 10_000}
-"""Longer answers are refused; letters and reports are printed from these."""
+_MOST = {FieldKind.TEXT: limits.LINE, FieldKind.PARAGRAPH: limits.PARAGRAPH}
 
 _WORDS = {"yes": True, "ya": True, "true": True, "no": False, "tidak": False, "false": False}
 
@@ -174,7 +174,7 @@ def _say(field: Field, words: Text) -> Text:
 def _text_problem(field: Field, value: Any) -> Text | None:
     if not isinstance(value, str):
         return _say(field, Text("give a text."))
-    most = MOST_CHARACTERS[field.kind]
+    most = _MOST[field.kind]
     if len(value) > most:
         return _say(
             field, Text("at most {most} characters, now {value}.", most=most, value=len(value))

@@ -7,25 +7,13 @@ from datetime import datetime
 from incidents.ledger import payloads
 from incidents.ledger.canonical_json import NotCanonical, canonical
 from incidents.model import JSON
+from incidents.procedure import limits
 from incidents.records.repository import VersionedRules
 from incidents.workflow.actions import ActionRefused, Refusal, RefusalKind
 from probes import Text
 from probes.words.finding_json import severity_of
 
 SOURCES = ("person", "agency", "alertmanager")
-
-_LIMITS = {
-    "title": 200,
-    "description": 10_000,
-    "target": 200,
-    "application": 200,
-    "agency": 200,
-    "reporter": 200,
-    "contact": 200,
-    "occurred_at": 40,
-    "severity": 20,
-}
-"""Every field, with its maximum number of characters."""
 
 
 def manual_report(form: JSON, source: str, rules: VersionedRules) -> JSON:
@@ -70,13 +58,13 @@ def _problems(form: JSON) -> dict[str, Text]:
 
 
 def _problem(name: str, value: object) -> Text | None:
-    if name not in _LIMITS:
+    if name not in limits.REPORT:
         return Text("The report form has no field {name}.", name=name)
     if not isinstance(value, str):
         return Text("The field {name} must be text.", name=name)
-    if len(value) > _LIMITS[name]:
+    if len(value) > limits.REPORT[name]:
         return Text(
-            "The field {name} takes at most {most} characters.", name=name, most=_LIMITS[name]
+            "The field {name} takes at most {most} characters.", name=name, most=limits.REPORT[name]
         )
     try:
         canonical(value)

@@ -24,6 +24,7 @@ from incidents.documents.model import Office
 from incidents.model import Signer
 from incidents.people.accounts import People
 from incidents.people.sessions import Sessions
+from incidents.procedure import limits
 from incidents.procedure.load import Right
 from incidents.web.i18n import offered
 from incidents.web.views.advice import Guide, guide
@@ -149,6 +150,7 @@ class Site:
                 here=path,
                 next_path=path if request.method == "GET" else "/",
                 office=self.office,
+                limits=limits,
                 demo=self.demo,
                 languages=offered(),
                 asset_version=_asset_version(),

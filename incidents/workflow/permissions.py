@@ -13,8 +13,8 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from incidents.model import Assignment, Decision, Incident, Outcome, Signer
-from incidents.procedure import forms
-from incidents.procedure.load import FieldKind, Procedure, Step
+from incidents.procedure import forms, limits
+from incidents.procedure.load import Procedure, Step
 from incidents.workflow.actions import (
     Action,
     Claim,
@@ -376,7 +376,7 @@ def _reason_problem(reason: str) -> dict[str, Text]:
 def _paragraph_problem(text: str, what: Text) -> Text | None:
     if not text.strip():
         return Text("Fill in {what}.", what=what)
-    most = forms.MOST_CHARACTERS[FieldKind.PARAGRAPH]
+    most = limits.PARAGRAPH
     if len(text) > most or forms.unreadable(text):
         return Text(
             "Shorten {what} (at most {most} characters, no control characters).",

@@ -191,9 +191,12 @@ Posting = Annotated[Member, Depends(member_posting)]
 
 
 def text_of(form: FormData, name: str) -> str:
-    """One posted value as text; "" when absent or a file."""
+    """One posted value as text; "" when absent or a file.
+
+    Browsers send a line's end as two characters and count it as one.
+    """
     value = form.get(name)
-    return value if isinstance(value, str) else ""
+    return value.replace("\r\n", "\n") if isinstance(value, str) else ""
 
 
 def inside(path: str) -> str:

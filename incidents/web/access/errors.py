@@ -60,6 +60,7 @@ FIELD_WORDS = {
     "extra_forbidden": Text("This key is not known here"),
     "literal_error": Text("It must be {expected}"),
     "string_too_short": Text("This is required"),
+    "string_too_long": Text("This takes at most {most} characters"),
 }
 """Texts for the kinds of pydantic errors that callers meet; others keep pydantic's English text."""
 NOT_JSON = Text("The body is not valid JSON; check its brackets and quotes.")
@@ -133,7 +134,7 @@ def _field_words(kind: str, message: str, context: Mapping[str, object]) -> Text
         return Text.verbatim(message)
     first, several, last = str(context.get("expected", "")).rpartition(" or ")
     either = Text("{first} or {second}", first=first, second=last) if several else last
-    return known_words.format(expected=either)
+    return known_words.format(expected=either, most=context.get("max_length", ""))
 
 
 def body(problem: RequestError) -> JSONResponse:

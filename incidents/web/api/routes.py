@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from incidents.model import Decision, Outcome, Refused
+from incidents.procedure import limits
 from incidents.queries import Snapshot
 from incidents.web import actions as act
 from incidents.web.access.auth import (
@@ -118,7 +119,7 @@ Signed = Annotated[Member, Depends(signed)]
 def list_incidents(
     look: Looking,
     state: Literal["open", "closed", "all"] = "open",
-    q: Annotated[str, Query(max_length=200, description="every word must occur")] = "",
+    q: Annotated[str, Query(max_length=limits.SEARCH, description="every word must occur")] = "",
     after: Annotated[int | None, Query(description="the ``after`` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> schemas.IncidentList:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from incidents.procedure import limits
 
 
 class Taken(BaseModel):
@@ -261,16 +263,19 @@ class TargetList(BaseModel):
     targets: list[TargetBody]
 
 
+Paragraph = Annotated[str, Field(max_length=limits.PARAGRAPH)]
+
+
 class ReportIn(Taken):
     """Form Laporan: what a person reports."""
 
-    title: str = Field(min_length=1, max_length=300)
-    description: str = ""
-    target: str = ""
-    application: str = ""
-    agency: str = ""
-    reporter: str = ""
-    contact: str = ""
+    title: str = Field(min_length=1, max_length=limits.REPORT["title"])
+    description: str = Field("", max_length=limits.REPORT["description"])
+    target: str = Field("", max_length=limits.REPORT["target"])
+    application: str = Field("", max_length=limits.REPORT["application"])
+    agency: str = Field("", max_length=limits.REPORT["agency"])
+    reporter: str = Field("", max_length=limits.REPORT["reporter"])
+    contact: str = Field("", max_length=limits.REPORT["contact"])
     occurred_at: datetime | None = None
     severity: Literal["warning", "critical"] = "critical"
     source: Literal["person", "agency"] = "person"
@@ -294,14 +299,14 @@ class ClaimIn(Taken):
 class NoteIn(Taken):
     """A remark."""
 
-    text: str
+    text: Paragraph
 
 
 class DismissIn(Taken):
     """A closing without the rest of the procedure."""
 
     outcome: Literal["not_a_disruption", "duplicate"]
-    reason: str
+    reason: Paragraph
     version: int
     duplicate_of: str = ""
 
@@ -311,5 +316,5 @@ class DispenseIn(Taken):
 
     step: int
     username: str
-    reason: str
+    reason: Paragraph
     version: int

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Request, Response
+
+from incidents.procedure import limits
 from incidents.web.access.auth import Here, Looking
 
 router = APIRouter()
@@ -16,7 +19,7 @@ def show(
     request: Request,
     site: Here,
     look: Looking,
-    q: str = "",
+    q: Annotated[str, Query(max_length=limits.SEARCH)] = "",
     state: str = "closed",
     after: int | None = None,
 ) -> Response:
