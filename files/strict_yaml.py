@@ -42,7 +42,7 @@ def compose(text: str) -> Node | None:
     return node
 
 
-class Reader:
+class YamlReader:
     """Turns the nodes of one file into plain values, noting where each stands and what is wrong.
 
     ``substitute`` is given every text and its path, and returns what is meant by it.
@@ -287,5 +287,5 @@ def read(text: str, file: str, problems: Problems) -> Entry:
     if not isinstance(node, MappingNode):
         problems.in_file(File(file), 1, "expected named values")
         return nothing
-    value = Reader(File(file), problems, origins).value(node, (), (), 1)
+    value = YamlReader(File(file), problems, origins).value(node, (), (), 1)
     return Entry(value, (), origins, problems)

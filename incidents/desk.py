@@ -32,10 +32,10 @@ from incidents.store import Store
 from incidents.workflow.actions import (
     Action,
     ActionRefused,
+    AddNote,
     Claim,
     Dismiss,
     Dispense,
-    Note,
     Refusal,
     RefusalKind,
     Sign,
@@ -105,7 +105,7 @@ class Desk:
                 return self.claim(number, action, signer, now)
             case Dismiss():
                 return self.dismiss(number, action, signer, now)
-            case Note():
+            case AddNote():
                 return self.note(number, action, signer, now)
             case Dispense():
                 return self.dispense(number, action, signer, now)
@@ -138,7 +138,7 @@ class Desk:
                 apply.pass_on(writer, change.incident, other.number)
         return change.incident
 
-    def note(self, number: str, action: Note, signer: Signer, now: datetime) -> Incident:
+    def note(self, number: str, action: AddNote, signer: Signer, now: datetime) -> Incident:
         """Write a remark into the timeline; does not change the version."""
         with self._acting(number, action, signer, now) as (change, _by, _writer):
             change.write(EventKind.NOTED, signer.person.username, payloads.noted(action.text))

@@ -25,7 +25,7 @@ from incidents.people.directory import Directory
 from incidents.people.sessions import StoredSession
 from incidents.procedure import sla
 from incidents.procedure.load import Procedure
-from incidents.procedure.sla import Clocks
+from incidents.procedure.sla import SlaClocks
 from incidents.records import summaries
 from incidents.records.repository import Repository
 from incidents.records.rows import Inbox, IncidentRow, NoSuchIncident, Page
@@ -43,7 +43,7 @@ class IncidentDetails:
     incident: Incident
     procedure: Procedure
     calendar: Calendar
-    clocks: Clocks
+    clocks: SlaClocks
     timeline: tuple[TimelineEntry, ...]
     documents: tuple[Document, ...]
     holders: Mapping[str, Mapping[str, str]]  # role -> username -> name, of today
@@ -174,7 +174,7 @@ class Snapshot:
             procedure = self._repository.rules.procedure_of(connection, incident.procedure)
             return lines(events, procedure, directory.read(connection).names)
 
-    def clocks(self, number: str, now: datetime) -> Clocks:
+    def clocks(self, number: str, now: datetime) -> SlaClocks:
         """Step and overall clocks under the incident's own procedure and calendar."""
         with self._reading() as connection:
             incident = self._repository.load(connection, number, remember=self._remember)

@@ -15,7 +15,7 @@ from typing import Any
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from files.problems import Origin, Path, Problems
-from files.strict_yaml import NotYamlError, Reader, compose, line_of
+from files.strict_yaml import NotYamlError, YamlReader, compose, line_of
 
 _VARIABLE = re.compile(
     r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}"
@@ -56,11 +56,11 @@ class Source:
                 file, 1, "must be a mapping of keys, e.g. 'agent:' and 'targets:'"
             )
             return
-        reader = Reader(file, self.problems, self.problems.origins, self._substitute)
+        reader = YamlReader(file, self.problems, self.problems.origins, self._substitute)
         for key, line, node in reader.items(root):
             self._merge(file, reader, key, line, node)
 
-    def _merge(self, file: File, reader: Reader, key: str, line: int, node: Node) -> None:
+    def _merge(self, file: File, reader: YamlReader, key: str, line: int, node: Node) -> None:
         """Put one top-level key into the tree: some lists add up, anything else is unique."""
         earlier = self.problems.origins.get((key,))
         if key in _ADDED_UP and isinstance(node, SequenceNode):

@@ -20,7 +20,7 @@ from prometheus_client.core import (
 
 from incidents.desk import Desk
 from incidents.model import Decision, Incident, Outcome
-from incidents.procedure.sla import Clocks, ClockState
+from incidents.procedure.sla import ClockState, SlaClocks
 from probes.words.finding_json import severity
 
 HOUR = 3600.0
@@ -70,7 +70,7 @@ class Totals:
     working: dict[str, Spread] = field(default_factory=dict)  # by step
     acknowledged: Spread = field(default_factory=lambda: Spread(ACKNOWLEDGE_BUCKETS))
 
-    def add(self, incident: Incident, clocks: Clocks) -> None:
+    def add(self, incident: Incident, clocks: SlaClocks) -> None:
         """Count one incident in its present state."""
         self.opened[incident.source, incident.family or "other"] += 1
         first = incident.visits[0]
@@ -106,7 +106,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OpenIncident:
     """One open incident, with the values that metrics show."""
 
     step: int
@@ -117,11 +117,11 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class SlaSnapshot:
     """Everything a scrape needs."""
 
     totals: Totals
-    standing: tuple[Standing, ...]
+    standing: tuple[OpenIncident, ...]
     head: int
     numbers: dict[str, str]  # fingerprint -> number of the open incident it belongs to
     steps: tuple[str, ...]
@@ -137,7 +137,7 @@ class Figures:
         self._counted = 0  # ledger position of the newest opening that was looked at
         self._open: set[str] = set()
         self._verified_at: datetime | None = None
-        self._snapshot: Snapshot | None = None
+        self._snapshot: SlaSnapshot | None = None
 
     def incident_of(self, fingerprint: str) -> str:
         """The number of the open incident a finding belongs to, or ``""``."""
@@ -169,7 +169,7 @@ class Figures:
             current.add(incident, clocks)
             standing.append(_standing(incident, clocks))
             fingerprints |= {trouble.fingerprint: incident.number for trouble in incident.troubles}
-        self._snapshot = Snapshot(
+        self._snapshot = SlaSnapshot(
             self._closed + current, tuple(standing), head, fingerprints, self._steps
         )
 
@@ -208,9 +208,9 @@ def _result(state: ClockState) -> str:
     return "breached" if state is ClockState.BREACHED else "met"
 
 
-def _standing(incident: Incident, clocks: Clocks) -> Standing:
+def _standing(incident: Incident, clocks: SlaClocks) -> OpenIncident:
     current = clocks.current
-    return Standing(
+    return OpenIncident(
         incident.step,
         severity(incident.severity),
         current.due_at if current else None,
@@ -219,7 +219,7 @@ def _standing(incident: Incident, clocks: Clocks) -> Standing:
     )
 
 
-def _counters(snapshot: Snapshot) -> Iterator[Metric]:
+def _counters(snapshot: SlaSnapshot) -> Iterator[Metric]:
     totals = snapshot.totals
     yield _counter(
         "sigap_incidents_opened",
@@ -257,7 +257,7 @@ def _counters(snapshot: Snapshot) -> Iterator[Metric]:
     )
 
 
-def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
+def _gauges(snapshot: SlaSnapshot) -> Iterator[Metric]:
     standing = Counter((str(each.step), each.severity) for each in snapshot.standing)
     zeros = {(step, s): 0 for step in snapshot.steps for s in ("warning", "critical")}
     yield _gauge(
@@ -291,7 +291,7 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     )
 
 
-def _histograms(snapshot: Snapshot) -> Iterator[Metric]:
+def _histograms(snapshot: SlaSnapshot) -> Iterator[Metric]:
     working = HistogramMetricFamily(
         "sigap_sla_step_working_seconds",
         "Working time a signed visit to a step took.",

@@ -54,7 +54,7 @@ class SlaClock:
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
+class SlaClocks:
     """All standards of an incident at a moment."""
 
     steps: tuple[SlaClock, ...]  # one per visit, in order
@@ -82,14 +82,16 @@ class Due:
     deadline: datetime  # the moment it is stamped with
 
 
-def clocks(incident: Incident, procedure: Procedure, calendar: Calendar, now: datetime) -> Clocks:
+def clocks(
+    incident: Incident, procedure: Procedure, calendar: Calendar, now: datetime
+) -> SlaClocks:
     """Every standard of the incident at ``now``."""
     steps = tuple(_step_clock(visit, procedure, calendar, now) for visit in incident.visits)
     overall = _clock(
         (0, 1), incident.opened_at, incident.closed_at, procedure.overall, procedure, calendar, now
     )
     room = overall.remaining_seconds - _still_to_come(incident, steps[-1], procedure, calendar)
-    return Clocks(
+    return SlaClocks(
         steps=steps,
         overall=overall,
         room_seconds=room,

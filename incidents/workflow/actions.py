@@ -38,8 +38,8 @@ class Dismiss:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Add a remark."""
+class AddNote:
+    """Add a note to the timeline."""
 
     text: str
 
@@ -54,7 +54,7 @@ class Dispense:
     version: int
 
 
-Action = Sign | Claim | Dismiss | Note | Dispense
+Action = Sign | Claim | Dismiss | AddNote | Dispense
 
 
 class RefusalKind(StrEnum):

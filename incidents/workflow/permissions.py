@@ -17,10 +17,10 @@ from incidents.procedure import forms, limits
 from incidents.procedure.load import Procedure, Step
 from incidents.workflow.actions import (
     Action,
+    AddNote,
     Claim,
     Dismiss,
     Dispense,
-    Note,
     Refusal,
     RefusalKind,
     Sign,
@@ -68,7 +68,7 @@ def check_permission(
             return _bad_dismissal(incident, action, signer, procedure, today)
         case Dispense():
             return _bad_dispensation(incident, action, signer, procedure, today)
-        case Note():
+        case AddNote():
             return _bad_note(action, signer, procedure, today)
 
 
@@ -358,7 +358,7 @@ def _bad_dispensation(
     return _form_refusal(problems)
 
 
-def _bad_note(action: Note, signer: Signer, procedure: Procedure, today: date) -> Refusal | None:
+def _bad_note(action: AddNote, signer: Signer, procedure: Procedure, today: date) -> Refusal | None:
     if all(held(signer, role.key, today) is None for role in procedure.roles):
         return Refusal(
             RefusalKind.ROLE,

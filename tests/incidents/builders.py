@@ -186,7 +186,7 @@ class Case:
                     document_id="d",
                     duplicate_of=action.duplicate_of,
                 )
-            case actions.Note():
+            case actions.AddNote():
                 return EventKind.NOTED, payloads.noted(action.text)
             case actions.Dispense():
                 return EventKind.DISPENSED, payloads.dispensed(

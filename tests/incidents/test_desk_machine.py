@@ -40,7 +40,7 @@ from incidents.model import (
 from incidents.people.accounts import People
 from incidents.store import open_store
 from incidents.workflow import fold
-from incidents.workflow.actions import ActionRefused, Claim, Dismiss, Note, RefusalKind, Sign
+from incidents.workflow.actions import ActionRefused, AddNote, Claim, Dismiss, RefusalKind, Sign
 from probes import Severity
 from tests.incidents.conftest import BOTH, new_database
 from tests.incidents.office_of_five import (
@@ -184,7 +184,7 @@ class DeskMachine(RuleBasedStateMachine):
     def claim_and_note(self, pick: int) -> None:
         incident = self.some_open(pick)
         by = signer(procedure_kaltim().step(incident.step).role)
-        self.desk.note(incident.number, Note("Menunggu vendor"), by, self.now)
+        self.desk.note(incident.number, AddNote("Menunggu vendor"), by, self.now)
         visit = incident.visit
         if visit is not None and visit.claimed_by != by.person.username:
             self.desk.claim(incident.number, Claim(incident.version), by, self.now)

@@ -13,7 +13,7 @@ from incidents.documents.model import NoSuchDocument
 from incidents.model import Assignment, Basis, Change, Decision, Outcome, Refused
 from incidents.people.accounts import People
 from incidents.store import Store
-from incidents.workflow.actions import ActionRefused, Claim, Dispense, Note, RefusalKind, Sign
+from incidents.workflow.actions import ActionRefused, AddNote, Claim, Dispense, RefusalKind, Sign
 from tests.incidents.office_of_five import (
     DAY,
     FIVE,
@@ -193,7 +193,7 @@ def test_many_threads_stating_the_same_fault_open_one_incident(desk: Desk, store
 def test_a_claim_a_note_and_a_stale_page(desk: Desk) -> None:
     number = opened(desk)
     version = desk.queries.incident(number).version
-    desk.note(number, Note("Menunggu vendor"), signer("AJ"), MONDAY)
+    desk.note(number, AddNote("Menunggu vendor"), signer("AJ"), MONDAY)
     assert desk.queries.incident(number).version == version
     desk.claim(number, Claim(version), signer("PP"), MONDAY)
     assert desk.queries.row(number).claimed_by == "putri"
@@ -215,7 +215,7 @@ def test_words_that_cannot_be_kept_are_refused_and_change_nothing(desk: Desk) ->
         )
     assert caught.value.refusal.kind is RefusalKind.FORM
     with pytest.raises(ActionRefused):
-        desk.note(number, Note("a\0b"), signer("PP"), MONDAY)
+        desk.note(number, AddNote("a\0b"), signer("PP"), MONDAY)
     assert desk.queries.ledger_head() == head
 
 

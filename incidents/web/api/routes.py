@@ -184,7 +184,7 @@ def post_note(
     site: Here, member: Caller, number: str, wish: schemas.NoteIn
 ) -> schemas.IncidentBody:
     """Does not change the version."""
-    return _done(site, member, number, actions.Note(wish.text.strip()))
+    return _done(site, member, number, actions.AddNote(wish.text.strip()))
 
 
 @router.post("/incidents/{number}/dismissals", status_code=201, summary="Close without repair")

@@ -147,7 +147,7 @@ def claim(request: Request, site: Here, member: Posting, form: Posted, number: s
 def note(request: Request, site: Here, member: Posting, form: Posted, number: str) -> Response:
     """Add a remark to the timeline."""
     text = text_of(form, "note").strip()
-    return _small(request, site, member, number, actions.Note(text), {"note": text}, "note")
+    return _small(request, site, member, number, actions.AddNote(text), {"note": text}, "note")
 
 
 @router.post("/incidents/{number}/dismiss")

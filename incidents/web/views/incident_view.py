@@ -14,10 +14,10 @@ from incidents.calendar.load import Calendar
 from incidents.documents.model import Document
 from incidents.model import Decision, Incident, SignOff, Trouble, Visit
 from incidents.procedure.load import Procedure, Step
-from incidents.procedure.sla import Clocks
+from incidents.procedure.sla import SlaClocks
 from incidents.queries import IncidentDetails
 from incidents.records.timeline import TimelineEntry
-from incidents.web.views.target_health import Standing, TargetHealth, standing
+from incidents.web.views.target_health import PresentVerdict, TargetHealth, standing
 from incidents.workflow.permissions import Permissions
 from probes import Severity, Text
 
@@ -39,13 +39,15 @@ class Case:
     incident: Incident
     procedure: Procedure
     calendar: Calendar
-    clocks: Clocks
+    clocks: SlaClocks
     timeline: tuple[TimelineEntry, ...]
     documents: tuple[Document, ...]
     holders: Mapping[str, Mapping[str, str]]  # role -> username -> name, of today
     names: Mapping[str, str]  # username -> name, of everybody
     may: Permissions  # what the reader may do
-    standing: Mapping[str, Standing] = field(default_factory=dict)  # by fingerprint, as read now
+    standing: Mapping[str, PresentVerdict] = field(
+        default_factory=dict
+    )  # by fingerprint, as read now
 
     @property
     def refusal(self) -> Text | None:
@@ -99,12 +101,12 @@ class Case:
             return None
         return max(trouble.cleared_at or trouble.last_at for trouble in troubles)
 
-    def stated(self, trouble: Trouble) -> Standing:
+    def stated(self, trouble: Trouble) -> PresentVerdict:
         """The newest figures of a finding: as measured now, else as last recorded."""
         now = self.standing.get(trouble.fingerprint)
         if now is not None and trouble.severity > Severity.CLEAR:
             return now
-        return Standing(trouble.title, trouble.hint, trouble.last_at)
+        return PresentVerdict(trouble.title, trouble.hint, trouble.last_at)
 
     def name_of(self, username: str) -> str:
         """A person's printed name."""

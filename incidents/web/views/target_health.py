@@ -118,7 +118,7 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PresentVerdict:
     """The last text of one finding, with its figures."""
 
     title: Text
@@ -126,10 +126,10 @@ class Standing:
     at: datetime
 
 
-def standing(targets: Iterable[TargetHealth]) -> dict[str, Standing]:
+def standing(targets: Iterable[TargetHealth]) -> dict[str, PresentVerdict]:
     """The open findings of these servers as last read, by fingerprint."""
     return {
-        finding.fingerprint: Standing(finding.title, finding.hint, probe.read_at)
+        finding.fingerprint: PresentVerdict(finding.title, finding.hint, probe.read_at)
         for target in targets
         for probe in target.probes
         for finding in probe.findings

@@ -18,7 +18,7 @@ from typing import Any
 
 from incidents.desk import Desk
 from incidents.model import Assignment, Basis, Decision, Outcome, Signer
-from incidents.workflow.actions import Claim, Dismiss, Dispense, Note, Sign
+from incidents.workflow.actions import AddNote, Claim, Dismiss, Dispense, Sign
 from probes import Finding, Severity
 from tests.incidents.kept_store.reading import PAGES, STORE, pages
 from tests.incidents.web import world as office
@@ -131,7 +131,7 @@ def _both_loops(hand: Hand) -> None:
     incident = hand.desk.queries.incident(number)
     putri = hand.signer("PP")
     hand.desk.claim(number, Claim(incident.version), putri, hand.forward())
-    hand.desk.note(number, Note("Menunggu persetujuan pemilik aplikasi."), putri, hand.forward())
+    hand.desk.note(number, AddNote("Menunggu persetujuan pemilik aplikasi."), putri, hand.forward())
     hand.world.heal()
     hand.sign_until(number, 7)
     hand.sign(number, Decision.RETURN)

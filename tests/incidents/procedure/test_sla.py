@@ -15,7 +15,7 @@ from incidents.calendar.load import Calendar
 from incidents.ledger import payloads
 from incidents.model import Decision, EventKind
 from incidents.procedure import sla
-from incidents.procedure.sla import Clocks, ClockState
+from incidents.procedure.sla import ClockState, SlaClocks
 from incidents.workflow.actions import Claim
 from probes import Severity
 from tests.incidents.builders import CALENDAR, PROCEDURE, STAFF, Case, at, finding, is_working
@@ -24,7 +24,7 @@ HOUR = 3600.0
 MONDAY = at("2026-07-06 07:30")
 
 
-def clocks(case: Case, now: datetime, cal: Calendar = CALENDAR) -> Clocks:
+def clocks(case: Case, now: datetime, cal: Calendar = CALENDAR) -> SlaClocks:
     return sla.clocks(case.incident, PROCEDURE, cal, now)
 
 

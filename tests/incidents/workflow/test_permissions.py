@@ -11,7 +11,7 @@ import pytest
 from incidents.model import Assignment, Basis, Decision, Outcome, Signer
 from incidents.procedure import forms
 from incidents.workflow import permissions
-from incidents.workflow.actions import Action, Claim, Dismiss, Dispense, Note, RefusalKind, Sign
+from incidents.workflow.actions import Action, AddNote, Claim, Dismiss, Dispense, RefusalKind, Sign
 from tests.incidents.builders import (
     MORNING,
     PROCEDURE,
@@ -34,7 +34,7 @@ def test_a_closed_incident_refuses_everything() -> None:
         Sign(9, Decision.APPROVE, form(9), version),
         Claim(version),
         Dismiss(Outcome.NOT_A_DISRUPTION, "x", version),
-        Note("x"),
+        AddNote("x"),
         Dispense(7, "putri", "x", version),
     ]
     for action in tried:
@@ -355,7 +355,7 @@ def test_a_claim_belongs_to_the_role_and_may_be_taken_over() -> None:
 def test_a_note_does_not_make_a_page_stale() -> None:
     case = Case(MORNING)
     seen = case.incident.version
-    assert case.act(Note("menunggu vendor"), STAFF["AJ"], MORNING) is None
+    assert case.act(AddNote("menunggu vendor"), STAFF["AJ"], MORNING) is None
     assert case.incident.version == seen
     assert case.incident.notes[0].text == "menunggu vendor"
 
@@ -363,8 +363,8 @@ def test_a_note_does_not_make_a_page_stale() -> None:
 @pytest.mark.parametrize("text", ["", "  ", "x" * 10_001, "\0"])
 def test_a_note_is_a_readable_text_of_a_person_with_a_role(text: str) -> None:
     case = Case(MORNING)
-    assert case.check_permission(Note(text), STAFF["AJ"], MORNING) is not None
-    assert case.check_permission(Note("x"), signer("tamu"), MORNING) is not None
+    assert case.check_permission(AddNote(text), STAFF["AJ"], MORNING) is not None
+    assert case.check_permission(AddNote("x"), signer("tamu"), MORNING) is not None
 
 
 def test_a_posted_form_becomes_the_forms_own_types() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from incidents.ledger import payloads
 from incidents.model import Decision, EventKind, Outcome, Signer, SignOff
 from incidents.workflow import fold
-from incidents.workflow.actions import Claim, Dismiss, Dispense, Note, Sign
+from incidents.workflow.actions import AddNote, Claim, Dismiss, Dispense, Sign
 from probes import Severity
 from tests.incidents.builders import PROCEDURE, Case, at, finding, form, signer
 
@@ -78,7 +78,7 @@ class Office(RuleBasedStateMachine):
 
     @rule(who=WHO, text=st.sampled_from(["", "menunggu"]))
     def somebody_notes(self, who: Signer, text: str) -> None:
-        self.case.act(Note(text), who, self.now)
+        self.case.act(AddNote(text), who, self.now)
 
     @rule(who=WHO, to=st.sampled_from([p.person.username for p in PEOPLE]), step=st.integers(1, 9))
     def somebody_grants(self, who: Signer, to: str, step: int) -> None:
