@@ -165,12 +165,18 @@ class Entry:
         return value
 
     def text(self, key: str, default: Text | None = None) -> Text:
-        """A text in English, or in both languages: ``{id: …, en: …}``."""
+        """A text in English, or in both languages: ``{id: …, en: …}``.
+
+        English words get their languages from the catalogue and keep them in ``value``, so that
+        content which is stored reads the same when the catalogue has changed.
+        """
         value = self._get(key, default)
         if value is None or isinstance(value, Text):
             return value or Text("")
         if isinstance(value, str) and value.strip():
-            return Text.lookup(value)
+            said = Text.lookup(value)
+            self.value[key] = said.recorded
+            return said
         if (
             not isinstance(value, dict)
             or set(value) != {"id", "en"}

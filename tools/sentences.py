@@ -7,7 +7,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from probes.i18n.headings import COLUMN
@@ -23,7 +23,8 @@ class Sentence:
 
     english: str
     context: str = ""
-    filled: bool = True  # its {placeholders} are filled by ``Text``; False: by the template
+    filled: bool = field(default=True, compare=False)
+    # its {placeholders} are filled by ``Text``; False: by the template
 
     @property
     def key(self) -> tuple[str, str]:

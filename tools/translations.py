@@ -1,10 +1,11 @@
 """Keeps the catalogues of translations in step with what code and templates say.
 
-``python -m tools.translations`` reads every sentence (``Text`` in Python, ``_()`` in templates),
-brings each ``sigap.po`` up to date (new sentences come in untranslated, ones nobody says any more
-go) and compiles ``sigap.mo``. With ``--check`` nothing is written and the exit code is 1 when an
-Indonesian sentence is missing, when one of any language is fuzzy, superfluous or has other
-placeholders, or when a compiled file is not what its source says. ``--add ms`` begins a language.
+``python -m tools.translations`` reads every sentence (``Text`` in Python, ``_()`` in templates, the
+texts of the shipped YAML files), brings each ``sigap.po`` up to date (new sentences come in
+untranslated, ones nobody says any more go) and compiles ``sigap.mo``. With ``--check`` nothing is
+written and the exit code is 1 when an Indonesian sentence is missing, when one of any language is
+fuzzy, superfluous or has other placeholders, or when a compiled file is not what its source says.
+``--add ms`` begins a language.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +24,10 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from incidents.calendar.load import load as load_calendar
+from incidents.correlation.table import load as load_table
+from incidents.procedure.load import load as load_procedure
+from probes import Text
 from probes.i18n.catalogues import DOMAIN, INDONESIAN, LOCALE
 from probes.i18n.headings import COLUMN
 from probes.i18n.text import placeholders
@@ -56,11 +62,38 @@ def said_by_templates() -> set[Sentence]:
     }
 
 
+def said_by_files() -> set[Sentence]:
+    """Every sentence of the shipped procedure, calendar and correlation table."""
+    shipped = (load_procedure("kaltim"), load_calendar("kaltim"), load_table())
+    return {
+        Sentence(english, context, filled=False)
+        for context, english in (text.key for text in texts_of(shipped))
+        if english
+    }
+
+
+def texts_of(value: object) -> Iterator[Text]:
+    """Every text within a value that was loaded."""
+    if isinstance(value, Text):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from texts_of(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        yield from texts_of(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from texts_of(each)
+
+
 def said() -> set[Sentence]:
     """Every sentence there is, of code and templates; raises ``ValueError`` where one is wrong."""
     columns = [str(m.id) for m in catalogue() if m.string and m.context == COLUMN]
     return (
-        said_by_templates() | said_by_modules(ROOMS, ROOT) | headings_of(ROOT / "probes", columns)
+        said_by_templates()
+        | said_by_files()
+        | said_by_modules(ROOMS, ROOT)
+        | headings_of(ROOT / "probes", columns)
     )
 
 

@@ -9,6 +9,7 @@ the procedure's version, and an incident keeps the one it opened under. Source o
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from files.problems import InvalidFileError, Problem, Problems
@@ -92,16 +93,18 @@ def parse(text: str, source: str) -> Procedure:
     top = read(text, source, problems)
     if problems.found:
         raise ProcedureError(problems.found)
-    body, digest = content(top.value)
+    as_written = None
     if older.is_older(top.value):
+        as_written = content(top.value)
         older.complete(top.value)
-    procedure = _procedure(top, body, digest)
+    procedure = _procedure(top)
     if problems.found:
         raise ProcedureError(problems.found)
-    return procedure
+    body, digest = as_written or content(top.value)  # read: every text has its languages
+    return replace(procedure, content=body, hash=digest)
 
 
-def _procedure(top: Entry, body: str, digest: str) -> Procedure:
+def _procedure(top: Entry) -> Procedure:
     top.only(KEYS)
     parts = {role.key: role for role in roles(top)}
     kinds = documents(top)
@@ -117,8 +120,8 @@ def _procedure(top: Entry, body: str, digest: str) -> Procedure:
         informed=informed(top, parts),
         letter=letter(top, rows, kinds),
         number_prefix=_prefix(top),
-        content=body,
-        hash=digest,
+        content="",
+        hash="",
     )
 
 

@@ -79,6 +79,11 @@ class Text:
         )
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Context and English words by which the catalogues know it; empty of words kept."""
+        return self._context, self._template
+
+    @property
     def placeholders(self) -> frozenset[str]:
         """The names of the values it wants."""
         return frozenset().union(*map(placeholders, self._written.values() or (self._template,)))

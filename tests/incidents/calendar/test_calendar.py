@@ -254,6 +254,8 @@ def test_every_public_holiday_and_every_cuti_bersama_is_there(
         told = holidays.country_holidays("ID", years=year, language="id", categories=(category,))
         days = {d for d, each in CALENDAR.holidays.items() if each.kind == kind and d.year == year}
         assert days == set(told)
+        for day in days:
+            assert CALENDAR.holidays[day].name.id == told[day].replace(" (perkiraan)", "")
     assert all(day.decree for day in CALENDAR.holidays.values())
 
 

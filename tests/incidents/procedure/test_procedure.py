@@ -152,7 +152,7 @@ def test_the_canonical_content_gives_the_same_procedure_again() -> None:
         ("name: kaltim", "name: kaltim\nnmae: x", "unknown key"),
         ("name: kaltim", "name: kaltim\nname: again", "written twice (first in line"),
         ("  step: 2\n", "  step: 22\n", "there is no such step"),
-        ("en: Head of agency", "fr: Chef", "in both languages"),
+        ("name: Head of agency", "name: {id: Kepala, fr: Chef}", "in both languages"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(old: str, new: str, said: str) -> None:
@@ -189,12 +189,28 @@ def test_a_field_or_document_that_something_needs_is_missed_on_that_line(
 
 def test_a_role_or_document_may_be_a_plain_word() -> None:
     text = changed(
-        ("  form_laporan: {id: Form Laporan, en: Report form}", "  form_laporan: Page slip"),
-        ("    name: {id: Kepala Dinas, en: Head of agency}\n", "    name: Head\n"),
+        ("  form_laporan: Report form", "  form_laporan: Page slip"),
+        ("    name: Head of agency\n", "    name: Head\n"),
     )
     found = procedure.parse(text, "test.yaml")
     assert found.documents["form_laporan"].title.id == "Page slip"
     assert found.role("KD").title.en == "Head"
+
+
+def test_a_text_may_bring_its_languages_itself_and_says_the_same_then() -> None:
+    both = "{id: Kepala Dinas, en: Head of agency}"
+    found = procedure.parse(changed(("name: Head of agency", f"name: {both}")), "test.yaml")
+    assert found == PROCEDURE
+
+
+def test_what_is_stored_of_a_procedure_says_the_same_without_any_catalogue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("probes.i18n.text.translated", lambda english, *_: english)
+    kept = procedure.parse(PROCEDURE.content, "store")
+    assert kept.hash == PROCEDURE.hash
+    assert kept.role("KD").title.id == "Kepala Dinas"
+    assert kept.step(1).title.id == "Menerima dan mencatat laporan gangguan"
 
 
 def test_a_return_without_a_reason_is_no_procedure() -> None:
