@@ -1,8 +1,9 @@
 """How long clients have waited, by PgBouncer's own clock.
 
-A client that has sent a query has a ``wait``. One that is still logging in has none; its connect
-time is used. SHOW CLIENTS prints instants in PgBouncer's zone, to the second; the newest is the
-console's own query, so it is "now" by the same clock.
+A client that has sent a query has a ``wait``. One that is still logging in has none; the time of
+its last message is used, which on a slow machine is later than its connect time. SHOW CLIENTS
+prints instants in PgBouncer's zone, to the second; the newest is the console's own query, so it is
+"now" by the same clock.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ def longest_waits(session: Session) -> dict[tuple[str, str], float]:
         if row["state"] != "waiting":
             continue
         waited = float(row.get("wait") or 0) + float(row.get("wait_us") or 0) / 1e6
-        came = _moment(row["connect_time"])
-        if not waited and came and now and row["request_time"] == row["connect_time"]:
-            waited = (now - came).total_seconds()
+        came, asked = _moment(row["connect_time"]), _moment(row["request_time"])
+        if not waited and now and came and asked:
+            waited = (now - max(came, asked)).total_seconds()
         pool = (str(row["database"]), str(row["user"]))
         longest[pool] = max(longest.get(pool, 0.0), waited)
     return longest

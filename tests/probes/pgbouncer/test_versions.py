@@ -56,10 +56,14 @@ class Newer:
             "SHOW DATABASES": [DATABASE],
             "SHOW USERS": [USER],
             "SHOW STATE": [{"key": k, "value": v} for k, v in {**STATE, **state}.items()],
-            "SHOW CLIENTS": [{"database": "simpeg", "user": "petugas", **row} for row in CLIENTS],
             "SHOW LISTS": [{"list": "used_clients", "items": 9}],
             "SHOW CONFIG": [{"key": "max_client_conn", "value": "100", "default": "100"}],
         }
+        self.answer("SHOW CLIENTS", CLIENTS)
+
+    def answer(self, sql: str, clients: Iterable[Row]) -> None:
+        """What ``sql`` is answered with from now on."""
+        self._answers[sql] = [{"database": "simpeg", "user": "petugas", **row} for row in clients]
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Row]:
         return self._answers[sql]
@@ -105,3 +109,10 @@ def test_a_login_to_the_server_that_never_ends_is_told_as_such() -> None:
 def test_who_is_still_logging_in_has_waited_since_it_came_and_nobody_longer_than_he_asked() -> None:
     session = Newer({"maxwait": 0, "maxwait_us": 0})
     assert read(pools.PROBE, session)["pool_wait_seconds", "simpeg/petugas"].value == 7
+
+
+def test_a_login_whose_last_message_came_late_has_an_age_too() -> None:
+    session = Newer({"maxwait": 0, "maxwait_us": 0})
+    late = {**CLIENTS[0], "request_time": "2026-11-26 16:00:02 WITA"}
+    session.answer("SHOW CLIENTS", (late, *CLIENTS[1:]))
+    assert read(pools.PROBE, session)["pool_wait_seconds", "simpeg/petugas"].value == 5
