@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.messages.catalog import Catalog
 
-from incidents.web.views.formatting import Sayer
+from incidents.web.display.formatting import Sayer
 from probes.i18n.formats import duration, exactly
 from tools import translations
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.metrics.readings import measure_family
-from incidents.web.views.advice import guide
+from incidents.web.display.advice import guide
 from probes import Probe, Threshold, registry
 from probes.fleet.catalogue import EVERY_DERIVED_PROBE
 from probes.fleet.observation import DERIVED

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from agent.metrics.readings import Latest, Seen, Watched, usable
-from incidents.web.views.target_health import (
+from incidents.web.display.target_health import (
     FindingView,
     ProbeHealth,
     ProbeState,

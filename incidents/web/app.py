@@ -20,9 +20,9 @@ from incidents.people.sessions import Sessions
 from incidents.web.access import errors
 from incidents.web.access.security import Guard
 from incidents.web.api import routes as api
+from incidents.web.display.target_health import TargetHealth
 from incidents.web.pages import archive, inbox, incident, papers, report, servers, session, staff
 from incidents.web.rendering import WEB, Site
-from incidents.web.views.target_health import TargetHealth
 
 WITA = ZoneInfo("Asia/Makassar")
 

@@ -26,10 +26,10 @@ from incidents.people.accounts import People
 from incidents.people.sessions import Sessions
 from incidents.procedure import limits
 from incidents.procedure.load import Right
+from incidents.web.display.advice import Guide, guide
+from incidents.web.display.formatting import Sayer
+from incidents.web.display.target_health import TargetHealth
 from incidents.web.i18n import offered
-from incidents.web.views.advice import Guide, guide
-from incidents.web.views.formatting import Sayer
-from incidents.web.views.target_health import TargetHealth
 from probes import Text
 from probes.i18n import catalogue, languages
 from probes.i18n.headings import heading

@@ -8,7 +8,7 @@ from time import monotonic
 from agent.metrics.readings import Latest, ServerFacts
 from agent.metrics.target_health import targets
 from agent.metrics.text_format import Board
-from incidents.web.views.target_health import ProbeHealth, ProbeState
+from incidents.web.display.target_health import ProbeHealth, ProbeState
 from probes import FailureKind, Measurement, Probe
 from probes.fleet.observation import observed
 from probes.fleet.plan import plan

@@ -12,8 +12,8 @@ from incidents.procedure.sla import SlaClock
 from incidents.records.rows import IncidentRow
 from incidents.records.timeline import TimelineEntry
 from incidents.web.api import schemas
+from incidents.web.display.target_health import ProbeHealth, TargetHealth
 from incidents.web.views.incident_view import Case
-from incidents.web.views.target_health import ProbeHealth, TargetHealth
 from probes import Severity, Text
 from probes.words import finding_json
 

@@ -17,9 +17,9 @@ from incidents.procedure.load import Field
 from incidents.web import actions as act
 from incidents.web.access.auth import Here, Looking, Member, Posted, Posting, text_of
 from incidents.web.access.problem import RequestError
+from incidents.web.display.formatting import Sayer
 from incidents.web.rendering import Site
 from incidents.web.views.form_values import posted_form, shown
-from incidents.web.views.formatting import Sayer
 from incidents.web.views.incident_view import Case, case_of
 from incidents.web.views.prefill import prefilled, source_words
 from incidents.workflow import actions

@@ -7,7 +7,7 @@ from collections import Counter
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from incidents.web.access.auth import Here, Signed
-from incidents.web.views.target_health import WORST_FIRST
+from incidents.web.display.target_health import WORST_FIRST
 
 router = APIRouter()
 

@@ -1,1 +1,1 @@
-"""Values ready to show: an incident, a document, a target's health, and how they are written."""
+"""An incident and a document as a page shows them to one visitor, and what a form posted."""

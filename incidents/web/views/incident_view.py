@@ -17,7 +17,7 @@ from incidents.procedure.load import Procedure, Step
 from incidents.procedure.sla import SlaClocks
 from incidents.queries import IncidentDetails
 from incidents.records.timeline import TimelineEntry
-from incidents.web.views.target_health import PresentVerdict, TargetHealth, standing
+from incidents.web.display.target_health import PresentVerdict, TargetHealth, standing
 from incidents.workflow.permissions import Permissions
 from probes import Severity, Text
 

@@ -11,7 +11,7 @@ from typing import Any
 from incidents.model import Incident, Trouble
 from incidents.procedure.load import FieldKind, Procedure, Step
 from incidents.procedure.model import Answer
-from incidents.web.views.formatting import Sayer
+from incidents.web.display.formatting import Sayer
 from probes import Severity, Text
 
 _SOURCES = {

@@ -10,7 +10,7 @@ from agent.metrics.target_health import targets
 from agent.metrics.text_format import Board
 from agent.runtime.maintenance import Maintenance, Window
 from agent.runtime.pipeline import Pipeline
-from incidents.web.views.target_health import ProbeState
+from incidents.web.display.target_health import ProbeState
 from probes import Finding, Measure, Measurement, Severity
 from probes.fleet.plan import Plan
 from probes.judge import Recalled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from incidents.web.views.advice import Piece, guide
+from incidents.web.display.advice import Piece, guide
 from probes import registry
 
 

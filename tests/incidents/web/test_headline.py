@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from incidents.web.views.target_health import FindingView, ProbeHealth, ProbeState, TargetHealth
+from incidents.web.display.target_health import FindingView, ProbeHealth, ProbeState, TargetHealth
 from probes import Finding, Severity
 from probes.judge import Judge
 from probes.model import Measure, Measurement, Probe, Reading, Threshold

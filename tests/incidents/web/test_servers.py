@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from incidents.web.views.target_health import ProbeHealth, ProbeState, TargetHealth
+from incidents.web.display.target_health import ProbeHealth, ProbeState, TargetHealth
 from probes.model import Failure, FailureKind
 from probes.words.failure_text import why
 from tests.incidents.web.conftest import SignedIn

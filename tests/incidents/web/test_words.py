@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi.testclient import TestClient
 
+from incidents.web.display.formatting import Sayer
+from incidents.web.display.target_health import ProbeHealth, ProbeState, TargetHealth
 from incidents.web.rendering import said_in
-from incidents.web.views.formatting import Sayer
-from incidents.web.views.target_health import ProbeHealth, ProbeState, TargetHealth
 from probes import Text
 from probes.i18n import catalogue
 from probes.i18n.headings import heading

@@ -22,7 +22,7 @@ from incidents.people.accounts import People
 from incidents.procedure import load as procedure
 from incidents.store import Store, open_store
 from incidents.web.app import create_app
-from incidents.web.views.target_health import (
+from incidents.web.display.target_health import (
     FindingView,
     ProbeHealth,
     ProbeState,
