@@ -27,7 +27,7 @@ _VICTIM = re.compile(r"WE ROLL BACK TRANSACTION \((\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
+class InnodbParty:
     """One of the transactions in a deadlock."""
 
     connection: int
@@ -40,11 +40,11 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Deadlock:
+class InnodbDeadlock:
     """The last deadlock the server resolved."""
 
     at: str  # the server's own time
-    parties: tuple[Party, ...]
+    parties: tuple[InnodbParty, ...]
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ class Deadlock:
         return tuple(dict.fromkeys(each.table for each in self.parties if each.table))
 
 
-def last(report: str) -> Deadlock | None:
+def last(report: str) -> InnodbDeadlock | None:
     """The last deadlock in ``report``; ``None`` where there was none since the start."""
     section = _SECTION.search(report)
     if section is None:
@@ -66,16 +66,16 @@ def last(report: str) -> Deadlock | None:
         _party(body[head.end() : end], victim is not None and victim[1] == head["number"])
         for head, end in zip(heads, ends, strict=True)
     )
-    return Deadlock(when[1] if when else "", parties)
+    return InnodbDeadlock(when[1] if when else "", parties)
 
 
-def _party(text: str, rolled_back: bool) -> Party:
+def _party(text: str, rolled_back: bool) -> InnodbParty:
     session = _SESSION.search(text)
     said = ""
     if session is not None:
         said = text[session.end() :].split("\n***", 1)[0]
     lock = _LOCK.search(text)
-    return Party(
+    return InnodbParty(
         int(session["id"]) if session else 0,
         _account(session["who"]) if session else "",
         statement(said),

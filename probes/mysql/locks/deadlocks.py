@@ -17,7 +17,7 @@ from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, MemoryKey, Probe, Session, Text, Threshold
 from probes.mysql.ask import growth, number, status
 from probes.mysql.grants import PROCESS, SIGHT
-from probes.mysql.locks.deadlock_report import Deadlock, last
+from probes.mysql.locks.deadlock_report import InnodbDeadlock, last
 from probes.words.tables import AT_SERVER_TIME, ROLLED_BACK
 
 _REPORTS = MemoryKey[tuple[str, int]]("time of the last report, and how many were seen")
@@ -66,12 +66,12 @@ def _reports(session: Session) -> int:
     return count
 
 
-def _last(session: Session) -> Deadlock | None:
+def _last(session: Session) -> InnodbDeadlock | None:
     rows = session.rows("SHOW ENGINE INNODB STATUS")
     return last(str(rows[0]["Status"])) if rows else None
 
 
-def told(deadlock: Deadlock | None) -> Text:
+def told(deadlock: InnodbDeadlock | None) -> Text:
     """The last deadlock in a clause, for a title."""
     if deadlock is None or not deadlock.parties:
         return Text("")
