@@ -29,11 +29,11 @@ def probes_page() -> str:
         "Written by `python -m tools.reference` from the declarations in `probes/`. Limits are the",
         "declared ones; `agent.yaml` may change them per target.",
         "",
-        "*Raises after* and *clears after* count readings in a row: a finding is raised at so many",
-        "beyond its limit, and ends at so many within it. With 2 and an interval of 15 s, that is",
-        "the second bad reading, 15 s after the first. The last part, [The agent](#the-agent), has",
-        "the probes that ask nothing: Sigap derives them from the answers to the others. Their",
-        "limits are fixed.",
+        "*Raises after* and *clears after* count consecutive readings: a finding is raised after",
+        "so many beyond its limit, and clears after so many within it. With 2 and an interval of",
+        "15 s, that is the second bad reading, 15 s after the first. The last part,",
+        "[The agent](#the-agent), has the derived probes, which query nothing and are computed from",
+        "the others. Their limits are fixed.",
     ]
     engines = [registry.engine(name) for name in registry.engine_names()]
     titles = {engine.name: engine.title for engine in engines} | {registry.HOST: "The host"}
@@ -59,8 +59,8 @@ def _probe(probe: Probe) -> Iterator[str]:
     yield ""
     every = written(probe.every, "seconds").en if probe.every else "the agent's interval"
     shown = probe.exhibits or probe.exhibits_when_down
-    shows = "; freezes evidence at the onset" if shown else ""
-    asked = "Derived, not asked" if probe.engine == DERIVED else f"Asked every: {every}"
+    shows = "; takes evidence at the first bad reading" if shown else ""
+    asked = "Derived" if probe.engine == DERIVED else f"Runs every: {every}"
     yield f"{asked}{shows}."
     yield ""
     yield "| metric | unit | label | meaning |"

@@ -57,7 +57,9 @@ STATEMENTS = Family(
 )
 ROWS = Family("sigap_agent_rows_total", "Rows the agent took from the server.", "counter")
 LOCK_WAITS = Family(
-    "sigap_agent_lock_waits_total", "Statements of the agent that gave up on a lock.", "counter"
+    "sigap_agent_lock_waits_total",
+    "Statements of the agent that gave up waiting for a lock.",
+    "counter",
 )
 LONGEST = Family(
     "sigap_agent_longest_statement_seconds", "The longest single statement of the agent so far."

@@ -42,7 +42,7 @@ PROBE = Probe(
     engine=DERIVED,
     question=Text("Does the cluster have just one primary?"),
     measures=(
-        Measure("cluster_surplus_primaries", "", "Primaries beyond those expected."),
+        Measure("cluster_surplus_primaries", "", "Primaries in excess of those expected."),
         Measure("cluster_has_primary", "", "1 when some server of the cluster is a primary."),
         Measure("cluster_strayed_replicas", "", "Replicas on another timeline than the primary."),
     ),
@@ -208,7 +208,7 @@ class ClusterRoles:
         """How many primaries each cluster has, for /metrics."""
         family = GaugeMetricFamily(
             "sigap_cluster_primaries",
-            "Servers of the cluster that were a primary when last seen.",
+            "Primaries of the cluster, as last read.",
             labels=["cluster"],
         )
         with self._lock:

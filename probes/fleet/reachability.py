@@ -91,8 +91,14 @@ PROBE = Probe(
         "Have the servers that do not answer a cause in common: the agent's network or a host?"
     ),
     measures=(
-        Measure("agent_unreached_targets", "", "Servers on other hosts, when most do not answer."),
-        Measure("host_unreached_targets", "", "Servers of one host, when none of them answers."),
+        Measure(
+            "agent_unreached_targets",
+            "",
+            "Servers on other hosts that do not answer, when most do not.",
+        ),
+        Measure(
+            "host_unreached_targets", "", "Servers of one host that do not answer, when none does."
+        ),
     ),
     thresholds=(
         Threshold(

@@ -25,12 +25,18 @@ PROBE = Probe(
     engine=DERIVED,
     question=Text("Is Sigap itself a burden to this server?"),
     measures=(
-        Measure("own_sessions", "", "Sessions Sigap had open at once since the reading before."),
+        Measure(
+            "own_sessions", "", "Most sessions Sigap had open at once since the previous reading."
+        ),
         Measure(
             "own_busy_ratio", "ratio", "Share of the last five minutes spent waiting for answers."
         ),
-        Measure("own_lock_waits", "", "Statements of Sigap that gave up on a lock in 5 minutes."),
-        Measure("own_stale_probes", "", "Probes Sigap did not get round to for three intervals."),
+        Measure(
+            "own_lock_waits",
+            "",
+            "Statements of Sigap that gave up waiting for a lock in 5 minutes.",
+        ),
+        Measure("own_stale_probes", "", "Probes that Sigap did not run for three intervals."),
     ),
     thresholds=(
         Threshold(

@@ -191,10 +191,14 @@ PROBE = Probe(
     engine="host",
     question=Text("How old is the last good backup?"),
     measures=(
-        Measure("backup_age_seconds", "seconds", "Since the last good backup of any kind ended."),
-        Measure("backup_full_age_seconds", "seconds", "Since the last good full backup ended."),
+        Measure(
+            "backup_age_seconds", "seconds", "Time since the last good backup of any kind ended."
+        ),
+        Measure(
+            "backup_full_age_seconds", "seconds", "Time since the last good full backup ended."
+        ),
         Measure("backup_count", "", "Good backups found."),
-        Measure("backup_full_count", "", "Of these, those that can be restored by themselves."),
+        Measure("backup_full_count", "", "Full backups among them."),
     ),
     thresholds=(
         Threshold(

@@ -139,14 +139,12 @@ PROBE = Probe(
     engine="host",
     question=Text("Is this host's clock kept right, and has it not jumped?"),
     measures=(
-        Measure("host_clock_synchronised", "", "1 when the kernel's clock is being steered (NTP)."),
-        Measure(
-            "host_clock_worst_error_seconds", "seconds", "How wrong the clock may be, at worst."
-        ),
+        Measure("host_clock_synchronised", "", "1 when the kernel's clock is synchronised (NTP)."),
+        Measure("host_clock_worst_error_seconds", "seconds", "Maximum error of the clock."),
         Measure(
             "host_clock_step_seconds",
             "seconds",
-            "How far the clock jumped within the last ten minutes.",
+            "Largest clock step within the last ten minutes.",
         ),
     ),
     thresholds=(

@@ -221,7 +221,7 @@ PROBE = Probe(
         Measure(
             "deleted_files_bytes",
             "bytes",
-            "Room taken by deleted files the server still holds open.",
+            "Space used by deleted files that the server still has open.",
             "volume",
         ),
     ),

@@ -89,17 +89,17 @@ PROBE = Probe(
     engine="host",
     question=Text("Is this host overloaded?"),
     measures=(
-        Measure("host_load_ratio", "ratio", "Load of the last five minutes per processor."),
-        Measure("host_iowait_ratio", "ratio", "Processor time spent waiting for input and output."),
+        Measure("host_load_ratio", "ratio", "Load of the last five minutes per CPU."),
+        Measure("host_iowait_ratio", "ratio", "Share of CPU time spent waiting for I/O."),
         Measure(
             "host_io_pressure_ratio",
             "ratio",
-            "Share of the last minute in which every busy task waited for input or output.",
+            "Share of the last minute in which all busy tasks waited for I/O.",
         ),
         Measure(
             "host_cpu_pressure_ratio",
             "ratio",
-            "Share of the last minute in which some task waited for a processor.",
+            "Share of the last minute in which some task waited for a CPU.",
         ),
     ),
     thresholds=(

@@ -65,13 +65,13 @@ PROBE = Probe(
     engine="host",
     question=Text("Is there memory left on this host?"),
     measures=(
-        Measure("host_memory_available_bytes", "bytes", "Memory programs could get now."),
+        Measure("host_memory_available_bytes", "bytes", "Memory available to programs."),
         Measure("host_memory_available_ratio", "ratio", "The same, as a share of all memory."),
-        Measure("host_swap_used_ratio", "ratio", "Used share of the swap space, where there is."),
+        Measure("host_swap_used_ratio", "ratio", "Used share of the swap space, if there is any."),
         Measure(
             "host_memory_pressure_ratio",
             "ratio",
-            "Share of the last minute in which every busy task waited for memory.",
+            "Share of the last minute in which all busy tasks waited for memory.",
         ),
     ),
     thresholds=(

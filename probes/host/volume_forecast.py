@@ -81,9 +81,9 @@ PROBE = Probe(
             "volume",
         ),
         Measure(
-            "volume_growth_bytes_per_second", "bytes", "The growth it is reckoned from.", "volume"
+            "volume_growth_bytes_per_second", "bytes", "The growth behind that forecast.", "volume"
         ),
-        Measure("volume_forecast_known", "", "0 when no time can honestly be told.", "volume"),
+        Measure("volume_forecast_known", "", "0 when no forecast is possible.", "volume"),
     ),
     thresholds=(
         Threshold(

@@ -138,7 +138,7 @@ PROBE = Probe(
     question=Text("Is there room on the volumes that really hold the server's files?"),
     measures=(
         Measure("volume_size_bytes", "bytes", "Size of the volume.", "volume"),
-        Measure("volume_free_bytes", "bytes", "Free for a process without privileges.", "volume"),
+        Measure("volume_free_bytes", "bytes", "Free space for an unprivileged process.", "volume"),
         Measure("volume_free_ratio", "ratio", "Free share of the volume.", "volume"),
         Measure(
             "volume_room_ratio",

@@ -199,12 +199,12 @@ def table(uses: Iterable[Use], growth: Mapping[str, float]) -> Exhibit:
 
 
 MEASURES = (
-    Measure("disk_use_bytes", "bytes", "Room a consumer holds.", "consumer"),
-    Measure("disk_growth_bytes_per_second", "bytes", "How fast it grows.", "consumer"),
+    Measure("disk_use_bytes", "bytes", "Space used by the consumer.", "consumer"),
+    Measure("disk_growth_bytes_per_second", "bytes", "Growth of the consumer.", "consumer"),
     Measure(
         "filled_by_in_seconds",
         "seconds",
-        "Until a volume is full at the growth of the server's own consumers; absent: not growing.",
+        "Time until a volume is full at its consumers' growth; absent: not growing.",
         "volume",
     ),
 )

@@ -68,12 +68,12 @@ PROBE = Probe(
     engine="pgbouncer",
     question=Text("How many more clients are taken?"),
     measures=(
-        Measure("clients", "", "Clients now, the console's own among them."),
-        Measure("clients_used_ratio", "ratio", "Of max_client_conn."),
+        Measure("clients", "", "Clients now, including those of the console."),
+        Measure("clients_used_ratio", "ratio", "Clients as a share of max_client_conn."),
         Measure(
             "client_limit_used_ratio",
             "ratio",
-            "Of a database's or user's own limit of clients (1.24 and later).",
+            "Clients as a share of a database's or user's own limit (1.24 and later).",
             "holder",
         ),
     ),

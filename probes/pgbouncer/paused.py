@@ -43,9 +43,14 @@ PROBE = Probe(
     engine="pgbouncer",
     question=Text("Was a PAUSE, SUSPEND or DISABLE left on?"),
     measures=(
-        Measure("pooler_held", "", "1 while all of the pooler is paused or suspended."),
-        Measure("database_paused", "", "1 while PAUSE holds this database.", "database"),
-        Measure("database_disabled", "", "1 while DISABLE turns its clients away.", "database"),
+        Measure("pooler_held", "", "1 while the whole pooler is paused or suspended."),
+        Measure("database_paused", "", "1 while this database is paused.", "database"),
+        Measure(
+            "database_disabled",
+            "",
+            "1 while this database is disabled and rejects clients.",
+            "database",
+        ),
     ),
     thresholds=(
         Threshold(

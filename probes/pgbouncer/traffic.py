@@ -42,7 +42,9 @@ PROBE = Probe(
     measures=(
         Measure("database_transactions_per_second", "", "Transactions per second.", "database"),
         Measure("database_queries_per_second", "", "Queries per second.", "database"),
-        Measure("database_transaction_seconds", "seconds", "How long one takes.", "database"),
+        Measure(
+            "database_transaction_seconds", "seconds", "Average time of a transaction.", "database"
+        ),
         Measure("database_received_bytes_per_second", "", "Bytes from clients.", "database"),
         Measure("database_sent_bytes_per_second", "", "Bytes to clients.", "database"),
     ),

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from probes.i18n.formats import duration
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
 
-MEASURE = Measure("clock_skew_seconds", "seconds", "Between the agent's clock and the server's.")
+MEASURE = Measure(
+    "clock_skew_seconds", "seconds", "Difference between the agent's clock and the server's."
+)
 
 THRESHOLD = Threshold(
     "clock_skew_seconds",

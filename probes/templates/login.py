@@ -66,9 +66,12 @@ PHASES = {
 
 MEASURES = (
     Measure("fresh_login_ok", "", "1 when a new login succeeds."),
-    Measure("login_seconds", "seconds", "Resolving, logging in and the first answer."),
+    Measure("login_seconds", "seconds", "Time for name resolution, login and the first answer."),
     Measure(
-        "login_phase_seconds", "seconds", f"The steps of that login: {', '.join(PHASES)}.", "phase"
+        "login_phase_seconds",
+        "seconds",
+        f"Time of each step of that login: {', '.join(PHASES)}.",
+        "phase",
     ),
 )
 

@@ -28,11 +28,11 @@ _STARTED = KeptKey[float]("started", float)
 _RESTARTED = KeptKey[bool]("restarted", bool)
 
 MEASURES = (
-    Measure("uptime_seconds", "seconds", "Since the last start or crash recovery."),
+    Measure("uptime_seconds", "seconds", "Time since the last start or crash recovery."),
     Measure(
         "since_restart_seconds",
         "seconds",
-        "Since a restart that this agent saw both sides of; absent where it saw none.",
+        "Time since a restart that this agent observed; absent if there was none.",
     ),
     Measure("crash_recovered", "", "1 for a quarter of an hour after a crash recovery."),
 )

@@ -13,7 +13,7 @@ MEASURES = (
     Measure(
         "tls_certificate_expires_in_seconds",
         "seconds",
-        "Until the server's certificate expires; negative once it has.",
+        "Time until the server's certificate expires; negative once it has.",
     ),
 )
 

@@ -179,9 +179,14 @@ PROBE = Probe(
     engine="mysql",
     question=Text("Which AUTO_INCREMENT column runs out of numbers?"),
     measures=(
-        Measure("auto_increment_worst_ratio", "ratio", "Numbers used by the fullest column"),
         Measure(
-            "auto_increment_used_ratio", "ratio", "Numbers used, for columns beyond half", "table"
+            "auto_increment_worst_ratio", "ratio", "Share of numbers used by the fullest column"
+        ),
+        Measure(
+            "auto_increment_used_ratio",
+            "ratio",
+            "Share of numbers used, for columns more than half full",
+            "table",
         ),
     ),
     thresholds=(

@@ -125,7 +125,7 @@ PROBE = Probe(
         Measure("connections", "", "Sessions open now"),
         Measure("connections_limit", "", "Sessions the server allows (max_connections)"),
         Measure("connections_used_ratio", "ratio", "Open sessions over the allowed ones"),
-        Measure("running_sessions", "", "Sessions that work right now"),
+        Measure("running_sessions", "", "Sessions that run a statement now"),
         Measure(
             "account_connections_used_ratio",
             "ratio",

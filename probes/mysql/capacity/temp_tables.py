@@ -33,9 +33,9 @@ PROBE = Probe(
     engine="mysql",
     question=Text("Do queries spill temporary tables to disk?"),
     measures=(
-        Measure("temp_tables_per_second", "", "Temporary tables made per second"),
-        Measure("temp_disk_tables_per_second", "", "Temporary tables made on disk per second"),
-        Measure("temp_files_per_second", "", "Temporary files made per second"),
+        Measure("temp_tables_per_second", "", "Temporary tables created per second"),
+        Measure("temp_disk_tables_per_second", "", "Temporary tables created on disk per second"),
+        Measure("temp_files_per_second", "", "Temporary files created per second"),
     ),
     thresholds=(
         Threshold(

@@ -97,7 +97,9 @@ PROBE = Probe(
         Measure("galera_nodes", "", "Nodes in this node's component"),
         Measure("galera_member", "", "1 for each node in this node's primary component", "member"),
         Measure("galera_receive_queue", "", "Write sets waiting to be applied here"),
-        Measure("galera_paused_ratio", "ratio", "Share of time replication stood still"),
+        Measure(
+            "galera_paused_ratio", "ratio", "Share of time replication was paused by flow control"
+        ),
     ),
     thresholds=(
         Threshold(

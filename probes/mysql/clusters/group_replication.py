@@ -75,9 +75,9 @@ PROBE = Probe(
     question=Text("Is this member of the group ONLINE, and is the group whole?"),
     measures=(
         Measure("group_member_online", "", "1 when this member is ONLINE in its group"),
-        Measure("group_members_online", "", "Members this one sees ONLINE"),
+        Measure("group_members_online", "", "Members that this one sees as ONLINE"),
         Measure("group_member", "", "1 for each member ONLINE or recovering", "member"),
-        Measure("group_has_quorum", "", "1 when this member reaches more than half of the group"),
+        Measure("group_has_quorum", "", "1 when this member can reach more than half of the group"),
         Measure("group_queue_transactions", "", "Transactions waiting to be certified or applied"),
     ),
     thresholds=(

@@ -106,8 +106,8 @@ PROBE = Probe(
     engine="mysql",
     question=Text("How often do transactions deadlock, and who was in the last one?"),
     measures=(
-        Measure("deadlocks_total", "", "Deadlocks broken by the server since it started"),
-        Measure("deadlocks_per_minute", "", "Deadlocks broken by the server, per minute"),
+        Measure("deadlocks_total", "", "Deadlocks since the server started"),
+        Measure("deadlocks_per_minute", "", "Deadlocks per minute"),
     ),
     thresholds=(
         Threshold(

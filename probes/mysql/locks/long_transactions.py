@@ -45,7 +45,7 @@ PROBE = Probe(
         Measure(
             "oldest_prepared_seconds",
             "seconds",
-            "Age of the oldest XA left without a session",
+            "Age of the oldest XA transaction without a session",
         ),
     ),
     thresholds=(

@@ -119,7 +119,7 @@ PROBE = Probe(
         Measure(
             "binlog_retention_seconds", "seconds", "How long a binary log is kept; absent: for ever"
         ),
-        Measure("binlog_kept_for_ever", "", "1 when binary logs pile up and nothing removes them"),
+        Measure("binlog_kept_for_ever", "", "1 when binary logs are never removed"),
     ),
     thresholds=(
         Threshold(

@@ -156,7 +156,9 @@ PROBE = Probe(
         # Not judged: replicas for reports have schemas of their own, and members of a ring take
         # writes; what was written here and is nowhere else is the measure below.
         Measure("replica_writable", "", "1 when ordinary accounts may write on this replica"),
-        Measure("errant_transactions", "", "Own transactions the primary lacks, at least"),
+        Measure(
+            "errant_transactions", "", "Transactions written here that the primary lacks, at least"
+        ),
     ),
     thresholds=(
         Threshold(

@@ -159,13 +159,13 @@ PROBE = Probe(
         Measure(
             "replication_sql_running",
             "",
-            "1 when the channel's applier runs, or rests where START ... UNTIL told it to",
+            "1 when the channel's applier runs, or has stopped at its START ... UNTIL condition",
             "channel",
         ),
         Measure(
             "replication_until_reached",
             "",
-            "1 when the applier rests where START ... UNTIL told it to",
+            "1 when the applier has stopped at its START ... UNTIL condition",
             "channel",
         ),
         Measure("replication_lag_known", "", "1 when the server knows its lag", "channel"),
@@ -175,11 +175,11 @@ PROBE = Probe(
             "How far the applier is behind, beyond the intended delay; absent when unknown",
             "channel",
         ),
-        Measure("replication_delay_seconds", "seconds", "The delay asked for", "channel"),
+        Measure("replication_delay_seconds", "seconds", "The configured delay", "channel"),
         Measure(
             "replication_lag_bytes",
             "bytes",
-            "Received but not yet applied, when both lie in the same source log",
+            "Received but not yet applied, when both are in the same source log",
             "channel",
         ),
         Measure(

@@ -104,20 +104,26 @@ PROBE = Probe(
     engine="mysql",
     question=Text("Does semi-synchronous replication work, and does it hold up commits?"),
     measures=(
-        Measure("semi_sync_active", "", "1 when commits really wait for a replica's word"),
+        Measure("semi_sync_active", "", "1 when commits wait for a replica's acknowledgement"),
         Measure("semi_sync_clients", "", "Semi-synchronous replicas connected"),
-        Measure("semi_sync_waiting_sessions", "", "Sessions that wait for a replica's word now"),
+        Measure(
+            "semi_sync_waiting_sessions",
+            "",
+            "Sessions that wait for a replica's acknowledgement now",
+        ),
         Measure(
             "semi_sync_stalled_sessions",
             "",
-            "Sessions that wait while no commit was confirmed since the reading before",
+            "Sessions that wait while no commit was acknowledged since the previous reading",
         ),
         Measure(
             "semi_sync_unconfirmed_transactions",
             "",
-            "Commits without a replica's word, since start",
+            "Commits without a replica's acknowledgement since the start",
         ),
-        Measure("semi_sync_replica_active", "", "1 when this replica confirms what it receives"),
+        Measure(
+            "semi_sync_replica_active", "", "1 when this replica acknowledges what it receives"
+        ),
     ),
     thresholds=(
         Threshold(

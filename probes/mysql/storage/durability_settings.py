@@ -114,7 +114,7 @@ PROBE = Probe(
     question=Text("Are there settings under which a crash loses data?"),
     measures=(
         Measure("unsafe_settings", "", "Settings that risk loss or damage in a crash"),
-        Measure("emergency_settings", "", "Settings no server may be left with"),
+        Measure("emergency_settings", "", "Settings that no server may keep"),
     ),
     thresholds=(
         Threshold(

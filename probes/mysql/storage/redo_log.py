@@ -55,7 +55,9 @@ PROBE = Probe(
     engine="mysql",
     question=Text("How full is the redo log, and do commits wait for it?"),
     measures=(
-        Measure("redo_log_used_ratio", "ratio", "Redo since the checkpoint over what there may be"),
+        Measure(
+            "redo_log_used_ratio", "ratio", "Redo since the checkpoint as a share of its maximum"
+        ),
         Measure("checkpoint_age_bytes", "bytes", "Redo since the checkpoint"),
         Measure("redo_log_waits_per_second", "", "Waits for the redo log's buffer per second"),
     ),

@@ -153,13 +153,13 @@ PROBE = Probe(
         Measure(
             "heartbeat_late_seconds",
             "seconds",
-            "The same age where this replica is behind or does not hear its source; else 0",
+            "The same age if this replica is behind or receives nothing from its source; else 0",
             "channel",
         ),
         Measure(
             "heartbeat_unwritten_seconds",
             "seconds",
-            "The same age where this replica has all its source has: nobody writes it; else 0",
+            "The same age if this replica is current, so nobody writes the row; else 0",
             "channel",
         ),
     ),

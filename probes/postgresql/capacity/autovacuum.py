@@ -155,12 +155,20 @@ PROBE = Probe(
     question=Text("Is autovacuum falling behind?"),
     measures=(
         Measure("autovacuum_off", "", "1 when autovacuum or track_counts is switched off."),
-        Measure("autovacuum_workers_busy_ratio", "ratio", "Workers busy, of those allowed."),
         Measure(
-            "freeze_overdue_ratio", "ratio", "Oldest database over the age that forces freezing."
+            "autovacuum_workers_busy_ratio",
+            "ratio",
+            "Busy workers as a share of autovacuum_max_workers.",
         ),
         Measure(
-            "tables_overdue_for_vacuum", "", "Tables with five times the dead rows that call it."
+            "freeze_overdue_ratio",
+            "ratio",
+            "Age of the oldest database as a share of the age that forces freezing.",
+        ),
+        Measure(
+            "tables_overdue_for_vacuum",
+            "",
+            "Tables with five times the dead rows that trigger autovacuum.",
         ),
     ),
     thresholds=(

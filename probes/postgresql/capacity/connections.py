@@ -101,11 +101,15 @@ PROBE = Probe(
     question=Text("How many connection slots are left for applications?"),
     measures=(
         Measure("connections", "", "Client sessions now."),
-        Measure("connections_used_ratio", "ratio", "Of the slots ordinary accounts may use."),
+        Measure(
+            "connections_used_ratio",
+            "ratio",
+            "Sessions as a share of the slots ordinary accounts may use.",
+        ),
         Measure(
             "connection_limit_used_ratio",
             "ratio",
-            "Of a role's or database's own connection limit.",
+            "Sessions as a share of a role's or database's own connection limit.",
             "holder",
         ),
     ),

@@ -63,7 +63,9 @@ PROBE = Probe(
     question=Text("Do queries spill to disk?"),
     measures=(
         Measure("temp_files_bytes", "bytes", "Size of temporary files now."),
-        Measure("temp_written_bytes_per_second", "bytes", "Temporary files finished, per second."),
+        Measure(
+            "temp_written_bytes_per_second", "bytes", "Bytes of temporary files written per second."
+        ),
     ),
     thresholds=(
         Threshold(

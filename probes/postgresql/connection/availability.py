@@ -46,7 +46,7 @@ PROBE = Probe(
         Measure("up", "", "1 when a session that is already open gets an answer."),
         Measure("in_recovery", "", "1 on a replica, 0 on a primary."),
         Measure(
-            "read_only", "", "1 when new sessions start read only although this is no replica."
+            "read_only", "", "1 when new sessions start read-only although this is no replica."
         ),
         Measure("role_as_expected", "", "1 when the role is the configured one."),
         Measure("start_time_seconds", "seconds", "When the server started, Unix time."),

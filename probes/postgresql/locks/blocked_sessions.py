@@ -262,7 +262,7 @@ PROBE = Probe(
     engine="postgresql",
     question=Text("Who makes other sessions wait for a lock, and for how long already?"),
     measures=(
-        Measure("blocked_sessions", "", "Sessions that wait for a lock, advisory ones apart."),
+        Measure("blocked_sessions", "", "Sessions that wait for a lock, except advisory locks."),
         Measure("blocked_seconds", "seconds", "How long the longest of them has waited."),
         # Not judged: applications queue by advisory locks on purpose, one waiter for each worker.
         Measure("advisory_waiters", "", "Sessions that wait for an advisory lock."),

@@ -115,7 +115,7 @@ PROBE = Probe(
     name="deadlocks",
     engine="postgresql",
     question=Text("How often do transactions deadlock?"),
-    measures=(Measure("deadlocks_per_minute", "", "Deadlocks broken by the server, per minute."),),
+    measures=(Measure("deadlocks_per_minute", "", "Deadlocks per minute."),),
     thresholds=(
         Threshold(
             "deadlocks_per_minute",

@@ -75,9 +75,11 @@ PROBE = Probe(
     question=Text("How full is the shared lock table, and with locks of which mode?"),
     measures=(
         Measure(
-            "lock_table_used_ratio", "ratio", "Locks held over max_locks_per_transaction x slots."
+            "lock_table_used_ratio",
+            "ratio",
+            "Locks held as a share of max_locks_per_transaction x slots.",
         ),
-        Measure("locks", "", "Locks held or waited for, of each lock mode.", "mode"),
+        Measure("locks", "", "Locks held or waited for, by lock mode.", "mode"),
     ),
     thresholds=(
         Threshold(

@@ -47,7 +47,7 @@ PROBE = Probe(
     engine="postgresql",
     question=Text("Is a prepared transaction left over?"),
     measures=(
-        Measure("prepared_transactions", "", "Transactions prepared and not yet finished."),
+        Measure("prepared_transactions", "", "Prepared transactions that are not finished."),
         Measure("oldest_prepared_seconds", "seconds", "Age of the oldest of them."),
     ),
     thresholds=(

@@ -157,12 +157,20 @@ PROBE = Probe(
     measures=(
         Measure("subscription_worker_up", "", "1 when its apply worker runs.", "subscription"),
         Measure(
-            "subscription_silent_seconds", "seconds", "Since the publisher spoke.", "subscription"
+            "subscription_silent_seconds",
+            "seconds",
+            "Time since the publisher last sent anything.",
+            "subscription",
         ),
-        Measure("subscription_new_errors", "", "Errors since the reading before.", "subscription"),
+        Measure(
+            "subscription_new_errors", "", "Errors since the previous reading.", "subscription"
+        ),
         Measure("subscription_tables_not_ready", "", "Tables still being copied.", "subscription"),
         Measure(
-            "logical_spill_bytes_per_second", "bytes", "Decoded changes written aside.", "slot"
+            "logical_spill_bytes_per_second",
+            "bytes",
+            "Decoded changes spilled to disk per second.",
+            "slot",
         ),
     ),
     thresholds=(

@@ -126,9 +126,9 @@ PROBE = Probe(
     measures=(
         Measure("receiver_up", "", "1 when this replica's WAL receiver streams."),
         Measure(
-            "receiver_silent_seconds", "seconds", "Since the primary last said anything to it."
+            "receiver_silent_seconds", "seconds", "Time since the primary last sent anything to it."
         ),
-        Measure("replay_paused", "", "1 when somebody has paused replay on this replica."),
+        Measure("replay_paused", "", "1 when replay is paused on this replica."),
         Measure(
             "replication_lag_seconds",
             "seconds",
@@ -146,7 +146,11 @@ PROBE = Probe(
         Measure(
             "replication_delayed_bytes", "bytes", "WAL not replayed because of an intended delay."
         ),
-        Measure("timeline", "", "The timeline written, received, or without a receiver replayed."),
+        Measure(
+            "timeline",
+            "",
+            "The timeline that is written, received or (without a receiver) replayed.",
+        ),
         Measure("standby_streaming", "", "1 when the primary streams to this standby.", "replica"),
     ),
     thresholds=(

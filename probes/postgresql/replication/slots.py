@@ -165,17 +165,22 @@ PROBE = Probe(
     measures=(
         Measure("slot_wal_status", "", "0 reserved, 1 extended, 2 unreserved, 3 lost.", "slot"),
         Measure("slot_invalidated", "", "1 when the slot can never be used again.", "slot"),
-        Measure("slot_active", "", "1 when somebody reads from this slot.", "slot"),
-        Measure("slot_inactive_seconds", "seconds", "Since somebody last read from it.", "slot"),
+        Measure("slot_active", "", "1 when a client reads from this slot.", "slot"),
+        Measure(
+            "slot_inactive_seconds", "seconds", "Time since a client last read from it.", "slot"
+        ),
         Measure("slot_retained_bytes", "bytes", "WAL kept for this slot.", "slot"),
         Measure(
             "slot_safe_wal_bytes", "bytes", "WAL that may be written before it is lost.", "slot"
         ),
         Measure(
-            "slot_wal_used_ratio", "ratio", "Of the WAL max_slot_wal_keep_size allows.", "slot"
+            "slot_wal_used_ratio", "ratio", "WAL kept as a share of max_slot_wal_keep_size.", "slot"
         ),
         Measure(
-            "slot_share_of_room_ratio", "ratio", "Of what it keeps and what is free there.", "slot"
+            "slot_share_of_room_ratio",
+            "ratio",
+            "WAL kept as a share of that WAL and the free space of its volume.",
+            "slot",
         ),
         Measure("slot_unconfirmed_bytes", "bytes", "WAL the subscriber has not confirmed.", "slot"),
         Measure("slot_held_xids", "", "Transactions whose dead rows it keeps.", "slot"),

@@ -90,7 +90,9 @@ PROBE = Probe(
     measures=(
         Measure("standby_connected", "", "1 when this expected standby is connected.", "replica"),
         Measure(
-            "synchronous_standbys_missing", "", "Standbys commits wait for and nobody provides."
+            "synchronous_standbys_missing",
+            "",
+            "Synchronous standbys that commits wait for and that are missing.",
         ),
     ),
     thresholds=(

@@ -110,12 +110,16 @@ PROBE = Probe(
     question=Text("Does every WAL segment reach the archive?"),
     measures=(
         Measure("archive_ready_files", "", "WAL segments that wait to be archived."),
-        Measure("archive_oldest_ready_seconds", "seconds", "How long the oldest has waited."),
-        Measure("archive_failing_seconds", "seconds", "Since archiving began to fail; 0: works."),
+        Measure(
+            "archive_oldest_ready_seconds", "seconds", "How long the oldest of them has waited."
+        ),
+        Measure(
+            "archive_failing_seconds", "seconds", "Time since archiving began to fail; 0: it works."
+        ),
         Measure(
             "archive_unset_seconds",
             "seconds",
-            "How long WAL has waited for a command nobody set; 0: one is set, or none waits.",
+            "How long WAL has waited without an archive command; 0: it does not.",
         ),
     ),
     thresholds=(

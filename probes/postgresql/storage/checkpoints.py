@@ -89,9 +89,17 @@ PROBE = Probe(
     engine="postgresql",
     question=Text("Does WAL force checkpoints too often?"),
     measures=(
-        Measure("checkpoints_requested", "", "Checkpoints forced within the last hour watched."),
-        Measure("checkpoint_sync_seconds", "seconds", "Spent syncing files within that hour."),
-        Measure("checkpoint_requested_ratio", "ratio", "Of the checkpoints within that hour."),
+        Measure(
+            "checkpoints_requested",
+            "",
+            "Requested checkpoints within the last hour of observation.",
+        ),
+        Measure("checkpoint_sync_seconds", "seconds", "Time spent syncing files within that hour."),
+        Measure(
+            "checkpoint_requested_ratio",
+            "ratio",
+            "Requested ones as a share of the checkpoints within that hour.",
+        ),
     ),
     thresholds=(
         Threshold(

@@ -36,7 +36,7 @@ PROBE = Probe(
     engine="postgresql",
     question=Text("Has a damaged page been read?"),
     measures=(
-        Measure("data_checksums", "", "1 when pages carry checksums."),
+        Measure("data_checksums", "", "1 when pages have checksums."),
         Measure("checksum_failures", "", "Pages whose checksum was wrong when read.", "database"),
     ),
     thresholds=(

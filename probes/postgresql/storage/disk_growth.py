@@ -324,7 +324,7 @@ PROBE = Probe(
         Measure(
             "slot_lost_in_seconds",
             "seconds",
-            "Until max_slot_wal_keep_size costs the slot its WAL, if it goes on falling behind.",
+            "Time until the slot is lost by max_slot_wal_keep_size, if it keeps falling behind.",
             "slot",
         ),
     ),

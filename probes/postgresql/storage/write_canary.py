@@ -195,17 +195,17 @@ PROBE = Probe(
     question=Text("Does a commit end?"),
     measures=(
         Measure("canary_ok", "", "1 when a row could be written and committed."),
-        Measure("canary_commit_seconds", "seconds", "Writing and committing one row."),
+        Measure("canary_commit_seconds", "seconds", "Time to write and commit one row."),
         Measure("heartbeat_age_seconds", "seconds", "Age of the canary's row on this replica."),
         Measure(
             "heartbeat_late_seconds",
             "seconds",
-            "The same age where this replica is behind or not heard to receive; else 0.",
+            "The same age if this replica is behind or receives nothing; else 0.",
         ),
         Measure(
             "heartbeat_unwritten_seconds",
             "seconds",
-            "The same age where this replica has all its sender has: nobody writes it; else 0.",
+            "The same age if this replica is current, so nobody writes the row; else 0.",
         ),
     ),
     thresholds=(
