@@ -32,8 +32,8 @@ def probes_page() -> str:
         "*Raises after* and *clears after* count consecutive readings: a finding is raised after",
         "so many beyond its limit, and clears after so many within it. With 2 and an interval of",
         "15 s, that is the second bad reading, 15 s after the first. The last part,",
-        "[The agent](#the-agent), has the derived probes, which query nothing and are computed from",
-        "the others. Their limits are fixed.",
+        "[The agent](#the-agent), has the derived probes, which query nothing and are computed",
+        "from the others. Their limits are fixed.",
     ]
     engines = [registry.engine(name) for name in registry.engine_names()]
     titles = {engine.name: engine.title for engine in engines} | {registry.HOST: "The host"}
