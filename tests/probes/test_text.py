@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import copy
-import io
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Catalog
-from babel.messages.mofile import write_mo
 
-from probes.i18n import Text, catalogue, languages
-from probes.i18n.catalogues import LOCALE
+from probes.i18n import Text, languages
+from tests.support.languages import further_language
 
 
 def test_a_sentence_is_told_in_english_and_in_indonesian() -> None:
@@ -83,22 +80,9 @@ def test_a_text_keeps_no_exception_alive() -> None:
 
 
 @pytest.fixture
-def malay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A third language of two sentences beside the shipped ones."""
-    (tmp_path / "id").symlink_to(LOCALE / "id")
-    folder = tmp_path / "ms" / "LC_MESSAGES"
-    folder.mkdir(parents=True)
-    words = Catalog(locale="ms")
-    words.add("Inbox", "Peti masuk")
-    buffer = io.BytesIO()
-    write_mo(buffer, words)
-    (folder / "sigap.mo").write_bytes(buffer.getvalue())
-    monkeypatch.setattr("probes.i18n.catalogues.LOCALE", tmp_path)
-    for remembered in (catalogue, languages):
-        remembered.cache_clear()
-    yield
-    for remembered in (catalogue, languages):
-        remembered.cache_clear()
+def malay(tmp_path: Path) -> Iterator[None]:
+    with further_language("ms", {"Inbox": "Peti masuk"}, tmp_path):
+        yield
 
 
 @pytest.mark.usefixtures("malay")

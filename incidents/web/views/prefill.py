@@ -87,7 +87,7 @@ def _evidence(incident: Incident, say: Sayer) -> str:
     lines = []
     for trouble in incident.troubles:
         for exhibit in (trouble.evidence or {}).get("exhibits", ()):
-            title = exhibit["title"].get(say.language) or exhibit["title"].get("id", "")
+            title = Text.written(exhibit["title"]).said_in(say.language)
             lines.append(
                 Text("{title}: {rows} rows (attached)")
                 .said_in(say.language)
