@@ -10,7 +10,7 @@ from datetime import UTC
 import pytest
 
 from agent.cli import main
-from incidents.web.views.formatting import Sayer
+from incidents.web.display.formatting import Sayer
 from probes.i18n import Text, languages
 from probes.i18n.formats import number
 from probes.postgresql.connection.availability import PROBE
