@@ -14,9 +14,9 @@ from incidents.procedure.model import FieldKind
 from incidents.workflow.actions import (
     Action,
     ActionRefused,
+    AddNote,
     Dismiss,
     Dispense,
-    Note,
     RefusalKind,
     Sign,
 )
@@ -71,7 +71,7 @@ def test_every_field_of_a_report_that_the_api_takes_has_the_limit_of_the_desk(
 @pytest.mark.parametrize(
     ("body", "field", "control", "make"),
     [
-        ("NoteIn", "text", "note", lambda text, version: Note(text)),
+        ("NoteIn", "text", "note", lambda text, version: AddNote(text)),
         (
             "DismissIn",
             "reason",
