@@ -59,7 +59,7 @@ def open_desk(config: Config, *, wait: bool = False, reading: bool = False) -> O
     given = config.office.model_dump(exclude_none=True)
     if "copies" in given:
         given["copies"] = tuple(given["copies"])
-    office = Office(**given)
+    office = Office(**{**steps.office, **given})
     try:
         address = config.store.reveal()
         store = open_store(address, _bound(address), wait=wait, reading=reading)

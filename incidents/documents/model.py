@@ -20,11 +20,11 @@ from probes import Text
 class Office:
     """Letterhead and signature block of the office; all of it is configurable."""
 
-    government: str = "PEMERINTAH PROVINSI KALIMANTAN TIMUR"
-    agency: str = "DINAS KOMUNIKASI DAN INFORMATIKA"
+    government: str = ""
+    agency: str = ""
     address: str = ""
     contacts: str = ""
-    place: str = "Samarinda"
+    place: str = ""
     on_behalf: str | None = None  # empty: signs by their own title; None: as the procedure says
     signer_position: str | None = None  # None: as the procedure says, and so the two below
     signer_name: str = ""
@@ -33,7 +33,7 @@ class Office:
     nature: str | None = None  # sifat
     copies: tuple[str, ...] | None = None  # tembusan
     sop_number: str = ""  # empty prints "belum diisi"
-    sop_title: str = "Pengelolaan Gangguan Database"
+    sop_title: str = ""
 
     def signing_for(self, letter: Letter | None) -> Office:
         """The office with what it leaves to the procedure's letter filled in."""

@@ -34,7 +34,7 @@ from incidents.procedure.model import (
     Step,
 )
 from incidents.procedure.read_letter import letter
-from incidents.procedure.read_roles import documents, informed, roles
+from incidents.procedure.read_roles import documents, informed, office, roles
 from incidents.procedure.read_steps import standard, steps
 from incidents.procedure.references import one_of
 
@@ -60,7 +60,9 @@ __all__ = [
 
 _SHIPPED = Path(__file__).parents[1] / "procedures"
 _PREFIX = re.compile(r"[A-Z][A-Z0-9]{0,9}")
-KEYS = ("name title number_prefix roles overall informed documents dismissal steps letter").split()
+KEYS = (
+    "name title number_prefix office roles overall informed documents dismissal steps letter"
+).split()
 
 
 class ProcedureError(InvalidFileError):
@@ -120,6 +122,7 @@ def _procedure(top: Entry) -> Procedure:
         informed=informed(top, parts),
         letter=letter(top, rows, kinds),
         number_prefix=_prefix(top),
+        office=office(top),
         content="",
         hash="",
     )

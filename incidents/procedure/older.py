@@ -18,7 +18,7 @@ from files.strict_yaml import read
 from incidents.procedure.model import TURN, Right
 
 MEANT = Path(__file__).with_name("older.yaml")
-_SAID_SINCE = frozenset({"number_prefix", "letter"})
+_SAID_SINCE = frozenset({"number_prefix", "office", "letter"})
 _OF_LAST = re.compile(r"\{last\.([a-z_]+)\}")
 
 Block = dict[str, Any]
@@ -40,7 +40,8 @@ def complete(top: Block) -> None:
     last = [step for step in steps if step.get("next") is None]
     if len(last) == 1:
         _complete_letter(top, last[0], steps, meant["letter"])
-    top["number_prefix"] = meant["number_prefix"]
+    for key in ("number_prefix", "office"):
+        top[key] = meant[key]
     _complete_informed(top)
     for key in ("dispenser", "remind_ratio"):
         top.pop(key, None)
@@ -116,7 +117,8 @@ def _names(step: Block) -> list[Any]:
 
 
 def _complete_letter(top: Block, last: Block, steps: list[Block], meant: dict[str, Any]) -> None:
-    names = _names(last)
+    # an instant has no words of its own that a sentence could take
+    names = [each.get("name") for each in _fields(last) if each.get("kind") != "datetime"]
 
     def of_last(words: str) -> str:
         """The sentence with its slots named; empty when the form has no such field."""

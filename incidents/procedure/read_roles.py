@@ -1,4 +1,4 @@
-"""Reads roles, kinds of documents and who is informed from a procedure file."""
+"""Reads roles, letterhead, kinds of documents and who is informed from a procedure file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from incidents.model import Basis
 from incidents.procedure.model import TURN, DocumentKind, Informed, Reminder, Right, Role
 from incidents.procedure.references import some_of
 
+OFFICE = ("government", "agency", "address", "contacts", "place", "sop_number", "sop_title")
 _ACTING = (Basis.PLT, Basis.PLH)
 
 
@@ -67,6 +68,15 @@ def _document(block: Entry, key: str, numbers: Collection[object]) -> DocumentKi
 def _is_block(block: Entry, key: str, wanted: str) -> bool:
     value = block.value.get(key)
     return isinstance(value, Mapping) and (wanted in value or not set(value) & {"id", "en"})
+
+
+def office(top: Entry) -> dict[str, str]:
+    """What the letterhead says unless agent.yaml says otherwise."""
+    if not top.has("office"):
+        return {}
+    entry = top.entry("office")
+    entry.only(OFFICE)
+    return {key: entry.string(key) for key in OFFICE if key in entry.value}
 
 
 def informed(top: Entry, known: Collection[str]) -> Informed:

@@ -63,7 +63,7 @@ def _step(entry: Entry, roles: Mapping[str, Role], documents: Collection[str]) -
             each.wrong(f"two fields are called {field.name!r}", "name")
         asked = field.required_when.field if field.required_when else ""
         if asked and asked not in names:
-            each.wrong(f"the form has no field {asked!r}", "required_when")
+            each.wrong(f"the form has no field {unknown(asked, names)}", "required_when")
     if returns and not any(_asks_why(field) for field in form):
         entry.wrong("a return needs a reason: make a field required for the decision return")
     return Step(

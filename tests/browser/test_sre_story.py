@@ -50,7 +50,7 @@ def configured(folder: Path, server: Server) -> Path:
         "agent: {name: sre, listen: '127.0.0.1:0', interval: 1s, deadline: 500ms, language: en}\n"
         "store: sqlite:///sigap.db\n"
         f"procedure: {SRE}\n"
-        "office: {government: ACME, agency: Database team, place: Berlin, signer_name: Lia Doe}\n"
+        "office: {signer_name: Lia Doe}\n"
         f"targets:\n{target}",
         encoding="utf-8",
     )
@@ -153,6 +153,8 @@ def _closed(people: dict[str, Sitter], number: str) -> None:
         "To keep it from happening again: Set idle_in_transaction",
         "Incident lead,",
         "Lia Doe",
+        "Database team",
+        "Berlin, ",
         "1 document",
         "Engineering manager",
     ):
