@@ -145,7 +145,8 @@ class Latest:
             if before is not None and before.plan == plan:
                 return
             self._targets[name] = Watched(plan, {p.name: Seen(p) for p in plan.probes})
-        self._board.forget(name)
+        if before is not None:
+            self._board.forget(name)
         for probe in plan.probes:
             self._board.put(THRESHOLD, (name, probe.name), _limits(plan, probe))
             labels = written({"target": name, "probe": probe.name})

@@ -91,6 +91,8 @@ class Suppression:
 
     def apply(self, findings: Iterable[Finding], window: On | None) -> list[Finding]:
         """The findings as they go to the desk while this window is on, or none is."""
+        if window is None and not self._windows:  # almost always
+            return list(findings)
         return [self._applied(finding, window) for finding in findings]
 
     def _applied(self, finding: Finding, window: On | None) -> Finding:

@@ -152,12 +152,12 @@ class Pipeline:
             self._readings.export(each, assessment.findings)
         if each.shared:
             self._fleet.judged(assessment.findings)
-        decided = [
-            replace(finding, about={**finding.about, **each.about}) if each.about else finding
-            for finding in assessment.findings
-            if finding.fingerprint not in assessment.undecided
-        ]
-        return assessment, decided
+        findings, undecided = assessment.findings, assessment.undecided
+        if undecided:
+            findings = [one for one in findings if one.fingerprint not in undecided]
+        if each.about:
+            findings = [replace(one, about={**one.about, **each.about}) for one in findings]
+        return assessment, findings
 
     def _suppress(
         self, each: Observation, findings: Iterable[Finding], window: On | None

@@ -180,7 +180,7 @@ class ClusterRoles:
                     own,
                     shared=True,
                     members=members,
-                    evidence=_evidence(seats, own.ended_at),
+                    evidence=_evidence(seats, own.ended_at) if _is_bad(found) else None,
                 )
             ]
 
@@ -286,6 +286,10 @@ def _as_target(seats: dict[str, _Member]) -> Target:
 
 def _named(cluster: str) -> str:
     return cluster.replace("/", "-")  # slashes separate the parts of a fingerprint
+
+
+def _is_bad(found: Iterable[Measurement]) -> bool:
+    return any(each.value != (each.measure == "cluster_has_primary") for each in found)
 
 
 _ROLES = Text("Roles of this cluster's servers")

@@ -74,7 +74,10 @@ class Fleet:
             expected = known.membership.role(own.plan.target)
             common += self._roles.derive(own, expected, role_of(own.reading))
         target, about = self._placed(own.plan.target, known.membership)
-        return common + [replace(each, target=target, about=about) for each in (own, *derived)]
+        alone = [own, *derived]
+        if target is not own.target or about:
+            alone = [replace(each, target=target, about=about) for each in alone]
+        return common + alone
 
     def judged(self, findings: Iterable[Finding]) -> None:
         """Take in the verdicts on what several targets share."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from probes import Address, Evidence, Measurement, Probe, Reading, Session, Target
@@ -58,7 +58,7 @@ class Observation:
     def derive(self, probe: Probe, found: Sequence[Measurement]) -> Observation:
         """A reading of a derived probe that follows from this one, of the same target."""
         reading = Reading(self.reading.target, probe.name, self.reading.at, 0.0, tuple(found))
-        return replace(self, probe=probe, reading=reading, source=self.asked)
+        return Observation(self.plan, probe, reading, self.target, self.asked, about=self.about)
 
 
 def observed(plan: Plan, probe: Probe, reading: Reading) -> Observation:
