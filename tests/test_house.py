@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import house, tidy
+from tools import rooms
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -161,6 +162,26 @@ def test_a_cycle_is_found_even_through_a_function(tmp_path: Path) -> None:
         "agent/c.py": "def late():\n    from . import a",
     }
     assert house.cycles(planted(tmp_path, files)) == ["agent.a -> agent.b -> agent.c -> agent.a"]
+
+
+def test_no_room_is_crowded(tree: house.Tree) -> None:
+    assert rooms.crowded(rooms.rooms(tree)) == []
+
+
+def test_no_box_of_a_room_leads_back_to_itself(tree: house.Tree) -> None:
+    assert rooms.circular(rooms.rooms(tree)) == []
+
+
+def test_no_class_is_too_long_to_read() -> None:
+    assert rooms.long_classes(ROOT) == []
+
+
+def test_no_function_is_too_long_to_read() -> None:
+    assert rooms.long_functions(ROOT) == []
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    assert rooms.defined_twice(ROOT) == {}
 
 
 def test_probes_do_without_the_libraries_of_the_desk(tree: house.Tree) -> None:
