@@ -3,7 +3,7 @@
 Whatever ``load`` returns is complete: every reference exists, returns point backwards, limits are
 positive and exactly one step ends it. The same content always has the same ``hash``; that hash is
 the procedure's version, and an incident keeps the one it opened under. Source of
-``procedures/kaltim.yaml``: SOP sections B, E and G.
+``procedures/kaltim.yaml``: SOP sections B, E and G, read as in decision 20.
 """
 
 from __future__ import annotations

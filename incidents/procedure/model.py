@@ -184,7 +184,7 @@ class Step:
     with_role: str = ""  # takes part without signing
     question: Text = Text("")  # what Ya / Tidak answers, at decision steps
     not_signed_by: tuple[int, ...] = ()
-    """Whoever signed any visit of these steps may not sign this one (separation of duties)."""
+    """Whoever signed any visit of these steps may not sign this one (decision 20)."""
     reason: str = ""  # the field that says why the step is returned
 
     @property
