@@ -70,7 +70,10 @@ class Text:
     def filled(self, values: Mapping[str, object]) -> Text:
         """``format``, but a placeholder without a value stays empty."""
         known = {**self._values, **values}
-        return self.format(**{name: known.get(name, "") for name in self.placeholders})
+        wanted = {name: known.get(name, "") for name in self.placeholders}
+        return Text.__new__(Text)._set(
+            self._template, self._context, wanted, self._written, whole=False
+        )
 
     def partly(self, /, **values: object) -> Text:
         """The same with some of its values; ``filled`` brings the others."""
@@ -86,7 +89,9 @@ class Text:
     @property
     def placeholders(self) -> frozenset[str]:
         """The names of the values it wants."""
-        return frozenset().union(*map(placeholders, self._written.values() or (self._template,)))
+        if not self._written:
+            return placeholders(self._template)
+        return frozenset().union(*map(placeholders, self._written.values()))
 
     def said_in(self, language: str) -> str:
         """The words in ``language``, in English where that language lacks them."""

@@ -13,44 +13,14 @@ from incidents.web.display.formatting import Sayer
 from incidents.web.display.target_health import ProbeHealth, ProbeState, TargetHealth
 from incidents.web.rendering import said_in
 from probes import Text
-from probes.i18n import catalogue
 from probes.i18n.headings import heading
 from tests.incidents.web.conftest import SignedIn
 from tests.incidents.web.hands import token
 from tests.incidents.web.world import CAST, World
-from tools import translations as tool
-from tools.sentences import Sentence
 
 NOW = datetime(2026, 11, 23, 6, 5, 7, tzinfo=UTC)  # 14.05.07 WITA, a Monday
 ID = Sayer("id", ZoneInfo("Asia/Makassar"), NOW)
 EN = Sayer("en", ZoneInfo("Asia/Makassar"), NOW)
-
-
-def test_no_sentence_lacks_its_indonesian_words() -> None:
-    assert tool.problems(tool.said(), tool.catalogue()) == []
-
-
-def test_a_missing_a_fuzzy_and_a_stray_sentence_would_be_noticed() -> None:
-    known = tool.catalogue()
-    known.add("never said anywhere", "tidak pernah")
-    fuzzy = known.get("Inbox")
-    assert fuzzy is not None
-    fuzzy.flags.add("fuzzy")
-    found = tool.problems(tool.said() | {Sentence("brand new")}, known)
-    assert found == [
-        "missing: 'brand new'",
-        "nobody says this any more: 'never said anywhere'",
-        "fuzzy: 'Inbox'",
-    ]
-
-
-def test_the_compiled_catalogue_is_the_source_as_it_stands() -> None:
-    assert tool.po("id").with_suffix(".mo").read_bytes() == tool.compiled(tool.catalogue())
-
-
-def test_indonesian_has_one_form_for_any_number() -> None:
-    assert tool.catalogue().num_plurals == 1
-    assert catalogue("id").ngettext("%d server", "%d servers", 2) == "%d servers"
 
 
 def test_a_visitor_reads_indonesian_until_they_choose_english(client: TestClient) -> None:
