@@ -1,5 +1,5 @@
-"""How files of this machine are read and written, the same for the agent and for the desk.
+"""Reading and writing of files on this machine, shared by the agent and the desk.
 
-YAML is read strictly, with every problem named at once and each with its place; what is private
-stays with the account that is to use it.
+YAML is read strictly, with every problem reported at once; private files belong to the account that
+uses them.
 """

@@ -10,7 +10,7 @@ from pathlib import Path as File
 from probes import Text
 
 Path = tuple[str | int, ...]
-"""A place in a file: keys and list indices from the top."""
+"""A path in a file: keys and list indices from the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,10 @@ def dotted(path: Path) -> str:
 
 
 def placed(origins: Mapping[Path, Origin], path: Path, message: str, file: str) -> Problem:
-    """The problem of what stands at ``path``, or of the nearest thing above that was written.
+    """The problem at ``path``, located at the nearest written node above it if ``path`` itself is
+    not written.
 
-    ``file``: whose problem it is where nothing of the path was written.
+    ``file``: the file to name if nothing of the path is written.
     """
     written = path
     while written not in origins and written:
@@ -78,7 +79,7 @@ class Problems:
     """Collects problems and warnings, finding the line of each from its path."""
 
     main: File = File("agent.yaml")
-    """The file a problem belongs to that was written nowhere."""
+    """The file to name for a problem without a written node."""
     found: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     origins: dict[Path, Origin] = field(default_factory=dict)

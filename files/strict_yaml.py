@@ -43,9 +43,9 @@ def compose(text: str) -> Node | None:
 
 
 class YamlReader:
-    """Turns the nodes of one file into plain values, noting where each stands and what is wrong.
+    """Turns the nodes of one file into plain values, recording line and problems of each.
 
-    ``substitute`` is given every text and its path, and returns what is meant by it.
+    ``substitute`` gets every text with its path, and returns the value to use.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class YamlReader:
         self._substitute = substitute
 
     def items(self, node: MappingNode, local: Path = ()) -> Iterator[tuple[str, int, Node]]:
-        """Key, line and value node of a mapping; a key written twice is noted and left out."""
+        """Key, line and value node of a mapping; a duplicate key is recorded and left out."""
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
             key, line = str(key_node.value), line_of(key_node)
@@ -73,7 +73,7 @@ class YamlReader:
             yield key, line, value_node
 
     def value(self, node: Node, path: Path, local: Path, line: int) -> Any:
-        """The plain value of a node that stands at ``path``, and in its own file at ``local``."""
+        """The plain value of a node at ``path``, which is ``local`` inside its own file."""
         self._origins[path] = Origin(str(self._file), line, local)
         if len(path) > _DEEPEST:
             self._problems.in_file(self._file, line, "is nested too deeply", local)
@@ -108,7 +108,7 @@ def line_of(node: Node) -> int:
 
 
 def _number(text: str) -> float | int | str:
-    """A YAML 1.2 number; text that is none after all stays text."""
+    """A YAML 1.2 number; other text stays text."""
     plain = text.replace("_", "")
     for base in (10, 0):
         try:
@@ -122,10 +122,10 @@ def _number(text: str) -> float | int | str:
 
 
 class Entry:
-    """One mapping of a data file, read key by key; what is wrong is noted with its line.
+    """One mapping of a data file, read key by key; problems are recorded with their line.
 
-    A wrong value is noted and replaced by a harmless one: whoever reads asks for the problems at
-    the end, and uses nothing if there are any.
+    A wrong value is recorded and replaced by a harmless one; the caller checks the problems at the
+    end and uses nothing if there are any.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Entry:
             self.wrong("expected a block of named values")
 
     def wrong(self, message: str, key: str = "") -> None:
-        """Note a problem of this entry, or of one of its keys."""
+        """Record a problem of this entry, or of one of its keys."""
         path = (*self._path, key) if key else self._path
         main = str(self.problems.main)
         self.problems.found.append(placed(self._origins, path, message, main))
@@ -167,8 +167,8 @@ class Entry:
     def text(self, key: str, default: Text | None = None) -> Text:
         """A text in English, or in both languages: ``{id: …, en: …}``.
 
-        English words get their languages from the catalogue and keep them in ``value``, so that
-        content which is stored reads the same when the catalogue has changed.
+        English text is translated by the catalogue; ``value`` keeps all languages, so that stored
+        content reads the same when the catalogue has changed.
         """
         value = self._get(key, default)
         if value is None or isinstance(value, Text):

@@ -1,8 +1,8 @@
 """Turns readings into findings: the present verdict, stated again at every reading.
 
-Each limit has a small state of its own (raised or not, how many bad or good readings in a row),
-so warning and critical raise and clear independently and a value that wavers around a limit
-does not flap. The judge holds these states and nothing else; it reads no clock.
+Each limit has its own state (raised or not, how many bad or good readings in a row), so warning and
+critical raise and clear independently and a value that varies around a limit does not flap. The
+judge keeps only these states; it reads no clock.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Judge:
         self._memory: dict[tuple[str, str, str], dict[str, _Memory]] = {}
 
     def recall(self, target: str, troubles: Iterable[Recalled]) -> None:
-        """Restore at a start what is open, so that it can clear, also for a subject that is
+        """Restore the open findings at a start, so that they can clear, also for a subject that is
         gone.
         """
         for each in troubles:

@@ -49,7 +49,7 @@ HOST = "host"
 def take(
     probe: Probe, target: Target, session: Session, now: datetime, budget_seconds: float
 ) -> Reading:
-    """One run of one probe, ended by the budget. Never raises: failure is data."""
+    """One run of one probe, within the deadline. Never raises: failure is data."""
     started = time.perf_counter()
     measurements: tuple[Measurement, ...] = ()
     failure: Failure | None = None
@@ -219,7 +219,9 @@ class HostView:
 
 @contextmanager
 def _asking_anew(session: Session) -> Iterator[None]:
-    """Evidence is of its own moment: no answer of the round before it or after it is shared."""
+    """Evidence is read fresh: no answer of the round is reused for it, and none of it for the
+    round.
+    """
     answers, session.shared.round = session.shared.round, Memory()
     try:
         yield
@@ -274,9 +276,9 @@ class Owner:
         self._memories: dict[str, Memory] = {}
 
     def round(self, due: Sequence[Probe], now: Callable[[], datetime]) -> Iterator[Reading]:
-        """Take each due probe once, in order; hung servers cost one budget, not one per probe.
+        """Run each due probe once, in order; a hung server costs one deadline, not one per probe.
 
-        What the probes share of this round's answers is gone when it ends.
+        What the probes share of this round's answers is dropped at its end.
         """
         self._forget_answers()
         try:

@@ -1,10 +1,11 @@
-"""The import picture: boxes and arrows per room, and what breaks the rules of the house.
+"""Prints the import graph per package: modules, imports, cycles, and violations of the house rules.
 
     python -m tools.rooms [FOLDER]
 
-A room is a folder of `agent`, `probes` or `incidents`; its boxes are the modules and folders in it,
-`__init__` left out. An arrow is an import from one box into another of the same room, counted once
-however many files write it, imports inside functions included. The tree is read, never imported.
+A room is a package of `agent`, `files`, `probes` or `incidents`; its boxes are the modules and
+folders in it, `__init__` excluded. An arrow is an import from one box into another of the same
+room, counted once however many files have it, including imports inside functions. The tree is read,
+never imported.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MOST_LINES_OF_A_FUNCTION = 60
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One folder: its boxes, the arrows between them, and every way from a box back to itself."""
+    """One folder: its boxes, the imports between them, and all cycles."""
 
     name: str
     boxes: tuple[str, ...]
@@ -86,7 +87,7 @@ def crowded(found: Iterable[Room]) -> list[str]:
 
 
 def circular(found: Iterable[Room]) -> list[str]:
-    """Boxes of a room that lead back to themselves, each way written out."""
+    """Cycles between the boxes of a room, each written out."""
     return [f"{room.name}: {way}" for room in found for way in room.cycles]
 
 

@@ -1,11 +1,10 @@
-"""Keeps the catalogues of translations in step with what code and templates say.
+"""Keeps the translation catalogues in step with the code and the templates.
 
-``python -m tools.translations`` reads every sentence (``Text`` in Python, ``_()`` in templates, the
-texts of the shipped YAML files), brings each ``sigap.po`` up to date (new sentences come in
-untranslated, ones nobody says any more go) and compiles ``sigap.mo``. With ``--check`` nothing is
-written and the exit code is 1 when an Indonesian sentence is missing, when one of any language is
-fuzzy, superfluous or has other placeholders, or when a compiled file is not what its source says.
-``--add ms`` begins a language.
+``python -m tools.translations`` collects every text (``Text`` in Python, ``_()`` in templates, the
+shipped YAML files), updates each ``sigap.po`` (new texts are added untranslated, unused ones
+removed) and compiles ``sigap.mo``. With ``--check`` nothing is written, and the exit code is 1 if
+an Indonesian translation is missing, if one of any language is fuzzy, unused or has other
+placeholders, or if a compiled file is out of date. ``--add ms`` adds a language.
 """
 
 from __future__ import annotations
@@ -36,7 +35,9 @@ from tools.sentences import Sentence, headings_of, said_by_modules
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = tuple(ROOT / name for name in ("probes", "files", "incidents", "agent"))
 TEMPLATES = (ROOT / "incidents" / "web" / "templates", ROOT / "incidents" / "documents")
-PLURALS = {INDONESIAN: "nplurals=1; plural=0;"}  # Babel's own table lacks it and would say English
+PLURALS = {
+    INDONESIAN: "nplurals=1; plural=0;"
+}  # missing in Babel's own table, which would return the English rule
 UNDATED = datetime(2026, 11, 23, tzinfo=UTC)  # a date that moved would make every update a change
 OPTIONS = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
 
@@ -52,7 +53,7 @@ def languages() -> list[str]:
 
 
 def said_by_templates() -> set[Sentence]:
-    """Every sentence the templates ask the catalogue for."""
+    """Every text that the templates look up."""
     return {
         Sentence(message if isinstance(message, str) else message[0], filled=False)
         for folder in TEMPLATES
@@ -63,7 +64,7 @@ def said_by_templates() -> set[Sentence]:
 
 
 def said_by_files() -> set[Sentence]:
-    """Every sentence of the shipped procedure, calendar and correlation table."""
+    """Every text of the shipped procedure, calendar and correlation table."""
     shipped = (load_procedure("kaltim"), load_calendar("kaltim"), load_table())
     return {
         Sentence(english, context, filled=False)
@@ -87,7 +88,7 @@ def texts_of(value: object) -> Iterator[Text]:
 
 
 def said() -> set[Sentence]:
-    """Every sentence there is, of code and templates; raises ``ValueError`` where one is wrong."""
+    """Every text of code, templates and files; raises ``ValueError`` for an invalid one."""
     columns = [str(m.id) for m in catalogue() if m.string and m.context == COLUMN]
     return (
         said_by_templates()
@@ -98,7 +99,7 @@ def said() -> set[Sentence]:
 
 
 def catalogue(language: str = INDONESIAN) -> Catalog:
-    """The catalogue of a language as it stands in its source file."""
+    """The catalogue of a language, from its source file."""
     with po(language).open("rb") as file:
         return read_po(file, locale=language, domain=DOMAIN)
 
@@ -138,7 +139,7 @@ def compiled(known: Catalog) -> bytes:
 
 
 def update(language: str, said: Iterable[Sentence]) -> None:
-    """Write source and compiled catalogue anew, keeping every translation that is still said."""
+    """Write source and compiled catalogue, keeping every translation that is still used."""
     path = po(language)
     old = catalogue(language) if path.exists() else Catalog(locale=language)
     new = Catalog(
@@ -177,7 +178,7 @@ def update(language: str, said: Iterable[Sentence]) -> None:
 
 
 def main() -> int:
-    """Update, or with ``--check`` only look."""
+    """Update the catalogues, or with ``--check`` only verify them."""
     parser = argparse.ArgumentParser(description="Keep the catalogues of translations.")
     parser.add_argument("--check", action="store_true", help="only look; exit 1 when stale")
     parser.add_argument("--add", metavar="LANGUAGE", help="begin the catalogue of a language")

@@ -1,4 +1,4 @@
-"""Writes what a placement says about a finding, in the transaction of the caller."""
+"""Writes the result of a placement, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _DUPLICATE = Text("from a duplicate report")
 
 
 def apply(placement: Placement, finding: Finding, writer: Writer, table: Table) -> Reported:
-    """Write it. Raises ``IntegrityError`` if another writer opened the same finding first."""
+    """Write the placement. Raises ``IntegrityError`` if another writer opened the same finding
+    first.
+    """
     fingerprint = str(finding.fingerprint)
     if placement.release:
         summaries.release(writer.connection, fingerprint)
@@ -50,7 +52,7 @@ def apply(placement: Placement, finding: Finding, writer: Writer, table: Table) 
 
 
 def pass_on(writer: Writer, closed: Incident, number: str) -> None:
-    """Give what is still red in a closed duplicate to the incident it repeats."""
+    """Move the findings of a closed duplicate that are still bad to the incident it repeats."""
     there = writer.change(number)
     for trouble in closed.troubles:
         if trouble.severity > Severity.CLEAR:
@@ -75,7 +77,7 @@ def _state(change: Transaction, finding: Finding, placement: Placement) -> None:
 
 
 def _leave(writer: Writer, number: str, finding: Finding) -> None:
-    """Take a finding out of an incident, to be taken up by another: in the first it is over."""
+    """Remove a finding from an incident because it continues in another."""
     there = writer.change(number)
     gone = replace(finding, severity=Severity.CLEAR)
     there.write(EventKind.CLEARED, SYSTEM, mended(payloads.cleared(gone, moved=True)))
@@ -86,8 +88,9 @@ def _leave(writer: Writer, number: str, finding: Finding) -> None:
 def _draw_in(
     writer: Writer, change: Transaction, finding: Finding, table: Table, left: str
 ) -> None:
-    """Take over what came back with this fault and stands in the incident of an older one,
-    and what is its symptom in the incident it ``left``."""
+    """Move here what returned with this fault and is in the incident of an older one, and the
+    symptoms it has in the incident it ``left``.
+    """
     for number, trouble, because in drawn_in(finding, writer.open_incidents(), table, left=left):
         again = _again(trouble, writer.now)
         _leave(writer, number, again)
@@ -98,7 +101,7 @@ def _draw_in(
 
 
 def _again(trouble: Trouble, now: datetime) -> Finding:
-    """A trouble of another incident as the finding it came from."""
+    """A finding of another incident, rebuilt from its record."""
     named = Fingerprint.parse(trouble.fingerprint)
     return Finding(
         target=named.target,

@@ -75,7 +75,7 @@ def _of_known(finding: Finding, known: OpenFinding, seen: Snapshot, table: Table
 def _of_new(
     finding: Finding, past: ClosedFinding | None, seen: Snapshot, table: Table
 ) -> Placement:
-    """A finding in trouble that no open incident holds."""
+    """A bad finding that no open incident has."""
     if past is not None and finding.severity <= past.held:
         return _NOTHING  # a person has said that this is not a disruption
     found = match(finding, seen.open_incidents(), table)

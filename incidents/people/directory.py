@@ -1,4 +1,4 @@
-"""Everybody with an account and every role they ever held, as one read of the store."""
+"""All accounts and all assignments of roles, in one read of the store."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def _sentence(entry: Entry, key: str, slots: Collection[str]) -> LetterSentence:
 
 
 def _unknown_slot(slot: str, slots: Collection[str]) -> str:
-    """What is said of a slot nothing fills: the names of its own step or thing."""
+    """The problem text of a slot that nothing fills, with the known names."""
     owner = slot.partition(".")[0]
     near = [each for each in slots if each.startswith(f"{owner}.")]
     return unknown(slot, near or slots)

@@ -40,9 +40,9 @@ def check_permission(
 ) -> Refusal | None:
     """Why ``signer`` may not do ``action`` now; None when they may.
 
-    ``signer.assignments`` may hold past and future assignments: which of them is valid is
-    judged here, on the date of ``now`` in ``zone``. ``holders`` (role -> usernames valid
-    today) lets people fields be checked against it.
+    ``signer.assignments`` may contain past and future assignments; the one valid on the date of
+    ``now`` in ``zone`` is used. ``holders`` (role -> usernames valid today) is for checking people
+    fields.
     """
     today = now.astimezone(zone).date()
     if not incident.open:

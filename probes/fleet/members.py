@@ -56,7 +56,7 @@ class Notes:
         return self.targets.get(target, {})
 
     def after(self, changes: Iterable[MemberChange]) -> Notes:
-        """The notes with these changes made, in order."""
+        """The notes with these changes applied, in order."""
         targets = {name: dict(members) for name, members in self.targets.items()}
         for each in changes:
             _apply(targets.setdefault(each.target, {}), each)

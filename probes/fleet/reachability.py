@@ -160,7 +160,7 @@ class Reachability:
             self._raised.add(name)
 
     def judged(self, findings: Iterable[Finding]) -> None:
-        """Take in the verdicts on what was derived here; they decide what ends an outage."""
+        """Record the verdicts on what was derived here; they decide when an outage ends."""
         with self._lock:
             for finding in findings:
                 if finding.probe == PROBE.name and finding.measure in _MEASURES:

@@ -29,34 +29,35 @@ class Text:
     _written: Mapping[str, str]
 
     def __init__(self, template: str, /, *, context: str = "", **values: object) -> None:
-        """``context`` tells two meanings of one English word apart for the catalogue.
+        """``context`` distinguishes two meanings of one English word in the catalogue.
 
-        Raises ``KeyError`` when there are values, but not for every placeholder.
+        Raises ``KeyError`` if values are given, but not for every placeholder.
         """
         self._set(template, context, values, {})
 
     @classmethod
     def written(cls, words: Mapping[str, str]) -> Text:
-        """Words that were told before and kept, by language: ``{"id": "mati", "en": "down"}``.
+        """A text that was stored, by language: ``{"id": "mati", "en": "down"}``.
 
-        A language they were not kept in is looked up by the English words, else gets those.
+        A language that was not stored is looked up by the English text, else shows the English
+        text.
         """
         kept = {str(language): str(said) for language, said in words.items()}
         return cls.__new__(cls)._set("", "", {}, kept)
 
     @classmethod
     def verbatim(cls, words: object) -> Text:
-        """Words of a server, a file or a person: the same in every language."""
+        """Text of a server, a file or a person: the same in every language."""
         return cls.written({_ANY: str(words)})
 
     @classmethod
     def lookup(cls, english: str, context: str = "") -> Text:
-        """English words that are known only at run time, such as those of a file we ship."""
+        """English text that is known only at run time, such as that of a shipped file."""
         return cls.__new__(cls)._set(english, context, {}, {})
 
     @classmethod
     def joined(cls, between: str, parts: Iterable[Text | str]) -> Text:
-        """The parts, one after the other."""
+        """The parts, concatenated."""
         values = {f"part{n}": part for n, part in enumerate(parts)}
         row = between.replace("{", "{{").replace("}", "}}").join(f"{{{name}}}" for name in values)
         return cls.__new__(cls)._set("", "", values, {_ANY: row})
@@ -76,45 +77,45 @@ class Text:
         )
 
     def partly(self, /, **values: object) -> Text:
-        """The same with some of its values; ``filled`` brings the others."""
+        """The same with some of its values; ``filled`` adds the others."""
         return Text.__new__(Text)._set(
             self._template, self._context, values, self._written, whole=False
         )
 
     @property
     def key(self) -> tuple[str, str]:
-        """Context and English words by which the catalogues know it; empty of words kept."""
+        """Context and English text, the key in the catalogues; empty for stored texts."""
         return self._context, self._template
 
     @property
     def placeholders(self) -> frozenset[str]:
-        """The names of the values it wants."""
+        """The names of its placeholders."""
         if not self._written:
             return placeholders(self._template)
         return frozenset().union(*map(placeholders, self._written.values()))
 
     def said_in(self, language: str) -> str:
-        """The words in ``language``, in English where that language lacks them."""
+        """The text in ``language``, in English if it is not translated."""
         template = self._told(language)
         return _Filler(language).vformat(template, (), self._values) if self._values else template
 
     @property
     def id(self) -> str:
-        """The words in Bahasa Indonesia."""
+        """The text in Bahasa Indonesia."""
         return self.said_in(INDONESIAN)
 
     @property
     def en(self) -> str:
-        """The words in English."""
+        """The text in English."""
         return self.said_in(ENGLISH)
 
     @property
     def recorded(self) -> dict[str, str]:
-        """The words as ledger, evidence and API keep them: ``{"id": …, "en": …}``."""
+        """The text as ledger, evidence and API store it: ``{"id": …, "en": …}``."""
         return {language: self.said_in(language) for language in RECORDED}
 
     def changed(self, change: Callable[[str], str]) -> Text:
-        """The words after ``change``, language by language."""
+        """The text after ``change``, in each language."""
         return Text.written({each: change(self.said_in(each)) for each in languages()})
 
     def __eq__(self, other: object) -> bool:
@@ -158,7 +159,7 @@ class Text:
 class _Filler(string.Formatter):
     """Fills placeholders in one language.
 
-    ``{n:session waits|sessions wait}`` is the first word where n is 1, else the second.
+    ``{n:session waits|sessions wait}`` is the first text if n is 1, else the second.
     """
 
     def __init__(self, language: str) -> None:
@@ -185,5 +186,5 @@ def placeholders(template: str) -> frozenset[str]:
 
 
 def _kept(value: object) -> object:
-    """What a text keeps of a value: no exception with its frames, nothing that can change."""
+    """The part of a value that a text keeps: no exception with its frames, nothing mutable."""
     return value if isinstance(value, Text | str | int | float) else str(value)

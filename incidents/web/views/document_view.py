@@ -30,7 +30,7 @@ class Paper:
 
 
 def verify_url(base: str, document: Document) -> str:
-    """Where anybody who has the paper can compare it with the record."""
+    """The address where a paper can be compared with the record."""
     return f"{base}/verify/{document.incident}/{document.id}?h={document.sha256[:SHORT_HASH]}"
 
 
