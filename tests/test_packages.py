@@ -80,4 +80,5 @@ def test_the_source_distribution_builds_the_same_program_as_the_checkout(
             names.append(set(wheel.namelist()))
     ours, theirs = names
     assert "agent/cli.py" in ours
+    assert "probes/i18n/locale/id/LC_MESSAGES/sigap.mo" in ours
     assert theirs == ours
