@@ -125,7 +125,7 @@ class Desk:
         return change.incident
 
     def dismiss(self, number: str, action: Dismiss, signer: Signer, now: datetime) -> Incident:
-        """Close at step 2 as not a disruption, or as a duplicate of an open incident.
+        """Close as not a disruption, or as a duplicate of an open incident.
 
         Findings of a duplicate that are still open continue in the incident it repeats.
         """

@@ -95,7 +95,7 @@ class EventKind(StrEnum):
     CLEARED = "cleared"  # an attached finding is clear; this signs no step
     CLAIMED = "claimed"  # the person whose turn it is says: I am on it
     SIGNED = "signed"  # a step approved ("Ya") or returned ("Tidak"), with its form
-    DISMISSED = "dismissed"  # step 2: not a disruption, or a duplicate
+    DISMISSED = "dismissed"  # not a disruption, or a duplicate
     NOTED = "noted"  # a remark, also "waiting for …"
     DISPENSED = "dispensed"  # a recorded dispensation from the separation of duties
     REMINDED = "reminded"  # 75 % of a standard passed
@@ -110,7 +110,7 @@ class Decision(StrEnum):
 class Outcome(StrEnum):
     """How an incident ended."""
 
-    RESOLVED = "resolved"  # step 9 signed
+    RESOLVED = "resolved"  # the last step approved
     NOT_A_DISRUPTION = "not_a_disruption"
     DUPLICATE = "duplicate"
 

@@ -71,7 +71,7 @@ class Document:
     attempt: int
     kind: str  # as the procedure names it
     title: Text
-    revision: int  # 2: step 6 passes on the report of step 5
+    revision: int  # 2: a later step signs the same document again
     at: datetime  # of the signature
     data: JSON
     sha256: str  # over the canonical bytes of ``data``

@@ -222,7 +222,7 @@ class Procedure:
     informed: Informed
     letter: Letter | None
     office: Mapping[str, str]  # of the letterhead, where agent.yaml leaves it open
-    number_prefix: str  # of incident numbers: GDB gives GDB-2026-0001
+    number_prefix: str  # of incident numbers: INC gives INC-2026-0001
     content: str
     hash: str
 

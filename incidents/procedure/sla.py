@@ -126,7 +126,7 @@ def next_wake(
 
 
 def loop_seconds(procedure: Procedure, step: int, day_seconds: float) -> float:
-    """Working seconds one "Tidak" at ``step`` costs at the limits (step 7: 2 h 15 min)."""
+    """Working seconds one "Tidak" at ``step`` costs at the limits."""
     return_to = procedure.step(step).return_to
     if return_to is None:
         raise ValueError(f"step {step} cannot be returned")

@@ -114,3 +114,26 @@ def test_a_new_incident_is_numbered_after_its_last(store: Store) -> None:
     desk = Desk(store, procedure.load("kaltim"), calendar.load("kaltim"))
     hand = Hand(World(store, desk, People(store), HandClock(NOW)))
     assert report(hand, "simpeg-primary", "up", "availability") == "GDB-2026-0006"
+
+
+def test_another_procedure_takes_over_while_its_incidents_run_under_their_own(
+    store: Store,
+) -> None:
+    sre = Path(__file__).resolve().parents[1] / "procedures" / "sre.yaml"
+    desk = Desk(store, procedure.load(sre), calendar.load("kaltim"))
+    assert set(desk.queries.roles_in_use()) == {
+        "AJ",
+        "KD",
+        "PA",
+        "PP",
+        "PW",
+        "LEAD",
+        "MANAGER",
+        "ONCALL",
+    }
+    hand = Hand(World(store, desk, People(store), HandClock(NOW)))
+    assert report(hand, "simpeg-primary", "up", "availability") == "INC-2026-0006"
+    hand.sign_until("GDB-2026-0003", 0)
+    assert desk.queries.incident("GDB-2026-0003").outcome is Outcome.RESOLVED
+    hand.sign_until("GDB-2026-0005", 0)
+    assert set(desk.queries.roles_in_use()) == {"LEAD", "MANAGER", "ONCALL"}
