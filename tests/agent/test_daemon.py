@@ -80,7 +80,8 @@ def test_a_warning_is_in_the_log_when_it_is_raised_and_when_it_is_over(
             until("the warning", lambda: said(agent, "WARNING warning: simpeg: PID"))
             several = readings(agent, "simpeg") + 4
             until("several rounds", lambda: readings(agent, "simpeg") > several)
-        until("its end", lambda: said(agent, "INFO clear after"))
+        until("its end", lambda: len(said(agent, "idle in a transaction for")) > 1)
+        assert "INFO clear after" in said(agent, "idle in a transaction for")[-1]
         assert len(said(agent, "WARNING warning: simpeg: PID")) == 1, agent.log
         assert len(said(agent, "idle in a transaction for")) == 2, agent.log
 
