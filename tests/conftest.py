@@ -96,7 +96,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder an ordinary user can reach, whoever runs the tests."""
+    """A folder that an ordinary user can reach, also when root runs the tests."""
     with tempfile.TemporaryDirectory(prefix="sigap-test-") as name:
         folder = Path(name)
         folder.chmod(0o755)

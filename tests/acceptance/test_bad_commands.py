@@ -111,7 +111,7 @@ def test_a_mistake_in_a_command_changes_nothing(
 
 
 def kept(folder: Path) -> list[tuple[object, ...]]:
-    """Accounts, roles and events as they stand."""
+    """Accounts, roles and events in the store."""
     store = sqlite3.connect(f"file:{folder / 'sigap.db'}?mode=ro", uri=True)
     try:
         asked = (

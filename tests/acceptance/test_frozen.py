@@ -30,7 +30,7 @@ ASKED = {"availability", "blocked_sessions"}
 """A kept session, a fresh login and a catalog question: each way to wait for a server."""
 
 LATE_SECONDS = DEADLINE_SECONDS / 2
-"""What waited for a frozen server, a round or a scrape, would be late by the whole deadline."""
+"""A round or a scrape that waited for a frozen server would be late by the whole deadline."""
 SLOWER = 5
 """How many times as slow as before the frost is still called the machine's own noise."""
 
@@ -65,9 +65,9 @@ class Watched:
     seconds: float = 0.0  # from the first to the last of the counts
 
     def lateness(self, target: str) -> list[float]:
-        """Seconds by which each round that was seen began after its usual place on the grid.
+        """Seconds by which each observed round began after its scheduled time.
 
-        What a whole interval late would hide here shows in ``kept_up``.
+        Rounds late by a whole interval show in ``kept_up`` instead.
         """
         first, *times = self.readings[target]
         half = INTERVAL_SECONDS / 2
@@ -240,7 +240,7 @@ def _up(stage: Stage, name: str) -> float:
 def _print(
     before: Watched, during: Watched, first: dict[str, float], last: dict[str, float]
 ) -> None:
-    """The figures, for whoever reads a failure or asks with -s."""
+    """The figures, shown on failure or with -s."""
     for name, seen in (("before", before), ("frozen", during)):
         late = [each for target in HEALTHY for each in seen.lateness(target)]
         print(

@@ -44,7 +44,7 @@ def keeper() -> Iterator[postgresql.Server]:
 
 @pytest.fixture
 def store(keeper: postgresql.Server) -> Iterator[str]:
-    """The address of a store of its own; the server is whole again afterwards."""
+    """The address of a separate store; the server is running again afterwards."""
     name = f"desk_{next(_numbers)}"
     keeper.sql(f"create database {name}")
     yield f"postgresql://postgres@/{name}?host={keeper.folder}&port={keeper.port}"
@@ -95,7 +95,7 @@ def test_a_frozen_store_blinds_nobody_and_every_finding_is_written_after_it_thaw
             keeper.thaw()
         until("the store back", lambda: agent.metric("sigap_store_up 1"), 60)
         until("nothing waiting", lambda: _pending(agent) == 0)
-        # It still has to turn away all who knocked and left while it stood still.
+        # It still has to reject all clients that connected and left while it was frozen.
         until("room for one more", lambda: _sessions(keeper) < 40)
         assert targets(agent) == ["lain", "mati"]
         assert "Traceback" not in agent.log

@@ -28,7 +28,7 @@ INTERVAL = 15.0
 
 
 class Told:
-    """A queue that keeps every word."""
+    """A queue that keeps every finding."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -71,7 +71,7 @@ class Network:
         self._tell()
 
     def said(self, measure: str) -> list[Finding]:
-        """Every word of one measure so far."""
+        """Every finding of one measure so far."""
         return [each for each in self.told.findings if each.measure == measure]
 
     def _tell(self) -> None:

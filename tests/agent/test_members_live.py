@@ -107,12 +107,12 @@ def test_what_stood_before_a_restart_clears_once_it_is_mended(
     pair.replica.start()
     pair.wait_streaming()
     with running(agent.folder / "agent.yaml"):
-        # That it was restarted just now is said for some minutes; it stood for nobody before.
+        # The restart is reported for some minutes; there was no finding before.
         until("all of it clear", lambda: not before & red(agent.folder), 60)
 
 
 def red(folder: Path) -> set[str]:
-    """The troubles that stand."""
+    """The findings that are not clear."""
     return {
         trouble.fingerprint
         for incident in open_incidents(folder)

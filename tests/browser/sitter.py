@@ -13,7 +13,7 @@ Answer = str | bool | Sequence[str]
 
 @dataclass(frozen=True)
 class Account:
-    """How somebody signs in, and the name that documents print."""
+    """Credentials of a person, and the name that documents print."""
 
     username: str
     password: str
@@ -60,7 +60,7 @@ class Sitter:
         return [str(link.get_attribute("href")).rsplit("/", 1)[-1] for link in links]
 
     def refusal(self, number: str) -> str:
-        """The sentence that stands where the form would be."""
+        """The sentence shown in place of the form."""
         self.open(number)
         expect(self.page.locator("#sign form.sheet")).to_have_count(0)
         return self.page.locator("#sign .notice").inner_text().strip()
@@ -94,7 +94,7 @@ class Sitter:
         assert re.search(rf"/incidents/{number}(\?|$)", self.page.url), self.page.url
 
     def force(self, number: str, step: int, version: int) -> APIResponse:
-        """Post a signature without the page's form, as somebody with a tool would."""
+        """Post a signature without the page's form, as a script would."""
         self.open(number)
         token = self.page.locator("input[name=csrf]").first.get_attribute("value")
         return self.context.request.post(

@@ -117,10 +117,11 @@ def tell(
     shots: Path | None = None,
     deputy: bool = False,
 ) -> str:
-    """Tell the story of the first incident that waits for PP; returns its number.
+    """Sign the first incident that waits for PP to its end; returns its number.
 
-    ``accounts``: by role. ``deputy``: PP also holds the role PW (Plt.), so that the separation of
-    duties can be tried. ``shots``: a folder for pictures.
+    ``accounts``: by role. ``deputy``: PP also holds the role PW (Plt.), to test the separation of
+    duties.
+    ``shots``: a folder for pictures.
     """
     people = {role: Sitter(browser, base_url, account) for role, account in accounts.items()}
     number = people["PP"].waits_for_me()[0]
@@ -142,7 +143,7 @@ def tell(
 
 
 def state(base_url: str, account: Account, sitter: Sitter, number: str) -> dict[str, Any]:
-    """The incident as the API tells it to that person."""
+    """The incident as the API returns it to that person."""
     basic = b64encode(f"{account.username}:{account.password}".encode()).decode()
     answer = sitter.context.request.get(
         f"{base_url}/api/v1/incidents/{number}", headers={"authorization": f"Basic {basic}"}
@@ -153,7 +154,7 @@ def state(base_url: str, account: Account, sitter: Sitter, number: str) -> dict[
 
 
 def _refused(people: Mapping[str, Sitter], number: str, turn: Turn, deputy: bool) -> None:
-    """Somebody whose turn it is not reads why, and a forged post gets the same sentence."""
+    """A person whose turn it is not sees the reason, and a forged post gets the same sentence."""
     wrong = people["KD"]
     sentence = wrong.refusal(number)
     told = state(wrong.base_url, wrong.account, wrong, number)

@@ -161,6 +161,6 @@ def test_from_a_real_database_failing_to_a_signed_letter() -> None:
 
 
 def told_red(demo: Demo, number: str) -> bool:
-    """Whether any probe still says so, as the API tells the head of agency."""
+    """Whether any probe still reports it, according to the API for the head of agency."""
     told = demo.get(f"/api/v1/incidents/{number}", demo.accounts()["KD"])
     return any(finding["severity"] != "clear" for finding in json.loads(told)["findings"])

@@ -17,7 +17,7 @@ PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 
 
 def written_in_code() -> set[str]:
-    """Every ``sigap_…`` that stands alone in a string of the agent's code."""
+    """Every string constant of the agent's code that is a metric name."""
     found = set()
     for path in (ROOT / "agent").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -10,7 +10,7 @@ import pytest
 
 
 def promtool(*arguments: str, folder: Path) -> str:
-    """Run promtool in ``folder``; fails the test with what it said unless it was content."""
+    """Run promtool in ``folder``; fails the test with its output if it reports an error."""
     program = shutil.which("promtool")
     if program is None:
         pytest.fail("promtool is missing; as root on Debian: apt-get install prometheus")

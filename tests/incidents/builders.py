@@ -113,7 +113,7 @@ def form(step: int, decision: Decision = Decision.APPROVE, **changes: Any) -> di
 
 
 class Case:
-    """One incident lived through: actions are judged, written as events and folded at once."""
+    """One incident: actions are checked, written as events and folded at once."""
 
     def __init__(self, opened_at: datetime, first: Finding | None = None) -> None:
         self.events: list[Event] = []
@@ -219,7 +219,7 @@ class Case:
         return self.act(action, STAFF["PA"], when)
 
     def clear(self, when: datetime) -> None:
-        """The probe sees that the first trouble is over."""
+        """The probe reports that the first finding is clear."""
         gone = finding(severity=Severity.CLEAR, when=when)
         self.write(EventKind.CLEARED, when, "sigap", payloads.cleared(gone))
 

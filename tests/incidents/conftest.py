@@ -41,7 +41,7 @@ def address(server: Server, database: str) -> str:
 
 @pytest.fixture(scope="session")
 def migrated(store_server: Server) -> str:
-    """A database at the newest schema, to be copied: migrating each anew takes its time."""
+    """A database at the newest schema, to be copied, because each migration takes time."""
     store_server.sql("create database desk_template")
     open_store(address(store_server, "desk_template")).close()
     return "desk_template"

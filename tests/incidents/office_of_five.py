@@ -49,7 +49,7 @@ def calendar_kaltim() -> Calendar:
 
 
 def signer(*roles: str, who: str = "") -> Signer:
-    """Somebody who holds these roles; by default the one of the first."""
+    """A person who holds these roles; by default the holder of the first."""
     person = FIVE[roles[0]]
     if who:
         person = Person(who, who.title())

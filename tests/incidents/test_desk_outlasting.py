@@ -123,8 +123,9 @@ def test_a_crash_long_after_an_outage_that_waits_for_signatures_is_a_fault_of_it
 def test_a_warning_that_comes_back_joins_what_explains_it_now_not_what_has_healed(
     desk: Desk,
 ) -> None:
-    """As seen: the password was wrong and a question blind; later the connections were used up,
-    it was blind again, and that was told in the incident of the password."""
+    """As observed: the password was wrong and a probe blind; later the connections were used up,
+    the probe was blind again, and that was recorded in the incident of the password.
+    """
     password = states(desk, DOWN, 0)
     assert begins(desk, BLIND, 0.5, Severity.WARNING) == password
     states(desk, DOWN, 1, Severity.CLEAR)

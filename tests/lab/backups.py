@@ -16,7 +16,7 @@ FOUR_DAYS_HOURS = 96.0
 
 
 class Kept(Protocol):
-    """A world whose primary is told to the agent with the place of its backups."""
+    """A world whose primary is configured with the place of its backups."""
 
     @property
     def backups(self) -> Path: ...
@@ -26,7 +26,7 @@ World = TypeVar("World", bound=Kept)
 
 
 def aged(file: Path, hours: float) -> None:
-    """Somebody last wrote to it so long ago."""
+    """Set the modification time to so long ago."""
     then = time.time() - hours * 3600
     os.utime(file, (then, then))
 
@@ -44,7 +44,7 @@ def every_night(world: Kept) -> Iterator[None]:
 
 @contextmanager
 def not_since_friday(world: Kept) -> Iterator[None]:
-    """The job fails before its end, night after night, and nobody reads its mail."""
+    """The job fails every night, and nobody reads its mail."""
     aged(world.backups, FOUR_DAYS_HOURS)
     yield
     world.backups.touch()

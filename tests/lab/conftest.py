@@ -19,5 +19,5 @@ def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds[Any]]:
 
 @pytest.fixture
 def where(worlds: Worlds[Any]) -> Any:
-    """Whole servers: those of the scenario before, if it left them so."""
+    """Healthy servers: those of the previous scenario, if it left them so."""
     return worlds.get()

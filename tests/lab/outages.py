@@ -113,7 +113,7 @@ def cut_off(world: Pair) -> Iterator[None]:
 
 @contextmanager
 def accepts_and_is_silent(world: Pair) -> Iterator[None]:
-    """Something else listens on the server's port and never says a word."""
+    """Another program listens on the server's port and never answers."""
     world.primary.stop()
     with socket.create_server(("127.0.0.1", world.primary.port)):
         yield
@@ -147,7 +147,7 @@ SQUATTER: Mapping[str, Any] = {
     "local": True,
     "evidence": ("timeout", "python", "no process of the server"),
 }
-"""Somebody else has the server's port."""
+"""Another program has the server's port."""
 
 
 FOREIGN: Mapping[str, Any] = {

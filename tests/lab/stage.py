@@ -75,7 +75,7 @@ class Hands:
 
 @dataclass(frozen=True)
 class Setup:
-    """How the targets of one scenario are watched."""
+    """How the targets of one scenario are monitored."""
 
     limits: Mapping[str, Limits]  # by "probe.measure"
     host: tuple[str, ...] = ()  # host probes to run
@@ -204,7 +204,7 @@ _MOVED = MemoryKey[float]("by how much the clock had been moved")
 
 
 def _watching(probe: Probe, hands: Hands) -> Probe:
-    """What is reckoned by the server's clock, which nobody moves: so what was seen is moved."""
+    """Durations by the server's clock cannot be simulated, so earlier readings are made older."""
     if probe.name not in _BY_THE_SERVERS_CLOCK:
         return probe
 

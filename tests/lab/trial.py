@@ -32,7 +32,7 @@ class Place(Protocol):
     title: str
     version: int
     shown_version: str
-    ruined: bool  # a scenario failed here: nobody knows what state the servers are in
+    ruined: bool  # a scenario failed here: the state of the servers is unknown
     rest_seconds: float  # between two rounds, without which the server shows old answers
 
     def targets(self, *, through_proxy: bool = False) -> Sequence[Target]: ...
@@ -42,7 +42,7 @@ Where = TypeVar("Where", bound=Place)
 
 
 class Worlds(Generic[Where]):
-    """The servers of one module's scenarios, made anew after one that failed."""
+    """The servers of one module's scenarios, created again after a failed one."""
 
     def __init__(self, make: Callable[[], AbstractContextManager[Where]]) -> None:
         self._make = make
@@ -50,7 +50,7 @@ class Worlds(Generic[Where]):
         self._there: Where | None = None
 
     def get(self) -> Where:
-        """Whole servers: those of the scenario before, if it left them so."""
+        """Healthy servers: those of the previous scenario, if it left them so."""
         if self._there is None or self._there.ruined:
             self.close()
             self._there = self._stack.enter_context(self._make())
@@ -65,9 +65,10 @@ class Worlds(Generic[Where]):
 def each_version(
     versions: Sequence[str], of: Callable[[str], Callable[[], AbstractContextManager[Where]]]
 ) -> Callable[..., Iterator[Worlds[Where]]]:
-    """The fixture ``worlds`` of a module that plays on each of these versions.
+    """The fixture ``worlds`` of a module that runs on each of these versions.
 
-    ``of(version)`` says how its servers are made, or skips with the reason why they cannot be had.
+    ``of(version)`` returns how its servers are created, or skips with the reason why they are
+    unavailable.
     """
 
     @pytest.fixture(scope="module", params=versions)
@@ -115,7 +116,7 @@ def _given(given: Break[Where] | None, where: Where) -> AbstractContextManager[o
 
 
 def play_fault(fault: Fault[Where], where: Where, folder: Path) -> None:
-    """Break, see it told once with its cause and evidence, heal, see it told clear."""
+    """Break; one incident with cause and evidence; heal; clear."""
     _fits(fault, where)
     targets = where.targets(through_proxy=fault.through_proxy)
     rest_seconds = max(where.rest_seconds, fault.rest_seconds)
@@ -161,7 +162,7 @@ def _waited(probe: Probe, rounds: int) -> float:
 
 
 def _round(fault: Fault[Where], where: Where, stage: Stage) -> None:
-    """One round while the fault is there, after what goes on meanwhile."""
+    """One round while the fault is present, after the scenario's continuing load."""
     if fault.meanwhile is not None:
         fault.meanwhile(where)
     stage.round()
@@ -211,7 +212,7 @@ def _the_one(fault: Fault[Where], stage: Stage) -> Incident:
 
 
 def _heals(stage: Stage, number: str) -> None:
-    """Clear again within some rounds, told as such, and still waiting for people's signatures."""
+    """Clear within some rounds, reported as such, and still waiting for signatures."""
     for _ in range(HEALING_ROUNDS):
         stage.round()
         if not any(incident.red for incident in stage.incidents()):
@@ -225,7 +226,7 @@ def _heals(stage: Stage, number: str) -> None:
 
 
 def play_healthy(healthy: Healthy[Where], where: Where, folder: Path) -> None:
-    """Watch something ordinary for as long as it says, and hear of no incident."""
+    """Run normal operation for its stated time; no incident may open."""
     _fits(healthy, where)
     targets = where.targets()
     setup = Setup(

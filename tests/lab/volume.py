@@ -26,7 +26,7 @@ class Volume:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """Somebody left a file there that takes every last byte."""
+        """A file fills the volume to the last byte."""
         ballast = self.path / BALLAST
         try:
             with ballast.open("wb", buffering=0) as file:
@@ -53,7 +53,7 @@ class Volume:
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """As a volume comes back after an error; nobody may have files open for writing there."""
+        """As after an error; no file may be open for writing there."""
         subprocess.run(["mount", "-o", "remount,ro", str(self.path)], check=True)
         try:
             yield
@@ -73,7 +73,7 @@ def _write_until_full(file: int, block: bytes) -> None:
 
 @contextmanager
 def mounted(folder: Path, megabytes: int) -> Iterator[Volume | None]:
-    """``folder`` with all it holds becomes a small volume; None for whom mounting is forbidden."""
+    """``folder`` with its content becomes a small volume; None where mounting is forbidden."""
     if os.geteuid() != 0:
         yield None
         return

@@ -69,7 +69,7 @@ def test_a_server_that_is_down_is_told_in_the_same_sentence_on_every_engine(
 
 
 def known_words() -> list[Text]:
-    """Every phrase that stands in place of a kind's own."""
+    """Every phrase that replaces a kind's own text."""
     tables: tuple[KnownError, ...] = (*postgresql._LOGIN, *pgbouncer._LOGIN)
     own = {each.title for each in tables if each.title.en and each.kind in CONNECTION_KINDS}
     own |= {NOT_ITS_PROTOCOL, mysql._HUNG_UP, mysql._NOT_OFFERED, mysql._ACCOUNT_AT_LIMIT}

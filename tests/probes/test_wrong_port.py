@@ -77,5 +77,5 @@ def test_a_listener_that_hangs_up_is_told_as_reached(
 
 
 def test_whoever_answers_was_reached() -> None:
-    """Else the agent's own network would be blamed for a port that somebody else has."""
+    """Otherwise the agent's own network would be blamed for a port in use by another program."""
     assert FailureKind.REFUSED not in SILENT

@@ -15,9 +15,9 @@ from tests.servers.postgresql import Server
 
 
 def certify(server: Server | MariaDB, days: float) -> dt.datetime:
-    """Give the server a certificate of its own that ends in so many days, load it, say its end.
+    """Give the server its own certificate that expires in so many days, load it, return its end.
 
-    MariaDB and MySQL load it anew only if they were started with one: see ``ssl_options``.
+    MariaDB and MySQL reload it only if they were started with one: see ``ssl_options``.
     """
     if isinstance(server, Server):
         ends = issue(server.data, days)

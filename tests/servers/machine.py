@@ -18,7 +18,7 @@ STARTED_WITHIN_SECONDS = 60.0
 
 
 def ordinary_account() -> Account:
-    """Whom servers run as: an ordinary account when we are root, since they refuse root."""
+    """The account of the servers: an ordinary one when we are root, since they refuse root."""
     return choose(os.geteuid())
 
 

@@ -191,7 +191,7 @@ class MariaDB(servers_of_demo.MariaDB):
         )
 
     def target(self, *, user: str = MONITOR, tcp: bool = True, **changes: Any) -> Target:
-        """This server as the agent would be told of it."""
+        """This server as a target of the agent."""
         options = changes.pop("options", {})
         password = changes.pop("password", MONITOR_PASSWORD)
         address = Address(
@@ -287,7 +287,7 @@ class MariaDBPair:
         eventually(lambda: self.channel()["Last_SQL_Errno"] == 1062, "the applier hits the key")
 
     def mend_sql_thread(self, table: str) -> None:
-        """Remove the row that was in the way, and go on."""
+        """Remove the conflicting row, and continue."""
         with self.replica.admin() as local, local.cursor() as cursor:
             cursor.execute("SET sql_log_bin=0")
             cursor.execute(f"DELETE FROM {table}")
@@ -296,7 +296,7 @@ class MariaDBPair:
 
 
 class Holder:
-    """A session that holds a lock until it is told to let go."""
+    """A session that holds a lock until it is told to release it."""
 
     def __init__(self, server: MariaDB, *statements: str) -> None:
         self._connection = server.admin()
@@ -313,7 +313,7 @@ class Holder:
 
 
 class Waiter:
-    """A session whose statement waits for somebody's lock, in a thread of its own."""
+    """A session in a separate thread whose statement waits for a lock."""
 
     def __init__(self, server: MariaDB, *statements: str) -> None:
         self._server = server

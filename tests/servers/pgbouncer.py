@@ -137,13 +137,13 @@ class PgBouncer:
         self._process = None
 
     def freeze(self) -> None:
-        """SIGSTOP: the kernel goes on taking connections for it."""
+        """SIGSTOP: the kernel still accepts connections for it."""
         process = psutil.Process(self.pid)
         process.suspend()
         until(lambda: process.status() == psutil.STATUS_STOPPED, "PgBouncer standing still")
 
     def thaw(self) -> None:
-        """SIGCONT, if it stands."""
+        """SIGCONT, if it is frozen."""
         if self._process is not None and self._process.poll() is None:
             psutil.Process(self.pid).resume()
 

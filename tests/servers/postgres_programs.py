@@ -48,7 +48,7 @@ def wheel() -> Path | None:
 
 
 def run(arguments: list[str]) -> None:
-    """Run a program as the servers' user; fails the test with what it said."""
+    """Run a program as the servers' user; fails the test with its output."""
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": "/"}
     try:
         run_program(arguments, ordinary_account(), Path("/"), environment)

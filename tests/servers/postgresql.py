@@ -113,7 +113,7 @@ class Server(PostgreSQL):
         used.note("PostgreSQL", str(self.sql("show server_version")[0][0]).split()[0])
 
     def launch(self, *options: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start without waiting, for what a server says while it starts."""
+        """Start without waiting, to test what a starting server answers."""
         settings = {
             **self.settings,
             "port": str(self.port),
@@ -327,7 +327,7 @@ class PostgresPair:
 
     @contextmanager
     def paused_replay(self) -> Iterator[None]:
-        """Replay stands still; WAL still arrives."""
+        """Replay is paused; WAL still arrives."""
         self.replica.sql("select pg_wal_replay_pause()")
         until(
             lambda: self.replica.sql("select pg_is_wal_replay_paused()")[0][0],

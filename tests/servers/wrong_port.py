@@ -14,7 +14,7 @@ Manner = Callable[[socket.socket], object]
 
 
 def answers_http(client: socket.socket) -> None:
-    """As a balancer with no server behind it does, to whoever is silent as well."""
+    """Like a balancer without a server behind it, also to clients that send nothing."""
     client.sendall(NO_SERVICE)
     client.shutdown(socket.SHUT_WR)
     while client.recv(4096):
@@ -32,7 +32,7 @@ def resets(client: socket.socket) -> None:
 
 @contextmanager
 def listening(manner: Manner, port: int = 0) -> Iterator[int]:
-    """Whoever connects to this port of the loopback is met in this manner."""
+    """Clients of this loopback port are answered in this way."""
     with socket.create_server(("127.0.0.1", port)) as listener:
         thread = threading.Thread(target=_serve, args=(listener, manner), daemon=True)
         thread.start()

@@ -123,7 +123,7 @@ class Agent:
         return [line for line in self.get("/metrics")[1].splitlines() if line.startswith(start)]
 
     def incidents(self, state: str = "open") -> list[dict[str, Any]]:
-        """What ``sigap incidents list`` says."""
+        """The output of ``sigap incidents list``."""
         done = sigap("incidents", "list", "--state", state, "--json", folder=self.folder)
         assert done.returncode == 0, done.stderr
         listed: list[dict[str, Any]] = json.loads(done.stdout)["incidents"]

@@ -25,7 +25,7 @@ TARGET = Target(
 
 
 def a_server() -> FakeServer:
-    """One that answers with two rows and says where its data is."""
+    """A server that returns two rows and the path of its data."""
     server = FakeServer()
     server.answers = [{"one": 1}, {"one": 2}]
     server.paths = {"data": "/srv/data"}

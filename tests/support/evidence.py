@@ -19,7 +19,7 @@ class Told:
 
 
 def told(exhibit: Exhibit) -> Told:
-    """The table in English; what it says in words of ours it must say in Indonesian too."""
+    """The table in English; Sigap's own words must be in Indonesian too."""
     rows = tuple(tuple(map(english, row)) for row in exhibit.rows)
     return Told(exhibit.title, tuple(map(english, exhibit.columns)), rows, english(exhibit.note))
 

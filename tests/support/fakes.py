@@ -12,7 +12,7 @@ from probes.words.engine import Engine
 
 
 class FakeServer:
-    """Answers every question with ``answers`` until told to refuse, to fail or to freeze."""
+    """Answers every query with ``answers`` until told to refuse, to fail or to freeze."""
 
     def __init__(self) -> None:
         self.refuses: FailureKind | None = None  # whatever is asked, logins included

@@ -22,7 +22,7 @@ MAY_ENTER: Mapping[str, frozenset[str]] = {
     "agent": frozenset({"probes", "files", "incidents"}),
 }
 
-# Inside incidents: a module must not lead, by any way, to one that stands above it.
+# Inside incidents: a module must not import, directly or indirectly, one above it.
 FLOORS: Mapping[str, int] = {
     "incidents.model": 0,
     "incidents.procedure.sla": 2,
@@ -96,7 +96,7 @@ class Tree:
 
 
 def within(module: str, package: str) -> bool:
-    """Whether `module` is `package` or lies in it."""
+    """Whether `module` is `package` or inside it."""
     return module == package or module.startswith(package + ".")
 
 

@@ -46,9 +46,9 @@ class ServerStarted(BaseException):
 
 
 def server_in(command: Iterable[object]) -> str:
-    """The server among the words of a command, wrappers such as `runuser` seen through; or empty.
+    """The server program in a command line, also behind wrappers such as `runuser`; or empty.
 
-    A word that is a path counts wherever it stands, a bare name only as the first word.
+    A word that is a path counts at any place, a bare name only as the first word.
     """
     words = [os.fsdecode(word) for word in command if isinstance(word, str | bytes | os.PathLike)]
     for place, word in enumerate(words):

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 
 SAME_IN_BOTH = frozenset({"heartbeat", "ok", "port", "tcp", "trx", "unix"})
-"""What Indonesian calls the same, or nobody reads."""
+"""Words that are the same in Indonesian, or that nobody reads."""
 
 _WORD = re.compile(r"(?<![\w%{.])[a-z]{2,}(?![\w(.])")
 _UNIT = re.compile(r"^ ?(?:s|min|h|d|B|kB|MB|GB|%)\b|^ ?%")
@@ -82,7 +82,7 @@ def _returns(function: ast.FunctionDef, kinds: str) -> bool:
 
 
 def _literals(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
-    """The strings below ``node`` that may become a cell or a note, as far as syntax tells."""
+    """The strings below ``node`` that may become a cell or a note, as far as the syntax shows."""
     match node:
         case ast.Constant(value=str(words)):
             yield node, words

@@ -76,7 +76,9 @@ def left_out(item: pytest.Item, *, quick: bool) -> str:
 
 
 def _fits_its_servers(item: pytest.Item) -> bool:
-    """A lab module says with ``built`` which servers a test gets; without it every case fits."""
+    """A lab module declares with ``built`` which servers a test gets; without it every case
+    fits.
+    """
     built: Callable[[Mapping[str, Any]], Build | None] | None
     built = getattr(getattr(item, "module", None), "built", None)
     parameters = getattr(getattr(item, "callspec", None), "params", {})

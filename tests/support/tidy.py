@@ -40,7 +40,7 @@ def too_long(name: str, text: str) -> Iterator[str]:
 
 
 def unexplained(name: str, source: str) -> Iterator[str]:
-    """Silenced checks whose comment, or the comment line above, says no why in three words."""
+    """Silenced checks without a reason of three words in their comment or in the line above."""
     comments: dict[int, str] = {}
     alone: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

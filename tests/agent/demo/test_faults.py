@@ -49,7 +49,7 @@ def faults() -> Iterator[Faults]:
 
 
 def silent(port: int) -> bool:
-    """Whether a server takes a connection and then says nothing to a login."""
+    """Whether a server accepts a connection and does not answer a login."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.settimeout(0.5)
         connection.sendall((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))  # SSLRequest

@@ -24,7 +24,7 @@ SURPLUS = "cluster_surplus_primaries"
 
 
 class Watch:
-    """A cluster of two servers, whose roles a test speaks."""
+    """A cluster of two servers whose roles the test sets."""
 
     def __init__(self, windows: Sequence[Window] = (), every: float | None = None) -> None:
         self.told: list[Finding] = []

@@ -50,7 +50,7 @@ PATIENT = a_probe(
 
 
 class Box:
-    """Keeps what was put, and what /metrics said at that moment."""
+    """Keeps what was queued, and the content of /metrics at that moment."""
 
     def __init__(self, board: Board, clock: HandClock) -> None:
         self.findings: list[Finding] = []
@@ -89,7 +89,7 @@ class Line:
         self.pipeline.watch([self.plan], Maintenance())
 
     def reads(self, up: float, seconds: float = 0, **changes: Any) -> list[Finding]:
-        """What the desk hears of one more reading."""
+        """The findings that reach the desk after one more reading."""
         at = NOON + timedelta(seconds=seconds)
         reading: Reading = a_reading(measurements=(Measurement("up", up),), at=at, **changes)
         before = len(self.box.findings)

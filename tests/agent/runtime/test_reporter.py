@@ -71,7 +71,7 @@ def reporter(desk: FakeDesk) -> Iterator[Reporter]:
 
 @pytest.fixture
 def awaiting(desk: FakeDesk) -> Iterator[Reporter]:
-    """A reporter whose desk would like to hear that it is over of some."""
+    """A reporter whose desk awaits some findings to clear."""
     names = ("simpeg", "first", *map(str, range(20)))
     desk.waits_for = {f"{name}/availability/up/" for name in names}
     made = Reporter(desk, lambda: datetime.now(UTC), time.monotonic, (Away,))
@@ -232,7 +232,7 @@ def test_trouble_that_was_told_is_told_when_it_is_over(desk: FakeDesk, reporter:
 
 
 def warning(**changes: Any) -> Finding:
-    """Trouble that opens no incident."""
+    """A finding that opens no incident."""
     title = both("simpeg lambat", "simpeg is slow")
     return a_finding(**{"severity": Severity.WARNING, "title": title, "opens": False} | changes)
 

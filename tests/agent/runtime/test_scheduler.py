@@ -169,7 +169,7 @@ def a_loop(server: FakeServer, clock: HandClock, handed: list[Reading]) -> Loop:
 
 
 class Handed:
-    """A pipeline that notes what it is handed, and doubts what failed or says 0."""
+    """A pipeline that records its readings, and is in doubt about failures and zeros."""
 
     def __init__(self, readings: list[Reading]) -> None:
         self.readings = readings
@@ -224,7 +224,7 @@ def test_a_target_that_is_down_keeps_its_interval_when_its_rounds_begin_late() -
 def a_loop_with_a_rare_login(
     server: FakeServer, clock: HandClock, handed: list[Reading], works: list[float]
 ) -> Loop:
-    """``works``: what the login says from now on is its last entry."""
+    """``works``: its last entry is the result of logins from now on."""
     login = a_probe(
         "login",
         read=lambda session: [Measurement("up", works[-1])],

@@ -95,7 +95,7 @@ def test_adding_twice_is_adding_once(cal: Calendar, start: datetime, a: float, b
 
 
 def brute(cal: Calendar, start: datetime, minutes: int) -> int:
-    """Working minutes counted one by one on the wall clock, from the data files' own words."""
+    """Working minutes counted one by one on the wall clock, from the data files."""
     count = 0
     for minute in range(minutes):
         local = (start + timedelta(minutes=minute)).astimezone(cal.zone)

@@ -253,7 +253,7 @@ FINDINGS = st.builds(
 
 
 def reported(found: list[Finding]) -> Desk:
-    """A desk that heard these in the order of their time, each target in a cluster of its own."""
+    """A desk that received these in the order of their time, each target in a separate cluster."""
     desk = Desk()
     for each in sorted(found, key=lambda each: each.at):
         about = {"cluster": each.target[0], "role": each.about["role"]}

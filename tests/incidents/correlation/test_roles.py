@@ -20,7 +20,7 @@ REJECTED = [
 
 @pytest.mark.parametrize("first", ["down", "slot"])
 def test_a_replica_whose_role_nobody_knows_yet_is_not_taken_for_the_primary(first: str) -> None:
-    """It never said that it is one, and the slot it read is told by the primary itself."""
+    """Its role was never read; the primary itself reports the slot it used."""
     stopped = replace(down("r1", role=""), cause="refused")
     unread = on("p", "replication", "slot_active", subject="r1", role="primary")
     desk = Desk()
@@ -44,7 +44,7 @@ def test_a_replica_whose_role_nobody_knows_yet_is_not_taken_for_the_primary(firs
 def test_a_server_of_unknown_role_is_one_fault_with_what_it_may_explain_in_words_that_are_known(
     cause: Finding, effect: Finding, cause_first: bool
 ) -> None:
-    """It may be the primary or not; that nobody knows yet is true in both cases."""
+    """It may be the primary or not; the text says that its role is not known yet."""
     desk = Desk()
     first, second = (cause, effect) if cause_first else (effect, cause)
     desk.report(first)
@@ -71,7 +71,7 @@ def test_a_server_of_unknown_role_explains_nothing_where_another_is_known_as_the
 
 
 def test_what_only_a_server_that_was_read_can_say_needs_its_role() -> None:
-    """Who tells of its sequences was reached, and says in the same round what it is."""
+    """A server whose sequences were read was reached, and its role was read in the same round."""
     desk = Desk()
     desk.report(on("a", "capacity", "sequence_used_ratio"))
     assert desk.report(on("b", "capacity", "sequence_used_ratio", role="replica")).number == ""

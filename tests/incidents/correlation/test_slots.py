@@ -19,7 +19,7 @@ def test_a_slot_about_to_be_lost_is_the_cause_of_the_full_volume() -> None:
 
 
 def test_a_slot_forgotten_for_days_is_told_as_being_lost_once_it_is() -> None:
-    """The warning stood long before; it neither stays apart nor gives the incident its name."""
+    """The earlier warning joins the incident and does not give it its name."""
     lost = finding("simpeg-primary", "slot_lost_in_seconds", "lupa", "replication")
     unread = replace(
         finding("simpeg-primary", "slot_active", "lupa", "replication", Severity.WARNING),

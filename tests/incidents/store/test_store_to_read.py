@@ -24,7 +24,7 @@ WORDS = "cannot be read just now without the right to write; start Sigap"
 
 @contextmanager
 def closed(folder: Path, file_mode: int = 0o444) -> Iterator[None]:
-    """Nobody but root may write in ``folder``; its files have this mode."""
+    """Only root may write in ``folder``; its files have this mode."""
     for each in folder.iterdir():
         each.chmod(file_mode)
     folder.chmod(0o555)
@@ -37,7 +37,7 @@ def closed(folder: Path, file_mode: int = 0o444) -> Iterator[None]:
 
 
 def as_reader(file: Path) -> str:
-    """The names that a reader who is not root finds in the store, or the sentence said."""
+    """The names that a reader who is not root finds in the store, or the error."""
 
     def read() -> str:
         store = open_store(f"sqlite:///{file}", reading=True)

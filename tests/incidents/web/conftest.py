@@ -30,7 +30,7 @@ def world(tmp_path: Path, seed: Path) -> Iterator[World]:
 
 @pytest.fixture
 def client(world: World) -> TestClient:
-    """Nobody signed in; answers come as they are, redirects not followed."""
+    """A client without a session; redirects are not followed."""
     return TestClient(world.app(), follow_redirects=False)
 
 

@@ -16,7 +16,7 @@ from tests.support.words import both
 
 
 def an_incident(world: World, state: Words, note: Words, rows: int = 1) -> str:
-    """One whose evidence says this."""
+    """An incident with this evidence."""
     table = Exhibit(both("Sesi", "Sessions"), ("pid", "state"), (("4711", state),) * rows, note)
     found = replace(lock_finding(world.clock.now), evidence=Evidence(world.clock.now, (table,)))
     return world.desk.report(found, world.clock.now).number

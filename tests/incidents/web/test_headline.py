@@ -36,14 +36,14 @@ WAITING = Probe(
 
 
 def stated(judge: Judge, seconds: float, after: float) -> Finding:
-    """What the judge says of a wait of ``seconds``, so long after the first."""
+    """The judge's finding for a wait of ``seconds``, so long after the first."""
     at = MONDAY + timedelta(seconds=after)
     reading = Reading("db1", "waiting", at, 0.01, (Measurement("waiting_seconds", seconds),))
     return judge.assess(a_target("db1"), WAITING, reading).findings[0]
 
 
 def seen_now(finding: Finding) -> TargetHealth:
-    """The same finding as the watching process has it in memory."""
+    """The same finding as the agent has it in memory."""
     view = FindingView(
         finding.severity, finding.title, finding.hint, finding.since,
         fingerprint=str(finding.fingerprint),

@@ -59,7 +59,7 @@ CAST = {
 
 @dataclass
 class HandClock:
-    """A clock that only moves when told."""
+    """A clock that the test moves."""
 
     now: datetime = MONDAY
 
@@ -93,7 +93,7 @@ class World:
         return self.desk.report(lock_finding(self.clock.now), self.clock.now).number
 
     def heal(self) -> None:
-        """The probe says clear."""
+        """The probe reports clear."""
         self.desk.report(lock_finding(self.clock.now, Severity.CLEAR), self.clock.now)
 
 
@@ -131,7 +131,7 @@ def engage(people: People, now: datetime) -> None:
 
 
 def lock_finding(at: datetime, severity: Severity = Severity.CRITICAL) -> Finding:
-    """What the blocked-sessions probe says."""
+    """A finding of the blocked-sessions probe."""
     return Finding(
         target="simpeg-primary",
         probe="blocked_sessions",
@@ -183,7 +183,7 @@ def lock_finding(at: datetime, severity: Severity = Severity.CRITICAL) -> Findin
 
 
 def servers(now: datetime) -> list[TargetHealth]:
-    """One target in trouble, one blind, one well."""
+    """One target with a fault, one blind, one healthy."""
     seen = now - timedelta(seconds=7)
     up = ProbeHealth(
         "availability",

@@ -22,7 +22,7 @@ def connections_used_up(world: World) -> Iterator[None]:
 
 @contextmanager
 def account_locked(world: World) -> Iterator[None]:
-    """On the primary only; sessions that are in stay in, nobody new gets in."""
+    """On the primary only; open sessions continue, new logins are refused."""
     world.primary.sql("SET sql_log_bin = 0", f"ALTER USER '{MONITOR}'@'%' ACCOUNT LOCK")
     try:
         yield
@@ -56,7 +56,7 @@ def shut_out(world: World) -> Iterator[None]:
 
 
 ALIVE: Mapping[str, Any] = {"local": True, "evidence": ("denied", "sleeping (S)")}
-"""The server runs and lets nobody of ours in."""
+"""The server runs and refuses our logins."""
 
 LOGIN: Mapping[str, Any] = {"probe": "login", "measure": "fresh_login_ok"}
 

@@ -72,7 +72,7 @@ def redo_log_off(world: World) -> Iterator[None]:
 
 @contextmanager
 def clock_ahead(world: World) -> Iterator[None]:
-    """The primary says a time three minutes ahead to every session that begins."""
+    """The primary's clock is three minutes ahead in every new session."""
     ahead = "'SET SESSION timestamp = unix_timestamp(sysdate(6)) + 180'"
     with world.setting("init_connect", ahead):
         _monitor_begins_anew(world)
@@ -118,14 +118,14 @@ def read_only(world: World) -> Iterator[None]:
 
 @contextmanager
 def long_up(world: World) -> Iterator[None]:
-    """So that this restart can be told from one of the lab's own making."""
+    """Makes this restart distinct from those of the lab itself."""
     world.grown_older(8)
     yield
 
 
 @contextmanager
 def restarted(world: World) -> Iterator[None]:
-    """Gone and back between two readings: nobody saw it away."""
+    """Restarted between two readings, so no reading failed."""
     world.primary.kill()
     world.primary.start()
     world.go_on()
@@ -197,7 +197,7 @@ FAULTS = (
         "started only",
         limits=SOON, severity=Severity.WARNING, given=long_up, flavours=("mariadb",),
     ),
-    replace(  # MySQL tells a crash from an orderly start
+    replace(  # MySQL distinguishes a crash from an orderly start
         _fault(
             "durability/crashed_and_back", restarted, "restart", "crash_recovered",
             "availability", "primary: the server crashed", given=long_up, flavours=("mysql",),

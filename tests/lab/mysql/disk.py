@@ -36,7 +36,7 @@ def one_photo(world: World) -> Iterator[None]:
 
 @contextmanager
 def sync_loop(world: World) -> Iterator[None]:
-    """An application that writes one photo anew again and again: all of it goes to the log."""
+    """An application that rewrites one photo again and again: all of it goes to the log."""
     uploads(world)
     yield
     _purge(world)

@@ -40,7 +40,7 @@ def canary(world: World) -> Iterator[None]:
 
 @contextmanager
 def backup_holds_writes(world: World) -> Iterator[None]:
-    """A backup took the global read lock and never gave it back: reading goes on as ever."""
+    """A backup took the global read lock and never released it: reads work as before."""
     with world.primary.admin() as backup, backup.cursor() as cursor:
         cursor.execute("FLUSH TABLES WITH READ LOCK")
         yield

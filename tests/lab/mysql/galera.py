@@ -20,7 +20,7 @@ OPTIONS = ("innodb-flush-log-at-trx-commit=1", "sync-binlog=1", "expire-logs-day
 
 
 class Cluster:
-    """Three nodes that all take writes; the third is somebody else's, and nobody watches it."""
+    """Three nodes that all take writes; the third is not monitored."""
 
     engine = "mysql"
     flavour = "mariadb"
@@ -84,7 +84,7 @@ def world() -> Iterator[Cluster]:
 
 @contextmanager
 def node_killed(cluster: Cluster) -> Iterator[None]:
-    """The node nobody watches dies at once: only the others can miss it."""
+    """The node that is not monitored crashes: only the others can report it missing."""
     cluster.third.kill()
     for survivor in (cluster.one, cluster.two):
         cluster.seen_by(survivor, 2)
@@ -97,7 +97,7 @@ def node_killed(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def watched_node_killed(cluster: Cluster) -> Iterator[None]:
-    """A node that is watched dies: it is down, and the other misses it."""
+    """A monitored node crashes: it is down, and the other reports it missing."""
     cluster.two.kill()
     cluster.seen_by(cluster.one, 2)
     try:
@@ -142,7 +142,7 @@ def desynced(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def slow_node_brakes(cluster: Cluster) -> Iterator[None]:
-    """Writes to a table without a key: each row is looked for in the whole of it on the others."""
+    """Writes to a table without a key: the others scan the whole table for each row."""
     cluster.one.sql(
         "CREATE TABLE app.tanpa_kunci (nilai INT, isi CHAR(100)) ENGINE=InnoDB",
         "INSERT INTO app.tanpa_kunci WITH RECURSIVE n(i) AS "
@@ -173,7 +173,7 @@ def _paused(cluster: Cluster) -> int:
 
 @contextmanager
 def idle(cluster: Cluster) -> Iterator[None]:
-    """Nobody does anything."""
+    """No activity."""
     yield
 
 

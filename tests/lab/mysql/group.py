@@ -20,7 +20,7 @@ ONE, TWO = "satu", "dua"
 
 
 class Group:
-    """One primary and its secondaries, or primaries only; the third member nobody watches."""
+    """One primary and its secondaries, or primaries only; the third member is not monitored."""
 
     engine = "mysql"
     flavour = "mysql"
@@ -86,7 +86,7 @@ def world(*, single: bool = True) -> Iterator[Group]:
 
 @contextmanager
 def member_killed(group: Group) -> Iterator[None]:
-    """The member nobody watches dies at once: only the others can miss it."""
+    """The member that is not monitored crashes: only the others can report it missing."""
     group.third.kill()
     group.lost(group.third)
     try:
@@ -126,7 +126,7 @@ def quorum_lost(group: Group) -> Iterator[None]:
 
 @contextmanager
 def member_left(group: Group) -> Iterator[None]:
-    """Somebody stopped Group Replication on a secondary: it answers, with old data."""
+    """Group Replication was stopped on a secondary: it answers with old data."""
     group.two.sql("STOP GROUP_REPLICATION")
     group.lost(group.two)
     try:
@@ -138,9 +138,9 @@ def member_left(group: Group) -> Iterator[None]:
 
 @contextmanager
 def applier_fails(group: Group) -> Iterator[None]:
-    """Somebody wrote on a secondary, and the group's own write finds the row there already.
+    """A row was written on a secondary, and the group's own write finds it there already.
 
-    Such a member leaves its group and takes administrators only (MySQL 9's exit_state_action).
+    Such a member leaves its group and accepts administrators only (MySQL 9's exit_state_action).
     """
     with group.two.admin("app") as local, local.cursor() as cursor:
         cursor.execute("SET GLOBAL super_read_only = OFF")
@@ -176,7 +176,7 @@ def applier_held_up(group: Group) -> Iterator[None]:
 
 @contextmanager
 def idle(group: Group) -> Iterator[None]:
-    """Nobody does anything but the canary."""
+    """No activity but the canary."""
     yield
 
 

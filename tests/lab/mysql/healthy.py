@@ -14,7 +14,7 @@ from tests.servers.mariadb import Holder, eventually
 
 @contextmanager
 def idle(world: World) -> Iterator[None]:
-    """Nobody does anything; a replica without traffic is not behind."""
+    """No activity; a replica without traffic is not behind."""
     yield
 
 
@@ -62,7 +62,7 @@ def batch_delete(world: World) -> Iterator[None]:
 
 @contextmanager
 def batch_delete_open(world: World) -> Iterator[None]:
-    """A delete that is still uncommitted for the whole time."""
+    """A delete that stays uncommitted all the time."""
     with world.session("DELETE FROM pegawai"):
         yield
     world.wait_whole()
@@ -70,7 +70,7 @@ def batch_delete_open(world: World) -> Iterator[None]:
 
 @contextmanager
 def alter_table(world: World) -> Iterator[None]:
-    """A table stays write-locked for its owner's work, and nobody else needs it."""
+    """A table is write-locked by its owner, and no other session needs it."""
     holder = Holder(
         world.primary,
         "LOCK TABLES app.pegawai WRITE",
@@ -117,7 +117,7 @@ def delayed_on_purpose(world: World) -> Iterator[None]:
 
 @contextmanager
 def short_lock_waits(world: World) -> Iterator[None]:
-    """Somebody waits a moment for somebody, as in any busy application."""
+    """Short lock waits, as in any busy application."""
     with (
         world.session("UPDATE pegawai SET gaji = 1 WHERE id = 9"),
         world.waiters(1, "UPDATE pegawai SET gaji = 2 WHERE id = 9"),

@@ -18,7 +18,7 @@ OURS, ARCHIVE = "127.0.0.1", "127.0.0.1#2"
 
 
 class Reader:
-    """What copies the binary log to another building; nobody watches it there."""
+    """Copies the binary log to another building; it is not monitored there."""
 
     def __init__(self) -> None:
         self._running = ExitStack()
@@ -74,6 +74,6 @@ FAULTS = (
         "declared_standby_missing", "replication", ("has lost its standby", ARCHIVE),
         evidence=("repl",), expects=Expectations(standbys=(OURS, ARCHIVE)), given=READER.here,
         deadline=PATIENT, versions=(0, 110000),  # the reader is the machine's, and knows none newer
-        flavours=("mariadb",),  # MySQL tells a replica by its uuid, which this reader has not
+        flavours=("mariadb",),  # MySQL needs a uuid, which this reader does not have
     ),
 )  # fmt: skip

@@ -53,12 +53,12 @@ def _status(world: World, *names: str) -> dict[str, int]:
 
 @contextmanager
 def nothing_more(world: World) -> Iterator[None]:
-    """What goes on meanwhile is the fault."""
+    """The load that continues is the fault."""
     yield
 
 
 def _for_a_second(world: World, work: Callable[[], object]) -> None:
-    """Work until the server's own clock, which counts whole seconds, has moved."""
+    """Work until the server's clock, which has whole seconds, has moved."""
     began = _status(world, "Uptime")["Uptime"]
 
     def moved() -> bool:
@@ -69,7 +69,7 @@ def _for_a_second(world: World, work: Callable[[], object]) -> None:
 
 
 def scans(world: World) -> None:
-    """A report reads the whole archive, while the application asks for the same few pages."""
+    """A report reads the whole archive while the application reads the same few pages."""
     _for_a_second(
         world,
         lambda: world.primary.sql(

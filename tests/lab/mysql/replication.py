@@ -56,7 +56,7 @@ def all_stopped(world: World) -> Iterator[None]:
 
 @contextmanager
 def password_wrong(world: World) -> Iterator[None]:
-    """The replication account's password was changed, and the replica was not told."""
+    """The replication account's password was changed, but not on the replica."""
     world.primary.sql("SET sql_log_bin = 0", "ALTER USER 'repl'@'%' IDENTIFIED BY 'baru'")
     world.replicate("STOP {replica} IO_THREAD", "START {replica} IO_THREAD")
     eventually(lambda: world.channel("Last_IO_Errno") == 1045, "the receiver is refused")
@@ -84,7 +84,7 @@ def applier_blocked(world: World) -> Iterator[None]:
 
 @contextmanager
 def configuration_gone(world: World) -> Iterator[None]:
-    """Somebody ran RESET SLAVE ALL: no error anywhere, and no replication."""
+    """RESET SLAVE ALL was run: no error anywhere, and no replication."""
     world.replicate("STOP {replica}", "RESET {replica} ALL")
     try:
         yield
@@ -95,7 +95,7 @@ def configuration_gone(world: World) -> Iterator[None]:
 
 @contextmanager
 def errant(world: World) -> Iterator[None]:
-    """Somebody writes on the replica, and the write is logged there."""
+    """A write on the replica, logged there."""
     world.replica.sql("CREATE TABLE app.salah_tempat (id INT PRIMARY KEY)")
     try:
         yield
@@ -163,7 +163,9 @@ def commits_hang(world: World) -> Iterator[None]:
 
 @contextmanager
 def commits_bare(world: World) -> Iterator[None]:
-    """Semi-synchronous is on and no replica takes part: commits go on without a word of it."""
+    """Semi-synchronous is on and no replica takes part: commits continue without an
+    acknowledgement.
+    """
     with world.setting(_semi(world, "source_enabled"), "1"):
         yield
 
@@ -214,7 +216,7 @@ FAULTS = (
         "applier_blocked", applier_blocked, "replication_lag_seconds", "replica", "behind",
         limits={"replication_lag.replication_lag_seconds": SOON},
     ),
-    # Neither configured nor writable: the role says it shorter than the missing channel does.
+    # Neither configured nor writable: the role finding is shorter than the missing channel's.
     replace(
         _fault("configuration_gone", configuration_gone, "role_as_expected", "replica", "primary"),
         probe="availability", family="role",

@@ -45,7 +45,7 @@ def history_grows(world: World) -> Iterator[None]:
 
 
 def _purged(world: World) -> bool:
-    """Purging goes on as others write."""
+    """Purging continues as others write."""
     world.primary.sql("UPDATE app.pegawai SET gaji = gaji + 1 WHERE id = 23")
     asked = "SELECT COUNT AS n FROM information_schema.INNODB_METRICS WHERE NAME = "
     return int(world.primary.sql(f"{asked}'trx_rseg_history_len'")[0]["n"]) < 200
@@ -93,7 +93,7 @@ def _aged(world: World) -> None:
 
 
 def _next_second(world: World) -> None:
-    """Rates are over the server's uptime, which counts whole seconds."""
+    """Rates use the server's uptime, which has whole seconds."""
 
     def uptime() -> int:
         return int(world.primary.sql("SHOW GLOBAL STATUS LIKE 'Uptime'")[0]["Value"])

@@ -33,7 +33,7 @@ class World:
     engine = "mysql"
     ruined = False
     rest_seconds = 0.12
-    """InnoDB renews what it shows of transactions only once nobody has looked for 0.1 s."""
+    """InnoDB refreshes its list of transactions only if it was not read for 0.1 s."""
 
     def __init__(self, pair: MariaDBPair, volume: Volume | None = None) -> None:
         self.volume = volume  # holds the primary's binary log
@@ -108,7 +108,7 @@ class World:
         self.go_on()
 
     def skip_what_is_gone(self) -> None:
-        """Go on from where the primary is: the rows in between are put right by hand."""
+        """Continue from the primary's present position: missing rows are repaired by hand."""
         self.replicate("STOP {replica}")
         position = self.primary.sql("SELECT @@global.gtid_binlog_pos AS p")[0]["p"]
         rows = self.primary.sql("SELECT id, gaji FROM app.pegawai")
@@ -126,7 +126,9 @@ class World:
         self.primary.kill()
 
     def power_back(self) -> None:
-        """It starts, and where it would tell of the crash, once more in order: it is history."""
+        """Start it and, where it would report the crash, restart it in order, so that the crash is
+        over.
+        """
         if self.flavour == "mysql":
             self.primary.start()
             self.primary.stop()

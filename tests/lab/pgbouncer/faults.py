@@ -54,7 +54,7 @@ def server_gone(world: World) -> Iterator[None]:
 
 @contextmanager
 def server_frozen(world: World) -> Iterator[None]:
-    """PostgreSQL stands still with two questions in its hands; the next clients queue."""
+    """PostgreSQL is frozen during two queries; the next clients queue."""
     world.primary.freeze()
     try:
         with world.pooler.queueing(3, taken=2):
@@ -66,7 +66,7 @@ def server_frozen(world: World) -> Iterator[None]:
 
 @contextmanager
 def row_locked(world: World) -> Iterator[None]:
-    """A row is locked; whoever comes through the pooler waits for it and keeps the pool."""
+    """A row is locked; clients of the pooler wait for it and use up the pool."""
     world.primary.sql("create table if not exists kas (id int primary key, saldo int)")
     world.primary.sql("insert into kas values (1, 0) on conflict do nothing")
     world.primary.sql(f"grant all on kas to {CLERK}")
@@ -87,7 +87,7 @@ def row_locked(world: World) -> Iterator[None]:
 
 @contextmanager
 def suspended(world: World) -> Iterator[None]:
-    """An upgrade stopped half-way: SUSPEND lasts for as long as whoever said it stays."""
+    """An upgrade stopped half-way: SUSPEND lasts as long as its session."""
     console = world.pooler.connect("pgbouncer", ADMIN)
     try:
         with console.cursor() as cursor:
@@ -101,7 +101,7 @@ def suspended(world: World) -> Iterator[None]:
 
 @contextmanager
 def pause_forgotten(world: World) -> Iterator[None]:
-    """Somebody paused the database for a switch of the primary and went home."""
+    """The database was paused for a switch of the primary and never resumed."""
     world.pooler.admin(f"PAUSE {DATABASE}")
     try:
         with world.pooler.queueing(2):
@@ -124,7 +124,7 @@ def pause_of_everything(world: World) -> Iterator[None]:
 
 @contextmanager
 def no_room_for_clients(world: World) -> Iterator[None]:
-    """An application leaks connections until the pooler takes nobody any more."""
+    """An application leaks connections until the pooler rejects new clients."""
     with ExitStack() as stack:
         with suppress(psycopg2.OperationalError):
             while True:

@@ -16,7 +16,7 @@ from tests.servers.postgresql import bindir
 
 @contextmanager
 def idle(world: World) -> Iterator[None]:
-    """Nobody comes; PgBouncer closes its idle server connections by and by."""
+    """No clients; PgBouncer closes its idle server connections."""
     yield
 
 

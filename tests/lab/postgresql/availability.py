@@ -28,7 +28,7 @@ def slots_used_up(world: World) -> Iterator[None]:
 
 @contextmanager
 def login_rule_removed(world: World) -> Iterator[None]:
-    """pg_hba.conf was edited: sessions that are in stay in, nobody new gets in."""
+    """pg_hba.conf was edited: open sessions continue, new logins are refused."""
     with world.hba(f"host all {MONITOR} 127.0.0.1/32 reject"):
         yield
 
@@ -54,7 +54,7 @@ def password_changed(world: World) -> Iterator[None]:
 
 @contextmanager
 def account_locked(world: World) -> Iterator[None]:
-    """On the primary, and with it on every replica; and nobody of ours is left in."""
+    """On the primary, and so on every replica; we have no open session left."""
     world.primary.sql(f"alter role {MONITOR} nologin")
     world.wait_whole()
     try:
@@ -74,7 +74,7 @@ def _change_password(world: World, to: str) -> None:
 
 
 ALIVE: Mapping[str, Any] = {"local": True, "evidence": ("denied", '"postgres", {"en": "')}
-"""The server runs and lets nobody of ours in: its process is shown, asleep or just answering us."""
+"""The server runs and refuses our logins; its process is shown, asleep or answering us."""
 
 LOGIN: Mapping[str, Any] = {"probe": "login", "measure": "fresh_login_ok"}
 

@@ -81,7 +81,7 @@ def multixacts(world: World) -> Iterator[None]:
 
 
 def _freeze(world: World) -> None:
-    """Every database, also template0: it ages with the others, and nobody may enter it."""
+    """Every database, also template0, which ages like the others and accepts no connections."""
     world.primary.sql("update pg_database set datallowconn = true where datname = 'template0'")
     for (name,) in world.primary.sql("select datname from pg_database"):
         world.primary.sql("vacuum freeze", database=name)

@@ -16,7 +16,7 @@ AHEAD_SECONDS = 180
 
 @contextmanager
 def ahead(world: World) -> Iterator[None]:
-    """The primary starts after somebody set its machine's clock by hand."""
+    """The primary starts after its machine's clock was set by hand."""
     one = world.primary
     one.environment = {
         "LD_PRELOAD": str(_library()),

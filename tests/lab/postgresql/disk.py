@@ -60,7 +60,7 @@ class Standby:
 
 @contextmanager
 def reading(world: World) -> Iterator[None]:
-    """A standby reads all that was kept for it, and goes on."""
+    """A standby reads everything that was kept for it, and continues."""
     one = world.primary
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
@@ -94,9 +94,9 @@ def archive_fails(world: World) -> Iterator[None]:
 
 
 def tidied(world: World) -> None:
-    """WAL that nobody needs goes now, and not between two looks: a fall would begin the watch anew.
+    """Remove unneeded WAL now, not between two readings: a fall would restart the observation.
 
-    Two checkpoints, for one keeps what the last one needed.
+    Two checkpoints, because one keeps what the previous one needed.
     """
     world.primary.sql("drop table if exists fill_me")
     world.wait_whole()

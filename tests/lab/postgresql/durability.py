@@ -91,7 +91,7 @@ def commits_not_flushed(world: World) -> Iterator[None]:
 
 @contextmanager
 def crashed_and_back(world: World) -> Iterator[None]:
-    """A power cut between two readings: nobody saw the server away."""
+    """A power cut between two readings, so no reading failed."""
     world.primary.stop(hard=True)
     world.primary.start()
     world.wait_whole()
@@ -101,7 +101,7 @@ def crashed_and_back(world: World) -> Iterator[None]:
 
 
 class Killed:
-    """Somebody kills the server and starts it again as soon as that is told."""
+    """The server is killed and started again as soon as that is reported."""
 
     TOLD_BY = 2  # rounds
 
@@ -128,7 +128,7 @@ KILLED = Killed()
 
 @contextmanager
 def replica_crashed_and_back(world: World) -> Iterator[None]:
-    """The same on the replica, which is no copy made anew; before 15 nothing tells."""
+    """The same on the replica, which is not a new copy; before 15 nothing shows it."""
     world.replica.stop(hard=True)
     world.replica.start()
     world.wait_whole()
@@ -139,7 +139,7 @@ def replica_crashed_and_back(world: World) -> Iterator[None]:
 
 @contextmanager
 def page_damaged(world: World) -> Iterator[None]:
-    """Storage gave back other bytes than it was given, and somebody read them."""
+    """Storage returned other bytes than were written, and they were read."""
     world.primary.sql("create table berkas as select n from generate_series(1, 1000) n")
     path = world.primary.sql("select pg_relation_filepath('berkas')")[0][0]
     checked = world.primary.sql("show data_checksums")[0][0] == "on"
@@ -177,7 +177,7 @@ def canary(world: World) -> Iterator[None]:
 
 @contextmanager
 def canary_waits_for_a_lock(world: World) -> Iterator[None]:
-    """Nothing an application feels is told by reading sessions: here a write does not end."""
+    """Reading sessions look healthy while a write does not end."""
     with world.session("select * from sigap.canary for update", name="pemeriksa"):
         yield
 
@@ -232,7 +232,7 @@ def slot_lost(world: World) -> Iterator[None]:
 
 @contextmanager
 def synchronous_standby_missing(world: World) -> Iterator[None]:
-    """Commits wait for a standby that nobody has."""
+    """Commits wait for a standby that does not exist."""
 
     def write() -> None:
         connection = world.primary.connect()
@@ -272,7 +272,7 @@ def heartbeat_stands_still(world: World) -> Iterator[None]:
 
 @contextmanager
 def promoted(world: World) -> Iterator[None]:
-    """Somebody promotes the replica although the primary lives: two of them take writes."""
+    """The replica is promoted although the primary is alive: both take writes."""
     world.replica.sql("select pg_promote()")
     try:
         yield

@@ -17,7 +17,7 @@ from tests.servers.postgresql import SUPERUSER, bindir
 
 @contextmanager
 def idle(world: World) -> Iterator[None]:
-    """Nobody does anything; a replica without traffic is not behind."""
+    """No activity; a replica without traffic is not behind."""
     yield
 
 
@@ -67,7 +67,7 @@ def batch_delete(world: World) -> Iterator[None]:
 
 @contextmanager
 def batch_delete_open(world: World) -> Iterator[None]:
-    """The same delete, still uncommitted for the whole time."""
+    """The same delete, uncommitted all the time."""
     world.primary.sql(
         "create table if not exists arsip as "
         "select n as id, md5(n::text) as isi from generate_series(1, 100000) n"
@@ -80,7 +80,7 @@ def batch_delete_open(world: World) -> Iterator[None]:
 
 @contextmanager
 def alter_table(world: World) -> Iterator[None]:
-    """A table is being rewritten: its exclusive lock is held, and nobody else needs it."""
+    """A table is being rewritten under an exclusive lock, and no other session needs it."""
     with world.session(
         "alter table pegawai add column golongan int default 3",
         "alter table pegawai alter column gaji type bigint",
@@ -146,7 +146,7 @@ def planned_failover(world: World) -> Iterator[None]:
 
 @contextmanager
 def replica_rebuilt(world: World) -> Iterator[None]:
-    """Between two readings the replica was thrown away and copied anew: no crash."""
+    """Between two readings the replica was deleted and copied again: no crash."""
     world.rebuild_replica()
     yield
 

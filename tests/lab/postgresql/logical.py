@@ -57,7 +57,7 @@ def _active(world: World) -> bool:
 
 @contextmanager
 def disabled(world: World) -> Iterator[None]:
-    """Somebody, or disable_on_error, switched it off while it worked."""
+    """The subscription was disabled while it worked, by a person or by disable_on_error."""
     world.primary.sql("alter subscription surat disable", database=SUBSCRIBER)
     until(lambda: not _active(world), "the worker ending")
     yield
@@ -83,7 +83,7 @@ def duplicate_key(world: World) -> Iterator[None]:
 
 @contextmanager
 def copy_stuck(world: World) -> Iterator[None]:
-    """The first copy of a table waits for a lock somebody holds on the subscriber."""
+    """The first copy of a table waits for a lock on the subscriber."""
     world.primary.sql("alter publication terbitan add table disposisi", database=PUBLISHER)
     with world.session(
         "lock table disposisi in share mode", name="pemeliharaan", database=SUBSCRIBER

@@ -19,10 +19,10 @@ SLOT = "cadangan"
 
 
 class Receiver:
-    """What copies the WAL to another building, through a slot; nobody watches it there."""
+    """Copies the WAL to another building through a slot; it is not monitored there."""
 
     def __init__(self, *, takes_its_slot: bool) -> None:
-        """``takes_its_slot``: when it goes somebody takes the slot for a leftover and drops it."""
+        """``takes_its_slot``: when it leaves, its slot is dropped as a leftover."""
         self._takes_its_slot = takes_its_slot
         self._running = ExitStack()
 

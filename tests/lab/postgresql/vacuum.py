@@ -20,7 +20,7 @@ def switched_off(world: World) -> Iterator[None]:
 
 @contextmanager
 def table_left_out(world: World) -> Iterator[None]:
-    """Somebody took the busiest table out of it years ago, and everything in it is rewritten."""
+    """Autovacuum is disabled for the busiest table, and all its rows are rewritten."""
     one = world.primary
     one.sql("create table antrean (n int) with (autovacuum_enabled = off)")
     one.sql("insert into antrean select n from generate_series(1, 150000) n")

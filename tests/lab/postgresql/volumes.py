@@ -23,7 +23,7 @@ def full(world: World) -> Iterator[None]:
 @contextmanager
 def full_until_the_server_dies(world: World) -> Iterator[None]:
     """A full WAL volume ends the server (PANIC); the cause is the volume, not the server."""
-    # Else the crash may lose the replica's slot too: it stands where the last checkpoint saved it.
+    # Else the crash may lose the replica's slot too: it restarts from the last checkpoint.
     with world.setting("max_slot_wal_keep_size", "-1"):
         with needed(world.volume).full():
             with suppress(psycopg2.Error):

@@ -154,7 +154,7 @@ class World:
         return str(self.primary.sql(asked, name)[0][0])
 
     def rebuild_replica(self) -> None:
-        """Throw the replica away and copy it anew from the primary."""
+        """Delete the replica and copy it again from the primary."""
         self.replica.stop()
         shutil.rmtree(self.replica.data)
         run(
@@ -240,13 +240,13 @@ def world(settings: dict[str, str] | None = None) -> Iterator[World]:
         pair.primary.sql("alter system set archive_command = '/bin/true'")
         kept = pair.primary.settings.pop("max_slot_wal_keep_size")
         pair.primary.sql(f"alter system set max_slot_wal_keep_size = '{kept}'")
-        for server in (pair.primary, pair.replica):  # a replica made anew has the primary's
+        for server in (pair.primary, pair.replica):  # a new replica has the primary's
             server.sql("alter system set max_standby_streaming_delay = -1")
             server.sql("select pg_reload_conf()")
         pair.primary.stop()
         volume = stack.enter_context(mounted(pair.primary.data / "pg_wal", 800))
         data = stack.enter_context(mounted(pair.primary.data / "base", 600))
-        # A mount point would vanish with the data directory: leave it before the pair is removed.
+        # A mount point would be removed with the data directory: unmount before removing the pair.
         stack.callback(pair.stop)
         pair.primary.start()
         made = World(pair, volume, data)

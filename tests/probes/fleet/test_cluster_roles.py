@@ -40,7 +40,7 @@ class Cluster:
             self.clusters.note_timeline(seen(self.targets[name], reading))
 
     def shows(self, times: int = 4, **actual: str) -> dict[str, Finding]:
-        """What stands after some rounds, by measure."""
+        """The findings after some rounds, by measure."""
         found = self.says(times, **actual)
         return {name: each for name, each in found.items() if each.severity > Severity.CLEAR}
 

@@ -72,7 +72,7 @@ ALONE = (SLOTS,)
 
 
 class World:
-    """A pipeline with one target, whose readings a test speaks."""
+    """A pipeline with one target whose readings the test sets."""
 
     def __init__(self, *probes: Probe, notebook: Notebook | None = None, **target: Any) -> None:
         self.target: Target = a_target(**target)

@@ -17,7 +17,7 @@ THREE = {"a": "h1", "b": "h2", "c": "h3"}
 def test_two_of_three_servers_that_go_down_together_are_told_each_by_itself(
     tmp_path: Path, kind: FailureKind, third: FailureKind | None
 ) -> None:
-    """The third was reached, whatever it said: the agent's network works."""
+    """The third was reached, so the agent's network works."""
     network = Network(tmp_path, **THREE)
     network.round(2)
     network.silent = {"a": kind, "b": kind} | ({"c": third} if third else {})

@@ -22,7 +22,7 @@ PROBE = a_probe(measures=(Measure("up", "", "Up"), Measure("is_replica", "", "1 
 
 
 class Agent:
-    """Watches two servers of one cluster whose roles nobody has declared or learned yet."""
+    """Monitors two servers of one cluster whose roles are neither declared nor learned yet."""
 
     def __init__(self) -> None:
         self.told: list[Finding] = []

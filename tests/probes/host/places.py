@@ -56,10 +56,10 @@ def ext4(folder: Path, megabytes: int = 32) -> Iterator[tuple[Path, str]]:
 
 @contextmanager
 def dead_mount(place: Path) -> Iterator[Path]:
-    """A FUSE mount whose file system never answers, as when an NFS server has died.
+    """A FUSE mount whose file system never answers, like NFS with a dead server.
 
-    Nobody reads the other end of /dev/fuse, so every look at the mount blocks until the end is
-    closed; then it fails with ENOTCONN, as a mount does whose daemon crashed.
+    No process reads the other end of /dev/fuse, so every access to the mount blocks until that end
+    is closed; then it fails with ENOTCONN, like a mount whose daemon crashed.
     """
     require_root()
     end = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)

@@ -102,7 +102,7 @@ def test_the_line_that_mends_it_names_the_drop_in() -> None:
 
 
 def kind_of(home: tuple[int, int]) -> str:
-    """Whether the processes that stand in ``home`` could be looked at."""
+    """Whether the processes in ``home`` could be read."""
     try:
         held_by(processes("postgresql"), home)
     except ProbeError as error:

@@ -29,7 +29,7 @@ Shape = Callable[[float], float]
 
 
 def lived(used: Shape, days: float, every: float = 300.0, fine_minutes: float = 60.0) -> History:
-    """The history of a volume watched for that long; by the half minute towards the end."""
+    """The history of a volume observed for that long; every half minute towards the end."""
     history = History()
     end = days * DAY
     at = 0.0
@@ -135,7 +135,7 @@ def runaway(per_minute: float, minutes: float, days: float) -> Shape:
 
 
 def test_a_runaway_fill_is_told_within_minutes() -> None:
-    """1 GB a minute with 40 GB left: forty minutes, told after six without any past."""
+    """1 GB a minute with 40 GB left: forty minutes, reported after six without any history."""
     history = lived(runaway(1 * GB, 6.5, 0.01), 0.01)
     found = forecast(history, 40 * GB, START + 0.01 * DAY)
     assert isinstance(found, Forecast)
@@ -246,7 +246,7 @@ def test_any_past_gives_a_time_in_bounds_or_a_reason(
 def test_growth_under_spikes_and_noise_is_found(
     per_day: float, spike: float, seed: int, days: int
 ) -> None:
-    """Within a quarter, for any growth that stands out of the noise."""
+    """Within a quarter, for any growth that is larger than the noise."""
     chance = random.Random(seed)
     used = together(
         growing(per_day * GB),
@@ -279,7 +279,7 @@ def volume(used: float, free: float = 60 * GB) -> TargetVolumes:
 
 
 def test_the_past_outlives_the_agent() -> None:
-    """What is kept is plain JSON under the key that is written down, and goes on counting."""
+    """The stored history is plain JSON, and observation continues from it."""
     memory = Memory()
     used = growing(1.5 * GB)
     found: list[Measurement] = []
@@ -311,7 +311,7 @@ def test_a_stuck_volume_keeps_its_past_and_a_removed_one_is_forgotten() -> None:
 
 
 def test_a_fill_raises_a_critical_finding_and_a_clean_up_clears_it() -> None:
-    """The whole way, on a moved clock: 1 GB a minute with 100 GB left, then somebody deletes."""
+    """The whole path, on a test clock: 1 GB a minute with 100 GB left, then a deletion."""
     memory = Memory()
     judge, target = Judge(), a_target(host="db01")
     used, free, raised_after, cleared_after = 100 * GB, 100 * GB, None, None

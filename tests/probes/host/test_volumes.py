@@ -141,7 +141,7 @@ def test_an_unreadable_pg_wal_is_said_and_not_guessed(tmp_path: Path) -> None:
 
 
 def seen_of(data: Path) -> str:
-    """What can be told of a data directory and its WAL."""
+    """What is visible of a data directory and its WAL."""
     with deadline.within(10):
         seen = look_at({"data": str(data), "wal": f"{data}/pg_wal"}, Mounts())
     found = list(measurements(seen, "postgresql"))

@@ -45,7 +45,7 @@ def writable(place: Path) -> bool:
 
 
 def test_a_read_only_view_of_a_healthy_volume_is_not_read_only(tmp_path: Path) -> None:
-    """As inside a unit with ProtectSystem=strict: the mount says ro, the file system is well."""
+    """As inside a unit with ProtectSystem=strict: the mount is ro, the file system is healthy."""
     real, view = tmp_path / "nyata", tmp_path / "pandangan"
     with mounted(real, "-t", "tmpfs", "sigap"), mounted(view, "--bind", str(real)):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(view)], check=True)
@@ -70,7 +70,7 @@ def test_a_dead_mount_is_said_within_the_deadline_and_leaks_nothing(tmp_path: Pa
             spent = time.monotonic() - started
             assert found["volume_stuck", str(place)].value == 1
             assert found["volume_free_bytes", "/"].detail["holds"] == "data"
-            # The first look waits for its two seconds; nobody waits for a mount known as dead.
+            # The first access waits for two seconds; a mount known as dead is not waited for.
             assert spent < (4 if rounds == 0 else 1)
         assert threading.active_count() == threads + 1
         shown = list(view_of({"data": "/", "wal": str(place)}))

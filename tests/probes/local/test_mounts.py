@@ -17,7 +17,7 @@ from tests.servers.postgresql import until
 
 
 class Stuck:
-    """A statvfs that blocks until it is let go, as on a dead NFS mount."""
+    """A statvfs that blocks until it is released, as on a dead NFS mount."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -31,7 +31,7 @@ class Stuck:
 
 @contextmanager
 def stuck() -> Iterator[Stuck]:
-    """Let go of whatever was abandoned, also when the test fails."""
+    """Releases blocked threads, also when the test fails."""
     one = Stuck()
     try:
         yield one
@@ -53,7 +53,7 @@ def test_the_volume_behind_a_link_is_the_one_reported(tmp_path: Path) -> None:
 def test_free_space_is_what_an_ordinary_process_may_use(tmp_path: Path) -> None:
     volume = Mounts().look(str(tmp_path), 5)
     seen = os.statvfs(tmp_path)
-    # Others write to this disk too, so only the side of the root reserve can be told.
+    # Others write to this disk too, so only the root reserve can be checked.
     reserve = (seen.f_bfree - seen.f_bavail) * seen.f_frsize
     assert volume.free_bytes <= seen.f_bfree * seen.f_frsize - reserve / 2
 

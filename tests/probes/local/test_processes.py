@@ -33,7 +33,7 @@ def here(port: int) -> Target:
 
 @contextmanager
 def a_server_in(folder: Path) -> Iterator[psutil.Process]:
-    """A process that is called and stands as the server's does."""
+    """A process with the server's name and working directory."""
     program = folder / "postgres"
     program.write_bytes(Path("/bin/sleep").resolve().read_bytes())
     program.chmod(0o755)
@@ -48,7 +48,7 @@ def a_server_in(folder: Path) -> Iterator[psutil.Process]:
 
 
 def rows_of(pid: int, exhibit: Told) -> list[tuple[str, ...]]:
-    """Its rows; somebody else's zombies of the same name may be among the others."""
+    """Its rows; unrelated zombies of the same name may be among the others."""
     return [row for row in exhibit.rows if row[0] == str(pid)]
 
 

@@ -19,7 +19,7 @@ from tests.support.evidence import Told, all_told
 BUDGET = 10.0
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 SNAPSHOT_SECONDS = 0.15
-"""INNODB_TRX is copied anew only when nobody has read it for 0.1 s."""
+"""INNODB_TRX is refreshed only if it was not read for 0.1 s."""
 
 
 def probe(name: str) -> Probe:
@@ -36,7 +36,7 @@ def reading(name: str, target: Target, budget: float = BUDGET) -> Reading:
 
 
 def measured(name: str, target: Target) -> dict[str, Measurement]:
-    """What the probe says now, by measure; the test fails when it failed."""
+    """The probe's measurements now, by measure; fails the test when it failed."""
     taken = reading(name, target)
     assert taken.failure is None, taken.failure
     return {each.measure: each for each in taken.measurements}
@@ -69,7 +69,7 @@ def settled() -> None:
 
 
 def english(value: object) -> str:
-    """What a detail says in English; it must be said in both languages."""
+    """A detail in English; it must exist in both languages."""
     assert isinstance(value, Text)
     assert value.id
     return value.en
@@ -103,7 +103,7 @@ class Watched:
         return {each.measure: each for each in found}
 
     def a_rate(self, name: str, measure: str, enough: Callable[[float], bool]) -> Measurement:
-        """The first rate that is ``enough``: rates are told over the server's whole seconds."""
+        """The first rate that is ``enough``: rates use the server's whole seconds."""
 
         def told() -> Measurement | None:
             found = self.values(name).get((measure, ""))

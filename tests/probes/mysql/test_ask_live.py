@@ -26,7 +26,7 @@ class Rounds:
         self.owner = Owner(server.target(), engine("mysql"), BUDGET)
 
     def take(self, *questions: Asking) -> list[object]:
-        """Each question is a probe of one round; what they were told."""
+        """Each query is a probe of one round; returns their answers."""
         told: list[object] = []
 
         def asked(question: Asking) -> Probe:

@@ -16,7 +16,7 @@ FIRSTS = [{"id": 1, "name": "id", "is_primary": 1, "pos": 0}]
 
 
 class Dictionary:
-    """A session that answers from InnoDB's dictionary until somebody's lock stands before it."""
+    """A session that answers from InnoDB's dictionary until a lock blocks it."""
 
     flavour, version = "mysql", 90704
 

@@ -101,7 +101,7 @@ def test_the_heartbeat_tells_a_transaction_older_than_our_watch(lax: MariaDBPair
 
 @pytest.fixture
 def semi(pair: MariaDBPair) -> Iterator[MariaDBPair]:
-    """Both sides switched on, with a time-out nobody waits for."""
+    """Both sides switched on, with a timeout that never expires in the test."""
     pair.primary.sql(
         "SET GLOBAL rpl_semi_sync_master_timeout = 600000",
         "SET GLOBAL rpl_semi_sync_master_wait_no_slave = ON",

@@ -114,7 +114,7 @@ def test_after_its_password_was_changed_sigap_says_that_its_own_account_is_not_l
 
 @contextmanager
 def crowded(server: MariaDB) -> Iterator[None]:
-    """Every connection is taken; when this is left the server has let go of them."""
+    """All connections are in use; on leaving, the server has released them."""
     with ExitStack() as crowd:
         with suppress(pymysql.err.OperationalError):
             for _ in range(20):

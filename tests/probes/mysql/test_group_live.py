@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.matrix]
 
 @pytest.fixture(scope="module")
 def single() -> Iterator[list[Member]]:
-    """A primary and two secondaries, watched by the account of ``sigap grants``."""
+    """A primary and two secondaries, monitored by the account of ``sigap grants``."""
     with mysql_group.members(3) as made:
         made[0].grant_monitor(declared_grants("mysql"))
         for line in registry.engine("mysql").options["canary"]:

@@ -62,7 +62,7 @@ def _gone(pair: MariaDBPair, target: Target) -> bool:
 
 
 def _missing(target: Target, membership: Membership, judge: Judge) -> set[str]:
-    """Whom the judge misses once the present state has been seen twice."""
+    """The replicas reported missing once the present state has been seen twice."""
     found: list[Finding] = []
     for _ in range(2):
         taken = reading("replicas", target)

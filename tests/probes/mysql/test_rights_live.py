@@ -104,7 +104,7 @@ def readings(target: Target, probes: list[Probe], times: int = 1) -> list[Readin
 
 @dataclass(frozen=True)
 class Seen:
-    """What one probe told of one side: why it could not, or which measures and which notes."""
+    """One probe's result on one side: why it failed, or its measures and notes."""
 
     failure: Failure | None
     measures: frozenset[str]
@@ -147,7 +147,7 @@ def test_a_missing_right_is_blind_and_the_line_it_says_mends_it(
 
 
 def is_blind_without_and_mended_by(granted: Granted, probe: Probe, line: str) -> None:
-    """Without the line the probe cannot see and says it; with it, it can."""
+    """Without the line the probe is blind and reports it; with it, it works."""
     said = line.format(user=ACCOUNT) + ";"
     with granted.without(line):
         lacking = [seen(target, probe) for target in granted.targets()]
@@ -177,7 +177,7 @@ HELD = {
 
 @pytest.fixture(params=[*HELD, "a waiting ALTER"])
 def held(granted: Granted, request: pytest.FixtureRequest) -> Iterator[MariaDB]:
-    """A server where somebody holds what others want."""
+    """A server where sessions hold locks that others want."""
     server = granted.both.primary
     server.sql(
         "CREATE DATABASE IF NOT EXISTS app",

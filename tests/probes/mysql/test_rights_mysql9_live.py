@@ -33,7 +33,7 @@ ELSEWHERE = {
     ("connections", "PROCESS"): "asked for where the performance schema is off",
     ("blocked_sessions", "SELECT ON sys"): "no question's: reports a person may want to read",
 }
-"""Rights declared that this pair of servers does not miss, and where they are missed."""
+"""Declared rights that this pair of servers does not need, and where they are needed."""
 
 
 def _is_elsewhere(probe: Probe, line: str) -> bool:

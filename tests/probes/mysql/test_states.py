@@ -142,7 +142,7 @@ def test_a_member_that_is_out_speaks_for_itself_only(state: str) -> None:
 
 
 class SemiSync(MySQL9):
-    """A server with semi-synchronous replication switched on, as its settings and counts say."""
+    """A server with semi-synchronous replication switched on, by its settings and counts."""
 
     def __init__(self, settings: str, counts: Mapping[str, object], replicas: int = 0) -> None:
         super().__init__({})

@@ -28,7 +28,7 @@ def table(primary: MariaDB) -> str:
 
 @pytest.fixture
 def locked(primary: MariaDB, table: str) -> Iterator[Holder]:
-    """A backup took the global read lock and sleeps; somebody wants to write."""
+    """A backup took the global read lock and sleeps; another session wants to write."""
     holder = Holder(primary, "FLUSH TABLES WITH READ LOCK")
     writer = Waiter(primary, f"UPDATE {table} SET v = '{SECRET}' WHERE id = 1")
     waits = (

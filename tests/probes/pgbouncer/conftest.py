@@ -19,7 +19,7 @@ def pooler() -> Iterator[pgbouncer.PgBouncer]:
 
 @pytest.fixture(autouse=True)
 def nobody_waits(request: pytest.FixtureRequest) -> None:
-    """PgBouncer goes on counting a client that left while it waited, until its turn comes."""
+    """PgBouncer still counts a client that left while it waited, until its turn comes."""
     if "pooler" in request.fixturenames:
         pooler: pgbouncer.PgBouncer = request.getfixturevalue("pooler")
         until(lambda: pooler.waiting() == 0, "nobody waiting any more")

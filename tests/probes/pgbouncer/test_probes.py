@@ -22,7 +22,7 @@ POOL = f"{DATABASE}/{CLERK}"
 
 
 def words(measurement: Measurement, key: str) -> str:
-    """What a detail says in English."""
+    """A detail in English."""
     value = measurement.detail[key]
     return str(getattr(value, "en", value))
 
@@ -58,7 +58,7 @@ def test_clients_of_a_full_pool_are_told_with_who_waits_why_and_who_holds_it(
 
 
 def test_clients_that_cannot_even_log_in_have_an_age_too(pooler: PgBouncer) -> None:
-    """PgBouncer says 0 for them, however long they wait."""
+    """PgBouncer shows 0 for them, however long they wait."""
     pooler.server.stop()
     try:
         pooler.admin(f"RECONNECT {DATABASE}")
@@ -186,7 +186,7 @@ def test_sigaps_account_forgotten_by_the_pooler_is_not_told_as_an_outage_of_ever
 
 
 def test_who_left_while_waiting_is_counted_until_its_turn_comes(pooler: PgBouncer) -> None:
-    """PgBouncer does not read from a client that waits: its farewell is not heard."""
+    """PgBouncer does not read from a waiting client, so it does not notice the close."""
     with pooler.holding(2):
         with pooler.queueing(1):
             pass

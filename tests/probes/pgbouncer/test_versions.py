@@ -42,7 +42,7 @@ STATE = {"active": "yes", "paused": "no", "suspended": "no"}
 
 
 class Newer:
-    """A console that says what it is given."""
+    """A console that returns the given rows."""
 
     flavour, version = "pgbouncer", 12401
     phases: Mapping[str, float] = {}

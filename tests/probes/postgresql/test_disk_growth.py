@@ -29,7 +29,7 @@ def read(session: Session) -> dict[tuple[str, str], Measurement]:
 
 
 def said_of(found: Measurement, key: str, language: str = "id") -> str:
-    """What a detail says to people."""
+    """A detail as text."""
     words = found.detail[key]
     assert isinstance(words, Text)
     return words.said_in(language)

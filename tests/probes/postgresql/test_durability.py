@@ -26,7 +26,7 @@ Found = dict[tuple[str, str], Measurement]
 
 @pytest.fixture(scope="module")
 def single() -> Iterator[Server]:
-    """A server that archives, with a command that fails or hangs as a file says."""
+    """A server that archives, with a command that fails or hangs as a file tells it to."""
     with postgresql.single({"archive_mode": "on", "archive_command": "true"}) as server:
         yield server
 

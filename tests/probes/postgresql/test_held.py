@@ -29,7 +29,7 @@ pytestmark = pytest.mark.servers
 OURS = [probe for probe in probes_for("postgresql") if probe.engine == "postgresql"]
 
 PROMISED_SECONDS = 0.25
-"""As long as a statement of ours may wait for somebody's lock."""
+"""The longest that a statement of ours may wait for a lock."""
 THERE_AND_BACK_SECONDS = 0.1
 """What giving up takes beyond that: the server's timer, and the answer's way to us."""
 
@@ -98,7 +98,9 @@ def agents(both: PostgresPair) -> Iterator[dict[str, Agent]]:
 
 
 class Admin:
-    """Sessions of the administrator that are in already: nobody may get in while some are held."""
+    """Open sessions of the administrator, because no login is possible while some locks are
+    held.
+    """
 
     def __init__(self, both: PostgresPair) -> None:
         self._primary, self._replica = both.primary.connect(), both.replica.connect()

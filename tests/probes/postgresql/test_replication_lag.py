@@ -243,7 +243,7 @@ def test_standbys_of_one_name_are_told_apart_and_the_worst_of_equals_counts() ->
 
 
 class Primary:
-    """A primary with the standbys the test says, standing at the session seam."""
+    """A fake primary with the standbys that the test names."""
 
     target = TARGET
 

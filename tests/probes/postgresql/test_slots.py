@@ -129,7 +129,7 @@ def test_a_lost_slot_is_critical_and_its_bytes_never_read_as_zero(pair: Postgres
 
 
 def slot(**changes: Any) -> dict[str, Any]:
-    """A physical slot somebody reads."""
+    """A physical slot that is being read."""
     return {
         "name": "replica1", "type": "physical", "database": None, "active": True, "used": True,
         "wal_status": "reserved", "retained_bytes": 5.0, "safe_bytes": None,

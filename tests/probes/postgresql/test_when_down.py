@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def owner(server: Server) -> Iterator[Owner]:
-    """Whoever watches the server from its own host, and has seen it answer."""
+    """An owner on the server's own host that has seen the server answer."""
     if not server.running:
         server.start()
     watching = Owner(server.target(host="lab"), ENGINE, 2.0)
@@ -46,7 +46,7 @@ def owner(server: Server) -> Iterator[Owner]:
 
 
 def evidence_of(owner: Owner) -> tuple[list[Told], str]:
-    """What is frozen at the next reading, which fails; whole, and in words."""
+    """The evidence taken at the next, failing reading, as text."""
     (reading,) = owner.round([PROBE], lambda: NOW)
     assert reading.failure is not None
     taken = owner.gather(PROBE, NOW)
