@@ -23,7 +23,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
     """The translations into ``language``; of English or an unknown language, the source itself."""
     if language not in languages() or language == ENGLISH:
         return gettext.NullTranslations()
-    return gettext.translation(DOMAIN, localedir=str(LOCALE), languages=[language])
+    return gettext.translation(DOMAIN, str(LOCALE), [language], fallback=True)
 
 
 @cache

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probes.i18n import Text, languages
-from tests.support.languages import further_language
+from tests.support.languages import REMEMBERED, further_language
 
 
 def test_a_sentence_is_told_in_english_and_in_indonesian() -> None:
@@ -92,3 +92,16 @@ def test_a_third_language_is_one_catalogue_and_english_where_it_lacks_words() ->
     assert Text("Sign in").said_in("ms") == "Sign in"
     kept = Text.written({"id": "Kotak masuk", "en": "Inbox"})
     assert kept.said_in("ms") == "Peti masuk"
+
+
+def test_without_any_catalogue_everything_is_told_in_english(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.i18n.catalogues.LOCALE", tmp_path)
+    for each in REMEMBERED:
+        each.cache_clear()
+    try:
+        assert Text("Inbox").id == "Inbox"
+    finally:
+        for each in REMEMBERED:
+            each.cache_clear()
