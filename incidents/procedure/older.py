@@ -94,6 +94,8 @@ def _complete_step(step: Block, steps: list[Block], meant: dict[str, Any]) -> No
         asking = [each for each in fields if each.get("required") or each.get("required_when")]
         step["reason"] = (wanted or asking or [{"name": meant["reason"]}])[0].get("name")
     for field in fields:
+        if not _can_hold(field.get("required_when"), fields):
+            del field["required_when"]
         if field.get("prefill") == "resolution":
             field["prefill"] = [
                 f"{other.get('key')}.{name}"
@@ -101,6 +103,19 @@ def _complete_step(step: Block, steps: list[Block], meant: dict[str, Any]) -> No
                 for name in meant["resolution"]
                 if name in _names(other) and _before(other, step)
             ]
+
+
+def _can_hold(when: Any, fields: list[Block]) -> bool:
+    """Whether a condition asks for an answer there is; one that does not was passed over."""
+    if not isinstance(when, dict):
+        return True
+    asked = [each for each in fields if each.get("name") == when.get("field")]
+    if not asked or asked[0].get("kind") not in ("choice", "yesno"):
+        return True
+    equals = when.get("equals")
+    if asked[0].get("kind") == "yesno":
+        return isinstance(equals, bool)
+    return str(equals) in [str(each.get("value")) for each in asked[0].get("options") or ()]
 
 
 def _before(other: Block, step: Block) -> bool:

@@ -58,12 +58,7 @@ def _step(entry: Entry, roles: Mapping[str, Role], documents: Collection[str]) -
     returns = entry.has("return_to")
     form = tuple(_field(each, roles, returns) for each in entry.entries("form"))
     names = [field.name for field in form]
-    for each, field in zip(entry.entries("form"), form, strict=True):
-        if names.count(field.name) > 1:
-            each.wrong(f"two fields are called {field.name!r}", "name")
-        asked = field.required_when.field if field.required_when else ""
-        if asked and asked not in names:
-            each.wrong(f"the form has no field {unknown(asked, names)}", "required_when")
+    _check_form(entry.entries("form"), form)
     if returns and not any(_asks_why(field) for field in form):
         entry.wrong("a return needs a reason: make a field required for the decision return")
     return Step(
@@ -82,6 +77,28 @@ def _step(entry: Entry, roles: Mapping[str, Role], documents: Collection[str]) -
         not_signed_by=entry.integers("not_signed_by"),
         reason=_reason(entry, names, returns),
     )
+
+
+def _check_form(entries: Sequence[Entry], form: Sequence[Field]) -> None:
+    """Names are unique, and a condition on an answer can hold."""
+    names = [field.name for field in form]
+    for entry, field in zip(entries, form, strict=True):
+        if names.count(field.name) > 1:
+            entry.wrong(f"two fields are called {field.name!r}", "name")
+        when = field.required_when
+        if when is None or not when.field:
+            continue
+        if when.field not in names:
+            said = unknown(when.field, names)
+            entry.wrong(f"the form has no field {said}", "required_when")
+            continue
+        asked = form[names.index(when.field)]
+        if asked.kind is FieldKind.YESNO and not isinstance(when.equals, bool):
+            entry.wrong(f"{asked.name!r} is answered true or false", "required_when")
+        answers = [option.value for option in asked.options]
+        if asked.kind is FieldKind.CHOICE and when.equals not in answers:
+            said = unknown(str(when.equals), answers)
+            entry.wrong(f"answer to {asked.name!r}: {said}", "required_when")
 
 
 def _signing_role(entry: Entry, roles: Mapping[str, Role]) -> str:

@@ -86,6 +86,10 @@ def _a_summary_that_is_an_instant(top: dict[str, Any]) -> None:
     field(top, 9, "summary").update(kind="datetime")
 
 
+def _a_condition_that_never_holds(top: dict[str, Any]) -> None:
+    field(top, 4, "backup_reason")["required_when"].update(equals="no")
+
+
 def _other_documents(top: dict[str, Any]) -> None:
     text = json.dumps(top).replace("laporan_gangguan", "report").replace("surat_", "letter_")
     top.clear()
@@ -103,6 +107,7 @@ def _other_documents(top: dict[str, Any]) -> None:
         (_other_documents, set()),
         (_renames(4, "action", "tindakan"), set()),
         (_renames(7, "return_reason", "alasan"), set()),
+        (_a_condition_that_never_holds, set()),
         (lambda top: top.pop("dismissal"), set()),
         (lambda top: top.pop("remind_ratio"), set()),
         (lambda top: top["steps"][8].update(key="surat akhir"), set()),

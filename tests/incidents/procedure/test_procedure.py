@@ -147,6 +147,8 @@ def test_the_canonical_content_gives_the_same_procedure_again() -> None:
         ("evidence: true", "evidense: true", "did you mean 'evidence'?"),
         ("    reason: return_reason\n", "", "reason: is missing"),
         ("reason: return_reason", "reason: return_reasons", "did you mean 'return_reason'?"),
+        ("equals: false}", "equals: none}", "'backup' is answered true or false"),
+        ("{field: breach,", "{field: urgency,", "answer to 'urgency': 'True' is none of"),
         ("{field: backup,", "{field: spare,", "the form has no field 'spare'"),
         ("name: reporter", "name: title", "two fields are called 'title'"),
         ("name: kaltim", "name: kaltim\nnmae: x", "unknown key"),
