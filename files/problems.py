@@ -97,6 +97,11 @@ class Problems:
         self.found.append(Problem(str(file), line, dotted(path), message))
 
 
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The message for a key that nobody reads."""
+    return f"unknown key; {nearest(key, known)}"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """``meant`` in English, as all problems of a file are reported."""
     return meant(word, known).en

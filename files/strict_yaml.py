@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from files.problems import Origin, Path, Problems, nearest, placed
+from files.problems import Origin, Path, Problems, placed, unknown_key
 from probes import Text
 
 _DEEPEST = 40
@@ -149,7 +149,7 @@ class Entry:
         known = set(allowed)
         for key in self.value:
             if key not in known:
-                self.wrong(f"unknown key; {nearest(key, known)}", key)
+                self.wrong(unknown_key(key, known), key)
 
     def has(self, key: str) -> bool:
         return self.value.get(key) is not None

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from files.problems import Path, Problems, nearest
+from files.problems import Path, Problems, unknown_key
 
 _KINDS = {
     "string_type": "must be text",
@@ -35,7 +35,7 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], where: Path) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         known = fields_at(model, where[:-1])
-        return f"unknown key; {nearest(str(where[-1]), known)}"
+        return unknown_key(str(where[-1]), known)
     if kind == "missing":
         return "is missing"
     if kind == "value_error":

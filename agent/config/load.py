@@ -23,7 +23,7 @@ from agent.config.targets import targets
 from agent.config.windows import windows
 from agent.errors import UserError
 from agent.runtime.maintenance import Window
-from files.problems import Problem, Problems, in_order, nearest
+from files.problems import Problem, Problems, in_order, unknown_key
 from probes import Secret, Target
 
 PLACES = ("agent.yaml", "/etc/sigap/agent.yaml")
@@ -142,7 +142,7 @@ def _root(source: Source) -> RootSection:
     sections = {key: value for key, value in source.tree.items() if key != "targets"}
     known = tuple(RootSection.model_fields)
     for key in [key for key in sections if key not in known]:
-        source.problems.at((key,), f"unknown key; {nearest(key, known)}")
+        source.problems.at((key,), unknown_key(key, known))
         del sections[key]
     try:
         return RootSection.model_validate(sections)

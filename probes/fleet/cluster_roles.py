@@ -16,17 +16,7 @@ from datetime import datetime, timedelta
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from probes import (
-    Evidence,
-    Exhibit,
-    Measure,
-    Measurement,
-    Probe,
-    Reading,
-    Target,
-    Text,
-    Threshold,
-)
+from probes import Evidence, Exhibit, Measure, Measurement, Probe, Reading, Target, Text, Threshold
 from probes.fleet.observation import DERIVED, NOWHERE, Observation, nothing_to_ask
 from probes.fleet.plan import Plan
 from probes.i18n.headings import headings

@@ -14,16 +14,7 @@ from probes.host.forecast import FAR_SECONDS, Forecast, Unknown, forecast
 from probes.host.samples import from_plain
 from probes.host.seen import TargetVolumes, look_at, paths_seen_elsewhere
 from probes.local.mounts import SHARED
-from probes.model import (
-    KeptKey,
-    Measure,
-    Measurement,
-    Memory,
-    Probe,
-    Session,
-    Text,
-    Threshold,
-)
+from probes.model import KeptKey, Measure, Measurement, Memory, Probe, Session, Text, Threshold
 from probes.words.units import written
 
 _HISTORY = KeptKey[dict[str, Any]]("used", dict)

@@ -13,16 +13,7 @@ from dataclasses import dataclass, field
 
 from probes.i18n.headings import headings
 from probes.local.mounts import SHARED, FailingError, StuckError
-from probes.model import (
-    Exhibit,
-    Measure,
-    Measurement,
-    Memory,
-    MemoryKey,
-    Session,
-    Text,
-    Threshold,
-)
+from probes.model import Exhibit, Measure, Measurement, Memory, MemoryKey, Session, Text, Threshold
 from probes.wire import deadline
 from probes.words.tables import FIRST_OF_ALL
 from probes.words.units import written

@@ -12,12 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from probes.model import (
-    FailureKind,
-    MemoryKey,
-    ProbeError,
-    Session,
-)
+from probes.model import FailureKind, MemoryKey, ProbeError, Session
 
 _SETTINGS = MemoryKey[dict[str, str | None]]("settings as shown; None: this version has none")
 _ANSWERS = MemoryKey[dict[str, str]]("present settings")

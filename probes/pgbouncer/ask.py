@@ -7,13 +7,7 @@ Source: PgBouncer manual, "Show commands".
 
 from __future__ import annotations
 
-from probes.model import (
-    FailureKind,
-    MemoryKey,
-    ProbeError,
-    Row,
-    Session,
-)
+from probes.model import FailureKind, MemoryKey, ProbeError, Row, Session
 
 _ANSWERS = MemoryKey[dict[str, list[Row]]]("answers by what was shown")
 _STATELESS = MemoryKey[bool]("this version has no SHOW STATE")

@@ -9,36 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.local.down_evidence import when_down
-from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.model import Measurement, Probe, Session, Text
 from probes.pgbouncer.connect import FOR_BOTH
-
-_AGAIN = Text("answers again")
+from probes.templates import availability
 
 
 def read(session: Session) -> Iterable[Measurement]:
     """One query to the console."""
     session.rows(FOR_BOTH)
-    yield Measurement("up", 1.0, detail={"reason": _AGAIN})
+    yield Measurement("up", 1.0, detail={"reason": availability.ANSWERS_AGAIN})
 
 
 PROBE = Probe(
     name="availability",
     engine="pgbouncer",
     question=Text("Does the pooler answer on a session that is already in?"),
-    measures=(Measure("up", "", "1 when a session that is already open gets an answer."),),
+    measures=(availability.UP,),
     thresholds=(
-        Threshold(
-            "up",
-            Text("{target} {reason}"),
+        availability.up(
             Text(
                 "Applications behind this pooler do not reach their database. Check the service "
                 "and the last lines of PgBouncer's log; if its process is there but silent, check "
                 "its state (T) and whether SUSPEND holds it."
-            ),
-            "availability",
-            critical=0.0,
-            above=False,
-            raise_after=2,
+            )
         ),
     ),
     read=read,

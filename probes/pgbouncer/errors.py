@@ -13,7 +13,15 @@ import psycopg2
 
 from probes.model import Address, FailureKind, ProbeError, Text
 from probes.wire import libpq_errors
-from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, KnownError
+from probes.wire.libpq_errors import (
+    ERROR_FOR_TLS,
+    FOREIGN,
+    HUNG_UP,
+    NO_ANSWER,
+    NO_WAY,
+    NOT_LOGGED_IN,
+    KnownError,
+)
 
 _LOGIN: tuple[KnownError, ...] = (
     FOREIGN,
@@ -123,18 +131,12 @@ _FROZEN = Text(
 )
 
 _SILENT: Mapping[str, tuple[str, Text]] = {
-    "connect": (
-        "nothing answers at {host} port {port}: the network swallows packets or the host is off",
-        Text(
-            "The first packet to {host} port {port} is not answered: check the firewall (DROP), "
-            "the route, and whether that host is on."
-        ),
-    ),
+    "connect": NO_ANSWER,
     "tls": (
         "{host} port {port} takes connections but the PgBouncer behind it says nothing",
         _FROZEN,
     ),
-    "login": ("the login to {host} port {port} was begun but did not end", _FROZEN),
+    "login": (NOT_LOGGED_IN, _FROZEN),
 }
 
 _NO_SERVER = Text(

@@ -11,13 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from probes.model import (
-    FailureKind,
-    MemoryKey,
-    ProbeError,
-    Session,
-    Text,
-)
+from probes.model import FailureKind, MemoryKey, ProbeError, Session, Text
 from probes.wire import deadline
 
 SHARE_OF_THE_TIME = 0.6

@@ -111,6 +111,17 @@ def of_statement(
     return ProbeError(FailureKind.BROKEN, f"{error.pgcode or 'no code'}: {message}", _UNKNOWN)
 
 
+NO_ANSWER = (
+    "nothing answers at {host} port {port}: the network swallows packets or the host is off",
+    Text(
+        "The first packet to {host} port {port} is not answered: check the firewall (DROP), "
+        "the route, and whether that host is on."
+    ),
+)
+"""For the phase ``connect`` of ``silent``."""
+NOT_LOGGED_IN = "the login to {host} port {port} was begun but did not end"
+
+
 def silent(phases: Mapping[str, tuple[str, Text]], phase: str, address: Address) -> ProbeError:
     """The deadline passed in this phase of a login (``probes.wire.libpq``)."""
     message, hint = phases[phase]

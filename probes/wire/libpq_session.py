@@ -7,13 +7,7 @@ from collections.abc import Mapping
 
 import psycopg2
 
-from probes.model import (
-    Memory,
-    ProbeError,
-    Row,
-    Shared,
-    Target,
-)
+from probes.model import Memory, ProbeError, Row, Shared, Target
 from probes.wire import libpq
 
 

@@ -12,14 +12,7 @@ from incidents.model import Change, Outcome, Refused
 from incidents.store import Store
 from incidents.workflow.actions import ActionRefused, Dismiss
 from probes import Severity
-from tests.incidents.office_of_five import (
-    MINUTE,
-    MONDAY,
-    desk_on,
-    finding,
-    signer,
-    walk,
-)
+from tests.incidents.office_of_five import MINUTE, MONDAY, desk_on, finding, signer, walk
 from tests.support.words import both
 
 

@@ -8,12 +8,7 @@ from typing import Any
 
 import pytest
 
-from probes import (
-    FailureKind,
-    Measurement,
-    ProbeError,
-    Session,
-)
+from probes import FailureKind, Measurement, ProbeError, Session
 from probes.model import KeptKey, MemoryKey
 from probes.runner import MOST_SLOW, PATHS_SECONDS, Owner
 from probes.words.failure_text import why

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from probes import (
-    Address,
-    Exhibit,
-    Measure,
-    Measurement,
-    Probe,
-    Session,
-    Target,
-)
+from probes import Address, Exhibit, Measure, Measurement, Probe, Session, Target
 from probes.model import MemoryKey
 from tests.support.fakes import FakeServer
 from tests.support.words import both

@@ -11,11 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.model import (
-    MemoryKey,
-    Row,
-    Session,
-)
+from probes.model import MemoryKey, Row, Session
 from probes.mysql.ask import status, variables
 
 MEMBERS = "SELECT * FROM performance_schema.replication_group_members"

@@ -11,18 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from probes.local.down_evidence import when_down
-from probes.model import (
-    Measure,
-    Measurement,
-    Probe,
-    ProbeError,
-    Session,
-    Text,
-    Threshold,
-)
+from probes.model import Measure, Measurement, Probe, ProbeError, Session, Text
 from probes.mysql.clusters import groups
 from probes.mysql.grants import CHANNELS
 from probes.mysql.replication.channels import channels
+from probes.templates import availability
 from probes.wire import deadline
 
 ROLE_SECONDS = 1.0
@@ -105,37 +98,26 @@ PROBE = Probe(
     engine="mysql",
     question=Text("Can the server be used by a session that is already in, and is its role right?"),
     measures=(
-        Measure("up", "", "1 when the server answers the kept session"),
+        availability.UP,
         Measure("read_only", "", "1 when the server takes no writes from ordinary accounts"),
         Measure(
             "is_replica", "", "1 when a replication channel is configured, or a group's secondary"
         ),
-        Measure("role_as_expected", "", "1 when the role is the one the configuration expects"),
+        availability.ROLE_AS_EXPECTED,
     ),
     thresholds=(
-        Threshold(
-            measure="up",
-            title=Text("{target} {reason}"),
-            hint=Text(
+        availability.up(
+            Text(
                 "Check the service (`systemctl status mariadb` / mysql), the error log and the "
                 "data volume."
-            ),
-            family="availability",
-            critical=0.0,
-            above=False,
-            raise_after=2,
+            )
         ),
-        Threshold(
-            measure="role_as_expected",
-            title=Text("{target} {said}"),
-            hint=Text(
+        availability.role(
+            Text("{target} {said}"),
+            Text(
                 "If this failover was intended, change the target's role. If not, check "
                 "read_only and `SHOW REPLICA STATUS` before anything writes in two places."
             ),
-            family="role",
-            critical=0.0,
-            above=False,
-            raise_after=2,
         ),
     ),
     read=read,

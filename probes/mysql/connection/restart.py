@@ -9,12 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes.model import (
-    Measurement,
-    MemoryKey,
-    Session,
-    Text,
-)
+from probes.model import Measurement, MemoryKey, Session, Text
 from probes.mysql.ask import number, status
 from probes.mysql.grants import INSTRUMENTS
 from probes.templates import restart as restarts

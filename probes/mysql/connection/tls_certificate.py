@@ -11,14 +11,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from probes.model import (
-    FailureKind,
-    Measurement,
-    ProbeError,
-    Session,
-    Target,
-    Text,
-)
+from probes.model import FailureKind, Measurement, ProbeError, Session, Target, Text
 from probes.mysql.ask import status, variables
 from probes.mysql.connection.connect import connect
 from probes.templates import tls_certificate

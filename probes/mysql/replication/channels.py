@@ -9,14 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.model import (
-    FailureKind,
-    MemoryKey,
-    ProbeError,
-    Row,
-    Session,
-    Text,
-)
+from probes.model import FailureKind, MemoryKey, ProbeError, Row, Session, Text
 from probes.mysql.ask import number, status
 from probes.mysql.redact import error_text
 from probes.mysql.replication import gtid_sets

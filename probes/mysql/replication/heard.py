@@ -11,11 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from probes.model import (
-    Memory,
-    MemoryKey,
-    Session,
-)
+from probes.model import Memory, MemoryKey, Session
 from probes.mysql.replication.channels import DEFAULT_CHANNEL, Channel
 
 _Sign = tuple[str, int]

@@ -12,15 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes.model import (
-    Measure,
-    Measurement,
-    MemoryKey,
-    Probe,
-    Session,
-    Text,
-    Threshold,
-)
+from probes.model import Measure, Measurement, MemoryKey, Probe, Session, Text, Threshold
 from probes.mysql.ask import is_on, number, status, variables
 from probes.mysql.grants import CHANNELS, INSTRUMENTS
 from probes.mysql.replication.channels import channels, connected_replicas

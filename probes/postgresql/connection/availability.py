@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from probes.local.down_evidence import when_down
 from probes.model import Measure, Measurement, Probe, Session, Text, Threshold
+from probes.templates import availability
 
-_AGAIN = Text("answers again")
 _STATE = """
 select pg_is_in_recovery() as in_recovery,
        extract(epoch from pg_postmaster_start_time())::float8 as started,
@@ -25,7 +25,7 @@ def read(session: Session) -> Iterable[Measurement]:
     state = session.rows(_STATE)[0]
     replica = bool(state["in_recovery"])
     actual = "replica" if replica else "primary"
-    yield Measurement("up", 1.0, detail={"reason": _AGAIN})
+    yield Measurement("up", 1.0, detail={"reason": availability.ANSWERS_AGAIN})
     yield Measurement("in_recovery", float(replica), detail={"role": actual})
     yield Measurement("read_only", float(not replica and bool(state["defaults_to_read_only"])))
     yield Measurement("start_time_seconds", float(state["started"]))
@@ -43,38 +43,27 @@ PROBE = Probe(
     engine="postgresql",
     question=Text("Can the server be used by a session that is already in, and is its role right?"),
     measures=(
-        Measure("up", "", "1 when a session that is already open gets an answer."),
+        availability.UP,
         Measure("in_recovery", "", "1 on a replica, 0 on a primary."),
         Measure(
             "read_only", "", "1 when new sessions start read-only although this is no replica."
         ),
-        Measure("role_as_expected", "", "1 when the role is the configured one."),
+        availability.ROLE_AS_EXPECTED,
         Measure("start_time_seconds", "seconds", "When the server started, Unix time."),
     ),
     thresholds=(
-        Threshold(
-            "up",
-            Text("{target} {reason}"),
+        availability.up(
             Text(
                 "Check the service and the last lines of the server log; if its process is there "
                 "but silent, check its state (T or D), the storage and the network."
-            ),
-            "availability",
-            critical=0.0,
-            above=False,
-            raise_after=2,
+            )
         ),
-        Threshold(
-            "role_as_expected",
+        availability.role(
             Text("{target} should be a {expected} but is a {actual}"),
             Text(
                 "Make sure the cluster has exactly one primary and applications write to it; if "
                 "this switch was intended, change the target's role in the configuration."
             ),
-            "role",
-            critical=0.0,
-            above=False,
-            raise_after=2,
         ),
         Threshold(
             "read_only",

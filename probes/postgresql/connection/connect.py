@@ -17,14 +17,7 @@ from typing import Any
 import psycopg2
 
 from probes.local import down_evidence
-from probes.model import (
-    CONNECTION_KINDS,
-    Address,
-    ProbeError,
-    Row,
-    Session,
-    Target,
-)
+from probes.model import CONNECTION_KINDS, Address, ProbeError, Row, Session, Target
 from probes.postgresql.connection import errors, startup
 from probes.wire import libpq, libpq_errors
 from probes.wire.libpq_session import LibpqSession

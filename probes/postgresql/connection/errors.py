@@ -14,7 +14,15 @@ import psycopg2
 
 from probes.model import Address, FailureKind, ProbeError, Text
 from probes.wire import libpq_errors
-from probes.wire.libpq_errors import ERROR_FOR_TLS, FOREIGN, HUNG_UP, NO_WAY, KnownError
+from probes.wire.libpq_errors import (
+    ERROR_FOR_TLS,
+    FOREIGN,
+    HUNG_UP,
+    NO_ANSWER,
+    NO_WAY,
+    NOT_LOGGED_IN,
+    KnownError,
+)
 
 _LOGIN: tuple[KnownError, ...] = (
     FOREIGN,
@@ -156,13 +164,7 @@ _LOGIN: tuple[KnownError, ...] = (
 # A server whose kernel takes the connection and that then says nothing is not the same fault as
 # a network that swallows the first packet.
 _SILENT: Mapping[str, tuple[str, Text]] = {
-    "connect": (
-        "nothing answers at {host} port {port}: the network swallows packets or the host is off",
-        Text(
-            "The first packet to {host} port {port} is not answered: check the firewall (DROP), "
-            "the route, and whether that host is on."
-        ),
-    ),
+    "connect": NO_ANSWER,
     "tls": (
         "{host} port {port} takes connections but the server behind it says nothing",
         Text(
@@ -172,7 +174,7 @@ _SILENT: Mapping[str, tuple[str, Text]] = {
         ),
     ),
     "login": (
-        "the login to {host} port {port} was begun but did not end",
+        NOT_LOGGED_IN,
         Text(
             "The server takes the connection but the login does not end. If the evidence shows "
             "state T, run `kill -CONT PID`; if D, check the storage; else a silent authentication "

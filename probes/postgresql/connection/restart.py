@@ -13,14 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from probes.model import (
-    Measurement,
-    Memory,
-    MemoryKey,
-    Row,
-    Session,
-    Text,
-)
+from probes.model import Measurement, Memory, MemoryKey, Row, Session, Text
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
 from probes.templates import restart as restarts
 

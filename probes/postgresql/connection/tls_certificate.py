@@ -12,13 +12,7 @@ import ssl
 import struct
 from collections.abc import Iterable
 
-from probes.model import (
-    FailureKind,
-    Measurement,
-    ProbeError,
-    Session,
-    Text,
-)
+from probes.model import FailureKind, Measurement, ProbeError, Session, Text
 from probes.templates import tls_certificate
 from probes.wire import deadline
 

@@ -12,14 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from probes.model import (
-    KeptKey,
-    Memory,
-    ProbeError,
-    Row,
-    Session,
-    Words,
-)
+from probes.model import KeptKey, Memory, ProbeError, Row, Session, Words
 from probes.postgresql.locks.blocking import PREPARED, Roots, roots
 from probes.wire import deadline
 from probes.words.tables import TRUNCATED

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from probes.model import (
-    Memory,
-    MemoryKey,
-    Row,
-    Session,
-)
+from probes.model import Memory, MemoryKey, Row, Session
 from probes.postgresql.replication.streams import lag_seconds, streams
 
 SILENT_SECONDS = 45.0

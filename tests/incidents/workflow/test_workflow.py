@@ -13,14 +13,7 @@ from incidents.workflow import fold
 from incidents.workflow.actions import RefusalKind
 from probes import Evidence, Exhibit, Severity
 from probes.words import finding_json
-from tests.incidents.builders import (
-    CALENDAR,
-    MORNING,
-    PROCEDURE,
-    Case,
-    finding,
-    green,
-)
+from tests.incidents.builders import CALENDAR, MORNING, PROCEDURE, Case, finding, green
 from tests.support.words import both
 
 

@@ -16,16 +16,7 @@ from agent.metrics.text_format import Board
 from agent.runtime.maintenance import Maintenance, Window
 from agent.runtime.pipeline import Pipeline
 from agent.state.member_file import Notebook
-from probes import (
-    Expectations,
-    FailureKind,
-    Finding,
-    Measure,
-    Measurement,
-    Probe,
-    Severity,
-    Target,
-)
+from probes import Expectations, FailureKind, Finding, Measure, Measurement, Probe, Severity, Target
 from probes.fleet.fleet import Fleet
 from probes.fleet.members import MemberChange, Verb
 from probes.fleet.plan import Plan

@@ -9,15 +9,7 @@ import pymysql
 import pytest
 
 from probes import FailureKind, Severity, registry
-from tests.probes.mysql.asking import (
-    english,
-    findings,
-    measured,
-    reading,
-    settled,
-    shown,
-    watched,
-)
+from tests.probes.mysql.asking import english, findings, measured, reading, settled, shown, watched
 from tests.servers import mariadb
 from tests.servers.mariadb import MONITOR, MONITOR_PASSWORD, Holder, MariaDB, Waiter
 from tests.servers.mariadb import eventually as until
