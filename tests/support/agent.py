@@ -53,11 +53,8 @@ def target_lines(target: Target, **lines: str) -> str:
     address = target.address
     password = f":{address.password.reveal()}" if address.password else ""
     url = f"{address.user}{password}@{address.host}:{address.port}/{address.database}"
-    scheme = "mysql" if target.engine == "mysql" else "postgresql"
     extra = "".join(f"    {key}: {value}\n" for key, value in lines.items())
-    return (
-        f"  - name: {target.name}\n    engine: {target.engine}\n    url: {scheme}://{url}\n{extra}"
-    )
+    return f"  - name: {target.name}\n    engine: {target.engine}\n    url: {target.engine}://{url}\n{extra}"
 
 
 def write_config(

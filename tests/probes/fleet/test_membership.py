@@ -143,6 +143,61 @@ def test_what_comes_and_goes_is_never_learned() -> None:
     assert world.notebook.of("simpeg") == {}
 
 
+@pytest.mark.parametrize(
+    ("label", "expects", "declared", "learned"),
+    [
+        (
+            "replica",
+            Expectations(standbys=("gone",)),
+            "declared_standby_missing",
+            "learned_standby_missing_seconds",
+        ),
+        (
+            "slot",
+            Expectations(slots=("gone",)),
+            "declared_slot_missing",
+            "learned_slot_missing_seconds",
+        ),
+        (
+            "channel",
+            Expectations(channels=("gone",)),
+            "declared_channel_missing",
+            "learned_channel_missing_seconds",
+        ),
+        (
+            "member",
+            Expectations(members=("gone",)),
+            "declared_member_missing",
+            "learned_member_missing_seconds",
+        ),
+        (
+            "volume",
+            Expectations(volumes=("gone",)),
+            "declared_volume_missing",
+            "learned_volume_missing_seconds",
+        ),
+    ],
+)
+def test_every_kind_of_member_is_missed_when_declared_and_when_learned(
+    label: str, expects: Expectations, declared: str, learned: str
+) -> None:
+    lists_them = a_probe(
+        "volumes", measures=(Measure("seen", "", "1 for each", label),), thresholds=(),
+        judged_on_failure="",
+    )  # fmt: skip
+    stays, gone = Measurement("seen", 1.0, "stays"), Measurement("seen", 1.0, "gone")
+    world = World(lists_them, expects=expects)
+    world.read(lists_them, stays)
+    (missing,) = world.read(lists_them, stays)
+    assert (missing.measure, missing.subject) == (declared, "gone")
+    world = World(lists_them)
+    for _ in range(12):
+        assert world.read(lists_them, stays, gone) == []
+    world.read(lists_them, stays)
+    (missing,) = world.read(lists_them, stays)
+    assert (missing.measure, missing.subject) == (learned, "gone")
+
+
 def test_a_declared_member_that_is_not_there_opens_an_incident() -> None:
     world = World(expects=Expectations(slots=("s1",)))
     world.slots()
@@ -276,6 +331,10 @@ def test_another_upstream_is_a_warning_when_learned_and_critical_when_declared()
     assert declared.follows("db1:5432", times=2) == []
     (wrong,) = declared.follows("db2:5432", times=2)
     assert wrong.opens
+    assert (changed.measure, wrong.measure) == (
+        "learned_upstream_changed",
+        "declared_upstream_wrong",
+    )
 
 
 @pytest.mark.parametrize("demoted", [True, False])

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -63,6 +64,16 @@ def test_available_memory_is_the_kernels_own_figure() -> None:
     kernel = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024
     assert found["host_memory_available_bytes"].value == pytest.approx(kernel, rel=0.1)
     assert 0 < found["host_memory_available_ratio"].value <= 1
+
+
+@pytest.mark.parametrize(("total", "used", "ratio"), [(8, 2, 0.25), (0, 0, None)])
+def test_swap_is_told_where_there_is_any(
+    monkeypatch: pytest.MonkeyPatch, total: int, used: int, ratio: float | None
+) -> None:
+    swap = SimpleNamespace(total=total, used=used)
+    monkeypatch.setattr(psutil, "swap_memory", lambda: swap)
+    found = read(memory.PROBE).get("host_swap_used_ratio")
+    assert (found.value if found is not None else None) == ratio
 
 
 def test_the_largest_process_comes_first_as_evidence() -> None:

@@ -51,6 +51,7 @@ def test_a_working_subscription_is_up_and_all_its_tables_are_ready(server: Serve
     until(lambda: _works(read(PROBE, server.target())), "the worker running")
     ready = ("subscription_tables_not_ready", NAME)
     until(lambda: ready not in read(PROBE, server.target()), "its tables being ready")
+    assert read(PROBE, server.target())["subscription_silent_seconds", NAME].value < 60
 
 
 def test_a_row_that_cannot_be_applied_is_an_error_again_and_again(server: Server) -> None:
