@@ -133,10 +133,11 @@ class Pipeline:
         role = self._fleet.role(own.plan)
         server = ServerFacts(owner.cost, owner.flavour, owner.version, role)
         self._readings.publish(own, server)
-        memory, up = self._memory(own), usable(own.probe, own.reading)
-        if own.probe.judged_on_failure and up is not None and up != memory.up:
-            tell_up(own.reading, up, before=memory.up)
-            memory.up = up
+        if own.probe.judged_on_failure:
+            memory, up = self._memory(own), usable(own.probe, own.reading)
+            if up is not None and up != memory.up:
+                tell_up(own.reading, up, before=memory.up)
+                memory.up = up
 
     def _publish_derived(self, each: Observation) -> None:
         if each.source is None:
@@ -183,8 +184,10 @@ class Pipeline:
     def _enqueue(self, each: Observation, reports: Iterable[Report]) -> None:
         """Into the queue for the desk; an outage waits for what others may show."""
         for report in reports:
-            patience = self._fleet.patience(each, report.finding)
-            self._queue.put(report.finding, max(report.wait_seconds, patience))
+            wait = report.wait_seconds
+            if each.probe.judged_on_failure:
+                wait = max(wait, self._fleet.patience(each, report.finding))
+            self._queue.put(report.finding, wait)
 
     def _memory(self, each: Observation) -> Remembered:
         key = (each.shared, each.target.name)

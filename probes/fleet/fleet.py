@@ -95,9 +95,7 @@ class Fleet:
         """Seconds to delay an outage's report while other targets may turn out to be silent as
         well.
         """
-        if not each.probe.judged_on_failure or finding.measure != each.probe.judged_on_failure:
-            return 0.0
-        if finding.severity is Severity.CLEAR:
+        if finding.measure != each.probe.judged_on_failure or finding.severity is Severity.CLEAR:
             return 0.0
         return self._reachability.patience(each.target.name, each.plan.interval, each.plan.deadline)
 
