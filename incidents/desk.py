@@ -63,15 +63,15 @@ class Desk:
 
     def report(self, finding: Finding, now: datetime) -> Reported:
         """Report the present verdict; idempotent, so it may be reported at every reading."""
-        with self.queries.snapshot() as seen:
-            placement = place(finding, seen, self._table)
+        fingerprint = str(finding.fingerprint)
+        placement = place(finding, self.queries.situation(fingerprint), self._table)
         if not placement.writes:
             return placement.reported
         for left in reversed(range(_TRIES)):
             try:
                 with self._writing(now) as writer:
-                    placement = place(finding, self._seen(writer), self._table)
-                    return apply.apply(placement, finding, writer, self._table)
+                    placement = place(finding, writer.situation(fingerprint), self._table)
+                    return apply.apply(placement, finding, writer)
             except IntegrityError:  # another writer opened the same finding first
                 if not left:
                     raise

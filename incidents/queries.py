@@ -27,9 +27,8 @@ from incidents.procedure import sla
 from incidents.procedure.load import Procedure
 from incidents.procedure.sla import SlaClocks
 from incidents.records import summaries
-from incidents.records.repository import Repository
+from incidents.records.repository import Repository, Situation
 from incidents.records.rows import Inbox, IncidentRow, NoSuchIncident, Page
-from incidents.records.summaries import ClosedFinding, OpenFinding
 from incidents.records.timeline import TimelineEntry, lines
 from incidents.store import Store
 from incidents.workflow.actions import Action, Refusal
@@ -92,8 +91,7 @@ class Snapshot:
         """Everything shown of one incident; raises ``NoSuchIncident``."""
         with self._reading() as connection:
             incident, events = self._repository.load_with_events(connection, number)
-            procedure = self._repository.rules.procedure_of(connection, incident.procedure)
-            calendar = self._repository.rules.calendar_of(connection, incident.calendar)
+            procedure, calendar = self._repository.rules_of(connection, incident)
             everybody = directory.read(connection)
             holders = everybody.holders(calendar.local(now).date())
             return IncidentDetails(
@@ -178,8 +176,7 @@ class Snapshot:
         """Step and overall clocks under the incident's own procedure and calendar."""
         with self._reading() as connection:
             incident = self._repository.load(connection, number, remember=self._remember)
-            procedure = self._repository.rules.procedure_of(connection, incident.procedure)
-            calendar = self._repository.rules.calendar_of(connection, incident.calendar)
+            procedure, calendar = self._repository.rules_of(connection, incident)
         return sla.clocks(incident, procedure, calendar, now)
 
     def documents(self, number: str) -> tuple[Document, ...]:
@@ -207,10 +204,10 @@ class Snapshot:
         with self._reading() as connection:
             return {role.key: role.acting for role in self._repository.roles_in_use(connection)}
 
-    def history(self, fingerprint: str) -> tuple[OpenFinding | None, ClosedFinding | None]:
-        """Where a finding is open, and where it was last."""
+    def situation(self, fingerprint: str) -> Situation:
+        """Everything that a finding's place depends on."""
         with self._reading() as connection:
-            return summaries.history(connection, fingerprint)
+            return self._repository.situation(connection, fingerprint, remember=self._remember)
 
     def signed_in(self, token: str, now: datetime) -> StoredSession | None:
         """The person of this session; None if it is unknown or has ended."""

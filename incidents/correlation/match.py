@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 
 from incidents.correlation.table import ANY, CausalRule, FindingPattern, Scope, Table, shipped
 from incidents.model import Incident, Trouble
@@ -25,6 +26,15 @@ class Match:
     root: bool = False  # joins as the cause of what is there (re-titles the incident)
     rule: str = ""  # the name of the rule that decided
     because: Text = Text("")  # the table's words for the timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A trouble that a new incident takes over, as a symptom, from another one."""
+
+    number: str  # of the incident that has it now
+    trouble: Trouble
+    because: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,24 @@ def match(
     return Match()
 
 
-def may_part(finding: Finding, table: Table) -> bool:
+class Parting(Enum):
+    """What becomes of a symptom beside what explained it."""
+
+    STAYS = "stays"
+    TURNED = "turned"  # it fails in another way now, which is to be recorded
+    LEAVES = "leaves"  # it outlasts its cause
+
+
+def parting(finding: Finding, incident: Incident, table: Table) -> Parting:
+    """Whether a finding that is still bad belongs to its incident any longer."""
+    if not _may_part(finding, table):
+        return Parting.STAYS
+    if _turned(finding, incident, table):
+        return Parting.TURNED
+    return Parting.LEAVES if outlasts(finding, incident, table) else Parting.STAYS
+
+
+def _may_part(finding: Finding, table: Table) -> bool:
     """Whether a rule with ``parts_minutes`` applies to such a finding at all; most do not."""
     found = replace(_of_finding(finding), reason=ANY)
     return any(rule.parts and any(map(found.is_a, rule.effects)) for rule in table.rules)
@@ -123,14 +150,14 @@ def outlasts(finding: Finding, incident: Incident, table: Table | None = None) -
     return parts
 
 
-def turned(finding: Finding, incident: Incident, table: Table | None = None) -> bool:
+def _turned(finding: Finding, incident: Incident, table: Table) -> bool:
     """Whether a symptom now fails in a way that nothing in its incident explains, and this is not
     recorded yet; from then on it counts as outlasting its cause.
     """
     mine = _trouble_of(finding, incident)
     if mine is None or mine.root or mine.cause == finding.cause:
         return False
-    ties = [in_any_way for _, _, in_any_way in _ties(finding, incident, table or shipped())]
+    ties = [in_any_way for _, _, in_any_way in _ties(finding, incident, table)]
     return bool(ties) and all(ties)
 
 
@@ -162,7 +189,7 @@ def drawn_in(
     table: Table | None = None,
     *,
     left: str = "",
-) -> list[tuple[str, Trouble, Text]]:
+) -> list[Drawn]:
     """What a fault that now opens its own incident explains in the open ones, with the rule's text.
 
     Only findings that had cleared and returned with it (their first occurrence belongs to another
@@ -172,7 +199,7 @@ def drawn_in(
     table = table or shipped()
     found = _of_finding(finding)
     return [
-        (incident.number, trouble, _because(rule, found))
+        Drawn(incident.number, trouble, _because(rule, found))
         for incident in open_incidents
         for trouble in incident.troubles
         if trouble.severity > Severity.CLEAR

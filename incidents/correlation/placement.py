@@ -6,12 +6,13 @@ once without a lock and, if something changes, again with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from incidents.correlation.match import Match, match, may_part, outlasts, turned
+from incidents.correlation.match import Drawn, Match, Parting, drawn_in, match, parting
 from incidents.correlation.table import Table
-from incidents.model import Change, Reported
-from incidents.queries import Snapshot
+from incidents.model import Change, Incident, Reported
+from incidents.records.repository import Situation
 from incidents.records.summaries import ClosedFinding, OpenFinding
 from probes import Finding, Severity
 
@@ -29,6 +30,7 @@ class Placement:
     release: bool = False  # it was held back and is clear: it counts again
     moves: bool = False  # a cleared symptom of one incident is the next fault, or part of it
     leaves: str = ""  # the incident that a symptom leaves because it outlasts its cause
+    draws: tuple[Drawn, ...] = ()  # what a new incident takes over from others
 
     @property
     def writes(self) -> bool:
@@ -44,27 +46,30 @@ class Placement:
 _NOTHING = Placement(Change.NOTHING)
 
 
-def place(finding: Finding, seen: Snapshot, table: Table) -> Placement:
-    """Decide about one finding; reads only."""
-    known, past = seen.history(str(finding.fingerprint))
-    if known is not None:
-        return _of_known(finding, known, seen, table)
-    if finding.severity is Severity.CLEAR:
-        held_back = past is not None and past.held > Severity.CLEAR
-        return Placement(Change.NOTHING, release=held_back)
-    return _of_new(finding, past, seen, table)
+def place(finding: Finding, seen: Situation, table: Table) -> Placement:
+    """Decide about one finding. Pure: nothing is read and nothing is written."""
+    if seen.known is not None:
+        placement = _of_known(finding, seen.known, seen.incidents, table)
+    else:
+        placement = _of_new(finding, seen.past, seen.incidents, table)
+    if placement.change is not Change.OPENED:
+        return placement
+    draws = drawn_in(finding, seen.incidents, table, left=placement.leaves)
+    return replace(placement, draws=tuple(draws))
 
 
-def _of_known(finding: Finding, known: OpenFinding, seen: Snapshot, table: Table) -> Placement:
+def _of_known(
+    finding: Finding, known: OpenFinding, incidents: Sequence[Incident], table: Table
+) -> Placement:
     """A finding that an open incident holds."""
     red = known.severity > Severity.CLEAR
-    if red and finding.opens and may_part(finding, table):
-        parted = _parted(finding, known.number, seen, table)
+    if red and finding.opens:
+        parted = _parted(finding, known.number, incidents, table)
         if parted is not None:
             return parted
     if red or finding.severity is Severity.CLEAR:
         return _stays(finding, known)
-    found = match(finding, seen.open_incidents(), table)
+    found = match(finding, incidents, table)
     if found.number == known.number:
         return _stays(finding, known)
     if not found.number and not finding.opens:
@@ -73,12 +78,15 @@ def _of_known(finding: Finding, known: OpenFinding, seen: Snapshot, table: Table
 
 
 def _of_new(
-    finding: Finding, past: ClosedFinding | None, seen: Snapshot, table: Table
+    finding: Finding, past: ClosedFinding | None, incidents: Sequence[Incident], table: Table
 ) -> Placement:
-    """A bad finding that no open incident has."""
-    if past is not None and finding.severity <= past.held:
+    """A finding that no open incident has."""
+    held = past.held if past else Severity.CLEAR
+    if finding.severity is Severity.CLEAR:
+        return Placement(Change.NOTHING, release=held > Severity.CLEAR)
+    if finding.severity <= held:
         return _NOTHING  # a person has said that this is not a disruption
-    found = match(finding, seen.open_incidents(), table)
+    found = match(finding, incidents, table)
     if found.number:
         return Placement(_change(found), found.number, found)
     if finding.opens:
@@ -86,17 +94,15 @@ def _of_new(
     return _NOTHING
 
 
-def _parted(finding: Finding, number: str, seen: Snapshot, table: Table) -> Placement | None:
-    """Where a symptom goes that outlasts its cause; None: it stays.
-
-    The other incidents are loaded only then, because this runs at every reading of an open finding.
-    """
-    mine = seen.incident(number)
-    if turned(finding, mine, table):
-        return Placement(Change.OBSERVED, number)
-    if not outlasts(finding, mine, table):
-        return None
-    others = [each for each in seen.open_incidents() if each.number != number]
+def _parted(
+    finding: Finding, number: str, incidents: Sequence[Incident], table: Table
+) -> Placement | None:
+    """Where a symptom goes that outlasts its cause; None: it stays where it is, as it was."""
+    mine = next((each for each in incidents if each.number == number), None)
+    part = Parting.STAYS if mine is None else parting(finding, mine, table)
+    if part is not Parting.LEAVES:
+        return Placement(Change.OBSERVED, number) if part is Parting.TURNED else None
+    others = [each for each in incidents if each.number != number]
     found = match(finding, others, table)
     return Placement(_change(found), found.number, found, leaves=number)
 

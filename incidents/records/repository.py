@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -19,6 +20,7 @@ from incidents.procedure import load as procedure
 from incidents.procedure.load import Procedure, Role
 from incidents.records import summaries
 from incidents.records.rows import NoSuchIncident
+from incidents.records.summaries import ClosedFinding, OpenFinding
 from incidents.workflow import fold
 
 MOST_REMEMBERED = 2000
@@ -57,6 +59,15 @@ class VersionedRules:
         return self._calendars[hash_]
 
 
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the store knows around one finding."""
+
+    known: OpenFinding | None  # where it is open
+    past: ClosedFinding | None  # where it was last
+    incidents: tuple[Incident, ...]  # every open one, the oldest first
+
+
 class Repository:
     """Loads incidents, reading only the events since the last load."""
 
@@ -89,15 +100,34 @@ class Repository:
         return self._folded(connection, number, before, events, remember=True), events
 
     def load_open(self, connection: Connection, *, remember: bool = True) -> tuple[Incident, ...]:
-        """Every open incident, the oldest first; reads events only where there are new ones."""
+        """Every open incident, the oldest first; asks for events only where there are new ones."""
+        return self._of_heads(connection, summaries.open_heads(connection), remember)
+
+    def situation(
+        self, connection: Connection, fingerprint: str, *, remember: bool = True
+    ) -> Situation:
+        """Everything that a finding's place depends on."""
+        known, past, heads = summaries.around(connection, fingerprint)
+        return Situation(known, past, self._of_heads(connection, heads, remember))
+
+    def _of_heads(
+        self, connection: Connection, heads: Sequence[tuple[str, int]], remember: bool
+    ) -> tuple[Incident, ...]:
         found = []
-        for number, last in summaries.open_heads(connection):
-            before = self._recall(number)
-            same = before is not None and before.last_sequence == last
+        for number, last in heads:
+            kept = self._recall(number)
+            same = kept is not None and kept.last_sequence == last
             found.append(
-                before if before and same else self.load(connection, number, remember=remember)
+                kept if kept and same else self.load(connection, number, remember=remember)
             )
         return tuple(found)
+
+    def rules_of(self, connection: Connection, incident: Incident) -> tuple[Procedure, Calendar]:
+        """The procedure and the calendar the incident opened under."""
+        return (
+            self.rules.procedure_of(connection, incident.procedure),
+            self.rules.calendar_of(connection, incident.calendar),
+        )
 
     def roles_in_use(self, connection: Connection) -> tuple[Role, ...]:
         """The roles of the procedures that open incidents run under, then of the present one."""

@@ -222,6 +222,13 @@ def history(
     return known, past
 
 
+def around(
+    connection: Connection, fingerprint: str
+) -> tuple[OpenFinding | None, ClosedFinding | None, tuple[tuple[str, int], ...]]:
+    """A finding's history, and number and last ledger sequence of every open incident."""
+    return *history(connection, fingerprint), open_heads(connection)
+
+
 def awaited(connection: Connection) -> frozenset[str]:
     """The findings whose clearing would change something: bad in an open incident, or suppressed
     until they were clear once.

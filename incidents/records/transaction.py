@@ -19,8 +19,9 @@ from incidents.procedure import sla
 from incidents.procedure.load import Procedure
 from incidents.procedure.model import TURN
 from incidents.records import summaries as records
-from incidents.records.repository import Repository
+from incidents.records.repository import Repository, Situation
 from incidents.workflow import fold
+from probes import Severity
 
 
 class Transaction:
@@ -90,6 +91,17 @@ class Transaction:
             records.let_go(self.connection, self.number, held_back=dismissed)
         return incident
 
+    def hold(self, fingerprint: str, severity: Severity) -> None:
+        """Finish, and bind a finding to the incident. Raises ``IntegrityError`` if another open
+        incident has it."""
+        self.finish()
+        records.hold(self.connection, self.number, fingerprint, severity)
+
+    def state(self, kind: EventKind, payload: JSON, fingerprint: str, severity: Severity) -> None:
+        """Write what a probe says of a finding, and bind it."""
+        self.write(kind, SYSTEM, payload)
+        self.hold(fingerprint, severity)
+
     def _to_be_told(self, due: sla.Due) -> tuple[str, ...]:
         rule = self.procedure.informed.step if due.step else self.procedure.informed.overall
         told = rule.breached if due.kind is EventKind.BREACHED else rule.reminded
@@ -122,14 +134,13 @@ class Writer:
     def change(self, number: str) -> Transaction:
         """Change an open incident; raises ``NoSuchIncident``."""
         incident = self.incident(number)
-        rules = self.rules.procedure_of(self.connection, incident.procedure)
-        calendar = self.rules.calendar_of(self.connection, incident.calendar)
+        rules, calendar = self._repository.rules_of(self.connection, incident)
         return Transaction(self.connection, number, incident, rules, calendar, self.now)
 
     def incident(self, number: str) -> Incident:
         """The incident with what this transaction has written; raises ``NoSuchIncident``."""
         return self._repository.load(self.connection, number, remember=False)
 
-    def open_incidents(self) -> tuple[Incident, ...]:
-        """Every open incident with what this transaction has written."""
-        return self._repository.load_open(self.connection, remember=False)
+    def situation(self, fingerprint: str) -> Situation:
+        """Everything that a finding's place depends on."""
+        return self._repository.situation(self.connection, fingerprint, remember=False)
