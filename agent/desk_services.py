@@ -167,7 +167,7 @@ class BackOffice:
             work(self._clocks.now())
         except StoreUnavailable as error:
             if what not in self._away and not self._stopping:
-                log.error("%s waits for the store: %s", what, error)
+                log.error("%s postponed, store unavailable: %s", what, error)
             self._away.add(what)
             return
         except Exception:  # the next run must come, whatever this one met

@@ -228,7 +228,8 @@ class Reporter:
         except Exception:  # one finding that makes the desk fail must not stop the others
             if finding.fingerprint not in self._broken:
                 log.exception(
-                    "reporting %s failed unexpectedly; please report this", finding.fingerprint
+                    "reporting finding %s failed unexpectedly; please report this",
+                    finding.fingerprint,
                 )
             self._broken.add(finding.fingerprint)
             with self._wake:

@@ -129,7 +129,8 @@ class Loop:
                 self.round(started)
             except Exception:  # a bug of ours in one round must not end this target's watch
                 log.exception(
-                    "round of %s failed unexpectedly; please report this", self.plan.target.name
+                    "round of target %s failed unexpectedly; please report this",
+                    self.plan.target.name,
                 )
             self._beat = self._clocks.monotonic()
         self.owner.drop()
@@ -142,7 +143,8 @@ class Loop:
                 self._handler.answer(request, shown)
             except Exception:  # the answer is for another target's evidence
                 log.exception(
-                    "answer of %s failed unexpectedly; please report this", self.plan.target.name
+                    "evidence of %s for a partner failed unexpectedly; please report this",
+                    self.plan.target.name,
                 )
 
     def _wait(self) -> float:

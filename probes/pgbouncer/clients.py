@@ -1,4 +1,4 @@
-"""Clients in use, of the pooler's limits.
+"""Number of clients, and their share of the pooler's limits.
 
 PgBouncer counts all clients, also those of its console and those that are logging in, against
 max_client_conn; beyond it each further one is rejected. Since 1.24 a database and a user may have

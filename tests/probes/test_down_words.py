@@ -1,4 +1,4 @@
-"""Why a server cannot be used is a sentence about it, in both languages, on every engine."""
+"""Texts for every reason why a server cannot be used, in both languages, for every engine."""
 
 from __future__ import annotations
 

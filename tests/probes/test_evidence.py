@@ -1,4 +1,4 @@
-"""Evidence is bounded and free of secrets, whoever gathered it."""
+"""Evidence has a maximum size and contains no secrets."""
 
 from __future__ import annotations
 

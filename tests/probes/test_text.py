@@ -1,4 +1,4 @@
-"""A sentence is written once in English and told in every language there is a catalogue for."""
+"""A text is written once in English and shown in every language that has a catalogue."""
 
 from __future__ import annotations
 

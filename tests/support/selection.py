@@ -1,4 +1,4 @@
-"""Which tests a run leaves out, and the words it says of each.
+"""Selects the tests of a run, and states why each of the others is left out.
 
 A test that cannot run in this kind of run is deselected while tests are collected, never skipped
 half-way: versions the machine does not have (`make test-matrix`), vendors' images (a Docker engine

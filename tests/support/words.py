@@ -1,4 +1,4 @@
-"""Sentences of a test, which are in no catalogue."""
+"""Texts for tests; they are in no catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections used, of the server's limit and of one account's.
+"""Connections as a share of the server's limit and of one account's limit.
 
 At the limit new logins fail with 1040 or 1226 while existing sessions work. The account with most
 sessions is named; refusals between two readings are counted even when the peak is over.

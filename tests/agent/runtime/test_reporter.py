@@ -139,7 +139,7 @@ def test_a_finding_the_desk_chokes_on_does_not_stop_the_others(
         reporter.put(a_finding(target=f"other-{n}"))
     until("the others told", lambda: len(desk.told) == 5)
     assert reporter.counts().pending == 1
-    assert caplog.text.count("reporting odd/availability/up/ failed unexpectedly") == 1
+    assert caplog.text.count("reporting finding odd/availability/up/ failed unexpectedly") == 1
     desk.chokes_on = ""
     until("the odd one told as well", lambda: len(desk.told) == 6, 40)
 

@@ -148,7 +148,7 @@ def test_a_bug_in_one_round_does_not_end_the_watch(
     bench.scheduler = Scheduler(Breaking([]), bench.owner, REAL, bench.gone.append)
     bench.scheduler.apply([bench.plan("a")])
     until("a reading after the bug", lambda: bench.count("a"))
-    assert "round of a failed unexpectedly" in caplog.text
+    assert "round of target a failed unexpectedly" in caplog.text
 
 
 def test_stopping_does_not_wait_for_a_frozen_server(bench: Bench) -> None:
@@ -363,7 +363,7 @@ def test_an_answer_that_breaks_ends_nothing(caplog: pytest.LogCaptureFixture) ->
     loop.ask(REQUEST)
     loop.round(clock.monotonic())
     assert loop.rounds == 1
-    assert "answer of a failed unexpectedly" in caplog.text
+    assert "evidence of a for a partner failed unexpectedly" in caplog.text
 
 
 def test_a_frozen_target_takes_no_more_requests_than_it_could_ever_answer() -> None:
