@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from agent.metrics.readings import Latest
@@ -161,3 +163,36 @@ def test_what_is_derived_stays_good_as_long_as_the_reading_it_comes_from() -> No
     (shown, _) = targets(watch.latest, NOON + timedelta(seconds=225), lambda fingerprint: "")
     assert {each.state for each in shown.probes} == {ProbeState.STALE}
     assert 'sigap_own_sessions{target="a"}' not in watch.page
+
+
+def test_what_many_threads_bring_of_one_cluster_ends_in_one_verdict() -> None:
+    watch = Watch()
+    names = [f"s{n}" for n in range(8)]
+    plans = [
+        Plan(
+            a_target(name, cluster="simpeg", role="primary" if name == "s0" else "replica"),
+            (PROBE,),
+            15.0,
+            2.0,
+        )
+        for name in names
+    ]
+    watch.pipeline.watch(plans, Maintenance())
+
+    def reads(plan: Plan) -> None:
+        owner = Owner(plan.target, FakeServer().engine, 2.0)
+        for turn in range(30):
+            at = NOON + timedelta(seconds=15 * turn)
+            primary = plan.target.name == "s0" or (plan.target.name == "s1" and turn > 5)
+            seen = (Measurement("up", 1.0), Measurement("is_replica", float(not primary)))
+            reading = a_reading(plan.target.name, at=at, measurements=seen)
+            watch.pipeline.handle(plan, PROBE, reading, owner)
+            barrier.wait()
+
+    barrier = threading.Barrier(len(plans))
+    with ThreadPoolExecutor(len(plans)) as threads:
+        for done in [threads.submit(reads, plan) for plan in plans]:
+            done.result(30)
+    assert watch.said(SURPLUS)[-1].opens
+    labels = f'target="simpeg",probe="cluster_roles",measure="{SURPLUS}"'
+    assert f"sigap_finding_severity{{{labels}}} 2.0" in watch.page
