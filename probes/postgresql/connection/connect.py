@@ -2,8 +2,8 @@
 
 One absolute deadline covers resolve, connect, TLS, login and every answer (``probes.wire.libpq``).
 The sessions have short lock and statement timeouts, and every failure is classified
-(``probes.postgresql.errors``). ``cancel()`` is never called: on a frozen server it blocks while
-holding the GIL.
+(``probes.postgresql.connection.errors``). ``cancel()`` is never called: on a frozen server it
+blocks while holding the GIL.
 """
 
 from __future__ import annotations

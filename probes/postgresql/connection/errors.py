@@ -2,7 +2,7 @@
 
 psycopg2 keeps the SQLSTATE of a failed statement but not that of a failed login, so a login is
 recognised by its English text. For a server with another language (``lc_messages``)
-``probes.postgresql.startup`` reads the code with a second connection.
+``probes.postgresql.connection.startup`` reads the code with a second connection.
 Codes: PostgreSQL manual, appendix A.
 """
 

@@ -1,7 +1,7 @@
 """The longest transaction, and what holds the xmin horizon back.
 
 Age in time shows what users wait for; age in transactions shows how much VACUUM may not remove. The
-holder is named whatever kind it is (``probes.postgresql.horizon``).
+holder is named whatever kind it is (``probes.postgresql.locks.horizon``).
 """
 
 from __future__ import annotations
