@@ -181,7 +181,9 @@ def _demand_sound(person: Person) -> None:
     if not person.name.strip():
         raise Refused(Text("Give the full name, with titles."))
     if person.language not in languages():
-        raise Refused(Text("The language is one of {known}.", known=", ".join(languages())))
+        *first, last = languages()
+        known = Text("{first} or {second}", first=", ".join(first), second=last)
+        raise Refused(Text("The language is {known}.", known=known))
 
 
 def _unknown(username: str) -> Refused:
