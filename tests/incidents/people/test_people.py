@@ -47,7 +47,7 @@ def test_an_account_is_kept_as_given(people: People) -> None:
         (replace(PUTRI, username="Putri Lestari"), GOOD, "small letters"),
         (replace(PUTRI, username="sigap"), GOOD, "belongs to the system"),
         (replace(PUTRI, username="p2", name=" "), GOOD, "full name"),
-        (replace(PUTRI, username="p2", language="jv"), GOOD, "one of id, en"),
+        (replace(PUTRI, username="p2", language="jv"), GOOD, "id or en"),
         (replace(PUTRI, username="p2"), "pendek7", "at least 8 characters"),
         (replace(PUTRI, username="p2"), "x" * 201, "at most 200"),
         (replace(PUTRI, username="p2"), "aaaaaaaaa", "easy to guess"),
