@@ -106,7 +106,7 @@ def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
             raise DemoError(
                 Text(
                     "The demo did not answer within {answer_seconds:.0f} s. Try again, "
-                    "or start the demo anew.",
+                    "or restart the demo.",
                     answer_seconds=ANSWER_SECONDS,
                 )
             ) from None

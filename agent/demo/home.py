@@ -155,7 +155,7 @@ class Home:
         """What remains after the demo, and how to delete it."""
         return Text(
             "Its servers' data, incidents, accounts and secrets stay in {folder} for the next "
-            "demo; --fresh starts anew, and the folder may be deleted.",
+            "demo; --fresh starts from an empty folder, and the folder may be deleted.",
             folder=self.path,
         )
 

@@ -70,7 +70,7 @@ def match(
     The incident that already has the fingerprint comes first; then the table's rules in their
     order, the oldest incident first. A clear finding joins nothing new.
 
-    A finding that was clear and returns is placed anew: it belongs to what explains it now. If
+    A finding that was clear and returns is placed again: it belongs to what explains it now. If
     nothing does, a symptom is a fault of its own, and so is a root that fails in another way; the
     same root failing in the same way is flapping, and so is one that returns with a lower severity.
     """

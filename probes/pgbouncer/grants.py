@@ -32,7 +32,8 @@ def account(name: str) -> str:
     if not name or any(sign.isspace() or sign in ',"' for sign in name):
         raise NoAccountName(
             Text(
-                "'{name}' cannot stand in stats_users; leave out blanks, commas, quotes", name=name
+                "'{name}' is not valid in stats_users; leave out blanks, commas and quotes",
+                name=name,
             )
         )
     return name

@@ -106,7 +106,7 @@ class Esurat:
             raise DemoError(
                 Text(
                     "The MariaDB replica does not connect: {words}. `sigap demo --fresh` "
-                    "makes it anew.",
+                    "creates it again.",
                     words=words,
                 )
             )

@@ -77,7 +77,7 @@ class Faults:
             if fault.stands(self, chosen):
                 raise DemoError(
                     Text(
-                        "{name} already stands on {chosen}; heal it with `sigap demo heal {name}`.",
+                        "Fault {name} is already present on {chosen}; heal it with `sigap demo heal {name}`.",
                         name=name,
                         chosen=chosen,
                     )
@@ -96,7 +96,7 @@ class Faults:
             where = [each for each in where if fault.stands(self, each)]
             if not where:
                 raise DemoError(
-                    Text("{name} does not stand now; see `sigap demo status`.", name=name)
+                    Text("Fault {name} is not present now; see `sigap demo status`.", name=name)
                 )
             for each in where:
                 self._refuse_frozen(each, fault)

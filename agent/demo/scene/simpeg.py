@@ -105,7 +105,7 @@ class Simpeg:
             self._ground.notes.append(
                 Text(
                     "The log on the small volume went with the machine that went down; the demo's "
-                    "database was made anew."
+                    "database was created again."
                 )
             )
             return False
@@ -201,7 +201,7 @@ class Simpeg:
             raise DemoError(
                 Text(
                     "The PostgreSQL replica does not connect: {words}. `sigap demo "
-                    "--fresh` makes it anew.",
+                    "--fresh` creates it again.",
                     words=words,
                 )
             )

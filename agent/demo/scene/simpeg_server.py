@@ -111,7 +111,7 @@ class SimpegServer(PostgreSQL):
             raise DemoError(
                 Text(
                     "PostgreSQL {name} did not start: {words}. Log: {log}. `sigap demo "
-                    "--fresh` makes it anew.",
+                    "--fresh` creates it again.",
                     name=self.name,
                     words=words,
                     log=self.server.log,
@@ -137,7 +137,7 @@ def made_or_told(name: str) -> Iterator[None]:
     except ProgramError as error:
         raise DemoError(
             Text(
-                "{command} for {name} failed: {words}. Mend that, then `sigap demo --fresh`.",
+                "{command} for {name} failed: {words}. Correct that, then run `sigap demo --fresh`.",
                 command=error.program,
                 name=name,
                 words=error.words,

@@ -53,7 +53,7 @@ UNEXPECTED = Text(
     "server administrator."
 )
 SIGN_IN = Text("Sign in first: use a page session or HTTP Basic with your account.")
-WRONG_FIELDS = Text("The request is not right; mend {names}.")
+WRONG_FIELDS = Text("The request is invalid; correct {names}.")
 NO_OBJECT = Text("Send one JSON object, with Content-Type: application/json.")
 FIELD_WORDS = {
     "missing": Text("This is required"),
