@@ -15,7 +15,7 @@ def test_the_lines_for_a_pooler_can_be_pasted_into_its_own_files(tmp_path: Path)
     account, setting = [line for line in lines if line and not line.startswith(";")]
     assert re.fullmatch(r'"pemantau" "\S{20,}"', account)
     assert setting == "stats_users = pemantau"
-    for lang, sentence in (("id", "tidak dapat ditulis di"), ("en", "cannot stand in")):
+    for lang, sentence in (("id", "tidak dapat ditulis di"), ("en", "is not valid in")):
         wrong = ("--user", "a,b", "--lang", lang)
         refused = sigap("grants", "pgbouncer", *wrong, folder=tmp_path)
         assert refused.returncode != 0

@@ -77,7 +77,8 @@ class Faults:
             if fault.stands(self, chosen):
                 raise DemoError(
                     Text(
-                        "Fault {name} is already present on {chosen}; heal it with `sigap demo heal {name}`.",
+                        "Fault {name} is already present on {chosen}; "
+                        "heal it with `sigap demo heal {name}`.",
                         name=name,
                         chosen=chosen,
                     )

@@ -137,7 +137,8 @@ def made_or_told(name: str) -> Iterator[None]:
     except ProgramError as error:
         raise DemoError(
             Text(
-                "{command} for {name} failed: {words}. Correct that, then run `sigap demo --fresh`.",
+                "{command} for {name} failed: {words}. Correct that, "
+                "then run `sigap demo --fresh`.",
                 command=error.program,
                 name=name,
                 words=error.words,

@@ -184,10 +184,10 @@ def test_nobody_gets_in_over_tcp_without_a_password(faults: Faults) -> None:
 
 def test_a_fault_that_stands_cannot_be_made_twice(faults: Faults) -> None:
     faults.break_it("lock")
-    with pytest.raises(DemoError, match="already stands on simpeg-primary"):
+    with pytest.raises(DemoError, match="already present on simpeg-primary"):
         faults.break_it("lock")
     faults.heal("lock")
-    with pytest.raises(DemoError, match="does not stand now"):
+    with pytest.raises(DemoError, match="is not present now"):
         faults.heal("lock")
 
 
