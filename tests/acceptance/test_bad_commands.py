@@ -22,6 +22,8 @@ from tests.support.agent import running, sigap, target_lines, write_config
 from tests.support.builders import a_target
 from tests.support.wait import until
 
+pytestmark = pytest.mark.processes
+
 DOWN = target_lines(a_target("mati", address=Address("127.0.0.1", 1, "sigap")))
 
 

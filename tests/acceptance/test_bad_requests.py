@@ -18,6 +18,8 @@ from tests.support.agent import running, sigap, target_lines, write_config
 from tests.support.builders import a_target
 from tests.support.wait import until
 
+pytestmark = pytest.mark.processes
+
 LIMIT_BYTES = 512 * 1024
 
 

@@ -15,6 +15,8 @@ from tests.support.agent import running, sigap, target_lines, write_config
 from tests.support.builders import a_target
 from tests.support.wait import until
 
+pytestmark = pytest.mark.processes
+
 COUNTS_UP = {
     "used_seconds", "remaining_seconds", "wall_seconds", "room_seconds", "downtime_seconds",
     "green_seconds",

@@ -21,6 +21,8 @@ from tests.support.accounts import said_by_ordinary_user
 from tests.support.agent import sigap, target_lines, write_config
 from tests.support.builders import a_target
 
+pytestmark = pytest.mark.processes
+
 READING = [
     ("incidents", "list"),
     ("incidents", "show", "NUMBER"),

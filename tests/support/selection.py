@@ -23,7 +23,7 @@ OPT_IN: Mapping[str, tuple[str, str]] = {
 }
 """Marker: the environment variable that asks for it, and what is left out without it."""
 
-NOT_QUICK = ("servers", "browser", "root", "slow")
+NOT_QUICK = ("servers", "browser", "processes", "root", "slow")
 """Markers of what `make quick` leaves out."""
 
 COUNTED: pytest.StashKey[Counter[str]] = pytest.StashKey()
@@ -71,7 +71,7 @@ def left_out(item: pytest.Item, *, quick: bool) -> str:
         if item.get_closest_marker(marker) and not asked_for(marker):
             return what
     if quick and any(item.get_closest_marker(marker) for marker in NOT_QUICK):
-        return "what needs servers, a browser, root or more than ten seconds (make test)"
+        return "what needs servers, a browser, processes of its own, root or time (make test)"
     return "" if _fits_its_servers(item) else "faults these versions or flavours cannot have"
 
 

