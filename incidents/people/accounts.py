@@ -141,13 +141,6 @@ class People:
             found = directory.read(connection, username)
         return found.signer(username, on)
 
-    def holders(self, role: str, on: date) -> tuple[Signer, ...]:
-        """The active people who hold a role on a day, by username."""
-        with self.store.read() as connection:
-            everybody = directory.read(connection)
-        found = (everybody.signer(name, on) for name in everybody.holders(on).get(role, {}))
-        return tuple(each for each in found if each is not None)
-
 
 def _demand_role(assignment: Assignment, roles: Mapping[str, Collection[Basis]]) -> None:
     if assignment.role not in roles:

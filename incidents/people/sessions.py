@@ -60,14 +60,14 @@ class Sessions:
     """Signs people in and out over a store. Raises ``Refused`` and ``StoreUnavailable``."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
 
     def check(self, username: str, password: str, address: str, now: datetime) -> Person:
         """The person with this name and password; raises ``Refused`` with one sentence that does
         not tell which of the two was wrong, and after repeated failures asks to wait."""
         username = username.strip().lower()
         key = hashlib.sha256(f"{username}\n{address}".encode("utf-8", "replace")).hexdigest()
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             row = account(connection, username)
             query = select(_attempts).where(_attempts.c.key == key)
             attempts = connection.execute(query).first()
@@ -82,7 +82,7 @@ class Sessions:
         kept = row.password if row is not None and row.active else None
         right = passwords.matches(kept, password)
         if not right or row is None:
-            with self._store.write() as connection:
+            with self.store.write() as connection:
                 _count_failure(connection, key, now)
             raise Refused(Text("The username or the password does not match."))
         renewed = passwords.hashed(password) if passwords.outdated(row.password) else ""
@@ -94,7 +94,7 @@ class Sessions:
         """``check``, then a new session."""
         person = self.check(username, password, address, now)
         token = secrets.token_urlsafe(32)
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             connection.execute(
                 insert(_sessions).values(
                     token_hash=_token_hash(token),
@@ -106,34 +106,25 @@ class Sessions:
             )
         return SignedIn(token, _csrf(token), person, now, now + LONGEST)
 
-    def session(self, token: str, now: datetime) -> SignedIn | None:
-        """The session of a cookie; None if unknown, ended, idle or too old. Counts as activity."""
-        with self._store.read() as connection:
-            found = find(connection, token, now)
-        if found is None:
-            return None
-        self.seen(found, now)
-        return found.session
-
     def seen(self, found: StoredSession, now: datetime) -> None:
         """Record that the session is used; written once a minute at most."""
         if now - found.seen_at >= _SEEN_STEP:
             key = _token_hash(found.session.token)
-            with self._store.write() as connection:
+            with self.store.write() as connection:
                 connection.execute(
                     update(_sessions).where(_sessions.c.token_hash == key).values(seen_at=now)
                 )
 
     def sign_out(self, token: str) -> None:
         """End a session; one that is unknown has ended already."""
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             connection.execute(
                 delete(_sessions).where(_sessions.c.token_hash == _token_hash(token))
             )
 
     def clean_up(self, now: datetime) -> int:
         """Forget sessions that have ended and old failed attempts; returns how many."""
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             ended = connection.execute(
                 delete(_sessions).where(
                     (_sessions.c.expires_at <= now) | (_sessions.c.seen_at <= now - IDLE)
@@ -145,7 +136,7 @@ class Sessions:
         return ended.rowcount + old.rowcount
 
     def _remember_success(self, key: str, row: Row[Any], renewed: str) -> None:
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             connection.execute(delete(_attempts).where(_attempts.c.key == key))
             if renewed:
                 # only over the hash that was checked: a password set meanwhile stays
