@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             for part in importlib.import_module(f"benchmarks.{name}").run(size):
                 print(part, flush=True)
         except (RuntimeError, OSError, Failed) as error:
-            # Failed: a server of the tests' helpers did not start, and says why
+            # Failed: a server of the test fixtures did not start, with the reason
             print(f"sigap: the benchmark {name} could not be taken: {error}", file=sys.stderr)
             failed = 1
         print(f"({name} took {time.monotonic() - started:.0f} s)\n", flush=True)

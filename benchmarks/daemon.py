@@ -54,7 +54,7 @@ class Daemon:
     """A running agent."""
 
     def __init__(self, folder: Path, config: str, *, watched: bool = True) -> None:
-        """``watched``: note how late every round begins; else exactly ``sigap run``."""
+        """``watched``: record how late every round begins; otherwise exactly ``sigap run``."""
         self.folder = folder
         self._notes = folder / "rounds.json"
         self._log = folder / "agent.log"

@@ -47,7 +47,7 @@ class Exporter:
         go_ahead(self.popen.pid)
 
     def wait_ready(self) -> None:
-        """Return once a scrape says that the server is up."""
+        """Return once a scrape shows that the server is up."""
         end = time.monotonic() + 30
         scraper = Scraper(self.address)
         while True:

@@ -74,7 +74,7 @@ class Kinds:
         return found
 
     def hang(self) -> None:
-        """From here on ten targets say nothing."""
+        """From now on ten targets do not answer."""
         for kind in self.all:
             kind.hang()
 

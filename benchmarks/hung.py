@@ -32,7 +32,7 @@ MOST_SESSIONS = 2  # of one target: the kept one and the fresh login
 
 @dataclass(frozen=True)
 class State:
-    """What a process holds, and what it says of the ten."""
+    """Resources of a process, and its state of the ten targets."""
 
     threads: int
     descriptors: int
@@ -140,7 +140,7 @@ def _well(page: str, name: str, kind: Kind) -> bool:
 
 
 def _heal(agent: Daemon, kinds: Kinds) -> list[Healed]:
-    """Let every kind answer again, and see how long until the agent says so."""
+    """Let every kind answer again, and measure how long until the agent reports it."""
     begun: dict[str, float] = {}
     for kind in kinds.all:
         kind.heal()

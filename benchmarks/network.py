@@ -50,7 +50,7 @@ def own_network() -> Iterator[None]:
 
 
 def swallow(port: int) -> None:
-    """From now on packets to and from a port of this network vanish without a word."""
+    """From now on packets to and from a port of this network are dropped."""
     _drop("-A", port)
 
 
@@ -65,9 +65,9 @@ def _drop(change: str, port: int) -> None:
 
 
 class Relay:
-    """A TCP server that hands everything on to another one, until it falls silent.
+    """A TCP server that forwards everything to another one, until it stops answering.
 
-    Silent, it still accepts, reads what comes, and never says anything.
+    It then still accepts connections and reads, but never sends anything.
     """
 
     def __init__(self, port: int) -> None:

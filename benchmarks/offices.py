@@ -35,7 +35,7 @@ def opened(url: str) -> tuple[Store, Desk, People]:
 
 
 def member(people: People) -> Signer:
-    """Somebody who may look at the inbox."""
+    """A person who may view the inbox."""
     person = Person("putri", "Putri Maharani, S.T.", "19910202 201603 2 002", "Pranata Komputer")
     people.add(person, PASSWORD, _SINCE)
     assignment = Assignment("putri", "PP", Basis.DEFINITIVE, "800/012/2026")

@@ -272,7 +272,9 @@ def _healthy(address: str, count: int) -> list[float]:
 def _frozen(
     ground: Ground, agent: daemon.Daemon, exporter: Exporter
 ) -> tuple[list[report.Cell], list[report.Cell]]:
-    """Ours and theirs: p99 and longest scrape in ms, and seconds until the page says down."""
+    """Sigap and the exporter: p99 and longest scrape in ms, and seconds until the page shows the
+    server down.
+    """
     none = f"none in {CAP_SECONDS:.0f} s"
     ground.server.freeze()
     since = time.monotonic()

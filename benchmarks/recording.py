@@ -22,14 +22,14 @@ OK, SASL, SASL_CONTINUE = 0, 10, 11
 
 @dataclass
 class Recording:
-    """What a real server said."""
+    """The recorded answers of a real server."""
 
     greeting: bytes = b""  # from "authenticated" to "ready"
     answers: dict[bytes, bytes] = field(default_factory=dict)  # by statement, with its NUL
 
 
 class Stream:
-    """Whole messages from a socket; ``b""`` once it is closed."""
+    """Complete messages from a socket; ``b""`` once it is closed."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

@@ -40,7 +40,7 @@ def written(cell: Cell) -> str:
 
 
 def times(ours: float, theirs: float) -> str:
-    """A ratio as a reader says it."""
+    """A ratio as text."""
     return "not measured" if not theirs or math.isnan(ours) else f"{ours / theirs:.2f}x"
 
 

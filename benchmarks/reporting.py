@@ -43,7 +43,7 @@ class Counted:
 
 
 def run(size: Size) -> Iterator[str]:
-    """One table: all healthy, and with one target in a hundred in standing trouble."""
+    """One table: all healthy, and with one target in a hundred with an open finding."""
     rounds = size.of(1, 4, 20)
     rows: list[list[report.Cell]] = []
     met = True

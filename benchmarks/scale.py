@@ -55,7 +55,7 @@ def run(size: Size) -> Iterator[str]:
 
 
 def _recorded() -> Recording:
-    """What a real server says to the four probes, three rounds of them."""
+    """A real server's answers to the four probes, three rounds of them."""
     with grounds.postgres(tables=False) as ground:
         recorder = Recorder(ground.target.address.port)
         address = replace(ground.target.address, port=recorder.port)
@@ -108,7 +108,7 @@ class StandIn:
 
 @dataclass
 class Fleet:
-    """An agent and the stand-ins it watches."""
+    """An agent and the stand-ins it monitors."""
 
     agent: Daemon
     healthy: StandIn
@@ -203,7 +203,7 @@ def _watched(login: str, fleet: Fleet, windows: int) -> Row:
 
 
 def _cpu(agent: Daemon, seconds: float) -> float:
-    """Share of a core while nobody scrapes."""
+    """Share of a core without scrapes."""
     since, used = time.monotonic(), agent.cpu_seconds()
     time.sleep(seconds)
     return (agent.cpu_seconds() - used) / (time.monotonic() - since)

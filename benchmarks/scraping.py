@@ -22,7 +22,7 @@ class Scraper:
         self.page = b""
 
     def scrape(self, path: str = "/metrics") -> float | None:
-        """Seconds until the whole page was there; None when it did not come within the cap."""
+        """Seconds until the whole page was received; None when it exceeded the limit."""
         started = time.perf_counter()
         try:
             self._connection.request("GET", path)

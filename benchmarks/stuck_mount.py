@@ -51,16 +51,16 @@ def _libc(call: str, *arguments: int | bytes | None) -> None:
 
 
 def own_mounts() -> None:
-    """From here on what this thread mounts is seen by it and by what it starts, by nobody else.
+    """Give this thread and its children a mount namespace of their own.
 
-    For good: a thread can go back only while nothing else shares its working folder.
+    Permanently: a thread can go back only while no other thread shares its working directory.
     """
     _libc("unshare", _NEW_MOUNTS)
     _libc("mount", None, b"/", None, _PRIVATE | _EVERYTHING_BELOW, None)
 
 
 class StuckMount:
-    """An empty file system of 4 GiB, half full, that stops answering when told to."""
+    """An empty file system of 4 GiB, half full, that can be made to stop answering."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
