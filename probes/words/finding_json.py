@@ -75,15 +75,18 @@ def from_json(found: Mapping[str, Any], *, with_evidence: bool = True) -> Findin
 
 
 def evidence(taken: Evidence) -> JSON:
-    """``taken_at`` (ISO) and ``exhibits``, each with ``title`` {id, en}, ``columns``, ``rows`` and
-    ``note``. A heading, a cell and a note are {id, en} where the words are ours and differ, else a
-    string."""
+    """``taken_at`` (ISO) and ``exhibits``, each with ``title`` {id, en}, ``columns`` (English),
+    ``headings`` (the columns as a person reads them), ``rows`` and ``note``. A heading, a cell and
+    a note are {id, en} where the words are ours and differ, else a string."""
     return {
         "taken_at": moment(taken.taken_at),
         "exhibits": [
             {
                 "title": text(exhibit.title),
-                "columns": [words(name) for name in exhibit.columns],
+                "columns": [
+                    name.en if isinstance(name, Text) else name for name in exhibit.columns
+                ],
+                "headings": [words(name) for name in exhibit.columns],
                 "rows": [[words(cell) for cell in row] for row in exhibit.rows],
                 "note": words(exhibit.note),
             }
@@ -99,7 +102,7 @@ def evidence_of(found: Mapping[str, Any]) -> Evidence:
         exhibits=tuple(
             Exhibit(
                 title=text_of(each["title"]),
-                columns=tuple(words_of(name) for name in each["columns"]),
+                columns=tuple(map(words_of, each.get("headings", each["columns"]))),
                 rows=tuple(tuple(words_of(cell) for cell in row) for row in each["rows"]),
                 note=words_of(each["note"]),
             )
