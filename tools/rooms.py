@@ -168,6 +168,8 @@ def report(root: Path) -> Iterator[str]:
 
 def main() -> None:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
+    if not (root / "probes").is_dir():
+        sys.exit(f"{root} is no checkout of Sigap: it has no folder probes/; name one that has")
     print("\n".join(report(root)))
 
 
