@@ -25,6 +25,7 @@ SETTINGS = """\
 [mariadbd]
 datadir = {data}
 socket = {socket}
+tmpdir = {scratch}
 pid-file = {data}/mariadbd.pid
 port = {port}
 bind-address = 127.0.0.1
@@ -91,6 +92,11 @@ class EsuratServer(MariaDB):
         """SQL that the server runs at its very first start; deleted afterwards."""
         return self.data.parent / f"{self.name}.first.sql"
 
+    @property
+    def _scratch(self) -> Path:
+        """Where it keeps temporary tables: a server that starts removes those it finds in /tmp."""
+        return self.data.parent / f"{self.name}.tmp"
+
     def make(self) -> None:
         """Create a data directory; its first start closes it to all but ``root``."""
         self._account.folder(self.data)
@@ -107,6 +113,7 @@ class EsuratServer(MariaDB):
                 self._programs[1],
                 self.data,
                 self._account,
+                f"--tmpdir={self._account.folder(self._scratch)}",
                 "--auth-root-authentication-method=normal",
                 "--innodb-log-file-size=8M",
                 "--innodb-buffer-pool-size=16M",
@@ -132,6 +139,7 @@ class EsuratServer(MariaDB):
             SETTINGS.format(
                 data=self.data,
                 socket=self.socket,
+                scratch=self._account.folder(self._scratch),
                 port=self.port,
                 number=self._number,
                 read_only=int(read_only),

@@ -194,7 +194,7 @@ def test_a_power_cut_that_empties_the_small_volume_costs_a_new_cluster_and_is_sa
         pytest.fail("no small volume here: run the tests as root or allow user namespaces")
     shutil.rmtree(saved)
     demo = Running(folder, "--no-mariadb").wait()
-    assert any("made anew" in line for line in demo.said)
+    assert any("created again" in line for line in demo.said)
     demo.interrupt()
 
 
