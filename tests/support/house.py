@@ -60,7 +60,6 @@ DESK_LIBRARIES = (
     "segno",
     "sqlalchemy",
     "starlette",
-    "typst",
     "uvicorn",
 )
 DRIVERS = ("psycopg2", "pymysql", "psutil")
