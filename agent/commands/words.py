@@ -57,7 +57,12 @@ def target_named(name: str, config: Config) -> Target:
 
 
 def plain(value: Any) -> Any:
-    """A value of the project as JSON-compatible values; secrets stay stars."""
+    """A value of the project as JSON-compatible values; secrets stay stars.
+
+    A text is written in each recorded language.
+    """
+    if isinstance(value, Text):
+        return value.recorded
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {f.name: plain(getattr(value, f.name)) for f in fields if not f.name.startswith("_")}

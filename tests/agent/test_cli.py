@@ -245,6 +245,16 @@ def test_probes_are_listed_with_their_limits(sigap: Sigap, tmp_path: Path) -> No
     assert {"own_cost", "cluster_roles", "expected_slots"} <= {each["probe"] for each in listed}
 
 
+def test_the_list_of_probes_tells_each_question_and_title_in_both_languages(
+    sigap: Sigap, tmp_path: Path
+) -> None:
+    listed = json.loads(sigap("probes", "--json", folder=tmp_path).stdout)
+    texts = [each["question"] for each in listed]
+    texts += [limit["title"] for each in listed for limit in each["thresholds"]]
+    assert all(text["id"] and text["en"] for text in texts)
+    assert any(text["id"] != text["en"] for text in texts)
+
+
 def test_grants_print_an_account_and_its_rights(sigap: Sigap, tmp_path: Path) -> None:
     script = sigap("grants", "postgresql", folder=tmp_path).stdout
     assert "CREATE ROLE sigap" in script and "GRANT pg_monitor TO sigap;" in script
