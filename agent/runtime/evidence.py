@@ -59,6 +59,7 @@ class EvidenceStore:
     _delayed: dict[Fingerprint, Finding] = field(default_factory=dict)  # reports that wait for one
     _waited: set[Fingerprint] = field(default_factory=set)
     _causes: dict[Fingerprint, str] = field(default_factory=dict)  # of the newest onset
+    _clear_since: dict[Fingerprint, datetime] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(
@@ -129,17 +130,30 @@ class EvidenceStore:
         )
 
     def _missing(self, assessment: Assessment) -> frozenset[Fingerprint]:
-        """Findings that begin now without evidence; evidence of another cause does not count."""
+        """Findings that begin now without evidence; old evidence, or of another cause, does not
+        count.
+        """
         with self._lock:
             for finding in assessment.findings:
                 name = finding.fingerprint
                 if name not in assessment.onsets:
                     continue
+                self._drop_old(finding.at)
+                self._clear_since.pop(name, None)
                 if self._causes.get(name, finding.cause) != finding.cause:
                     self._evidence.pop(name, None)
                     self._waited.discard(name)
                 self._causes[name] = finding.cause
             return frozenset(name for name in assessment.onsets if name not in self._evidence)
+
+    def _drop_old(self, at: datetime) -> None:
+        """Drop what has been clear for long; a subject that is gone is never judged again."""
+        for name, since in list(self._clear_since.items()):
+            if at - since > KEPT_WHILE_CLEAR:
+                del self._clear_since[name]
+                self._evidence.pop(name, None)
+                self._causes.pop(name, None)
+                self._waited.discard(name)
 
     def _attached(self, finding: Finding) -> Report:
         name = finding.fingerprint
@@ -148,10 +162,10 @@ class EvidenceStore:
         if evidence is None:
             return Report(finding)
         if finding.severity is Severity.CLEAR:
-            if finding.at - finding.since > KEPT_WHILE_CLEAR:
-                del self._evidence[name]
-                self._waited.discard(name)
+            self._clear_since[name] = finding.since
+            self._drop_old(finding.at)
             return Report(finding)
+        self._clear_since.pop(name, None)
         finding = replace(finding, evidence=evidence)
         if finding.opens and self._asked.get(name) and name not in self._waited:
             self._waited.add(name)

@@ -19,6 +19,7 @@ from probes import (
     Exhibit,
     FailureKind,
     Finding,
+    Measure,
     Measurement,
     Probe,
     Reading,
@@ -130,6 +131,32 @@ def test_evidence_of_trouble_that_passed_is_taken_anew_next_time() -> None:
     assert opening.evidence is not None
     assert opening.evidence.taken_at == NOON + timedelta(seconds=15 + 12 * 60)
     assert line.owner.gathered == 2
+
+
+def test_a_subject_that_was_gone_for_a_day_gets_new_evidence() -> None:
+    line = Line(
+        a_probe(
+            measures=(Measure("slot_bytes", "bytes", "Kept by a slot", "slot"),),
+            thresholds=(
+                Threshold("slot_bytes", Text("{subject}"), Text(""), "replication", critical=1.0),
+            ),
+            judged_on_failure="",
+        )
+    )
+
+    def reads(seconds: float, *found: Measurement) -> list[Finding]:
+        reading = a_reading(measurements=found, at=NOON + timedelta(seconds=seconds))
+        line.box.findings.clear()
+        line.pipeline.handle(line.plan, line.plan.probes[0], reading, line.owner)
+        return [each for each in line.box.findings if each.opens]
+
+    reads(0, Measurement("slot_bytes", 2.0, "cabang"))
+    for second in range(15, 300, 15):
+        reads(second)
+    day = 24 * 3600.0
+    (opening,) = reads(day, Measurement("slot_bytes", 2.0, "cabang"))
+    assert opening.evidence is not None
+    assert opening.evidence.taken_at == NOON + timedelta(seconds=day)
 
 
 def test_a_flapping_finding_is_asked_for_evidence_once() -> None:
