@@ -270,7 +270,8 @@ class Membership:
             return  # another probe may still show what this one does not
         if kind.sees_itself and not shown:
             return
-        present: frozenset[str] = frozenset().union(*by_probe.values())
+        # a probe that was switched off shows nothing any more
+        present: frozenset[str] = frozenset().union(*(by_probe[each] for each in askers))
         self._see_all(kind.name, present, reading.at)
         declared = set(getattr(target.expects, f"{kind.name}s"))
         found = [

@@ -203,7 +203,8 @@ class Reachability:
                 return []
             changed = self._seat(seat, own, announced=announced)
             found: list[Observation] = []
-            agent, machine = self._agent, own.target.machine
+            # the seat's host: a reload may have moved the target since this reading began
+            agent, machine = self._agent, seat.target.machine
             most = 2 * len(self._silent) > len(self._counted)
             if self._is_due(agent, own, matters=changed and most):
                 seats = self._fresh(self._seats.values(), own.reading.at)

@@ -222,6 +222,17 @@ def test_a_member_that_another_probe_still_shows_is_not_missing() -> None:
         assert world.read(other, Measurement("slot_active", 1.0, "s2")) == []
 
 
+def test_a_probe_that_was_switched_off_shows_no_member_any_more() -> None:
+    other = replace(SLOTS, name="other_slots")
+    world = World(SLOTS, other)
+    for _ in range(12):
+        world.read(other, Measurement("slot_active", 1.0, "s1"))
+        assert world.slots("s1") == []
+    world.plan = replace(world.plan, probes=(SLOTS,))
+    world.pipeline.watch([world.plan], Maintenance())
+    assert [each.subject for each in world.slots(times=3)] == ["s1"]
+
+
 def test_a_member_that_is_back_is_clear_again() -> None:
     world = World()
     world.slots("s1", times=12)

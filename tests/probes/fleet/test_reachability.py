@@ -13,7 +13,9 @@ from agent.runtime.maintenance import Maintenance
 from agent.runtime.pipeline import Pipeline
 from probes import FailureKind, Severity
 from probes.fleet.fleet import Fleet
+from probes.fleet.observation import observed
 from probes.fleet.plan import Plan
+from probes.fleet.reachability import Reachability
 from probes.judge import Recalled
 from probes.runner import Owner
 from tests.agent.network import FOUR, INTERVAL, Network, Told, all_silent
@@ -84,6 +86,17 @@ def test_two_of_many_servers_are_two_outages(tmp_path: Path) -> None:
     network.silent = {"a": FailureKind.TIMEOUT, "b": FailureKind.TIMEOUT}
     network.round(4)
     assert sorted(network.titles) == ["a is down", "b is down"]
+
+
+def test_a_reading_that_began_before_its_target_moved_to_another_host_is_taken() -> None:
+    before, after = (
+        Plan(a_target("a", machine=host), (PATIENT,), INTERVAL, 2.0) for host in ("old", "new")
+    )
+    reachability = Reachability("pantau")
+    reachability.take_seats([after.target])
+    reading = a_reading("a", at=NOON, failure=a_failure(FailureKind.TIMEOUT))
+    reachability.derive(observed(before, PATIENT, reading), announced=False)
+    assert reachability.machines() == {"pantau", "new"}
 
 
 def test_servers_that_refuse_were_reached(tmp_path: Path) -> None:
