@@ -100,11 +100,12 @@ class Pipeline:
         self._publish(own, owner)
         in_doubt, requests = False, list[Request]()
         for each in self._fleet.derive(own, owner.cost, announced=window is not None):
-            self._publish_derived(each)
-            assessment, findings = self._judge(each)
-            findings = self._suppress(each, findings, window)
-            reports, asked = self._add_evidence(each, assessment, findings, owner)
-            self._enqueue(each, reports)
+            with self._memory(each).turn:  # several threads bring readings of what targets share
+                self._publish_derived(each)
+                assessment, findings = self._judge(each)
+                findings = self._suppress(each, findings, window)
+                reports, asked = self._add_evidence(each, assessment, findings, owner)
+                self._enqueue(each, reports)
             requests += asked
             in_doubt = in_doubt or (assessment.in_doubt and each.source is None)
         kept = owner.kept
@@ -140,17 +141,13 @@ class Pipeline:
                 memory.up = up
 
     def _publish_derived(self, each: Observation) -> None:
-        if each.source is None:
-            return  # published already, before anything could fail
-        with self._memory(each).turn:
+        if each.source is not None:  # the others are published, before anything could fail
             self._readings.publish(each)
 
     def _judge(self, each: Observation) -> tuple[Assessment, list[Finding]]:
         """Export the verdicts; return those to report."""
-        memory = self._memory(each)
-        with memory.turn:  # of what several targets share, several threads bring readings
-            assessment = memory.judge.assess(each.target, each.probe, each.reading)
-            self._readings.export(each, assessment.findings)
+        assessment = self._memory(each).judge.assess(each.target, each.probe, each.reading)
+        self._readings.export(each, assessment.findings)
         if each.shared:
             self._fleet.judged(assessment.findings)
         findings, undecided = assessment.findings, assessment.undecided
@@ -166,9 +163,7 @@ class Pipeline:
         """No incident opens while a maintenance window is on for the target or a member."""
         if each.shared:
             window = self._maintenance.over([each.target, *each.members], each.reading.at)
-        memory = self._memory(each)
-        with memory.turn:
-            return memory.suppression.apply(findings, window)
+        return self._memory(each).suppression.apply(findings, window)
 
     def _add_evidence(
         self,

@@ -82,6 +82,34 @@ def test_two_primaries_are_a_critical_finding_and_a_line_on_metrics() -> None:
     assert 'sigap_probe_success{target="simpeg",probe="cluster_roles"} 1.0' in watch.page
 
 
+def test_verdicts_on_a_cluster_reach_the_desk_in_the_order_they_were_made() -> None:
+    watch = Watch()
+    watch.rounds(2, "a")
+    others: list[threading.Thread] = []
+
+    class Slow(list[Finding]):
+        """While the first verdict on the cluster is queued, the other server is read."""
+
+        def append(self, finding: Finding) -> None:
+            if finding.measure == SURPLUS and not others:
+                others.append(threading.Thread(target=read, args=(watch.plans[1], 60.0)))
+                others[0].start()
+                others[0].join(0.2)
+            super().append(finding)
+
+    def read(plan: Plan, seconds: float) -> None:
+        seen = (Measurement("up", 1.0), Measurement("is_replica", 0.0))
+        at = NOON + timedelta(seconds=seconds)
+        reading = a_reading(plan.target.name, at=at, measurements=seen)
+        watch.pipeline.handle(plan, plan.probes[0], reading, watch.owners[plan.target.name])
+
+    watch.told = Slow()
+    read(watch.plans[0], 45.0)
+    others[0].join()
+    said = [each.at for each in watch.said(SURPLUS)]
+    assert said == sorted(said)
+
+
 def test_evidence_of_two_primaries_names_the_role_of_each_server() -> None:
     watch = Watch()
     watch.rounds(2, "a")
