@@ -152,8 +152,8 @@ class Desk:
         return change.incident
 
     def sweep(self, now: datetime) -> int:
-        """Record every reminder (75 %) and breach that is due, once, at its deadline; returns how
-        many. Call it every half minute.
+        """Record every reminder and breach that is due, once, with the time it was due; returns
+        how many. Call it every half minute.
         """
         count = 0
         for number in self.queries.due_numbers(now):

@@ -66,7 +66,7 @@ class RefusalKind(StrEnum):
     SEPARATION = "separation"
     FORM = "form"  # incomplete or malformed; ``fields`` says which
     DECISION = "decision"  # not allowed at this step
-    RED = "red"  # "selesai" while a probe is red, without a reason
+    RED = "red"  # a probe still reports the fault, and no reason is given
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Whether a person may act on an incident now; if not, why, in one sentence.
 
 The first check that fails is reported: closed; wrong step or stale version; wrong role today;
-separation of duties; form incomplete; unknown field; decision not allowed; "selesai" while a probe
-is red without a reason. Source: SOP sections B and G, and the roles' rights in the procedure file.
+separation of duties; form incomplete; unknown field; decision not allowed; no reason given while a
+probe still reports the fault. Source: SOP sections B and G, and the roles' rights in the procedure
+file.
 """
 
 from __future__ import annotations
@@ -307,14 +308,16 @@ def _bad_dismissal(
     if stale is not None:
         return stale
     allowed = procedure.dismissal
-    if allowed is None or incident.step != allowed.step or action.outcome not in allowed.outcomes:
-        where = "" if allowed is None else f" {allowed.step}"
+    if allowed is None:
+        said = Text("Under this procedure a report cannot be closed without repair.")
+        return Refusal(RefusalKind.DECISION, said)
+    if incident.step != allowed.step or action.outcome not in allowed.outcomes:
         return Refusal(
             RefusalKind.DECISION,
             Text(
                 "A report can be closed as not a disruption or a duplicate only at "
-                "step{where}; this is step {step}.",
-                where=where,
+                "step {where}; this is step {step}.",
+                where=allowed.step,
                 step=incident.step,
             ),
         )
@@ -327,6 +330,10 @@ def _bad_dismissal(
     if action.outcome is Outcome.DUPLICATE and other in ("", incident.number):
         problems["duplicate_of"] = Text(
             "Name the number of the other incident that this one repeats."
+        )
+    elif action.outcome is not Outcome.DUPLICATE and other:
+        problems["duplicate_of"] = Text(
+            "Leave the number of the other incident empty, or close this one as its duplicate."
         )
     return _form_refusal(problems)
 

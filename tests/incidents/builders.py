@@ -215,7 +215,8 @@ class Case:
         return self
 
     def dismiss(self, when: datetime, outcome: Outcome, reason: str = "keliru") -> Any:
-        action = actions.Dismiss(outcome, reason, self.incident.version, "GDB-2026-0007")
+        other = "GDB-2026-0007" if outcome is Outcome.DUPLICATE else ""
+        action = actions.Dismiss(outcome, reason, self.incident.version, other)
         return self.act(action, STAFF["PA"], when)
 
     def clear(self, when: datetime) -> None:

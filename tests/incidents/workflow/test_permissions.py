@@ -342,6 +342,28 @@ def test_a_dismissal_needs_a_reason_and_a_duplicate_its_original() -> None:
     assert refused.kind is RefusalKind.DECISION
 
 
+def test_only_a_duplicate_names_another_incident() -> None:
+    case = Case(MORNING).to(2, MORNING)
+    both = Dismiss(Outcome.NOT_A_DISRUPTION, "keliru", case.incident.version, "GDB-2026-0099")
+    refused = case.check_permission(both, STAFF["PA"], MORNING)
+    assert refused is not None
+    assert set(refused.fields) == {"duplicate_of"}
+
+
+def test_a_procedure_without_dismissals_says_so() -> None:
+    case = Case(MORNING).to(2, MORNING)
+    refused = permissions.check_permission(
+        case.incident,
+        Dismiss(Outcome.NOT_A_DISRUPTION, "keliru", case.incident.version),
+        STAFF["PA"],
+        replace(PROCEDURE, dismissal=None),
+        MORNING,
+        ZONE,
+    )
+    assert refused is not None
+    assert refused.reason.en == "Under this procedure a report cannot be closed without repair."
+
+
 def test_a_claim_belongs_to_the_role_and_may_be_taken_over() -> None:
     case = Case(MORNING)
     assert case.check_permission(Claim(1), STAFF["AJ"], MORNING) is not None
