@@ -150,7 +150,7 @@ class Daemon:
             )
         self._server.join(left(1.0))
         if held:
-            log.warning("still waiting for an answer at shutdown: %s", ", ".join(held))
+            log.warning("targets that had not answered yet at shutdown: %s", ", ".join(held))
         log.info("Sigap has stopped")
         return not held
 

@@ -1,7 +1,7 @@
 """Creates files readable only by their owner, with the right owner when run as root.
 
 A file that root creates gets the owner of its folder, so that a command run as root does not lock
-out the daemon. Existing files keep their owner, and links in the path are not followed.
+out the daemon. An existing file, or a link in its place, is an error.
 """
 
 from __future__ import annotations

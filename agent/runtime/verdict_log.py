@@ -71,7 +71,7 @@ def tell_window(target: str, before: On | None, now: On | None) -> None:
     """Log that a maintenance window has begun or ended."""
     if now is not None:
         log.info(
-            "%s: maintenance '%s' began; no incidents open until %s",
+            "%s: maintenance '%s' began; no incident is opened until %s",
             target,
             now.name,
             now.until.isoformat(timespec="minutes"),

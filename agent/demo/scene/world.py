@@ -74,7 +74,7 @@ class World:
         self.home.control.unlink(missing_ok=True)
         ended = process.sweep(self.home.run, [self.home.server(name) for name in NAMES])
         if ended:
-            log.warning("ended processes of an earlier demo: %s", ", ".join(ended))
+            log.warning("processes left by an earlier demo were ended: %s", ", ".join(ended))
 
     def stop(self) -> None:
         """Stop everything; data stays for the next start. Never fails half-way."""

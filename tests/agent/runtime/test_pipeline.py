@@ -366,7 +366,7 @@ def test_the_begin_and_end_of_a_window_are_logged_and_on_metrics(
     assert shown not in line.board.text(0)
     said = [record.message for record in caplog.records if "maintenance" in record.message]
     assert said == [
-        "simpeg: maintenance 'patch' began; no incidents open until 2026-11-23T04:10+00:00",
+        "simpeg: maintenance 'patch' began; no incident is opened until 2026-11-23T04:10+00:00",
         "simpeg: maintenance 'patch' ended",
     ]
 
