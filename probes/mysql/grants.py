@@ -60,6 +60,8 @@ INSTRUMENTS: tuple[Grant, ...] = (
         Text("the server's own reports, for a person"),
     ),
 )
+TRANSACTIONS = PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql)
+"""What showing open transactions with their sessions needs."""
 
 SIGHT = "(SELECT count(*) FROM information_schema.INNODB_CMP)"
 """SQL for a number that only an account with PROCESS gets; others get error 1227.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from probes.i18n.headings import headings
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
 from probes.mysql.ask import counted, growth, number, status, variables
-from probes.mysql.grants import INSTRUMENTS, PROCESS, SIGHT
+from probes.mysql.grants import SIGHT, TRANSACTIONS
 
 _TOP = 20
 _BY_ACCOUNT = {
@@ -172,7 +172,7 @@ PROBE = Probe(
     ),
     read=read,
     exhibits=exhibits,
-    grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    grants=TRANSACTIONS,
     runbook=Text(
         "1. `SHOW PROCESSLIST`: waiting for locks, or idle? 2. Waiting: see blocked_sessions. 3. "
         "Idle: whose pool? Reach its owner. 4. Emergency: in by extra_port / admin_address, KILL "

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from probes.i18n.formats import duration
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
 from probes.mysql.ask import number, status
-from probes.mysql.grants import INSTRUMENTS, PROCESS
+from probes.mysql.grants import TRANSACTIONS
 from probes.mysql.locks.open_transactions import drawn, facts, oldest
 
 _METRIC = (
@@ -73,7 +73,7 @@ PROBE = Probe(
     read=read,
     every=30.0,
     exhibits=exhibits,
-    grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    grants=TRANSACTIONS,
     runbook=Text(
         "1. long_transactions and idle_in_transaction: who is oldest? 2. A backup running? 3. "
         "The undo volume: volumes. 4. Afterwards the length must fall by itself."

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from probes.i18n.formats import duration
 from probes.model import Exhibit, Measure, Measurement, Probe, Row, Session, Text, Threshold
-from probes.mysql.grants import INSTRUMENTS, PROCESS
+from probes.mysql.grants import TRANSACTIONS
 from probes.mysql.locks.open_transactions import drawn, facts, is_idle, oldest
 
 
@@ -66,7 +66,7 @@ PROBE = Probe(
     read=read,
     every=30.0,
     exhibits=exhibits,
-    grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    grants=TRANSACTIONS,
     runbook=Text(
         "1. Which application, from where (evidence). 2. Holding others? See blocked_sessions. "
         "3. Have its owner end the transaction. 4. MariaDB: idle_transaction_timeout; MySQL: the "

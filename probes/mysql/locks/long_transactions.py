@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.model import Exhibit, Measure, Measurement, Probe, Session, Text, Threshold
-from probes.mysql.grants import INSTRUMENTS, PROCESS
+from probes.mysql.grants import TRANSACTIONS
 from probes.mysql.locks import sessionless
 from probes.mysql.locks.open_transactions import drawn, facts, oldest
 
@@ -82,7 +82,7 @@ PROBE = Probe(
     read=read,
     every=60.0,
     exhibits=exhibits,
-    grants=PROCESS + tuple(each for each in INSTRUMENTS if "performance_schema" in each.sql),
+    grants=TRANSACTIONS,
     runbook=Text(
         "1. Whose session, from where? 2. Working or idle? Idle: idle_in_transaction. 3. Does "
         "history_list grow? 4. KILL by a person, once it is known how many rows are undone."
