@@ -29,7 +29,7 @@ from incidents.procedure.load import Right
 from incidents.web.display.advice import Guide, guide
 from incidents.web.display.formatting import Sayer
 from incidents.web.display.target_health import TargetHealth
-from incidents.web.i18n import offered
+from incidents.web.languages import offered
 from probes import Text
 from probes.i18n import catalogue, languages
 from probes.i18n.headings import heading

@@ -22,7 +22,7 @@ from incidents.model import Signer
 from incidents.people.sessions import SignedIn, StoredSession
 from incidents.queries import Snapshot
 from incidents.web.access.problem import RequestError, SignInFirst
-from incidents.web.i18n import known
+from incidents.web.languages import known
 from incidents.web.rendering import Site
 from probes import Text
 from probes.i18n import languages

@@ -20,7 +20,7 @@ from incidents.store import StoreUnavailable
 from incidents.web.access.auth import LANGUAGE_COOKIE, Visitor, site_of, visitor_of
 from incidents.web.access.problem import RequestError, SignInFirst
 from incidents.web.access.security import BODY_LIMIT_BYTES
-from incidents.web.i18n import DEFAULT, known
+from incidents.web.languages import DEFAULT, known
 from incidents.web.rendering import Site
 from probes import Text
 

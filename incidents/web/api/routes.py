@@ -32,7 +32,7 @@ from incidents.web.access.auth import (
 )
 from incidents.web.access.problem import RequestError, SignInFirst, problem_of
 from incidents.web.api import schemas, serializers
-from incidents.web.i18n import Language, known
+from incidents.web.languages import Language, known
 from incidents.web.rendering import Site
 from incidents.web.views.document_view import draw
 from incidents.web.views.incident_view import case_of

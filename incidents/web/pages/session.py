@@ -20,7 +20,7 @@ from incidents.web.access.auth import (
     refuse_without_token,
     text_of,
 )
-from incidents.web.i18n import known
+from incidents.web.languages import known
 
 router = APIRouter()
 
