@@ -211,7 +211,8 @@ def _unwritable(error: NotCanonical) -> Refusal:
     return Refusal(
         RefusalKind.FORM,
         Text(
-            "The form contains what cannot be kept ({error}); write that field again.", error=error
+            "The form contains a value that cannot be stored ({error}); fill in that field again.",
+            error=error,
         ),
     )
 

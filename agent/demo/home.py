@@ -102,7 +102,7 @@ class Home:
             if self.path.is_dir() and any(self.path.iterdir()) and not self._ours():
                 raise DemoError(
                     Text(
-                        "{path} holds something else, which the demo will not touch. "
+                        "{path} has files that are not the demo's. "
                         "Choose an empty folder with --dir.",
                         path=self.path,
                     )
@@ -114,7 +114,7 @@ class Home:
         except OSError as error:
             raise DemoError(
                 Text(
-                    "The demo folder {path} cannot be made ({strerror}). Choose another "
+                    "The demo folder {path} cannot be created ({strerror}). Choose another "
                     "with --dir or SIGAP_DEMO_DIR.",
                     path=self.path,
                     strerror=error.strerror,

@@ -150,8 +150,8 @@ class _Demo:
         except (ConfigError, ListenError, OpeningError) as error:
             raise DemoError(
                 Text(
-                    "The agent cannot start: {error}. If it is not a port in use "
-                    "(--port), start afresh with --fresh.",
+                    "The agent cannot start: {error}. If a port is in use, choose another "
+                    "with --port; otherwise start again with --fresh.",
                     error=error,
                 )
             ) from error

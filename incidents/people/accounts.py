@@ -109,7 +109,8 @@ class People:
             if assignment in directory.assignments_of(connection, assignment.username):
                 raise Refused(
                     Text(
-                        "{name} already holds the role {role} like that; nothing was changed.",
+                        "{name} already holds the role {role} with the same letter and dates; "
+                        "nothing was changed.",
                         name=assignment.username,
                         role=assignment.role,
                     )

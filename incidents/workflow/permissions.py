@@ -369,7 +369,7 @@ def _bad_note(action: AddNote, signer: Signer, procedure: Procedure, today: date
     if all(held(signer, role.key, today) is None for role in procedure.roles):
         return Refusal(
             RefusalKind.ROLE,
-            Text("Notes are written by staff; today you hold no role."),
+            Text("Only people who hold a role today can write notes; you hold none."),
         )
     problem = _paragraph_problem(action.text, Text("the note"))
     return _form_refusal({} if problem is None else {"text": problem})

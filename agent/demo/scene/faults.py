@@ -110,7 +110,7 @@ class Faults:
         if not possible:
             raise DemoError(
                 Text(
-                    "The fault {name} is not available here: the small volume takes root "
+                    "The fault {name} is not available here: the small volume needs root "
                     "or user namespaces. Run the demo as root.",
                     name=fault.name,
                 )
@@ -120,7 +120,7 @@ class Faults:
         if target not in possible:
             raise DemoError(
                 Text(
-                    "{name} cannot be had on {target}; choose from: {possible}.",
+                    "Fault {name} is not possible on {target}; choose from: {possible}.",
                     name=fault.name,
                     target=target,
                     possible=", ".join(possible),

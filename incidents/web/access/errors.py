@@ -49,8 +49,8 @@ SENTENCES = {
     ),
 }
 UNEXPECTED = Text(
-    "A fault of Sigap itself; it is in the log. Try again, and if it stays call the network and "
-    "server administrator."
+    "Sigap itself failed; the details are in its log. Try again; if it fails again, call the "
+    "network and server administrator."
 )
 SIGN_IN = Text("Sign in first: use a page session or HTTP Basic with your account.")
 WRONG_FIELDS = Text("The request is invalid; correct {names}.")
