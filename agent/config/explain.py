@@ -86,7 +86,7 @@ def fields_at(model: type[BaseModel], path: Path) -> tuple[str, ...]:
         else:
             return ()
     if isinstance(here, type) and issubclass(here, BaseModel):
-        return tuple(here.model_fields)
+        return tuple(field.alias or name for name, field in here.model_fields.items())
     return ()
 
 

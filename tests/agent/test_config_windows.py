@@ -73,6 +73,7 @@ def test_windows_of_further_files_add_up(tmp_path: Path) -> None:
         ("{name: x, at: '12:00', lasts: 1h, clusters: [c2]}", "'c2' is not a configured name"),
         ("{name: x, at: '12:00', lasts: 1h, days: [monday]}", "maintenance[0].days[0]"),
         ("{name: x, at: '12:00', last: 1h}", "maintenance[0].last"),
+        ("{name: x, until: 2026-11-23 12:00}", "days, from, lasts, name, targets, to"),
     ],
 )
 def test_a_mistake_in_a_window_is_named(tmp_path: Path, written: str, said: str) -> None:
