@@ -68,12 +68,12 @@ class Pipeline:
         self._fleet = fleet or Fleet()
         self._keep = keep
         self._maintenance = Maintenance()
-        self._restored: Mapping[str, tuple[Recalled, ...]] = {}
+        self._restored: dict[str, tuple[Recalled, ...]] = {}
         self._memories: dict[tuple[bool, str], Remembered] = {}  # by whether it is shared, and name
 
     def restore(self, standing: Mapping[str, tuple[Recalled, ...]]) -> None:
         """Restore what the desk has open, by target or what several share; before any reading."""
-        self._restored = standing
+        self._restored = dict(standing)
         self._fleet.restore(standing)
 
     def watch(self, plans: Sequence[Plan], maintenance: Maintenance) -> None:
@@ -82,6 +82,7 @@ class Pipeline:
         for is_shared, name in list(self._memories):
             if is_shared and name not in shared:
                 self._memories.pop((True, name), None)
+                self._restored.pop(name, None)
         self._readings.keep_shared(shared)
         for plan in plans:
             self._readings.declare(plan)
@@ -90,6 +91,7 @@ class Pipeline:
     def forget(self, target: str) -> None:
         """A target was removed from the configuration: drop its streaks and its evidence."""
         self._memories.pop((False, target), None)
+        self._restored.pop(target, None)  # what was open at the start may be over when it is back
         self._fleet.forget(target)
         self._readings.forget(target)
 

@@ -382,6 +382,15 @@ def test_trouble_that_stood_before_a_start_stays_until_readings_clear_it() -> No
     assert cleared.severity is Severity.CLEAR
 
 
+def test_a_target_that_is_back_is_not_judged_by_what_was_open_at_the_start() -> None:
+    line = Line(a_probe(thresholds=(replace(PATIENT.thresholds[0], clear_after=3),)))
+    stood = Recalled("availability", "up", "", Severity.CRITICAL, NOON)
+    line.pipeline.restore({"simpeg": (stood,)})
+    assert line.reads(1.0)[0].severity is Severity.CRITICAL
+    line.pipeline.forget("simpeg")
+    assert line.reads(1.0, 15)[0].severity is Severity.CLEAR
+
+
 def test_what_sigap_costs_is_on_metrics_and_judged() -> None:
     line = Line()
     for _ in range(4):
