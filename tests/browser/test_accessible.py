@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from incidents.model import Decision
+from incidents.workflow.actions import Sign
 from tests.browser.chromium import browser
 from tests.browser.serving import served
+from tests.incidents.web.hands import ANSWERS
 from tests.incidents.web.world import CAST, PASSWORD, World, build
 
 pytestmark = pytest.mark.slow
@@ -144,6 +147,29 @@ def test_every_page_can_be_read_and_used_by_everybody(
         page.goto(f"{address}{path}")
         found[path] = complaints(page)
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+@pytest.fixture(scope="module")
+def document(place: tuple[str, World, str]) -> str:
+    """The page of the document that step 1 leaves."""
+    address, world, number = place
+    signer = world.people.signer(CAST["PP"].username, world.clock.now.date())
+    assert signer is not None
+    version = world.desk.queries.incident(number).version
+    world.desk.sign(number, Sign(1, Decision.APPROVE, ANSWERS[1], version), signer, world.clock.now)
+    (document,) = world.desk.queries.documents(number)
+    return f"{address}/incidents/{number}/documents/{document.id}"
+
+
+def test_the_tables_of_a_document_stay_on_the_paper(page: Page, document: str) -> None:
+    sign_in(page, "PP")
+    page.goto(document)
+    page.locator(".paper .wide td").first.evaluate("e => e.textContent = 'x'.repeat(400)")
+    # the paper's own header and footer, inside its article, are no landmarks
+    assert set(complaints(page)) == {"2 of header", "2 of footer"}
+    page.emulate_media(media="print")
+    cut = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert cut <= 0
 
 
 def test_role_codes_are_explained_where_they_stand_and_at_the_foot(
