@@ -96,8 +96,12 @@ class Daemon:
         self._watch(self.config)
         self.metrics.reloaded(self._clocks.now())
         self._server.start()
+        targets = len(self.config.targets)
         log.info(
-            "Sigap monitors %d targets and listens on %s", len(self.config.targets), self.address
+            "Sigap monitors %d %s and listens on %s",
+            targets,
+            "target" if targets == 1 else "targets",
+            self.address,
         )
 
     def reload(self, read: Callable[[Path], Config] = load) -> bool:

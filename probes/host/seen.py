@@ -121,7 +121,7 @@ def _order(purpose: str) -> tuple[int, str]:
 
 def _why(error: OSError) -> Text:
     if isinstance(error, PermissionError):
-        return Text("the agent may not read it")
+        return Text("may not be read by the agent")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return Text("does not exist on this host")
     return Text.verbatim(f"{error.strerror}")

@@ -65,6 +65,7 @@ def test_it_starts_with_every_target_down_and_opens_an_incident(tmp_path: Path) 
             lambda: agent.metric('sigap_incidents_open{severity="critical",step="1"} 1'),
         )
         assert agent.metric("sigap_target_up{")[0].endswith(" 0.0")
+        assert said(agent, "INFO Sigap monitors 1 target and listens on http://")
         assert agent.stop() == 0
 
 

@@ -138,6 +138,13 @@ def test_an_unreadable_pg_wal_is_said_and_not_guessed(tmp_path: Path) -> None:
         if parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o011)
     assert as_user("nobody", lambda: seen_of(data)) == "data:1 wal:0 holds:data"
+    assert as_user("nobody", lambda: why_unseen(data)) == "may not be read by the agent"
+
+
+def why_unseen(data: Path) -> str:
+    """The words after the path of a WAL directory that cannot be seen."""
+    with deadline.within(10):
+        return look_at({"wal": f"{data}/pg_wal"}, Mounts()).unseen["wal"].reason.en
 
 
 def seen_of(data: Path) -> str:
