@@ -9,7 +9,8 @@ failover and synced 17).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from probes.i18n.formats import duration
 from probes.local.growth import room_on
@@ -148,7 +149,7 @@ def _of_slot(row: Row, name: str, inactive_seconds: float, reason: str) -> Itera
 
 def exhibits(session: Session) -> Iterable[Exhibit]:
     """The slots as a DBA would list them, and the settings that limit them."""
-    yield exhibit(Text("Replication slots"), session.rows(_SLOTS))
+    yield listed(session.rows(_SLOTS))
     yield exhibit(
         Text("Settings of slots"),
         session.rows(
@@ -156,6 +157,16 @@ def exhibits(session: Session) -> Iterable[Exhibit]:
             "'wal_keep_size', 'max_wal_size', 'idle_replication_slot_timeout') order by name"
         ),
     )
+
+
+def listed(rows: Sequence[Row]) -> Exhibit:
+    """The slots as a table, with the time since when one is inactive written as a time."""
+    written_out = []
+    for row in rows:
+        since = row["inactive_since"]
+        at = None if since is None else datetime.fromtimestamp(since, UTC)
+        written_out.append({**row, "inactive_since": at})
+    return exhibit(Text("Replication slots"), written_out)
 
 
 PROBE = Probe(

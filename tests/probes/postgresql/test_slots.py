@@ -9,7 +9,7 @@ import pytest
 from probes import Measurement
 from probes.model import Memory
 from probes.postgresql.locks.horizon import holders
-from probes.postgresql.replication.slots import PROBE, shares, slot_measurements
+from probes.postgresql.replication.slots import PROBE, listed, shares, slot_measurements
 from tests.probes.postgresql.asking import exhibits, read, session_to, title_of
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 
@@ -183,3 +183,9 @@ def test_what_is_left_of_the_bound_is_a_share_of_it() -> None:
     found = of(retained_bytes=75.0, safe_bytes=25.0)
     assert found["slot_wal_used_ratio"] == 0.75
     assert "slot_wal_used_ratio" not in of(retained_bytes=75.0)
+
+
+def test_the_table_of_slots_says_when_a_slot_became_inactive() -> None:
+    since = 1_796_021_017.009
+    table = listed([{"name": "a", "inactive_since": since}, {"name": "b", "inactive_since": None}])
+    assert [row[1] for row in table.rows] == ["2026-11-30T06:43:37Z", "-"]
