@@ -236,7 +236,9 @@ class Server:
 
     def running(self) -> bool:
         """Whether it runs; also records its end."""
-        if self._child is not None and self._child.poll() is not None:
+        if self._child is not None:
+            if self._child.poll() is None:
+                return True
             self._child = None
         return self.record is not None and self.record.alive()
 

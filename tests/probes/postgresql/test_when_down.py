@@ -110,6 +110,7 @@ def test_a_log_that_was_only_redirected_is_found_and_remembered_past_the_servers
         assert reading.failure is None, reading.failure
         os.kill(one.pid, signal.SIGKILL)
         until(lambda: not one.running, "the postmaster being dead")
+        until(lambda: not alive_in(str(one.data)), "its orphans having noticed and ended")
         _, said = evidence_of(watching)
         watching.drop()
         one.stop()
