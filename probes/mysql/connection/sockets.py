@@ -53,12 +53,16 @@ class DeadlineTLSSocket(ssl.SSLSocket):
     handshake_seconds = 0.0
 
     def do_handshake(self, block: bool = False) -> None:
-        self.settimeout(deadline.remaining())
         started = time.perf_counter()
         try:
+            self.settimeout(deadline.remaining())
             super().do_handshake(block)
         except TimeoutError:
+            self.close()  # nobody else holds it yet
             raise deadline.timed_out("no TLS handshake") from None
+        except ProbeError:
+            self.close()
+            raise
         self.handshake_seconds = time.perf_counter() - started
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
