@@ -78,15 +78,16 @@ class StandIn:
     """A process that plays a recording back."""
 
     def __init__(self, file: Path) -> None:
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.standin", str(file)],
-            cwd=Path(__file__).parent.parent,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=file.with_suffix(".err").open("wb"),
-            text=True,
-        )
+        with file.with_suffix(".err").open("wb") as errors:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.standin", str(file)],
+                cwd=Path(__file__).parent.parent,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         self.port = int(self._line()["port"])
 
     def _line(self) -> dict[str, Any]:
@@ -101,8 +102,9 @@ class StandIn:
         """End it; its counts."""
         self.popen.send_signal(signal.SIGCONT)
         self.popen.send_signal(signal.SIGTERM)
-        said = self._line()
-        self.popen.wait(30)
+        with self.popen:  # closes its output
+            said = self._line()
+            self.popen.wait(30)
         return said
 
 

@@ -261,7 +261,7 @@ def test_a_folder_with_other_things_in_it_is_left_alone(folder: Path) -> None:
     (folder / "thesis.odt").write_text("years of work")
     done = sigap_demo(folder, "--servers-only", "--fresh")
     assert done.returncode == 1
-    assert "will not touch" in done.stderr
+    assert "has files that are not the demo's" in done.stderr
     assert [path.name for path in folder.iterdir()] == ["thesis.odt"]
 
 
