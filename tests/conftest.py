@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[USED] = {}
     if config.getoption("quick"):
         no_servers.forbid()
-    if not hasattr(config, "workerinput"):
+    elif not hasattr(config, "workerinput"):  # a quick run leaves the lab's last table alone
         table.clear()
 
 
@@ -89,7 +89,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("SERVERS STARTED IN A RUN WITHOUT SERVERS")
         for line in refused:
             terminalreporter.write_line(line)
-    if written := table.write():
+    if not config.getoption("quick") and (written := table.write()):
         terminalreporter.section("the fault lab")
         terminalreporter.write_line(written)
 
