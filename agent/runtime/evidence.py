@@ -1,4 +1,4 @@
-"""Evidence of findings: taken at the first bad reading, for replication on both sides.
+"""Evidence of findings: taken at each onset, for replication on both sides.
 
 No thread uses another target's session. The partner is asked through its own loop and answers
 between two of its rounds; the asking thread does not wait. Only the report of an opening finding is
@@ -8,20 +8,19 @@ delayed, and for less than a second.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from probes import Evidence, Exhibit, Finding, Fingerprint, Probe, Severity, Target, Text
+from probes import Evidence, Exhibit, Finding, Fingerprint, Probe, Reading, Severity, Target, Text
 from probes.fleet.observation import Observation
 from probes.fleet.plan import Plan
 from probes.judge import Assessment
 from probes.runner import Owner
 from probes.words.evidence import labelled
 
-KEPT_WHILE_CLEAR = timedelta(minutes=10)
-"""Evidence is dropped once its finding has been clear for so long: a flapping finding keeps what
-was seen at its first onset, and nothing is asked again."""
+IDENTIFYING = ("errno", "pid", "blocker_id", "gid")
+"""Details of a measurement that tell one cause from another: the error, the holder of a lock."""
 
 PAIRED = frozenset({"replication"})
 """Families whose evidence takes both sides."""
@@ -58,8 +57,8 @@ class EvidenceStore:
     _asked: dict[Fingerprint, int] = field(default_factory=dict)  # partners without an answer yet
     _delayed: dict[Fingerprint, Finding] = field(default_factory=dict)  # reports that wait for one
     _waited: set[Fingerprint] = field(default_factory=set)
-    _causes: dict[Fingerprint, str] = field(default_factory=dict)  # of the newest onset
-    _clear_since: dict[Fingerprint, datetime] = field(default_factory=dict)
+    _causes: dict[Fingerprint, Mapping[str, str]] = field(default_factory=dict)  # as last seen
+    _standing: set[Fingerprint] = field(default_factory=set)  # raised at the reading before
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(
@@ -72,11 +71,14 @@ class EvidenceStore:
     ) -> tuple[list[Report], tuple[Request, ...]]:
         """The findings with their evidence, and what is to be asked of replication partners.
 
-        Evidence is taken when a finding begins, while the cause can still be seen; that may wait
-        for the server. An opening finding waits a little, and only once, for partners.
+        Evidence is taken at every onset, while the cause can still be seen; that may wait for the
+        server. Only a finding that is still raised when it turns bad again keeps what it has, if
+        nothing that identifies the cause is different. An opening finding waits a little, and only
+        once per taking, for partners.
         """
         requests = self._take(each, assessment, owner, partners)
         with self._lock:
+            self._remember(each, assessment)
             if not self._evidence:  # almost always
                 return [Report(finding) for finding in findings], requests
             return [self._attached(finding) for finding in findings], requests
@@ -109,7 +111,7 @@ class EvidenceStore:
         owner: Owner,
         partners: Callable[[Target], Sequence[str]],
     ) -> tuple[Request, ...]:
-        missing = self._missing(assessment) if assessment.onsets else frozenset()
+        missing = self._missing(each, assessment) if assessment.onsets else frozenset()
         taken = (
             each.evidence or owner.gather(each.asked.probe, each.reading.at) if missing else None
         )
@@ -123,36 +125,38 @@ class EvidenceStore:
         asked = partners(each.target) if paired and not each.shared else ()
         with self._lock:
             self._evidence |= dict.fromkeys(missing, taken)
+            self._waited -= missing
             for name in paired if asked else ():
                 self._asked[name] = self._asked.get(name, 0) + len(asked)
         return tuple(
             Request(partner, each.target.name, each.asked.probe, paired) for partner in asked
         )
 
-    def _missing(self, assessment: Assessment) -> frozenset[Fingerprint]:
-        """Findings that begin now without evidence; old evidence, or of another cause, does not
-        count.
-        """
+    def _missing(self, each: Observation, assessment: Assessment) -> frozenset[Fingerprint]:
+        """Findings that begin now; evidence of an earlier onset or of another cause is dropped."""
         with self._lock:
             for finding in assessment.findings:
                 name = finding.fingerprint
                 if name not in assessment.onsets:
                     continue
-                self._drop_old(finding.at)
-                self._clear_since.pop(name, None)
-                if self._causes.get(name, finding.cause) != finding.cause:
+                cause = _cause(finding, each.reading)
+                other = cause != self._causes.get(name, cause)
+                if name not in self._standing or other:
                     self._evidence.pop(name, None)
-                    self._waited.discard(name)
-                self._causes[name] = finding.cause
+                self._causes[name] = cause
             return frozenset(name for name in assessment.onsets if name not in self._evidence)
 
-    def _drop_old(self, at: datetime) -> None:
-        """Drop what has been clear for long; a subject that is gone is never judged again."""
-        for name, since in list(self._clear_since.items()):
-            if at - since > KEPT_WHILE_CLEAR:
-                del self._clear_since[name]
+    def _remember(self, each: Observation, assessment: Assessment) -> None:
+        """Which findings stand now; what none of this probe's readings needs is dropped."""
+        for finding in assessment.findings:
+            if finding.severity > Severity.CLEAR:
+                self._standing.add(finding.fingerprint)
+            else:
+                self._standing.discard(finding.fingerprint)
+        if not assessment.in_doubt:  # also of subjects that are gone, which are judged no more
+            for name in [name for name in self._causes if name.probe == each.probe.name]:
+                self._causes.pop(name)
                 self._evidence.pop(name, None)
-                self._causes.pop(name, None)
                 self._waited.discard(name)
 
     def _attached(self, finding: Finding) -> Report:
@@ -162,16 +166,21 @@ class EvidenceStore:
         if evidence is None:
             return Report(finding)
         if finding.severity is Severity.CLEAR:
-            self._clear_since[name] = finding.since
-            self._drop_old(finding.at)
             return Report(finding)
-        self._clear_since.pop(name, None)
         finding = replace(finding, evidence=evidence)
         if finding.opens and self._asked.get(name) and name not in self._waited:
             self._waited.add(name)
             self._delayed[name] = finding
             return Report(finding, PATIENCE_SECONDS)
         return Report(finding)
+
+
+def _cause(finding: Finding, reading: Reading) -> Mapping[str, str]:
+    """What identifies the cause of a finding at this reading."""
+    measured = {(each.measure, each.subject): each.detail for each in reading.measurements}
+    detail = measured.get((finding.measure, finding.subject), {})
+    told = {key: str(detail[key]) for key in IDENTIFYING if detail.get(key)}
+    return told | ({"cause": finding.cause} if finding.cause else {})
 
 
 def other_side(request: Request, plan: Plan, owner: Owner, now: datetime) -> Evidence:
