@@ -7,26 +7,39 @@ delayed, and for less than a second.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from probes import Evidence, Exhibit, Finding, Fingerprint, Probe, Reading, Severity, Target, Text
 from probes.fleet.observation import Observation
 from probes.fleet.plan import Plan
 from probes.judge import Assessment
+from probes.local.down_evidence import LOG
 from probes.runner import Owner
 from probes.words.evidence import labelled
 
 IDENTIFYING = ("errno", "pid", "blocker_id", "gid")
 """Details of a measurement that tell one cause from another: the error, the holder of a lock."""
 
+AGAIN_AFTER = timedelta(seconds=60)
+"""How soon, at most, the evidence of a standing finding follows another change of its cause."""
+
+LOG_AFTER = timedelta(seconds=10)
+"""How long a server may take to log why it fails: PostgreSQL tries its primary every 5 s."""
+
+LOGGED = frozenset({"availability", "replication"})
+"""Families whose reason a server's log tells, often after the first bad reading."""
+
 PAIRED = frozenset({"replication"})
 """Families whose evidence takes both sides."""
 
 PATIENCE_SECONDS = 0.8
 """How long the report of an opening finding waits for the other side."""
+
+_ERROR = re.compile(r"\b(?:FATAL|PANIC|PANIK|ERROR)\b")
 
 _UNASKED = Text("this side could not be asked")
 
@@ -58,7 +71,8 @@ class EvidenceStore:
     _delayed: dict[Fingerprint, Finding] = field(default_factory=dict)  # reports that wait for one
     _waited: set[Fingerprint] = field(default_factory=set)
     _causes: dict[Fingerprint, Mapping[str, str]] = field(default_factory=dict)  # as last seen
-    _standing: set[Fingerprint] = field(default_factory=set)  # raised at the reading before
+    _standing: dict[Fingerprint, Severity] = field(default_factory=dict)  # at the reading before
+    _log_due: set[Fingerprint] = field(default_factory=set)  # taken once; the log may tell more
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(
@@ -73,8 +87,9 @@ class EvidenceStore:
 
         Evidence is taken at every onset, while the cause can still be seen; that may wait for the
         server. Only a finding that is still raised when it turns bad again keeps what it has, if
-        nothing that identifies the cause is different. An opening finding waits a little, and only
-        once per taking, for partners.
+        nothing that identifies the cause is different. It is taken again when a finding turns
+        critical or its cause changes, and once more if the server's log then has a new error. An
+        opening finding waits a little, and only once per taking, for partners.
         """
         requests = self._take(each, assessment, owner, partners)
         with self._lock:
@@ -111,12 +126,13 @@ class EvidenceStore:
         owner: Owner,
         partners: Callable[[Target], Sequence[str]],
     ) -> tuple[Request, ...]:
-        missing = self._missing(each, assessment) if assessment.onsets else frozenset()
-        taken = (
-            each.evidence or owner.gather(each.asked.probe, each.reading.at) if missing else None
-        )
+        missing, late = self._missing(each, assessment)
+        taken = None
+        if missing or late:
+            taken = each.evidence or owner.gather(each.asked.probe, each.reading.at)
         if taken is None:
             return ()
+        missing |= self._explained(late, taken)
         paired = tuple(
             finding.fingerprint
             for finding in assessment.findings
@@ -126,38 +142,74 @@ class EvidenceStore:
         with self._lock:
             self._evidence |= dict.fromkeys(missing, taken)
             self._waited -= missing
+            if any(exhibit.title == LOG for exhibit in taken.exhibits):
+                self._log_due |= {
+                    each.fingerprint
+                    for each in assessment.findings
+                    if each.fingerprint in assessment.onsets and each.family in LOGGED
+                }
             for name in paired if asked else ():
                 self._asked[name] = self._asked.get(name, 0) + len(asked)
         return tuple(
             Request(partner, each.target.name, each.asked.probe, paired) for partner in asked
         )
 
-    def _missing(self, each: Observation, assessment: Assessment) -> frozenset[Fingerprint]:
-        """Findings that begin now; evidence of an earlier onset or of another cause is dropped."""
+    def _missing(
+        self, each: Observation, assessment: Assessment
+    ) -> tuple[frozenset[Fingerprint], frozenset[Fingerprint]]:
+        """Findings without evidence of this onset, severity and cause, and those whose server may
+        have logged the reason since.
+        """
+        missing, late = set(), set()
         with self._lock:
             for finding in assessment.findings:
-                name = finding.fingerprint
-                if name not in assessment.onsets:
+                name, at = finding.fingerprint, finding.at
+                before = self._standing.get(name, Severity.CLEAR)
+                onset = name in assessment.onsets
+                if not onset and (name not in self._causes or not finding.severity):
                     continue
                 cause = _cause(finding, each.reading)
-                other = cause != self._causes.get(name, cause)
-                if name not in self._standing or other:
-                    self._evidence.pop(name, None)
-                self._causes[name] = cause
-            return frozenset(name for name in assessment.onsets if name not in self._evidence)
+                known = self._causes.setdefault(name, cause)
+                own = self._evidence.get(name)
+                other = bool(cause) and cause != known
+                if onset:
+                    again = not before or other
+                elif other and known:
+                    again = own is None or at - own.taken_at >= AGAIN_AFTER
+                else:
+                    again = other or (before < finding.severity and before > Severity.CLEAR)
+                if again or (onset and own is None):
+                    missing.add(name)
+                    self._causes[name] = cause or known
+                    if onset:
+                        self._evidence.pop(name, None)
+                elif name in self._log_due and own and at - own.taken_at >= LOG_AFTER:
+                    self._log_due.discard(name)
+                    late.add(name)
+        return frozenset(missing), frozenset(late)
+
+    def _explained(self, late: Collection[Fingerprint], taken: Evidence) -> frozenset[Fingerprint]:
+        """Those of these findings whose evidence lacks an error that the log shows now."""
+        with self._lock:
+            return frozenset(
+                name
+                for name in late
+                if (own := self._evidence.get(name)) and _errors(taken) - _errors(own)
+            )
 
     def _remember(self, each: Observation, assessment: Assessment) -> None:
         """Which findings stand now; what none of this probe's readings needs is dropped."""
         for finding in assessment.findings:
             if finding.severity > Severity.CLEAR:
-                self._standing.add(finding.fingerprint)
+                self._standing[finding.fingerprint] = finding.severity
             else:
-                self._standing.discard(finding.fingerprint)
+                self._standing.pop(finding.fingerprint, None)
         if not assessment.in_doubt:  # also of subjects that are gone, which are judged no more
             for name in [name for name in self._causes if name.probe == each.probe.name]:
                 self._causes.pop(name)
                 self._evidence.pop(name, None)
                 self._waited.discard(name)
+                self._log_due.discard(name)
 
     def _attached(self, finding: Finding) -> Report:
         name = finding.fingerprint
@@ -181,6 +233,17 @@ def _cause(finding: Finding, reading: Reading) -> Mapping[str, str]:
     detail = measured.get((finding.measure, finding.subject), {})
     told = {key: str(detail[key]) for key in IDENTIFYING if detail.get(key)}
     return told | ({"cause": finding.cause} if finding.cause else {})
+
+
+def _errors(taken: Evidence) -> set[str]:
+    """The lines of the server's log that tell of an error."""
+    return {
+        str(row[0])
+        for exhibit in taken.exhibits
+        if exhibit.title == LOG
+        for row in exhibit.rows
+        if _ERROR.search(str(row[0]))
+    }
 
 
 def other_side(request: Request, plan: Plan, owner: Owner, now: datetime) -> Evidence:

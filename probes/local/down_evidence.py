@@ -37,7 +37,7 @@ def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
     paths = view.paths()
     for title, look in (
         (PROCESSES, lambda: processes(view.target, paths.get("data", ""))),
-        (_LOG, lambda: log_tail(paths.get("log", ""))),
+        (LOG, lambda: log_tail(paths.get("log", ""))),
         (_VOLUMES, lambda: volumes(paths)),
         (_HOST, this_host),
     ):
@@ -48,7 +48,7 @@ def last_words(session: Session) -> Iterator[Exhibit]:
     """The last log lines of a running server on this host; nothing for one on another host."""
     if session.target.host:
         yield _said_if_unseen(
-            _LOG,
+            LOG,
             lambda: log_tail({**session.paths(), **session.target.volumes}.get("log", "")),
         )
 
@@ -89,7 +89,7 @@ def the_failure(down: Down) -> Exhibit:
 
 # -- the server's log -------------------------------------------------------------------------
 
-_LOG = Text("Last lines of the server's log")
+LOG = Text("Last lines of the server's log")
 
 _SERVER_LINE = re.compile(
     r"\s(?:LOG|FATAL|PANIC|PANIK|WARNING|PERINGATAN|HINT|PETUNJUK): "
@@ -140,12 +140,12 @@ def log_tail(where: str) -> Exhibit:
     ``where``: its log file, or the directory whose newest readable log is used.
     """
     if not where:
-        return Exhibit(_LOG, (), (), note=remarks(NO_PLACE, _WOULD_SHOW))
+        return Exhibit(LOG, (), (), note=remarks(NO_PLACE, _WOULD_SHOW))
     name, lines = server_log.newest(where, seconds(), _own_words)
     if not name:
-        return Exhibit(_LOG, (), (), note=NO_FILE.format(where=where))
+        return Exhibit(LOG, (), (), note=NO_FILE.format(where=where))
     return Exhibit(
-        _LOG,
+        LOG,
         headings(
             "line",
         ),
