@@ -21,6 +21,13 @@ _here = threading.local()
 
 RESOLVED_FOR_SECONDS = 60.0
 
+GONE_AFTER_SECONDS = 60.0
+"""How long a name that had an address must be denied by the resolver before it counts as gone: a
+name server that restarts, or one of several that lags behind, denies names for moments."""
+
+_DENIED = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+"""What a resolver that was asked and answered says of a name without an address."""
+
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
@@ -100,6 +107,7 @@ class _Lookup:
         self.done = threading.Event()
         self.addresses: list[str] = []
         self.error = ""
+        self.denied = False
         self.at = time.monotonic()
         self._host = host
         threading.Thread(target=self._run, name=f"resolve {host}", daemon=True).start()
@@ -110,6 +118,7 @@ class _Lookup:
             self.addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         except OSError as error:
             self.error = error.strerror or str(error)
+            self.denied = error.errno in _DENIED
         finally:
             self.at = time.monotonic()
             self.done.set()
@@ -117,6 +126,7 @@ class _Lookup:
 
 _lookups: dict[str, _Lookup] = {}
 _known: dict[str, tuple[float, list[str]]] = {}
+_denied_since: dict[str, float] = {}
 _lock = threading.Lock()
 
 
@@ -124,7 +134,8 @@ def resolve(host: str) -> list[str]:
     """The addresses of ``host``, within the deadline in force; at least one.
 
     Answers are cached for a minute, and longer while the resolver does not answer: an old address
-    is better than reporting the database as down because of a name server.
+    is better than reporting the database as down because of a name server. A resolver that answers
+    that there is no such name is believed after ``GONE_AFTER_SECONDS``.
     Raises ``ProbeError``: TIMEOUT (resolver does not answer), UNREACHABLE (no such name).
     """
     try:
@@ -139,14 +150,15 @@ def resolve(host: str) -> list[str]:
         lookup = _lookups.get(host)
         if lookup is None:
             lookup = _lookups[host] = _Lookup(host)
-    answered = lookup.done.wait(remaining())
+    answered, gone = lookup.done.wait(remaining()), False
     with _lock:
         if answered:
             _lookups.pop(host, None)
-            if lookup.addresses:
-                _known[host] = (lookup.at, lookup.addresses)
+            gone = _learn(host, lookup)
     if answered and lookup.addresses:
         return lookup.addresses
+    if known and gone:
+        raise _name_is_gone(host, known[1])
     if known:
         return known[1]
     if not answered:
@@ -155,4 +167,31 @@ def resolve(host: str) -> list[str]:
         FailureKind.UNREACHABLE,
         f"the name {host} does not resolve: {lookup.error}",
         Text("Check the name {host} in the target's configuration and in DNS.", host=host),
+    )
+
+
+def _learn(host: str, lookup: _Lookup) -> bool:
+    """Keep an answer; whether the name has been denied for long enough to be gone."""
+    if lookup.addresses:
+        _known[host] = (lookup.at, lookup.addresses)
+        _denied_since.pop(host, None)
+        return False
+    if not lookup.denied:
+        return False
+    return lookup.at - _denied_since.setdefault(host, lookup.at) >= GONE_AFTER_SECONDS
+
+
+def _name_is_gone(host: str, addresses: list[str]) -> ProbeError:
+    return ProbeError(
+        FailureKind.UNREACHABLE,
+        Text(
+            "the name {host} no longer resolves: the resolver says that there is no such name",
+            host=host,
+        ),
+        Text(
+            "Check the record of {host} in DNS; its last address was {address}. Applications that "
+            "connect by this name cannot log in, even if the server runs.",
+            host=host,
+            address=", ".join(addresses),
+        ),
     )

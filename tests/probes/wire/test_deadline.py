@@ -11,6 +11,7 @@ import pytest
 
 from probes import FailureKind, ProbeError
 from probes.wire import deadline
+from probes.words import failure_text
 
 
 def test_of_nested_bounds_the_earlier_one_wins() -> None:
@@ -57,6 +58,60 @@ def test_a_name_that_does_not_exist_is_unreachable(monkeypatch: pytest.MonkeyPat
     with deadline.within(5), pytest.raises(ProbeError) as caught:
         deadline.resolve("no-such-server.invalid")
     assert caught.value.failure.kind is FailureKind.UNREACHABLE
+
+
+class _Resolver:
+    """Answers of a resolver and a clock, both set by the test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.error = 0
+        self.now = 1000.0
+        monkeypatch.setattr(socket, "getaddrinfo", self._answer)
+        monkeypatch.setattr(deadline, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def after(self, seconds: float, error: int) -> list[str]:
+        self.now += seconds
+        self.error = error
+        with deadline.within(5):
+            return deadline.resolve("moved.invalid")
+
+    def _answer(self, *_: Any, **__: Any) -> Any:
+        if self.error:
+            raise socket.gaierror(self.error, "as the resolver puts it")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.8", 0))]
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> _Resolver:
+    for kept in (deadline._known, deadline._denied_since):
+        monkeypatch.delitem(kept, "moved.invalid", raising=False)
+    return _Resolver(monkeypatch)
+
+
+def test_a_name_that_no_longer_resolves_is_told_after_the_grace(resolver: _Resolver) -> None:
+    assert resolver.after(0, 0) == ["192.0.2.8"]
+    assert resolver.after(61, socket.EAI_NONAME) == ["192.0.2.8"]
+    assert resolver.after(59, socket.EAI_NONAME) == ["192.0.2.8"]
+    with pytest.raises(ProbeError) as caught:
+        resolver.after(1, socket.EAI_NONAME)
+    failure = caught.value.failure
+    assert failure.kind is FailureKind.UNREACHABLE
+    assert "moved.invalid no longer resolves" in failure_text.words(failure).en
+    assert "192.0.2.8" in failure.hint.en
+    assert "192.0.2.8" in failure.hint.id
+    assert resolver.after(1, 0) == ["192.0.2.8"]
+    assert resolver.after(61, socket.EAI_NONAME) == ["192.0.2.8"]  # the grace begins anew
+
+
+def test_a_resolver_that_does_not_answer_leaves_the_last_address(resolver: _Resolver) -> None:
+    assert resolver.after(0, 0) == ["192.0.2.8"]
+    for _ in range(5):
+        assert resolver.after(600, socket.EAI_AGAIN) == ["192.0.2.8"]
+    assert resolver.after(600, socket.EAI_NONAME) == ["192.0.2.8"]
+    assert resolver.after(600, socket.EAI_AGAIN) == ["192.0.2.8"]
 
 
 def test_a_silent_resolver_costs_the_deadline_and_one_thread_however_often_asked(
