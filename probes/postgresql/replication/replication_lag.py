@@ -25,7 +25,7 @@ from probes.model import (
     Threshold,
 )
 from probes.postgresql.grants import PG_MONITOR, SEES_EVERYBODY, require_sight
-from probes.postgresql.replication import receiving
+from probes.postgresql.replication import pause, receiving
 from probes.postgresql.replication.streams import (
     expected,
     replica_measurements,
@@ -78,7 +78,10 @@ def read(session: Session) -> Iterable[Measurement]:
     if who["in_recovery"]:
         row = receiving.row(session)
         return replica_measurements(
-            row, session.target.name, receiving.caught_up_at(session.memory, row)
+            row,
+            session.target.name,
+            receiving.caught_up_at(session.memory, row),
+            pause.why(session, row),
         )
     receiving.forget(session.memory)
     delayed = frozenset(expected(session.target.labels.get(DELAYED_LABEL, "")))
@@ -182,11 +185,8 @@ PROBE = Probe(
         ),
         Threshold(
             "replay_paused",
-            Text("Replay on {target} has been paused by somebody"),
-            Text(
-                "Ask who ran `pg_wal_replay_pause()` (a backup?); to go on: `SELECT "
-                "pg_wal_replay_resume();`"
-            ),
+            Text("Replay on {target} is paused: {reason}"),
+            Text("{advice}"),
             "replication",
             # Nightly dumps pause replay; when it lasts, the lag opens the incident and says why.
             warning=1.0,

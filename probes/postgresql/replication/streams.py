@@ -6,10 +6,11 @@ The rows are those that ``replication_lag`` reads.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from probes.model import Measurement, Row, Text
+from probes.postgresql.replication import pause
 from probes.words.units import written
 
 _OF_REPLAY = ("replication_lag_bytes", "replication_lag_seconds")
@@ -21,15 +22,19 @@ def streams(row: Row) -> bool:
 
 
 def replica_measurements(
-    row: Row, target: str, caught_up_at: datetime | None
+    row: Row,
+    target: str,
+    caught_up_at: datetime | None,
+    why_paused: Mapping[str, Text] = pause.UNKNOWN,
 ) -> tuple[Measurement, ...]:
-    """Measurements from a replica's own row; ``caught_up_at`` is when it last had no lag.
+    """Measurements from a replica's own row; ``caught_up_at`` is when it last had no lag,
+    ``why_paused`` the reason and advice for a paused replay.
 
     Without a streaming receiver there is no measurement of lag, neither seconds nor bytes, because
     it is not known what the primary has written since. A replica that is fed only from an archive
     needs no receiver.
     """
-    found = [Measurement("replay_paused", float(bool(row["paused"])))]
+    found = [Measurement("replay_paused", float(bool(row["paused"])), detail=dict(why_paused))]
     streaming = streams(row)
     if row["streams"] or streaming:
         found.append(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from probes import Address, FailureKind, ProbeError, Reading, Severity, Target
+from probes import Address, FailureKind, Finding, ProbeError, Reading, Severity, Target
 from probes.judge import Judge
 from probes.model import Memory
 from probes.postgresql.replication.replication_lag import DELAYED_LABEL, PROBE
@@ -18,6 +18,7 @@ from probes.postgresql.replication.streams import (
     standby_measurements,
 )
 from tests.probes.postgresql.asking import exhibits, read, values
+from tests.servers import postgresql
 from tests.servers.postgresql import NO_RIGHTS, PostgresPair, until
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -70,6 +71,58 @@ def test_a_paused_replay_is_named_and_its_lag_grows(pair: PostgresPair) -> None:
         of_primary = read(PROBE, pair.primary.target())
         assert of_primary["replication_lag_bytes", pair.slot].value > 4e6
     assert values(PROBE, pair.replica.target())["replication_lag_seconds"] == 0
+
+
+def _pause_told(pair: PostgresPair, **changes: Any) -> Finding:
+    """What is reported of the replica's pause, with the log given and at its second reading."""
+    volumes = {"log": str(pair.replica.folder / "replica.log")}
+    target = pair.replica.target(**{"volumes": volumes, "host": "db02"} | changes)
+    found = tuple(read(PROBE, target).values())
+    judge = Judge()
+    for _ in range(2):
+        reading = Reading(target.name, PROBE.name, datetime.now(UTC), 0.01, found)
+        told = {f.measure: f for f in judge.assess(target, PROBE, reading).findings}
+    return told["replay_paused"]
+
+
+@pytest.mark.servers
+def test_resuming_is_offered_only_if_the_log_says_that_somebody_paused(
+    pair: PostgresPair,
+) -> None:
+    with pair.paused_replay():
+        pair.primary.fill(1)
+        by_somebody = until(lambda: _said(pair, "somebody ran"), "the log naming the pause")
+        unreadable = _pause_told(pair, volumes={"log": "/dev/null"})
+    assert "pg_wal_replay_resume();" in by_somebody.hint.en
+    assert "not known by whom" in unreadable.title.en
+    assert "pg_wal_replay_resume" not in unreadable.hint.en
+    assert "shuts down when replay is resumed" in unreadable.hint.en
+
+
+def _said(pair: PostgresPair, words: str) -> Finding | None:
+    told = _pause_told(pair)
+    return told if words in told.title.en else None
+
+
+@pytest.mark.servers
+def test_a_replica_that_paused_itself_is_told_to_raise_its_setting_and_the_advice_mends_it() -> (
+    None
+):
+    with postgresql.pair() as own:
+        own.primary.settings["max_prepared_transactions"] = "9"
+        own.primary.restart()
+        paused = "select pg_is_wal_replay_paused()"
+        until(lambda: own.replica.sql(paused)[0][0], "the replica pausing by itself")
+        told = _pause_told(own)
+        assert "max_prepared_transactions is 5 and the primary's is 9" in told.title.en
+        assert "ALTER SYSTEM SET max_prepared_transactions = 9;" in told.hint.en
+        assert "pg_wal_replay_resume" not in told.hint.en
+        assert "pg_wal_replay_resume" not in _pause_told(own, host="").hint.en
+        own.replica.sql("alter system set max_prepared_transactions = 9")
+        del own.replica.settings["max_prepared_transactions"]  # the command line would win
+        own.replica.restart()
+        own.wait_streaming()
+        assert values(PROBE, own.replica.target())["replay_paused"] == 0
 
 
 def _behind(pair: PostgresPair) -> dict[str, float] | None:
