@@ -80,10 +80,22 @@ _LOGIN: tuple[KnownError, ...] = (
     KnownError(
         FailureKind.DENIED,
         Text(
+            "A pg_hba.conf line with method reject shuts account {user} out from this address; a "
+            "line added below it changes nothing. Find it (SELECT line_number, type, database, "
+            "user_name, address FROM pg_hba_file_rules WHERE auth_method = 'reject') and ask who "
+            "wrote it; then remove it, or put a line for {user} above it, and SELECT "
+            "pg_reload_conf()."
+        ),
+        r"pg_hba\.conf rejects",
+        title=Text("rejects the monitoring account {user} by a line in pg_hba.conf"),
+    ),
+    KnownError(
+        FailureKind.DENIED,
+        Text(
             "No pg_hba.conf line lets account {user} in from this address: add one for database "
             "{database}, then SELECT pg_reload_conf()."
         ),
-        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+        r"no pg_hba\.conf entry",
     ),
     KnownError(
         FailureKind.DENIED,

@@ -164,6 +164,34 @@ def test_a_missing_database_is_not_a_rejected_account(single: Server) -> None:
     assert said.id == "tidak menyediakan basis data tidak_ada bagi sigap"
 
 
+def test_a_reject_line_is_named_and_no_further_line_is_asked_for(single: Server) -> None:
+    rules = single.data / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"host all sigap all reject\n{before}")
+    single.sql("select pg_reload_conf()")
+    try:
+        failure = until(lambda: _shut_out(single), "the reject line being read")
+        words = "line_number, type, database, user_name, address"
+        found = single.sql(f"SELECT {words} FROM pg_hba_file_rules WHERE auth_method = 'reject'")
+    finally:
+        rules.write_text(before)
+        single.sql("select pg_reload_conf()")
+        until(lambda: _can_log_in(single), "the account being let in again")
+    assert failure.kind is FailureKind.DENIED
+    assert failure.said.en == "rejects the monitoring account sigap by a line in pg_hba.conf"
+    assert f"SELECT {words} FROM pg_hba_file_rules WHERE auth_method = 'reject'" in failure.hint.en
+    assert "add one" not in failure.hint.en
+    assert [row[0] for row in found] == [1]
+
+
+def _shut_out(server: Server) -> Failure | None:
+    try:
+        with session_to(server.target()):
+            return None
+    except ProbeError as error:
+        return error.failure
+
+
 def test_a_closed_port_and_a_missing_socket_are_refusals(single: Server) -> None:
     target = single.target()
     closed = replace(target, address=replace(target.address, port=free_port()))
