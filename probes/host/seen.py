@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from probes.local.mounts import FailingError, Mounts, StuckError, Volume
+from probes.local.server_log import LOG_FILE
 from probes.model import FailureKind, ProbeError, Session, Target, Text
 from probes.wire import deadline
 from probes.words import failure_text
@@ -70,6 +71,7 @@ def paths_of(session: Session) -> Mapping[str, str]:
     require_here(target)
     paths = {**session.paths(), **target.volumes}
     paths.pop(BACKUP, None)
+    paths.pop(LOG_FILE, None)
     if not paths:
         raise _nothing_known(target)
     return paths

@@ -37,7 +37,7 @@ def when_down(view: Session, down: Down) -> Iterator[Exhibit]:
     paths = view.paths()
     for title, look in (
         (PROCESSES, lambda: processes(view.target, paths.get("data", ""))),
-        (LOG, lambda: log_tail(paths.get("log", ""))),
+        (LOG, lambda: log_tail(server_log.place(paths, view.target.volumes))),
         (_VOLUMES, lambda: volumes(paths)),
         (_HOST, this_host),
     ):
@@ -49,7 +49,7 @@ def last_words(session: Session) -> Iterator[Exhibit]:
     if session.target.host:
         yield _said_if_unseen(
             LOG,
-            lambda: log_tail({**session.paths(), **session.target.volumes}.get("log", "")),
+            lambda: log_tail(server_log.place(session.paths(), session.target.volumes)),
         )
 
 
@@ -175,7 +175,8 @@ def volumes(paths: Mapping[str, str]) -> Exhibit:
     holds: dict[str, list[str]] = {}
     rows: dict[str, tuple[Words, ...]] = {}
     missing: list[Words] = []
-    for purpose, path in list(paths.items())[:MOST_VOLUMES]:
+    places = {name: path for name, path in paths.items() if name != server_log.LOG_FILE}
+    for purpose, path in list(places.items())[:MOST_VOLUMES]:
         try:
             volume = SHARED.look(path, seconds())
         except StuckError as error:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from probes.local.mountinfo import Mounted
 from probes.local.mounts import SHARED
+
+LOG_FILE = "log_file"
+"""Key, among a server's paths, of the very file it writes its log to. Not one of its volumes: its
+directory is, as ``log``, which an agent without rights on the file can see all the same."""
 
 _MOST_FILES = 2000  # of a log directory
 _MOST_TRIED = 5
@@ -20,6 +24,12 @@ TAIL_BYTES = 64 * 1024
 
 Wanted = Callable[[str], list[str]]
 """Returns what is wanted from one file, given its path; raises ``OSError``."""
+
+
+def place(reported: Mapping[str, str], configured: Mapping[str, str]) -> str:
+    """Where to read a server's log: as configured, else the file the server names, else its
+    directory; "" when neither is known."""
+    return configured.get("log") or reported.get(LOG_FILE) or reported.get("log", "")
 
 
 def newest(where: str, seconds: float, wanted: Wanted) -> tuple[str, list[str]]:

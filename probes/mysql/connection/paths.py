@@ -8,6 +8,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
+from probes.local.server_log import LOG_FILE
+
 VARIABLES = (
     "datadir",
     "log_bin",
@@ -29,7 +31,8 @@ VARIABLES = (
 
 def directories(variables: Mapping[str, str]) -> dict[str, str]:
     """Purpose to absolute directory: data, binlog, relay, redo, undo, tmp, temp, shared
-    (ibdata) and, where the server writes them to files, log, slow_log, general_log.
+    (ibdata) and, where the server writes them to files, log, slow_log, general_log. Beside them
+    ``LOG_FILE``, the error log itself: servers may share the directory.
 
     A relative path counts from ``datadir``; ``tmpdir`` may hold several (tmp, tmp2, ...). What
     the server does not have (no binary log, no such variable in this version) is left out.
@@ -64,6 +67,8 @@ def directories(variables: Mapping[str, str]) -> dict[str, str]:
         written = not switch or variables.get(switch, "OFF") in {"ON", "1"}
         if written and file not in {"", "stderr"}:
             found[purpose] = posixpath.dirname(whole(file))
+            if purpose == "log":
+                found[LOG_FILE] = whole(file)
     for position, path in enumerate(filter(None, variables.get("tmpdir", "").split(":")), start=1):
         found["tmp" if position == 1 else f"tmp{position}"] = whole(path)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +53,30 @@ def test_the_log_says_why_and_keeps_peoples_data_and_secrets_out(tmp_path: Path)
         "FATAL:  could not write lock file: password=***",
     ]
     assert str(tmp_path / "server.log") in shown.note
+
+
+def test_of_two_servers_with_one_log_directory_each_shows_its_own_log(tmp_path: Path) -> None:
+    own, neighbour = tmp_path / "one.err", tmp_path / "two.err"
+    own.write_text("2026-11-26  7:00:00 0 [ERROR] mariadbd: disk is full\n")
+    neighbour.write_text("2026-11-26  7:00:09 0 [Note] mariadbd: ready for connections\n")
+    os.utime(own, (1000, 1000))  # the neighbour's is newer
+    paths = {"data": str(tmp_path), "log": str(tmp_path), "log_file": str(own)}
+    target = here(free_port())
+    shown = all_told(facts.when_down(HostView(target, paths, Memory()), DOWN))
+    (log,) = [each for each in shown if each.title.en == "Last lines of the server's log"]
+    assert [row[0] for row in log.rows] == ["2026-11-26  7:00:00 0 [ERROR] mariadbd: disk is full"]
+    assert "one.err" in str(log.note)
+    (rooms,) = [each for each in shown if each.title.en == "Room on the server's volumes"]
+    assert "log_file" not in str(rooms)
+
+
+def test_a_log_configured_for_the_target_goes_before_what_the_server_names(tmp_path: Path) -> None:
+    (tmp_path / "named.err").write_text("2026-11-26  7:00:00 0 [ERROR] named\n")
+    (tmp_path / "given.err").write_text("2026-11-26  7:00:00 0 [ERROR] given\n")
+    target = replace(here(free_port()), volumes={"log": str(tmp_path / "given.err")})
+    view = HostView(target, {"log_file": str(tmp_path / "named.err")}, Memory())
+    shown = all_told(facts.last_words(view))
+    assert "given" in str(shown[0].rows)
 
 
 POOLER_LINES = """\

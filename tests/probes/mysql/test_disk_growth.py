@@ -130,8 +130,14 @@ def test_logs_and_shared_space_are_on_the_map_where_they_are_files() -> None:
             "general_log_file": "/elsewhere/general.log",
         }
     )
-    assert found == {"data": "/data", "shared": "/shared", "log": "/data", "slow_log": "/logs"}
-    assert "log" not in directories({"datadir": "/d", "log_error": "stderr"})
+    assert found == {
+        "data": "/data",
+        "shared": "/shared",
+        "log": "/data",
+        "log_file": "/data/server.err",
+        "slow_log": "/logs",
+    }
+    assert directories({"datadir": "/d", "log_error": "stderr"}) == {"data": "/d"}
 
 
 @pytest.mark.servers

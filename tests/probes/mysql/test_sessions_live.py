@@ -284,6 +284,7 @@ def test_paths_are_where_the_server_really_writes(primary: MariaDB) -> None:
         "undo": str(primary.folder / "data"),
         "tmp": str(primary.folder / "tmp"),
         "log": str(primary.folder),
+        "log_file": str(primary.folder / "error.log"),
     }
 
 
