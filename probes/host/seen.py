@@ -161,7 +161,7 @@ def fix(purpose: str, path: str, engine: str) -> Text:
         "Write volumes: {{{purpose}: /mount/point}} at the target, naming a directory on the "
         "same volume that the agent may read, or give the agent access to {path} "
         "({first}membership of its group). If the server lives on another host or in a "
-        "container, take host off the target.",
+        "container, write local: false for this target.",
         purpose=purpose,
         path=path,
         first=first,

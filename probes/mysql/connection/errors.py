@@ -118,7 +118,7 @@ _HINTS: dict[str, Text] = {
         "starting or ending; read its error log."
     ),
     "answer": Text(
-        "What answers at {where} is not a MySQL/MariaDB server: check the target's host and port."
+        "What answers at {where} is not a MySQL/MariaDB server: check the target's url."
     ),
 }
 
