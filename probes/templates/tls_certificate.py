@@ -25,13 +25,18 @@ _WARNING_SECONDS = 30 * 86400.0
 def left(ends: float, now: float, name: str = "", issuer: str = "") -> Measurement:
     """Seconds from ``now``, the server's clock, until it ``ends`` (Unix times)."""
     seconds = ends - now
-    said = Text("expires in {time}") if seconds > 0 else Text("expired {time} ago")
+    until = utc_minute(datetime.fromtimestamp(ends, UTC))
+    if seconds > 0:
+        said, validity = Text("expires in {time}"), Text("is valid only until {until}")
+    else:
+        said, validity = Text("expired {time} ago"), Text("expired on {until}")
     return Measurement(
         MEASURES[1].name,
         seconds,
         detail={
             "said": said.format(time=duration(abs(seconds))),
-            "until": utc_minute(datetime.fromtimestamp(ends, UTC)),
+            "until": until,
+            "validity": validity.format(until=until),
             "name": name and f", {name}",
             "issuer": issuer or Text("its issuer"),
         },
@@ -62,7 +67,7 @@ def probe(
                 critical=_CRITICAL_SECONDS,
                 above=False,
                 clear_after=1,
-                headline=Text("The TLS certificate of {target} is valid only until {until}{name}"),
+                headline=Text("The TLS certificate of {target} {validity}{name}"),
             ),
         ),
         read=read,
