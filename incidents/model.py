@@ -149,7 +149,8 @@ class Trouble:
     moved: bool = False  # not clear, but continued in another incident since ``cleared_at``
     raised_count: int = 1  # flaps show as more than one
     green_seconds: float = 0.0  # summed over its cleared spells that ended
-    evidence: JSON | None = None
+    evidence: JSON | None = None  # the newest that was taken
+    earlier: tuple[JSON, ...] = ()  # evidence of the onsets before, the newest first
     runbook: Text = Text("")
     about: Mapping[str, str] = field(default_factory=dict)
     """What the finding said of its target (cluster, role, host …); correlation reads it."""

@@ -146,6 +146,7 @@ class Reporter:
             or name in self._again
             or (heard.severity, heard.opens) != (finding.severity, finding.opens)
             or finding.at - heard.at >= AGAIN_AFTER
+            or (finding.evidence is not None and finding.evidence != heard.evidence)
         )
 
     def _ask_awaited(self) -> None:

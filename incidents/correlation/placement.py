@@ -14,6 +14,7 @@ from incidents.correlation.table import Table
 from incidents.model import Change, Incident, Reported
 from incidents.records.repository import Situation
 from incidents.records.summaries import ClosedFinding, OpenFinding
+from incidents.workflow.fold import taken_at
 from probes import Finding, Severity
 
 _ALONE = Match()
@@ -67,6 +68,8 @@ def _of_known(
         parted = _parted(finding, known.number, incidents, table)
         if parted is not None:
             return parted
+    if red and _newer_evidence(finding, known.number, incidents):
+        return Placement(Change.OBSERVED, known.number)
     if red or finding.severity is Severity.CLEAR:
         return _stays(finding, known)
     found = match(finding, incidents, table)
@@ -75,6 +78,20 @@ def _of_known(
     if not found.number and not finding.opens:
         return _NOTHING  # a mere warning, whose old incident does not explain it
     return Placement(_change(found), found.number, found, moves=True)
+
+
+def _newer_evidence(finding: Finding, number: str, incidents: Sequence[Incident]) -> bool:
+    """Whether a standing finding brings evidence that its incident does not have yet."""
+    shown = finding.evidence
+    if shown is None or finding.severity is Severity.CLEAR:
+        return False
+    return any(
+        trouble.evidence is None or taken_at(trouble.evidence) < shown.taken_at
+        for incident in incidents
+        if incident.number == number
+        for trouble in incident.troubles
+        if trouble.fingerprint == str(finding.fingerprint)
+    )
 
 
 def _of_new(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from incidents.model import (
+    JSON,
     Basis,
     Decision,
     Dispensation,
@@ -138,11 +140,32 @@ def _observed(incident: Incident, event: Event, procedure: Procedure) -> Inciden
             moved=False,
             raised_count=old.raised_count + returned,
             green_seconds=old.green_seconds + green,
-            evidence=old.evidence or seen.evidence,
+            **_evidence(old, seen.evidence),
         )
 
     changed = _with_trouble(incident, event, seen.fingerprint, change)
     return replace(changed, severity=max(incident.severity, seen.severity))
+
+
+MOST_EARLIER = 5
+"""How many earlier evidences are kept: the first, and the newest of the others."""
+
+
+def taken_at(evidence: JSON) -> datetime:
+    """When recorded evidence was taken."""
+    return moment_of(evidence["taken_at"])
+
+
+def _evidence(old: Trouble, seen: JSON | None) -> dict[str, Any]:
+    """The evidence of a finding after it was stated with this one; only newer evidence counts."""
+    if seen is None or (old.evidence and taken_at(seen) <= taken_at(old.evidence)):
+        return {}
+    if old.evidence is None:
+        return {"evidence": seen}
+    earlier = (old.evidence, *old.earlier)
+    if len(earlier) > MOST_EARLIER:
+        earlier = (*earlier[: MOST_EARLIER - 1], earlier[-1])
+    return {"evidence": seen, "earlier": earlier}
 
 
 def _cleared(incident: Incident, event: Event, procedure: Procedure) -> Incident:

@@ -13,7 +13,7 @@ import pytest
 
 from agent.runtime.reporter import Reporter
 from incidents.model import Change, Reported
-from probes import Finding, Severity
+from probes import Evidence, Finding, Severity
 from tests.support.builders import NOON, a_finding
 from tests.support.wait import until
 from tests.support.words import both
@@ -205,6 +205,16 @@ def test_trouble_that_stands_is_told_at_once_and_then_every_minute(
         (Severity.WARNING, True),
         (Severity.WARNING, False),
     ]
+
+
+def test_newer_evidence_of_trouble_that_stands_is_told_at_once(
+    desk: FakeDesk, reporter: Reporter
+) -> None:
+    for second, taken in ((0, 0), (15, 0), (30, 30), (45, 30)):
+        evidence = Evidence(NOON + timedelta(seconds=taken), ())
+        reporter.put(a_finding(at=NOON + timedelta(seconds=second), evidence=evidence))
+        until("nothing waits", lambda: reporter.counts().pending == 0)
+    assert [each.at - NOON for each in desk.told] == [timedelta(), timedelta(seconds=30)]
 
 
 def test_a_warning_nobody_took_is_told_again_once_an_incident_has_opened(

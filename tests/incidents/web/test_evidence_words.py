@@ -5,6 +5,7 @@ server's words, and the English of older ledgers, unchanged.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from fastapi.testclient import TestClient
 
@@ -84,3 +85,21 @@ def test_a_table_without_rows_and_without_a_word_is_said_to_be_empty(
 ) -> None:
     number = an_incident(world, "", "", rows=0)
     assert "Tidak ada baris." in plain(signed_in("PP").get(f"/incidents/{number}").text)
+
+
+def test_the_newest_evidence_is_shown_first_and_earlier_evidence_folded(
+    world: World, signed_in: SignedIn
+) -> None:
+    number = an_incident(world, "holder of yesterday", "")
+    world.clock.now += timedelta(minutes=2)
+    assert an_incident(world, "holder of now", "") == number
+    page = signed_in("PP").get(f"/incidents/{number}").text
+    assert page.index("holder of now") < page.index("Bukti sebelumnya")
+    assert page.index("Bukti sebelumnya") < page.index("holder of yesterday")
+
+
+def test_evidence_that_is_not_newer_changes_nothing(world: World) -> None:
+    number = an_incident(world, "holder", "")
+    before = world.desk.queries.incident(number)
+    an_incident(world, "holder", "")
+    assert world.desk.queries.incident(number) == before

@@ -95,6 +95,33 @@ def test_evidence_of_the_onset_stays_with_the_trouble() -> None:
     assert evidence["exhibits"][0]["rows"] == [["7"]]
 
 
+def shown(minute: int) -> Evidence:
+    return Evidence(MORNING + timedelta(minutes=minute), (Exhibit(both("T", "T"), (), ()),))
+
+
+def minutes(case: Case) -> list[int]:
+    """When the evidence of the first trouble was taken, in minutes, as a page shows it."""
+    trouble = case.incident.troubles[0]
+    kept = [each for each in (trouble.evidence, *trouble.earlier) if each]
+    return [int((fold.taken_at(each) - MORNING).total_seconds() // 60) for each in kept]
+
+
+def test_the_evidence_of_every_onset_is_kept_and_the_newest_comes_first() -> None:
+    case = Case(MORNING, replace(finding(), evidence=shown(0)))
+    for minute in (10, 20, 20, 5):
+        again = replace(finding(), evidence=shown(minute))
+        case.write(EventKind.OBSERVED, MORNING, "sigap", payloads.observed(again))
+    assert minutes(case) == [20, 10, 0]
+
+
+def test_of_many_onsets_the_first_and_the_newest_are_kept() -> None:
+    case = Case(MORNING, replace(finding(), evidence=shown(0)))
+    for minute in range(1, 21):
+        again = replace(finding(), evidence=shown(minute))
+        case.write(EventKind.OBSERVED, MORNING, "sigap", payloads.observed(again))
+    assert minutes(case) == [20, 19, 18, 17, 16, 0]
+
+
 def test_words_of_ours_in_evidence_are_kept_in_both_languages_and_a_servers_as_said() -> None:
     state, size = both("menganggur", "idle"), both("5 kB", "5 kB")
     note = both("20 tertua", "the oldest 20")
