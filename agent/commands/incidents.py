@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.commands.desk import desk, now, signer
+from agent.commands.evidence import evidence_lines
 from agent.commands.words import language_of, table
 from agent.errors import LocalizedError
 from agent.open_desk import Opened
@@ -111,6 +112,10 @@ def _shown(details: IncidentDetails, language: str) -> list[str]:
         lines.append(f"{kind:8}  {state:10}  {trouble.title.said_in(language)}")
         if trouble.hint.said_in(language) and trouble.severity > Severity.CLEAR:
             lines.append(f"{'':22}{trouble.hint.said_in(language)}")
+        if trouble.evidence:
+            lines += evidence_lines(
+                trouble.evidence, trouble.earlier, lambda at: _when(local(at)), language
+            )
     lines.append("")
     for line in details.timeline:
         lines.append(f"{_when(local(line.at))}  {line.actor_name}: {line.text.said_in(language)}")
