@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path as File
+
+from probes.wire.rotation import RenewableSecret
 
 
 class SecretError(Exception):
@@ -38,3 +41,35 @@ def read_secret(name: str, beside: File, environment: Mapping[str, str]) -> str:
     if not secret:
         raise SecretError(f"{file} is empty; put the password into its first line")
     return secret
+
+
+class FileSecret(RenewableSecret):
+    """A secret from a file, read again on request, once per change of the file."""
+
+    __slots__ = ("_changed_ns", "_file", "_read")
+
+    def __init__(self, name: str, beside: File, environment: Mapping[str, str]) -> None:
+        """Raises ``SecretError``."""
+        self._file = beside / name
+        self._read = partial(read_secret, name, beside, environment)
+        self._changed_ns = self._modified()
+        super().__init__(self._read())
+
+    def renewed(self) -> bool:
+        """Read the file again if it changed; an unusable one keeps the secret as it was."""
+        changed = self._modified()
+        if changed in (None, self._changed_ns):
+            return False
+        self._changed_ns = changed
+        try:
+            value = self._read()
+        except SecretError:
+            return False
+        before, self._value = self._value, value
+        return value != before
+
+    def _modified(self) -> int | None:
+        try:
+            return self._file.stat().st_mtime_ns
+        except OSError:
+            return None

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from agent.config.address import AddressError, Parsed, is_local, machine, parse
 from agent.config.explain import explain
 from agent.config.models import LimitsSection, TargetSection, TuningSection
-from agent.config.secrets import SecretError, read_secret
+from agent.config.secrets import FileSecret, SecretError
 from agent.config.source import Source
 from files.problems import Path, Problems, nearest
 from probes import (
@@ -176,7 +176,7 @@ def _password(
         problems.at((*at, given[0]), f"the password is given twice ({', '.join(given)}); keep one")
     if isinstance(file, str) and file and source.logins:
         try:
-            return Secret(read_secret(file, problems.main.parent, source.environment))
+            return FileSecret(file, problems.main.parent, source.environment)
         except SecretError as error:
             problems.at((*at, "password_file"), str(error))
     if isinstance(literal, str) and literal:

@@ -20,6 +20,7 @@ from probes.model import Address, ProbeError, Session, Target
 from probes.pgbouncer import errors
 from probes.wire import libpq
 from probes.wire.libpq_session import LibpqSession
+from probes.wire.rotation import with_renewed_password
 
 FLAVOUR = "pgbouncer"
 CONSOLE = "pgbouncer"
@@ -59,6 +60,7 @@ class ConsoleSession(LibpqSession):
         return {purpose: path for purpose, path in found.items() if path.startswith("/")}
 
 
+@with_renewed_password
 def open_session(target: Target, purpose: str) -> Session:
     """Log in to the console within the deadline in force; raises ``ProbeError``."""
     return _opened(target, purpose, CONSOLE)

@@ -33,6 +33,7 @@ from probes.mysql.connection import errors, tls
 from probes.mysql.connection.paths import VARIABLES, directories
 from probes.mysql.connection.sockets import dial
 from probes.wire import deadline
+from probes.wire.rotation import with_renewed_password
 
 if TYPE_CHECKING:
     _Connection = pymysql.connections.Connection[DictCursor]
@@ -294,6 +295,7 @@ def connect(target: Target, purpose: str) -> Session:
     return _opened(target, purpose, other)
 
 
+@with_renewed_password
 def _opened(target: Target, purpose: str, address: Address | None = None) -> MySQLSession:
     session = MySQLSession(target, purpose, address)
     try:

@@ -21,6 +21,7 @@ from probes.model import CONNECTION_KINDS, Address, ProbeError, Row, Session, Ta
 from probes.postgresql.connection import errors, startup
 from probes.wire import libpq, libpq_errors
 from probes.wire.libpq_session import LibpqSession
+from probes.wire.rotation import with_renewed_password
 
 FLAVOUR = "postgresql"
 
@@ -114,6 +115,7 @@ def paths_from(settings: Row, tablespaces: list[Row]) -> dict[str, str]:
     return found
 
 
+@with_renewed_password
 def open_session(target: Target, purpose: str) -> Session:
     """Log in to ``target`` within the deadline in force; raises ``ProbeError``."""
     address = target.address
