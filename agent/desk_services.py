@@ -2,7 +2,8 @@
 
 Imported only where the configuration names a store. Periodic jobs (reminders and breaches, ledger
 verification, session clean-up) never run twice at once; an unavailable store is one log line and
-stops nothing.
+stops nothing. Reminders and breaches are looked for by the monotonic clock, because a wall clock
+that is set back would make them wait for it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from incidents.web.app import create_app
 log = logging.getLogger("sigap.desk")
 
 SWEEP_SECONDS = 30
+FIRST_SWEEP_SECONDS = 1
 REFRESH_SECONDS = 15.0
 STALLED_SECONDS = 4 * SWEEP_SECONDS
 
@@ -73,7 +75,9 @@ class BackOffice:
         self._swept_at = clocks.monotonic()
         self._nudged = threading.Event()
         self._stopping = False
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._refresh, name="figures", daemon=True)
+        self._sweeper = threading.Thread(target=self._keep_sweeping, name="sweep", daemon=True)
         metrics.add(lambda: of_reporter(self.reporter))
         metrics.add(self.figures.collect)
         metrics.add(self._own)
@@ -88,6 +92,7 @@ class BackOffice:
         self.reporter.start()
         self._jobs.start()
         self._thread.start()
+        self._sweeper.start()
 
     def nudge(self) -> None:
         """The desk has written something: update the incident metrics soon."""
@@ -96,6 +101,7 @@ class BackOffice:
     def stop(self, seconds: float) -> int:
         """End within ``seconds``; returns how many findings were not delivered."""
         self._stopping = True
+        self._ending.set()
         self._nudged.set()
         if self._jobs.running:
             self._jobs.shutdown(wait=False)
@@ -116,10 +122,6 @@ class BackOffice:
         soon = self._clocks.now() + timedelta(seconds=1)
         every = {"coalesce": True, "max_instances": 1}
         self._jobs.add_job(
-            self._sweep, "interval", seconds=SWEEP_SECONDS, misfire_grace_time=SWEEP_SECONDS,
-            next_run_time=soon, **every,
-        )  # fmt: skip
-        self._jobs.add_job(
             self._verify, "cron", hour=2, minute=20, misfire_grace_time=6 * 3600,
             next_run_time=soon, **every,
         )  # fmt: skip
@@ -128,6 +130,16 @@ class BackOffice:
 
     def _missed(self, event: JobExecutionEvent) -> None:
         self._skipped += 1
+
+    def _keep_sweeping(self) -> None:
+        due_at = self._clocks.monotonic() + FIRST_SWEEP_SECONDS
+        while not self._ending.wait(max(0.0, due_at - self._clocks.monotonic())):
+            self._sweep()
+            due_at += SWEEP_SECONDS
+            late = int((self._clocks.monotonic() - due_at) // SWEEP_SECONDS) + 1
+            if late > 0:
+                self._skipped += late
+                due_at += late * SWEEP_SECONDS
 
     def _sweep(self) -> None:
         def sweep(now: datetime) -> None:

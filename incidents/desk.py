@@ -7,6 +7,7 @@ answer raises ``StoreUnavailable`` and has changed nothing. Thread-safe.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,6 +21,7 @@ from incidents.correlation.placement import place
 from incidents.documents.model import Office
 from incidents.ledger import payloads
 from incidents.ledger.canonical_json import NotCanonical
+from incidents.ledger.chain import written
 from incidents.model import JSON, SYSTEM, Assignment, EventKind, Incident, Reported, Signer
 from incidents.procedure.load import Procedure
 from incidents.queries import Queries, Snapshot
@@ -27,7 +29,7 @@ from incidents.records.manual_report import manual_report
 from incidents.records.repository import Repository, VersionedRules
 from incidents.records.rows import NoSuchIncident
 from incidents.records.signoff import leave_document
-from incidents.records.transaction import Transaction, Writer
+from incidents.records.transaction import TOLD_FROM, Transaction, Writer
 from incidents.store import Store
 from incidents.workflow.actions import (
     Action,
@@ -42,6 +44,9 @@ from incidents.workflow.actions import (
 )
 from incidents.workflow.permissions import held
 from probes import Finding, Text
+from probes.i18n.formats import duration
+
+log = logging.getLogger("sigap.desk")
 
 _TRIES = 5  # of a report that lost a race for its fingerprint; one retry is enough in practice
 
@@ -54,6 +59,7 @@ class Desk:
     ) -> None:
         """New incidents open under ``procedure`` and ``calendar``; open ones keep their own."""
         self._store = store
+        self._clock_behind = False
         self._rules = VersionedRules(procedure, calendar)
         self._repository = Repository(self._rules)
         self.present_procedure = procedure
@@ -166,7 +172,23 @@ class Desk:
     @contextmanager
     def _writing(self, now: datetime) -> Iterator[Writer]:
         with self._store.write() as connection:
-            yield Writer(connection, self._repository, now)
+            writer = Writer(connection, self._repository, now)
+            self._tell_of_clock(writer)
+            yield writer
+
+    def _tell_of_clock(self, writer: Writer) -> None:
+        """Log once that the host's clock went back, and once that it has caught up."""
+        behind = writer.behind >= TOLD_FROM
+        if behind and not self._clock_behind:
+            log.warning(
+                "the clock of this host is %s before the last event of the ledger; events are "
+                "written at %s until it has caught up: check its time synchronisation",
+                duration(writer.behind.total_seconds()).en,
+                written(writer.now),
+            )
+        elif self._clock_behind and not behind:
+            log.warning("the clock of this host has caught up with the ledger")
+        self._clock_behind = behind
 
     def _seen(self, writer: Writer) -> Snapshot:
         """Reads in the transaction that writes."""
@@ -180,12 +202,12 @@ class Desk:
         with self._writing(now) as writer:
             change = writer.change(number)
             seen = self._seen(writer)
-            refused = seen.check_permission(change.incident, action, signer, now)
+            refused = seen.check_permission(change.incident, action, signer, writer.now)
             if refused is not None:
                 raise ActionRefused(refused)
             change.catch_up()
             role = change.procedure.step(change.incident.step).role
-            by = held(seen.with_history(signer), role, change.calendar.local(now).date())
+            by = held(seen.with_history(signer), role, change.calendar.local(writer.now).date())
             try:
                 yield change, by or Assignment(signer.person.username, role), writer
             except NotCanonical as error:

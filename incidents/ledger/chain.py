@@ -64,6 +64,13 @@ def head(connection: Connection) -> Head:
     return _head(connection.execute(query).scalar_one())
 
 
+def last_instant(connection: Connection, end: Head) -> datetime | None:
+    """The instant of the event at ``end``; None when nothing is written yet."""
+    query = select(_events.c.at).where(_events.c.sequence == end.sequence)
+    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
 def append(connection: Connection, drafts: Sequence[Draft]) -> tuple[Event, ...]:
     """Write events in the caller's transaction and return them as they will be read back.
 

@@ -8,7 +8,7 @@ before it was written).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from incidents.model import Assignment, Decision, Outcome, Person
@@ -18,6 +18,9 @@ from probes.words.finding_json import moment, text
 from probes.words.finding_json import severity as level
 
 Payload = dict[str, Any]
+
+CLOCK_BEHIND = "clock_behind_seconds"
+"""Key of any event: how far the host's clock stood before the ledger's last event."""
 
 
 def opened(
@@ -162,6 +165,11 @@ def dismissed(
 def noted(text: str) -> Payload:
     """NOTED: a remark."""
     return {"text": text}
+
+
+def clock_behind(payload: Mapping[str, Any], behind: timedelta) -> Payload:
+    """Any payload, written while the host's clock stood before the ledger's last event."""
+    return {**payload, CLOCK_BEHIND: int(behind.total_seconds())}
 
 
 def dispensed(step: int, username: str, reason: str) -> Payload:

@@ -154,6 +154,7 @@ def _clock(
     target = standard.target_seconds(calendar.day_seconds)
     due = calendar.add(entered, limit)
     until = now if ended is None else ended
+    until = max(entered, until)  # the host's clock may stand before the ledger's last event
     used = calendar.between(entered, until)
     late = until > due
     told = procedure.informed.step if which[0] else procedure.informed.overall
@@ -211,10 +212,11 @@ def _downtime(incident: Incident, now: datetime) -> float | None:
     if not roots:
         return None
     until = now if incident.closed_at is None else incident.closed_at
-    return max(
+    red = (
         (min(root.cleared_at or until, until) - root.first_at).total_seconds() - root.green_seconds
         for root in roots
     )
+    return max(0.0, *red)
 
 
 def _upcoming(

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from incidents.ledger.payloads import CLOCK_BEHIND
 from incidents.model import JSON, SYSTEM, Event, EventKind
 from incidents.procedure.load import Procedure
 from probes import Text
+from probes.i18n.formats import duration
 from probes.words.finding_json import moment_of, text_of
 
 _SYSTEM_NAME = "Sigap"
@@ -43,7 +45,7 @@ def lines(
         if trouble:
             named = trouble.get("headline") or trouble["title"]
             titles[trouble["fingerprint"]] = text_of(named)
-        said = _SENTENCES[event.kind](event.payload, procedure, titles)
+        said = _of_clock(_SENTENCES[event.kind](event.payload, procedure, titles), event.payload)
         name = event.payload.get("name") or names.get(event.actor) or event.actor
         found.append(
             TimelineEntry(
@@ -58,6 +60,18 @@ def lines(
             )
         )
     return tuple(found)
+
+
+def _of_clock(said: Text, payload: JSON) -> Text:
+    """The sentence, with a remark when the host's clock had gone back."""
+    behind = payload.get(CLOCK_BEHIND)
+    if not behind:
+        return said
+    return Text(
+        "{said} (written while the clock of Sigap's host was {behind} back)",
+        said=said,
+        behind=duration(float(behind)),
+    )
 
 
 def _stands_at(event: Event) -> datetime:

@@ -5,7 +5,8 @@ One transaction holds the lock on the ledger's head, so that there is no other w
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -23,6 +24,17 @@ from incidents.records.repository import Repository, Situation
 from incidents.workflow import fold
 from probes import Severity
 
+TOLD_FROM = timedelta(seconds=1)
+"""Less is the slewing of a clock, or the clock of another writer of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class WritingTime:
+    """When a transaction writes, and how far the host's clock stands before that."""
+
+    at: datetime
+    behind: timedelta
+
 
 class Transaction:
     """Appends events to one incident; ``finish`` writes what lists and senders read."""
@@ -34,13 +46,14 @@ class Transaction:
         incident: Incident | None,
         procedure: Procedure,
         calendar: Calendar,
-        now: datetime,
+        time: WritingTime,
     ) -> None:
         self.connection = connection
         self.number = number
         self.procedure = procedure
         self.calendar = calendar
-        self.now = now
+        self.now = time.at
+        self._behind = time.behind
         self._incident = incident
         self._last: Event | None = None
 
@@ -53,6 +66,8 @@ class Transaction:
 
     def write(self, kind: EventKind, actor: str, payload: JSON) -> Event:
         """Append one event. Raises ``NotCanonical``, and ``FoldError`` if it cannot follow."""
+        if self._behind >= TOLD_FROM:
+            payload = payloads.clock_behind(payload, self._behind)
         draft = Draft(self.number, kind, self.now, actor, payload)
         (event,) = ledger.append(self.connection, [draft])
         self._incident = fold.apply(self._incident, event, self.procedure)
@@ -113,11 +128,17 @@ class Writer:
     """Opens and changes incidents in one transaction that writes."""
 
     def __init__(self, connection: Connection, repository: Repository, now: datetime) -> None:
-        """Takes the lock on the ledger's head."""
-        ledger.lock(connection)
+        """Takes the lock on the ledger's head.
+
+        The ledger's instants never go back: while ``now`` is before its last event, everything is
+        written at that event's instant.
+        """
+        last = ledger.last_instant(connection, ledger.lock(connection))
         self.connection = connection
         self.rules = repository.rules
-        self.now = now
+        self.now = now if last is None else max(now, last)
+        self.behind = self.now - now
+        self._time = WritingTime(self.now, self.behind)
         self._repository = repository
 
     def open(self, actor: str, payload: JSON) -> Transaction:
@@ -126,7 +147,7 @@ class Writer:
         rules, calendar = self.rules.procedure, self.rules.calendar
         year = calendar.local(self.now).year
         number = records.next_number(self.connection, rules.number_prefix, year)
-        change = Transaction(self.connection, number, None, rules, calendar, self.now)
+        change = Transaction(self.connection, number, None, rules, calendar, self._time)
         event = change.write(EventKind.OPENED, actor, payload)
         change.tell(event, "opened", (rules.step(rules.first).role,))
         return change
@@ -135,7 +156,7 @@ class Writer:
         """Change an open incident; raises ``NoSuchIncident``."""
         incident = self.incident(number)
         rules, calendar = self._repository.rules_of(self.connection, incident)
-        return Transaction(self.connection, number, incident, rules, calendar, self.now)
+        return Transaction(self.connection, number, incident, rules, calendar, self._time)
 
     def incident(self, number: str) -> Incident:
         """The incident with what this transaction has written; raises ``NoSuchIncident``."""

@@ -8,11 +8,13 @@ from datetime import timedelta
 import pytest
 
 from incidents.desk import Desk
+from incidents.ledger.payloads import CLOCK_BEHIND
 from incidents.ledger.verify import verify
 from incidents.model import Change, EventKind
 from incidents.notify import outbox
 from incidents.records.rows import NoSuchIncident
 from incidents.store import Store, StoreUnavailable
+from incidents.workflow.actions import AddNote
 from tests.incidents.office_of_five import (
     HOUR,
     MINUTE,
@@ -69,6 +71,46 @@ def test_the_overall_breach_goes_to_the_head_too(desk: Desk, store: Store) -> No
     desk.sweep(MONDAY + timedelta(days=7))
     sent = outbox.claim_due(store, MONDAY + timedelta(days=7), limit=100)
     assert ("breached", "KD") in {(message.topic, message.role) for message in sent}
+
+
+# A clock that goes back.
+
+
+def test_the_ledger_never_goes_back_and_says_that_the_clock_did(
+    desk: Desk, caplog: pytest.LogCaptureFixture, store: Store
+) -> None:
+    number = opened(desk)
+    sign_step(desk, number, MONDAY - HOUR)
+    desk.note(number, AddNote("masih mundur"), signer("PA"), MONDAY - 30 * MINUTE)
+    first, signed, noted = desk.queries.events(number)
+    assert first.at == signed.at == noted.at == MONDAY
+    assert CLOCK_BEHIND not in first.payload
+    assert signed.payload[CLOCK_BEHIND] == 3600
+    shown = desk.queries.timeline(number)
+    assert "back" in shown[1].text.en
+    assert "mundur" in shown[1].text.id
+    assert caplog.text.count("before the last event of the ledger") == 1
+    desk.note(number, AddNote("pulih"), signer("PA"), MONDAY + MINUTE)
+    assert CLOCK_BEHIND not in desk.queries.events(number)[-1].payload
+    assert caplog.text.count("has caught up with the ledger") == 1
+    assert verify(store).problem is None
+
+
+def test_a_slewing_clock_is_not_told_as_one_that_went_back(desk: Desk) -> None:
+    number = opened(desk)
+    sign_step(desk, number, MONDAY - timedelta(milliseconds=900))
+    signed = desk.queries.events(number)[-1]
+    assert signed.at == MONDAY
+    assert CLOCK_BEHIND not in signed.payload
+
+
+def test_no_duration_is_negative_while_the_clock_is_back(desk: Desk) -> None:
+    number = opened(desk)
+    seen = desk.queries.clocks(number, MONDAY - HOUR)
+    for each in (*seen.steps, seen.overall):
+        assert (each.used_seconds, each.wall_seconds) == (0, 0)
+        assert each.remaining_seconds == each.standard_seconds
+    assert seen.downtime_seconds == 0
 
 
 # The outbox.
