@@ -40,7 +40,7 @@ SENTENCES = {
         "simpeg membeku atau tidak menjawab", "simpeg is frozen or does not answer"
     ),
 }
-VERB = re.compile(r"(?:is|has|does|takes|answers|lives),? ")
+VERB = re.compile(r"(?:is|has|does|takes|answers|lives|rejects),? ")
 
 
 def told(engine: str, failure: Failure) -> Text:
